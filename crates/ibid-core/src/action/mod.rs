@@ -1,0 +1,22 @@
+//! What is computed: steps as declared, actions as resolved, and the keys made of them.
+//!
+//! Pure data. An [`Action`] becomes a [`KeyRecord`], the record's encoding is hashed to the key,
+//! and nothing is hashed that the record does not hold: so two keys that differ can always be
+//! explained by [`diff`]. `docs/reference/key-format.md` specifies the record.
+
+mod component;
+mod diff;
+mod record;
+mod resolved;
+mod step;
+mod trigger;
+
+pub use component::{Component, ComponentKind, ComponentName};
+pub use diff::{Change, diff};
+pub use record::{KeyRecord, RecordError};
+pub use resolved::{Action, Command, OutputKind, OutputSpec, Platform, Segment, Word};
+pub use step::{
+    AccessMode, CommandLine, EnvMode, EnvRequest, InputRequest, Packages, Policy, StdinRequest,
+    Step,
+};
+pub use trigger::Trigger;

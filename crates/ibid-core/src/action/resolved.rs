@@ -1,0 +1,289 @@
+//! `Action`: a step with everything resolved to content.
+//!
+//! [`Action::record`] takes it apart without a rest pattern: a new field does not compile until
+//! it is said there whether it is keyed, and as what (hazard A2).
+
+use std::collections::BTreeMap;
+
+use super::component::{Component, ComponentKind as Kind, ComponentName as Name};
+use super::{EnvMode, KeyRecord, Policy};
+use crate::digest::encoding::{Encoder, Value};
+use crate::digest::{BlobId, Digest};
+use crate::tree::{Content, Place, RelPath};
+
+/// What is computed, exactly.
+#[derive(Clone, Debug)]
+pub struct Action {
+    /// What runs.
+    pub command: Command,
+    /// The folder it runs in, below the root.
+    pub dir: RelPath,
+    /// Whether it sees the caller's environment.
+    pub env_mode: EnvMode,
+    /// Programs by the word that names them, with the digest of the file that runs.
+    pub tools: BTreeMap<Vec<u8>, Digest>,
+    /// Code files by the name of their place.
+    pub code: BTreeMap<Vec<u8>, Content>,
+    /// Files that words of the command name without being declared, by the name of their place.
+    pub implied: BTreeMap<Vec<u8>, Content>,
+    /// Installed packages by ecosystem (`python`).
+    pub packages: BTreeMap<String, Value>,
+    /// Declared inputs by the name of their place; globs are expanded.
+    pub inputs: BTreeMap<Vec<u8>, Content>,
+    /// Inputs whose names do not count, in order of declaration.
+    pub inputs_by_content: Vec<Content>,
+    /// Typed parameters.
+    pub params: BTreeMap<String, Value>,
+    /// Canonical documents.
+    pub specs: Vec<Value>,
+    /// Keyed variables; `None` is unset, which differs from empty.
+    pub env: BTreeMap<String, Option<Vec<u8>>>,
+    /// Version tags.
+    pub versions: BTreeMap<String, String>,
+    /// Outputs of commands that tell versions, by command line.
+    pub versions_from: BTreeMap<String, Vec<u8>>,
+    /// Values that only change the key.
+    pub salts: BTreeMap<String, String>,
+    /// The content of standard input; `None` is empty.
+    pub stdin: Option<BlobId>,
+    /// Where the command can run.
+    pub platform: Platform,
+    /// Declared outputs.
+    pub outputs: Vec<OutputSpec>,
+    /// Everything that is not keyed.
+    pub policy: Policy,
+}
+
+/// What runs, with occurrences of by-content inputs marked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// A program and its arguments.
+    Argv(Vec<Word>),
+    /// A script for an interpreter.
+    Shell {
+        /// The interpreter and its flags.
+        interpreter: Vec<Vec<u8>>,
+        /// The text.
+        script: Word,
+    },
+}
+
+/// One element of a command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// Bytes that count as they are.
+    Plain(Vec<u8>),
+    /// Bytes in which by-content inputs are named.
+    Segments(Vec<Segment>),
+}
+
+/// A part of a word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Segment {
+    /// Bytes.
+    Text(Vec<u8>),
+    /// The path of the by-content input of this index.
+    Input(usize),
+}
+
+/// Operating system and processor, in the words of the Rust target (`linux`, `x86_64`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Platform {
+    /// Operating system.
+    pub os: String,
+    /// Processor architecture.
+    pub arch: String,
+}
+
+/// A declared output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputSpec {
+    /// Where it lies, or the pattern of where.
+    pub kind: OutputKind,
+    /// Whether the command may leave it out.
+    pub optional: bool,
+}
+
+/// What a declared output is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutputKind {
+    /// A file or a directory, as the command makes it.
+    Path(Place),
+    /// A directory: it was declared with a trailing slash.
+    Dir(Place),
+    /// Whatever matches this pattern of paths relative to the root.
+    Glob(String),
+}
+
+impl OutputSpec {
+    /// Returns the name under which the output is keyed.
+    pub fn key_name(&self) -> &[u8] {
+        match &self.kind {
+            OutputKind::Path(place) | OutputKind::Dir(place) => place.key_name(),
+            OutputKind::Glob(pattern) => pattern.as_bytes(),
+        }
+    }
+}
+
+impl Action {
+    /// Makes the key record: every component of the action, sorted.
+    pub fn record(&self) -> KeyRecord {
+        // No `..` here, ever: a field must be classified to compile.
+        let Self {
+            command,
+            dir,
+            env_mode,
+            tools,
+            code,
+            implied,
+            packages,
+            inputs,
+            inputs_by_content,
+            params,
+            specs,
+            env,
+            versions,
+            versions_from,
+            salts,
+            stdin,
+            platform,
+            outputs,
+            policy: _not_keyed,
+        } = self;
+        let mut record = RecordBuilder::default();
+        record.one(Kind::Command, command.name(), command.value());
+        record.one(Kind::Command, "dir", bytes(dir.as_bytes()));
+        record.one(Kind::Command, "env_mode", Value::from(env_mode.word()));
+        record.one(Kind::Platform, "", platform.value());
+        record.each(Kind::Tool, tools, |digest| bytes(digest.as_bytes()));
+        record.each(Kind::Code, code, content_value);
+        record.each(Kind::Implied, implied, content_value);
+        record.each(Kind::Packages, packages, Value::clone);
+        record.each(Kind::Input, inputs, content_value);
+        record.list(Kind::Input, inputs_by_content.iter().map(content_value));
+        record.each(Kind::Param, params, Value::clone);
+        record.list(Kind::Spec, specs.iter().cloned());
+        record.each(Kind::Env, env, |value| {
+            value.as_deref().map_or(Value::Null, bytes)
+        });
+        record.each(Kind::Version, versions, |tag| Value::from(tag.as_str()));
+        record.each(Kind::VersionsFrom, versions_from, |output| bytes(output));
+        record.each(Kind::Salt, salts, |salt| Value::from(salt.as_str()));
+        if let Some(blob) = stdin {
+            record.one(Kind::Stdin, "", bytes(blob.digest().as_bytes()));
+        }
+        for output in outputs {
+            record.one(Kind::Output, output.key_name(), output.value());
+        }
+        KeyRecord::new(record.0)
+    }
+}
+
+/// Gathers components; [`KeyRecord::new`] sorts them.
+#[derive(Default)]
+struct RecordBuilder(Vec<Component>);
+
+impl RecordBuilder {
+    fn one(&mut self, kind: Kind, name: impl Into<Name>, value: Value) {
+        self.0.push(Component {
+            kind,
+            name: name.into(),
+            value,
+        });
+    }
+
+    fn each<N, T>(&mut self, kind: Kind, map: &BTreeMap<N, T>, value: impl Fn(&T) -> Value)
+    where
+        for<'a> &'a N: Into<Name>,
+    {
+        for (name, leaf) in map {
+            self.one(kind, name, value(leaf));
+        }
+    }
+
+    fn list(&mut self, kind: Kind, values: impl Iterator<Item = Value>) {
+        for (index, value) in (0..).zip(values) {
+            self.one(kind, Name::Index(index), value);
+        }
+    }
+}
+
+/// A byte string as a value.
+fn bytes(bytes: &[u8]) -> Value {
+    Value::from(bytes)
+}
+
+/// A content's encoding as a value.
+fn content_value(content: &Content) -> Value {
+    let mut encoder = Encoder::new();
+    content.encode(&mut encoder);
+    Value::decode(encoder.as_bytes()).expect("a content's encoding is canonical")
+}
+
+impl Command {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Argv(_) => "argv",
+            Self::Shell { .. } => "shell",
+        }
+    }
+
+    fn value(&self) -> Value {
+        match self {
+            Self::Argv(words) => Value::Array(words.iter().map(Word::value).collect()),
+            Self::Shell {
+                interpreter,
+                script,
+            } => {
+                let interpreter = interpreter.iter().map(|word| Value::from(word.as_slice()));
+                Value::Array(vec![Value::Array(interpreter.collect()), script.value()])
+            }
+        }
+    }
+}
+
+impl Word {
+    fn value(&self) -> Value {
+        match self {
+            Self::Plain(bytes) => Value::from(bytes.as_slice()),
+            Self::Segments(segments) => Value::Array(
+                segments
+                    .iter()
+                    .map(|segment| match segment {
+                        Segment::Text(bytes) => Value::from(bytes.as_slice()),
+                        Segment::Input(index) => Value::from(*index as u64),
+                    })
+                    .collect(),
+            ),
+        }
+    }
+}
+
+impl Platform {
+    fn value(&self) -> Value {
+        Value::Array(vec![
+            Value::from(self.os.as_str()),
+            Value::from(self.arch.as_str()),
+        ])
+    }
+}
+
+impl OutputSpec {
+    fn value(&self) -> Value {
+        let kind = match self.kind {
+            OutputKind::Path(_) => "path",
+            OutputKind::Dir(_) => "dir",
+            OutputKind::Glob(_) => "glob",
+        };
+        Value::Array(vec![Value::from(kind), Value::from(self.optional)])
+    }
+}
+
+impl EnvMode {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Strict => "strict",
+            Self::Loose => "loose",
+        }
+    }
+}

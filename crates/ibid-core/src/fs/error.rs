@@ -1,0 +1,44 @@
+//! I/O errors that say which path and which operation.
+
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+/// A system call on a path failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {operation} `{}`", crate::tree::Escaped(.path.as_os_str().as_bytes()))]
+pub struct PathError {
+    /// What was tried: a verb that continues "cannot …".
+    pub operation: &'static str,
+    /// The path as it was used.
+    pub path: PathBuf,
+    /// What the system said.
+    #[source]
+    pub source: io::Error,
+}
+
+impl PathError {
+    /// Says whether the path was not there (or its handle went stale on a network file system).
+    pub fn is_absent(&self) -> bool {
+        const ESTALE: i32 = 116;
+        self.source.kind() == io::ErrorKind::NotFound
+            || self.source.kind() == io::ErrorKind::NotADirectory
+            || self.source.raw_os_error() == Some(ESTALE)
+    }
+}
+
+/// Adds the operation and the path to an I/O result.
+pub trait IoContext<T> {
+    /// Names what was tried on which path.
+    fn context(self, operation: &'static str, path: &Path) -> Result<T, PathError>;
+}
+
+impl<T, E: Into<io::Error>> IoContext<T> for Result<T, E> {
+    fn context(self, operation: &'static str, path: &Path) -> Result<T, PathError> {
+        self.map_err(|error| PathError {
+            operation,
+            path: path.to_owned(),
+            source: error.into(),
+        })
+    }
+}

@@ -1,0 +1,220 @@
+//! `Tree`: the whole listing of a directory, flat and sorted.
+//!
+//! Encoded as an array of `[path, entry]` pairs in the order of the raw bytes of their paths.
+//! Every directory is listed, empty or not, and every entry's parent is listed, so that a
+//! directory has exactly one listing. A flat listing is one blob: a restore reads one file, not
+//! one per directory (`docs/design/trees.md`).
+
+use std::collections::BTreeMap;
+
+use super::RelPath;
+use crate::digest::encoding::{DecodeError, Decoder, Encoder};
+use crate::digest::{BlobId, Digest, TreeId};
+
+/// How deep a tree may nest: deeper ones come from loops or from somebody hostile (hazard G7).
+pub const MAX_TREE_DEPTH: usize = 1024;
+
+/// What stands at one path of a tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A regular file. Its size is listed too, although the digest implies it, so that progress
+    /// and limits are known before a byte is read.
+    File {
+        /// Whether anybody may execute it; no other mode bit counts.
+        executable: bool,
+        /// Its length in bytes.
+        size: u64,
+        /// Its content.
+        blob: BlobId,
+    },
+    /// A symbolic link with this text.
+    Link(Vec<u8>),
+    /// A symbolic link that leaves the tree: its text, and what it leads to.
+    LinkOut {
+        /// The text of the link.
+        text: Vec<u8>,
+        /// The content of its target: a file's bytes or a listing.
+        target: Digest,
+        /// Whether the target is a directory.
+        is_tree: bool,
+    },
+    /// A directory.
+    Dir,
+}
+
+/// A directory: every path below it, sorted by raw bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tree(BTreeMap<RelPath, Entry>);
+
+/// Bytes that are not the listing of a directory.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TreeError {
+    /// Not the canonical encoding of a listing.
+    #[error("damaged directory listing: {0}")]
+    Encoding(#[from] DecodeError),
+    /// An entry whose parent is not listed as a directory.
+    #[error("damaged directory listing: `{0}` has no directory above it")]
+    Orphan(RelPath),
+    /// An entry below more than [`MAX_TREE_DEPTH`] directories.
+    #[error("`{0}` lies too deep")]
+    TooDeep(RelPath),
+}
+
+impl Tree {
+    /// Makes a tree of entries in any order; directories above them are added where missing.
+    pub fn from_entries(entries: impl IntoIterator<Item = (RelPath, Entry)>) -> Self {
+        let mut tree: BTreeMap<_, _> = entries.into_iter().collect();
+        let mut missing = Vec::new();
+        for path in tree.keys() {
+            let mut parent = path.parent();
+            while let Some(dir) = parent.filter(|dir| !dir.is_root() && !tree.contains_key(dir)) {
+                parent = dir.parent();
+                missing.push(dir);
+            }
+        }
+        tree.extend(missing.into_iter().map(|dir| (dir, Entry::Dir)));
+        Self(tree)
+    }
+
+    /// Iterates over the entries in the order of their paths' bytes. A directory comes before
+    /// what lies in it.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&RelPath, &Entry)> {
+        self.0.iter()
+    }
+
+    /// Returns the entry at `path`.
+    pub fn get(&self, path: &RelPath) -> Option<&Entry> {
+        self.0.get(path)
+    }
+
+    /// Returns the number of entries, directories included.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Says whether the directory is empty.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the bytes of all files together.
+    pub fn total_size(&self) -> u64 {
+        self.0.values().map(Entry::size).sum()
+    }
+
+    /// Returns the canonical encoding.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut encoder = Encoder::new();
+        encoder.array(self.0.len());
+        for (path, entry) in &self.0 {
+            encoder.array(2).bytes(path.as_bytes());
+            entry.encode(&mut encoder);
+        }
+        encoder.finish()
+    }
+
+    /// Returns the digest of the encoding.
+    pub fn id(&self) -> TreeId {
+        TreeId::new(Digest::of(&self.encode()))
+    }
+
+    /// Decodes a listing, and refuses one that no directory has.
+    pub fn decode(bytes: &[u8]) -> Result<Self, TreeError> {
+        let mut decoder = Decoder::new(bytes);
+        let mut tree = BTreeMap::new();
+        for _ in 0..decoder.array()? {
+            decoder.array_of(2)?;
+            let Ok(path) = RelPath::new(decoder.bytes()?) else {
+                return Ok(decoder.fail("path that is not below a directory")?);
+            };
+            if path.is_root() || tree.last_key_value().is_some_and(|(last, _)| *last >= path) {
+                return Ok(decoder.fail("paths out of order")?);
+            }
+            if path.components().count() > MAX_TREE_DEPTH {
+                return Err(TreeError::TooDeep(path));
+            }
+            let parent = path.parent().filter(|parent| !parent.is_root());
+            if parent.is_some_and(|parent| tree.get(&parent) != Some(&Entry::Dir)) {
+                return Err(TreeError::Orphan(path));
+            }
+            let entry = Entry::decode(&mut decoder)?;
+            tree.insert(path, entry);
+        }
+        decoder.finish()?;
+        Ok(Self(tree))
+    }
+}
+
+impl Entry {
+    /// Returns the length of a file; other entries have none.
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::File { size, .. } => *size,
+            Self::Link(_) | Self::LinkOut { .. } | Self::Dir => 0,
+        }
+    }
+
+    fn encode(&self, encoder: &mut Encoder) {
+        match self {
+            Self::File {
+                executable,
+                size,
+                blob,
+            } => encoder
+                .array(4)
+                .text("file")
+                .bool(*executable)
+                .uint(*size)
+                .bytes(blob.digest().as_bytes()),
+            Self::Link(text) => encoder.array(2).text("link").bytes(text),
+            Self::LinkOut {
+                text,
+                target,
+                is_tree,
+            } => encoder
+                .array(4)
+                .text("link-out")
+                .bytes(text)
+                .bool(*is_tree)
+                .bytes(target.as_bytes()),
+            Self::Dir => encoder.array(1).text("dir"),
+        };
+    }
+
+    fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let len = decoder.array()?;
+        match (decoder.text()?, len) {
+            ("file", 4) => Ok(Self::File {
+                executable: decoder.bool()?,
+                size: decoder.uint()?,
+                blob: BlobId::new(digest(decoder)?),
+            }),
+            ("link", 2) => Ok(Self::Link(link_text(decoder)?)),
+            ("link-out", 4) => {
+                let text = link_text(decoder)?;
+                let is_tree = decoder.bool()?;
+                Ok(Self::LinkOut {
+                    text,
+                    target: digest(decoder)?,
+                    is_tree,
+                })
+            }
+            ("dir", 1) => Ok(Self::Dir),
+            _ => decoder.fail("unknown kind of entry"),
+        }
+    }
+}
+
+/// Reads the 32 bytes of a digest.
+pub(crate) fn digest(decoder: &mut Decoder<'_>) -> Result<Digest, DecodeError> {
+    let bytes = decoder.bytes()?;
+    Digest::try_from(bytes).or_else(|_| decoder.fail("digest that is not 32 bytes"))
+}
+
+fn link_text(decoder: &mut Decoder<'_>) -> Result<Vec<u8>, DecodeError> {
+    let text = decoder.bytes()?;
+    if text.is_empty() || text.contains(&0) {
+        return decoder.fail("link without a valid target");
+    }
+    Ok(text.to_vec())
+}
