@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::io::Write as _;
 
+use ibid_core::tree::Escaped;
+
 use crate::exit;
 
 /// Why a command did not do what was asked.
@@ -79,7 +81,7 @@ impl Failure {
         }
         for (index, hint) in self.hints.iter().enumerate() {
             let gap = if index == 0 { "\n" } else { "" };
-            text += &format!("{gap}hint: {hint}\n");
+            text += &format!("{gap}hint: {}\n", one_line(hint));
         }
         text
     }
@@ -96,13 +98,11 @@ impl Failure {
     }
 }
 
-/// Messages of other libraries may hold line breaks.
+/// Messages of other libraries may hold line breaks, and names that drive the terminal.
 fn one_line(text: &str) -> String {
-    text.split('\n')
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect::<Vec<_>>()
-        .join("; ")
+    let lines = text.split('\n').map(str::trim);
+    let lines: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
+    Escaped(lines.join("; ").as_bytes()).to_string()
 }
 
 #[cfg(test)]

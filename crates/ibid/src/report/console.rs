@@ -60,10 +60,11 @@ impl Console {
         let _turn = self.turn();
         let mut out = io::stdout().lock();
         match out.write_all(bytes).and_then(|()| out.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(Failure::new(exit::IBID_FAILED, "cannot write to standard output")
-                    .because_of(Some(&error)))
-            }
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
+                exit::IBID_FAILED,
+                "cannot write to standard output",
+            )
+            .because_of(Some(&error))),
             _ => Ok(()),
         }
     }

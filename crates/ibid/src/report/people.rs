@@ -14,17 +14,19 @@ pub(crate) fn size(bytes: u64) -> String {
     if bytes < 1000 {
         return format!("{bytes} B");
     }
-    // Tenths of a unit, so that rounding up to the next unit is seen before the unit is chosen.
-    let mut tenths = (u128::from(bytes) * 10 + 500) / 1000;
-    let mut unit = 0;
-    while tenths >= 10_000 && unit + 1 < UNITS.len() {
-        tenths = (tenths + 500) / 1000;
-        unit += 1;
+    let rounded = |parts: u128, unit: u128| (u128::from(bytes) * parts + unit / 2) / unit;
+    let mut unit = 1000;
+    let mut names = UNITS.iter();
+    let mut name = names.next();
+    // A number that rounds to a thousand is one of the next unit.
+    while rounded(1, unit) >= 1000 {
+        unit *= 1000;
+        name = names.next();
     }
-    if tenths >= 1000 {
-        format!("{} {}", (tenths + 5) / 10, UNITS[unit])
-    } else {
-        format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+    let name = name.expect("64 bits end in exabytes");
+    match rounded(10, unit) {
+        tenths @ 0..1000 => format!("{}.{} {name}", tenths / 10, tenths % 10),
+        _ => format!("{} {name}", rounded(1, unit)),
     }
 }
 
@@ -127,9 +129,6 @@ mod tests {
     #[test]
     fn names_cannot_drive_the_terminal() {
         assert_eq!(path(Path::new("a\x1b[2Jb")), "a\\u{1b}[2Jb");
-        assert_eq!(
-            command_line([b"cc".as_slice(), b"a b.c"]),
-            "cc 'a b.c'"
-        );
+        assert_eq!(command_line([b"cc".as_slice(), b"a b.c"]), "cc 'a b.c'");
     }
 }

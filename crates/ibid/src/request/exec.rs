@@ -6,8 +6,8 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use ibid_core::action::{
-    AccessMode, CommandLine, EnvMode, InputRequest, OutputSpec, Packages, Policy, Step,
-    StdinRequest,
+    AccessMode, CommandLine, EnvMode, InputRequest, OutputSpec, Packages, Policy, StdinRequest,
+    Step,
 };
 
 use super::root::{self, Root};
@@ -69,10 +69,10 @@ fn refuse_without_dependence(args: &StepArgs) -> Result<(), Failure> {
         || !needs.code.is_empty()
         || needs.stdin;
     if needs.no_input && reads {
-        return Err(
-            Failure::usage("`--no-input` says that the command reads nothing, and other flags name what it reads")
-                .hint("leave out `--no-input`"),
-        );
+        return Err(Failure::usage(
+            "`--no-input` says that the command reads nothing, and other flags name what it reads",
+        )
+        .hint("leave out `--no-input`"));
     }
     if reads || needs.no_input || args.makes.ttl.is_some() {
         return Ok(());
@@ -108,7 +108,11 @@ fn step(args: StepArgs, root: &Root) -> Result<Step, Failure> {
         inputs: inputs(&needs.input, &needs.input_by_content, root)?,
         excludes: each(&needs.exclude, exclude)?,
         code: each(&needs.code, place)?,
-        ignore_args: needs.ignore_arg.into_iter().map(OsString::into_vec).collect(),
+        ignore_args: needs
+            .ignore_arg
+            .into_iter()
+            .map(OsString::into_vec)
+            .collect(),
         params: words::params(&needs.param)?,
         specs: each(&needs.spec, |file| words::spec(file))?,
         env: words::env(&needs.env)?,
@@ -133,7 +137,9 @@ fn step(args: StepArgs, root: &Root) -> Result<Step, Failure> {
             ok_exit: each(&makes.ok_exit, |code| words::exit_code(code))?,
             cache_failures: makes.cache_failures,
             pass_env: each(&needs.pass_env, |name| words::variable("--pass-env", name))?,
-            secret_env: each(&needs.secret_env, |name| words::variable("--secret-env", name))?,
+            secret_env: each(&needs.secret_env, |name| {
+                words::variable("--secret-env", name)
+            })?,
         },
         command: CommandLine::Argv(command.into_iter().map(OsString::into_vec).collect()),
         outputs,

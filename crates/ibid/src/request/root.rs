@@ -48,7 +48,9 @@ fn above<'a>(asked: &Path, dir: &'a Path) -> Result<&'a Path, Failure> {
             .is_ok_and(|found| (found.device, found.inode) == (wanted.device, wanted.inode))
     };
     dir.ancestors().find(same).ok_or_else(|| {
-        Failure::usage(format!("the current folder does not lie in the root `{shown}`"))
-            .hint("`--root` takes the current folder or one above it")
+        Failure::usage(format!(
+            "the current folder does not lie in the root `{shown}`"
+        ))
+        .hint("`--root` takes the current folder or one above it")
     })
 }

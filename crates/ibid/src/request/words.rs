@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use ibid_core::action::{
-    DocumentFormat, EnvRequest, MAX_DOCUMENT_SIZE, looks_like_secret, parse_duration,
+    DocumentFormat, EnvRequest, document::MAX_DOCUMENT_SIZE, looks_like_secret, parse_duration,
 };
 use ibid_core::digest::encoding::Value;
 use ibid_core::fs;
@@ -22,14 +22,19 @@ pub(super) fn params(words: &[OsString]) -> Result<BTreeMap<String, Value>, Fail
     for word in words {
         let word = text("--param", word)?;
         let (name, json) = name_and_value("--param", &word, "alpha=0.5")?;
-        let value = DocumentFormat::Json.parse(json.as_bytes()).map_err(|error| {
-            Failure::usage(format!("the param `{name}` is not JSON: `{}`", json.escape_debug()))
+        let value = DocumentFormat::Json
+            .parse(json.as_bytes())
+            .map_err(|error| {
+                Failure::usage(format!(
+                    "the param `{name}` is not JSON: `{}`",
+                    json.escape_debug()
+                ))
                 .because_of(Some(&error))
                 .hint(format!(
                     "text needs quotes of its own: --param '{name}={}'",
                     serde_json::Value::from(json.trim_matches('"'))
                 ))
-        })?;
+            })?;
         if params.insert(name.to_owned(), value).is_some() {
             return Err(Failure::usage(format!("the param `{name}` is given twice")));
         }
@@ -66,15 +71,17 @@ pub(super) fn env(words: &[OsString]) -> Result<Vec<EnvRequest>, Failure> {
         };
         let name = variable("--env", OsStr::from_bytes(name))?;
         if looks_like_secret(&name) {
-            return Err(
-                Failure::usage(format!("`{name}` looks like a secret, and `--env` is stored"))
-                    .hint(format!(
-                        "`--secret-env {name}` shows it to the command and to nobody else"
-                    )),
-            );
+            return Err(Failure::usage(format!(
+                "`{name}` looks like a secret, and `--env` is stored"
+            ))
+            .hint(format!(
+                "`--secret-env {name}` shows it to the command and to nobody else"
+            )));
         }
         if requests.iter().any(|request| request.name == name) {
-            return Err(Failure::usage(format!("the variable `{name}` is given twice")));
+            return Err(Failure::usage(format!(
+                "the variable `{name}` is given twice"
+            )));
         }
         requests.push(EnvRequest { name, value });
     }
@@ -101,7 +108,9 @@ pub(super) fn version_tags(words: &[OsString]) -> Result<BTreeMap<String, String
         let word = text("--version-tag", word)?;
         let (name, tag) = name_and_value("--version-tag", &word, "model=2")?;
         if tags.insert(name.to_owned(), tag.to_owned()).is_some() {
-            return Err(Failure::usage(format!("the version tag `{name}` is given twice")));
+            return Err(Failure::usage(format!(
+                "the version tag `{name}` is given twice"
+            )));
         }
     }
     Ok(tags)
@@ -146,8 +155,11 @@ pub(super) fn duration(
 pub(super) fn exit_code(word: &OsStr) -> Result<u8, Failure> {
     let typed = text("--ok-exit", word)?;
     typed.parse().map_err(|_| {
-        Failure::usage(format!("`{}` of `--ok-exit` is not an exit code", typed.escape_debug()))
-            .hint("exit codes are 0 to 255; give the flag once for each")
+        Failure::usage(format!(
+            "`{}` of `--ok-exit` is not an exit code",
+            typed.escape_debug()
+        ))
+        .hint("exit codes are 0 to 255; give the flag once for each")
     })
 }
 
