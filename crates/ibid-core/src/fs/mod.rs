@@ -3,16 +3,20 @@
 //! Everything else gets errors that name the path, signatures that tell whether a file may have
 //! changed, staged writes, and handles below which nothing can escape.
 
+mod config_file;
 mod copy;
 mod error;
 mod meter;
+mod private_dir;
 mod read;
 mod signature;
 mod stage;
 
+pub use config_file::{ConfigFile, read_config_file};
 pub use copy::{copy_hashing, hash_whole, reflink};
 pub use error::{IoContext, PathError};
 pub use meter::Meter;
+pub use private_dir::make_private_dir;
 pub use read::{
     exists, list_dir, open_file, open_in_place, open_nofollow, read_limited, read_link, read_small,
 };
