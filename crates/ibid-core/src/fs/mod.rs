@@ -4,7 +4,18 @@
 //! changed, staged writes, and handles below which nothing can escape.
 
 mod error;
+mod hash;
+mod meter;
 mod signature;
+pub mod slots;
+mod system;
+pub mod walk;
 
 pub use error::{IoContext, PathError};
+pub use hash::{HashError, Threads, hash_open};
+pub use meter::Meter;
 pub use signature::{FileKind, Signature, Timestamp};
+pub use system::{
+    COARSEST_NANOS, CachedPages, FileSystem, FileSystemId, FileSystemKind, Host, boot_id,
+    cached_pages, machine_id,
+};
