@@ -15,4 +15,5 @@ pub mod digest;
 pub mod dirs;
 pub mod environ;
 pub mod fs;
+pub mod scan;
 pub mod tree;

@@ -11,6 +11,10 @@ mod private_dir;
 mod read;
 mod signature;
 mod stage;
+mod hash;
+pub mod slots;
+mod system;
+pub mod walk;
 
 pub use config_file::{ConfigFile, read_config_file};
 pub use copy::{copy_hashing, hash_whole, reflink};
@@ -24,4 +28,8 @@ pub use signature::{FileKind, Signature, Timestamp};
 pub use stage::{
     Published, Staged, close_checked, create_dir, create_dirs, link_open, random_bytes,
     random_name, remove_file, rename, sync_dir, sync_file_system,
+pub use hash::{HashError, Threads, hash_open};
+pub use system::{
+    COARSEST_NANOS, CachedPages, FileSystem, FileSystemId, FileSystemKind, Host, boot_id,
+    cached_pages, machine_id,
 };
