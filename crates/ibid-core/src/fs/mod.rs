@@ -3,8 +3,10 @@
 //! Everything else gets errors that name the path, signatures that tell whether a file may have
 //! changed, staged writes, and handles below which nothing can escape.
 
+mod beneath;
 mod error;
 mod signature;
 
+pub use beneath::{Dir, Listed, umask};
 pub use error::{IoContext, PathError};
 pub use signature::{FileKind, Signature, Timestamp};
