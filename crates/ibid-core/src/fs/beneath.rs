@@ -214,7 +214,7 @@ impl Dir {
         let path = self.path_of(below);
         let at = self.at(below).context("read link", &path)?;
         rustix::fs::readlinkat(at.dir(), at.name, Vec::new())
-            .map(|text| text.into_bytes())
+            .map(std::ffi::CString::into_bytes)
             .context("read link", &path)
     }
 
@@ -445,6 +445,26 @@ fn kind_of(file_type: FileType) -> Option<FileKind> {
         FileType::Unknown => None,
         _ => Some(FileKind::Special),
     }
+}
+
+/// Returns where `path` lies with every link in it resolved, as far as it exists; what does not
+/// exist yet is appended as it is.
+pub fn real_path(path: &Path) -> PathBuf {
+    for above in path.ancestors() {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the module that asks the system"
+        )]
+        let real = std::fs::canonicalize(above);
+        if let (Ok(real), Ok(rest)) = (real, path.strip_prefix(above)) {
+            return if rest.as_os_str().is_empty() {
+                real
+            } else {
+                real.join(rest)
+            };
+        }
+    }
+    path.to_owned()
 }
 
 /// Returns the permission bits that new files of this process do not get.

@@ -7,6 +7,6 @@ mod beneath;
 mod error;
 mod signature;
 
-pub use beneath::{Dir, Listed, umask};
+pub use beneath::{Dir, Listed, real_path, umask};
 pub use error::{IoContext, PathError};
 pub use signature::{FileKind, Signature, Timestamp};
