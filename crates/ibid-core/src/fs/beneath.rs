@@ -447,6 +447,11 @@ fn kind_of(file_type: FileType) -> Option<FileKind> {
     }
 }
 
+/// Sets the permission bits of an open file exactly, whatever the umask is. `path` is for errors.
+pub fn set_mode(file: &File, mode: u32, path: &Path) -> Result<(), PathError> {
+    rustix::fs::fchmod(file, Mode::from_raw_mode(mode as RawMode)).context("change mode of", path)
+}
+
 /// Returns where `path` lies with every link in it resolved, as far as it exists; what does not
 /// exist yet is appended as it is.
 pub fn real_path(path: &Path) -> PathBuf {

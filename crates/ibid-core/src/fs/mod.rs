@@ -4,9 +4,22 @@
 //! changed, staged writes, and handles below which nothing can escape.
 
 mod beneath;
+mod copy;
 mod error;
+mod meter;
+mod read;
 mod signature;
+mod stage;
 
-pub use beneath::{Dir, Listed, real_path, umask};
+pub use beneath::{Dir, Listed, real_path, set_mode, umask};
+pub use copy::{copy_hashing, hash_whole, reflink};
 pub use error::{IoContext, PathError};
+pub use meter::Meter;
+pub use read::{
+    exists, list_dir, open_file, open_in_place, open_nofollow, read_limited, read_link, read_small,
+};
 pub use signature::{FileKind, Signature, Timestamp};
+pub use stage::{
+    Published, Staged, close_checked, create_dir, create_dirs, link_open, random_bytes,
+    random_name, remove_file, rename, sync_dir, sync_file_system,
+};

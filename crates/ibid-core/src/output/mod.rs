@@ -12,6 +12,8 @@ mod pattern;
 mod target;
 mod validate;
 mod walk;
+mod workspace;
 
 pub use pattern::PatternError;
 pub use validate::{OutputError, Reserved, Role, validate};
+pub use workspace::{KEPT_DAYS, RunStamp, workspace_dir};
