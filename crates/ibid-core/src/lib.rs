@@ -16,4 +16,5 @@ pub mod dirs;
 pub mod environ;
 pub mod fs;
 pub mod scan;
+pub mod output;
 pub mod tree;

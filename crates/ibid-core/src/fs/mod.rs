@@ -4,6 +4,7 @@
 //! changed, staged writes, and handles below which nothing can escape.
 
 mod config_file;
+mod beneath;
 mod copy;
 mod error;
 mod meter;
@@ -17,6 +18,7 @@ mod system;
 pub mod walk;
 
 pub use config_file::{ConfigFile, read_config_file};
+pub use beneath::{Dir, Listed, real_path, set_mode, umask};
 pub use copy::{copy_hashing, hash_whole, reflink};
 pub use error::{IoContext, PathError};
 pub use meter::Meter;
