@@ -15,6 +15,6 @@ pub mod digest;
 pub mod dirs;
 pub mod environ;
 pub mod fs;
-pub mod scan;
 pub mod output;
+pub mod scan;
 pub mod tree;

@@ -3,24 +3,25 @@
 //! Everything else gets errors that name the path, signatures that tell whether a file may have
 //! changed, staged writes, and handles below which nothing can escape.
 
-mod config_file;
 mod beneath;
+mod config_file;
 mod copy;
 mod error;
+mod hash;
 mod meter;
 mod private_dir;
 mod read;
 mod signature;
-mod stage;
-mod hash;
 pub mod slots;
+mod stage;
 mod system;
 pub mod walk;
 
-pub use config_file::{ConfigFile, read_config_file};
 pub use beneath::{Dir, Listed, real_path, set_mode, umask};
+pub use config_file::{ConfigFile, read_config_file};
 pub use copy::{copy_hashing, hash_whole, reflink};
 pub use error::{IoContext, PathError};
+pub use hash::{HashError, Threads, hash_open};
 pub use meter::Meter;
 pub use private_dir::make_private_dir;
 pub use read::{
@@ -30,7 +31,7 @@ pub use signature::{FileKind, Signature, Timestamp};
 pub use stage::{
     Published, Staged, close_checked, create_dir, create_dirs, link_open, random_bytes,
     random_name, remove_file, rename, sync_dir, sync_file_system,
-pub use hash::{HashError, Threads, hash_open};
+};
 pub use system::{
     COARSEST_NANOS, CachedPages, FileSystem, FileSystemId, FileSystemKind, Host, boot_id,
     cached_pages, machine_id,
