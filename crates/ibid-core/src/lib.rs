@@ -12,5 +12,6 @@
 pub mod action;
 pub mod digest;
 pub mod environ;
+pub mod exec;
 pub mod fs;
 pub mod tree;
