@@ -14,6 +14,7 @@ pub mod config;
 pub mod digest;
 pub mod dirs;
 pub mod environ;
+pub mod exec;
 pub mod fs;
 pub mod output;
 pub mod scan;

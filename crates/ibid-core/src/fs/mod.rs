@@ -10,9 +10,11 @@ mod error;
 mod hash;
 mod meter;
 mod private_dir;
+pub mod process_files;
 mod read;
 mod signature;
 pub mod slots;
+mod spool;
 mod stage;
 mod system;
 pub mod walk;
@@ -28,6 +30,7 @@ pub use read::{
     exists, list_dir, open_file, open_in_place, open_nofollow, read_limited, read_link, read_small,
 };
 pub use signature::{FileKind, Signature, Timestamp};
+pub use spool::unnamed_file;
 pub use stage::{
     Published, Staged, close_checked, create_dir, create_dirs, link_open, random_bytes,
     random_name, remove_file, rename, sync_dir, sync_file_system,
