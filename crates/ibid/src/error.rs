@@ -11,6 +11,7 @@ use crate::exit;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     message: String,
+    excerpt: Option<String>,
     causes: Vec<String>,
     hints: Vec<String>,
     exit: u8,
@@ -21,6 +22,7 @@ impl Failure {
     pub(crate) fn new(exit: u8, message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
+            excerpt: None,
             causes: Vec::new(),
             hints: Vec::new(),
             exit,
@@ -51,6 +53,12 @@ impl Failure {
         self
     }
 
+    /// Adds the line of a file that is at fault; it may have several lines, and stands as it is.
+    pub(crate) fn excerpt(mut self, excerpt: impl Into<String>) -> Self {
+        self.excerpt = Some(excerpt.into());
+        self
+    }
+
     /// Adds what to do about it.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
@@ -76,6 +84,9 @@ impl Failure {
     /// Returns the failure as text, without colours.
     pub(crate) fn text(&self) -> String {
         let mut text = format!("error: {}\n", one_line(&self.message));
+        for line in self.excerpt.iter().flat_map(|excerpt| excerpt.lines()) {
+            text += &format!("  {line}\n");
+        }
         for cause in &self.causes {
             text += &format!("caused by: {}\n", one_line(cause));
         }

@@ -39,9 +39,9 @@ pub(crate) struct NeedArgs {
     /// A secret: seen by the command, never hashed, stored or printed.
     #[arg(long, value_name = "NAME")]
     pub(crate) secret_env: Vec<OsString>,
-    /// Whether the command sees only declared variables, or all of yours.
-    #[arg(long, value_name = "MODE", value_enum, default_value_t)]
-    pub(crate) env_mode: EnvModeArg,
+    /// Whether the command sees only declared variables [default: strict], or all of yours.
+    #[arg(long, value_name = "MODE", value_enum)]
+    pub(crate) env_mode: Option<EnvModeArg>,
     /// Another program that the command starts; its bytes count.
     #[arg(long, value_name = "NAME")]
     pub(crate) tool: Vec<OsString>,
@@ -114,12 +114,12 @@ pub(crate) struct RunArgs {
     /// Run even if a result is known.
     #[arg(long)]
     pub(crate) force: bool,
-    /// What may be done with the cache.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) mode: ModeArg,
-    /// How outputs come back: cloned or copied, always copied, or as read-only hard links.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) link: LinkArg,
+    /// What may be done with the cache [default: read-write].
+    #[arg(long, value_enum)]
+    pub(crate) mode: Option<ModeArg>,
+    /// How outputs come back [default: auto].
+    #[arg(long, value_enum)]
+    pub(crate) link: Option<LinkArg>,
     /// Say why it runs: every component that changed, old and new.
     #[arg(long)]
     pub(crate) explain: bool,
@@ -129,10 +129,9 @@ pub(crate) struct RunArgs {
 }
 
 /// Which variables the command sees.
-#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EnvModeArg {
     /// Declared variables and a fixed minimal set.
-    #[default]
     Strict,
     /// All of yours; those that are not declared do not count.
     Loose,
@@ -148,10 +147,9 @@ pub(crate) enum PackagesArg {
 }
 
 /// What may be done with the cache.
-#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ModeArg {
     /// Look up and store.
-    #[default]
     ReadWrite,
     /// Look up only.
     ReadOnly,
@@ -162,10 +160,9 @@ pub(crate) enum ModeArg {
 }
 
 /// How outputs come back.
-#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LinkArg {
     /// Cloned where the file system can, else copied.
-    #[default]
     Auto,
     /// Copied.
     Copy,

@@ -1,6 +1,8 @@
 //! One function for each command, and the way to it.
 
 mod completions;
+mod config;
+mod dirs;
 mod exec;
 mod key;
 mod man;
@@ -26,6 +28,8 @@ pub(crate) fn dispatch(words: Vec<OsString>) -> Result<Exit, Failure> {
     match verb {
         Verb::Completions(args) => completions::run(&args, &context),
         Verb::Man(args) => man::run(&args, &context),
+        Verb::Config(args) => config::run(&args, &context),
+        Verb::Dirs(args) => dirs::run(&args, &context),
         Verb::Exec(args) => exec::run(args, &context),
         Verb::Key(args) => key::run(args, &context),
         _ => Err(Failure::usage("unwired")),

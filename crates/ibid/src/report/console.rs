@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal as _, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use anstyle::{AnsiColor, Style};
@@ -19,7 +20,7 @@ const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 #[derive(Debug)]
 pub(crate) struct Console {
     json: bool,
-    quiet: bool,
+    quiet: AtomicBool,
     color: bool,
     progress: Option<Progress>,
     said: Mutex<BTreeSet<String>>,
@@ -38,7 +39,7 @@ impl Console {
         let progress = terminal && able && !global.quiet && !global.json;
         Self {
             json: global.json,
-            quiet: global.quiet,
+            quiet: AtomicBool::new(global.quiet),
             color,
             progress: progress.then(Progress::default),
             said: Mutex::default(),
@@ -50,9 +51,19 @@ impl Console {
         self.json
     }
 
+    /// Says whether only errors and warnings are wanted.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet.load(Ordering::Relaxed)
+    }
+
+    /// Leaves out everything but errors and warnings from here on, as the settings ask.
+    pub(crate) fn hush(&self) {
+        self.quiet.store(true, Ordering::Relaxed);
+    }
+
     /// Returns the line of progress, if somebody watches.
     pub(crate) fn progress(&self) -> Option<&Progress> {
-        self.progress.as_ref()
+        self.progress.as_ref().filter(|_| !self.is_quiet())
     }
 
     /// Writes data to stdout. A reader that went away is no failure: there is nothing left to do.
@@ -90,21 +101,21 @@ impl Console {
 
     /// Says how it went, in a line.
     pub(crate) fn say(&self, text: &str) {
-        if !self.quiet && !self.json {
+        if !self.is_quiet() && !self.json {
             self.line(NOTE, "ibid:", text);
         }
     }
 
     /// Prints lines that belong to what was said.
     pub(crate) fn lines(&self, text: &str) {
-        if !self.quiet && !self.json {
+        if !self.is_quiet() && !self.json {
             self.pass_err(text.as_bytes());
         }
     }
 
     /// Says something that is worth knowing, once.
     pub(crate) fn note(&self, text: &str) {
-        if !self.quiet && !self.json && self.first_time(text) {
+        if !self.is_quiet() && !self.json && self.first_time(text) {
             self.line(NOTE, "ibid: note:", text);
         }
     }

@@ -9,16 +9,17 @@ use ibid_core::action::{
     AccessMode, CommandLine, EnvMode, InputRequest, OutputSpec, Packages, Policy, StdinRequest,
     Step,
 };
+use ibid_core::config::{LinkPreference, Overrides};
 
-use super::root::{self, Root};
+use super::root::Root;
 use super::{paths, words};
 use crate::args::{EnvModeArg, LinkArg, ModeArg, PackagesArg, RunArgs, StepArgs};
+use crate::context::Session;
 use crate::error::Failure;
 use crate::report::people;
 
 /// A step with its root, and how to go about it.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub(crate) struct ExecRequest {
     /// The folder that paths are named from.
     pub(crate) root: PathBuf,
@@ -26,38 +27,52 @@ pub(crate) struct ExecRequest {
     pub(crate) step: Step,
     /// Whether standard input is to be spooled.
     pub(crate) stdin: bool,
-    /// What may be done with the store.
-    pub(crate) mode: AccessMode,
-    /// How outputs come back.
-    pub(crate) link: LinkArg,
     /// Whether to run although a result is known.
     pub(crate) force: bool,
     /// Whether to say all that changed.
     pub(crate) explain: bool,
-    /// Whether to fail where the cache cannot be used.
-    pub(crate) strict: bool,
 }
 
-/// Checks the words of `exec` or `key`, typed in the folder `dir`.
-pub(crate) fn exec(args: StepArgs, run: &RunArgs, dir: &Path) -> Result<ExecRequest, Failure> {
-    refuse_without_dependence(&args)?;
-    let root = root::find(args.makes.root.as_deref(), dir)?;
-    let stdin = args.needs.stdin;
-    let step = step(args, &root)?;
-    Ok(ExecRequest {
-        root: root.path,
-        step,
-        stdin,
-        mode: match run.mode {
+/// Returns what the flags say about settings.
+pub(crate) fn overrides(args: &StepArgs, run: &RunArgs) -> Overrides {
+    Overrides {
+        mode: run.mode.map(|mode| match mode {
             ModeArg::ReadWrite => AccessMode::ReadWrite,
             ModeArg::ReadOnly => AccessMode::ReadOnly,
             ModeArg::WriteOnly => AccessMode::WriteOnly,
             ModeArg::Off => AccessMode::Off,
-        },
-        link: run.link,
+        }),
+        link: run.link.map(|link| match link {
+            LinkArg::Auto => LinkPreference::Auto,
+            LinkArg::Copy => LinkPreference::Copy,
+            LinkArg::Hardlink => LinkPreference::Hardlink,
+        }),
+        env_mode: args.needs.env_mode.map(|mode| match mode {
+            EnvModeArg::Strict => EnvMode::Strict,
+            EnvModeArg::Loose => EnvMode::Loose,
+        }),
+        strict: run.strict.then_some(true),
+        ..Overrides::default()
+    }
+}
+
+/// Checks the words of `exec` or `key`, typed in the folder `dir`.
+pub(crate) fn exec(
+    args: StepArgs,
+    run: &RunArgs,
+    dir: &Path,
+    session: &Session,
+) -> Result<ExecRequest, Failure> {
+    refuse_without_dependence(&args)?;
+    let root = Root::above(&session.root, dir);
+    let stdin = args.needs.stdin;
+    let step = step(args, &root, session.config.env_mode.value)?;
+    Ok(ExecRequest {
+        root: root.path,
+        step,
+        stdin,
         force: run.force,
         explain: run.explain,
-        strict: run.strict,
     })
 }
 
@@ -86,7 +101,7 @@ fn refuse_without_dependence(args: &StepArgs) -> Result<(), Failure> {
     )
 }
 
-fn step(args: StepArgs, root: &Root) -> Result<Step, Failure> {
+fn step(args: StepArgs, root: &Root, env_mode: EnvMode) -> Result<Step, Failure> {
     let StepArgs {
         needs,
         makes,
@@ -116,10 +131,7 @@ fn step(args: StepArgs, root: &Root) -> Result<Step, Failure> {
         params: words::params(&needs.param)?,
         specs: each(&needs.spec, |file| words::spec(file))?,
         env: words::env(&needs.env)?,
-        env_mode: match needs.env_mode {
-            EnvModeArg::Strict => EnvMode::Strict,
-            EnvModeArg::Loose => EnvMode::Loose,
-        },
+        env_mode,
         tools: needs.tool.into_iter().map(OsString::into_vec).collect(),
         packages: match needs.packages {
             None => Packages::Auto,

@@ -1,8 +1,9 @@
-//! The root: the folder that paths are named from.
+//! The root that a command line asks for, and where the current folder lies below it.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use ibid_core::fs::{FileKind, Signature};
+use ibid_core::fs::Signature;
 use ibid_core::tree::RelPath;
 
 use crate::error::Failure;
@@ -17,31 +18,25 @@ pub(super) struct Root {
     pub(super) dir: RelPath,
 }
 
-/// Finds the root: as asked for, else the nearest folder with an `ibid.toml`, else `dir` itself.
-pub(super) fn find(asked: Option<&Path>, dir: &Path) -> Result<Root, Failure> {
-    let path = match asked {
-        Some(asked) => above(asked, dir)?,
-        None => dir
-            .ancestors()
-            .find(|folder| {
-                Signature::of(&folder.join("ibid.toml"))
-                    .is_ok_and(|found| found.kind() == FileKind::File)
-            })
-            .unwrap_or(dir),
-    };
-    let below = dir.strip_prefix(path).expect("the root is an ancestor");
-    let bytes = std::os::unix::ffi::OsStrExt::as_bytes(below.as_os_str());
-    Ok(Root {
-        path: path.to_owned(),
-        dir: RelPath::new(bytes).expect("the current folder is a clean path"),
-    })
+impl Root {
+    /// Takes a root that is the folder `dir` or one above it.
+    pub(super) fn above(root: &Path, dir: &Path) -> Self {
+        let below = dir.strip_prefix(root).expect("the root is an ancestor");
+        Self {
+            path: root.to_owned(),
+            dir: RelPath::new(below.as_os_str().as_bytes())
+                .expect("the current folder is a clean path"),
+        }
+    }
 }
 
-/// Returns the ancestor of `dir` that `asked` names, through whatever links.
-fn above<'a>(asked: &Path, dir: &'a Path) -> Result<&'a Path, Failure> {
+/// Returns the ancestor of `dir` that `--root` names, through whatever links.
+pub(crate) fn asked_root<'a>(asked: &Path, dir: &'a Path) -> Result<&'a Path, Failure> {
     let shown = people::path(asked);
     let wanted = Signature::of(&dir.join(asked)).map_err(|error| {
-        Failure::usage(format!("cannot use the root `{shown}`")).because_of(Some(&error))
+        Failure::usage(format!("cannot use the root `{shown}`"))
+            .because_of(std::error::Error::source(&error))
+            .hint("`--root` takes a folder that exists")
     })?;
     let same = |folder: &&Path| {
         Signature::of(folder)
