@@ -14,7 +14,8 @@ pub use copy::{copy_hashing, hash_whole, reflink};
 pub use error::{IoContext, PathError};
 pub use meter::Meter;
 pub use read::{
-    exists, list_dir, open_file, open_in_place, open_nofollow, read_limited, read_link, read_small,
+    exists, list_dir, open_file, open_in_place, open_nofollow, read_at_most, read_limited,
+    read_link, read_small,
 };
 pub use signature::{FileKind, Signature, Timestamp};
 pub use stage::{
