@@ -25,9 +25,12 @@
 mod blobs;
 mod error;
 mod format;
+mod history;
 mod layout;
+mod leases;
 mod local;
 mod results;
+mod search;
 mod verified;
 
 pub use blobs::{LinkMode, Stored};
@@ -35,6 +38,9 @@ pub use error::{BlobProblem, Fault, MissReason, OpenError, StoreError};
 pub use format::{
     Outcome, OutputContent, RunInfo, StoredOutput, StoredResult, StreamLogRef, Tombstone,
 };
+pub use history::{RunEntry, RunOutcome};
+pub use leases::{Acquisition, Backoff, Holder, Lease, LeaseAttempt, LeaseOn};
 pub use local::{Access, Durability, Host, LocalStore, StoreOptions};
 pub use results::{Lookup, Recorded, Replace};
+pub use search::{FoundOutput, LISTING_LIMIT};
 pub use verified::{ProcessMemory, VerifiedBlobs};
