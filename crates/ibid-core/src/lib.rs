@@ -13,4 +13,5 @@ pub mod action;
 pub mod digest;
 pub mod environ;
 pub mod fs;
+pub mod store;
 pub mod tree;

@@ -3,8 +3,22 @@
 //! Everything else gets errors that name the path, signatures that tell whether a file may have
 //! changed, staged writes, and handles below which nothing can escape.
 
+mod copy;
 mod error;
+mod meter;
+mod read;
 mod signature;
+mod stage;
 
+pub use copy::{copy_hashing, hash_whole, reflink};
 pub use error::{IoContext, PathError};
+pub use meter::Meter;
+pub use read::{
+    exists, list_dir, open_file, open_in_place, open_nofollow, read_at_most, read_limited,
+    read_link, read_small,
+};
 pub use signature::{FileKind, Signature, Timestamp};
+pub use stage::{
+    Published, Staged, close_checked, create_dir, create_dirs, link_open, random_bytes,
+    random_name, remove_file, rename, rename_new, sync_dir, sync_file_system,
+};
