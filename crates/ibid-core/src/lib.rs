@@ -13,5 +13,6 @@ pub mod action;
 pub mod digest;
 pub mod environ;
 pub mod fs;
+pub mod scan;
 pub mod store;
 pub mod tree;
