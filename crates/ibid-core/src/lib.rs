@@ -12,6 +12,7 @@
 pub mod action;
 pub mod digest;
 pub mod environ;
+pub mod exec;
 pub mod fs;
 pub mod scan;
 pub mod store;
