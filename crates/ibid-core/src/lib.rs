@@ -10,7 +10,9 @@
 #![deny(missing_docs)]
 
 pub mod action;
+pub mod config;
 pub mod digest;
+pub mod dirs;
 pub mod environ;
 pub mod exec;
 pub mod fs;

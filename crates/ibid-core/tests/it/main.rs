@@ -1,0 +1,3 @@
+//! Tests of the library through its public interface, and of the house rules, in one binary.
+
+mod layering;
