@@ -18,4 +18,5 @@ pub mod exec;
 pub mod fs;
 pub mod output;
 pub mod scan;
+pub mod store;
 pub mod tree;
