@@ -193,7 +193,7 @@ fn names_from_the_command_line_cannot_drive_the_terminal() {
         ["--no-input", "-p", "a\x1b[2J=x"],
         ["--no-input", "--root", "a\x1b[2J"],
         ["--no-input", "--spec", "a\x1b[2J"],
-        ["--no-input", "-e", "\x1b[2J="],
+        ["--no-input", "--pass-env", "\x1b[2J="],
         ["--no-input", "--versions-from", "'\x1b[2J"],
         ["--no-input", "--mode", "\x1b[2J"],
     ] {

@@ -120,6 +120,15 @@ impl<'de> Visitor<'de> for Seed<'_> {
         Ok(Read::Value(Value::Bool(value)))
     }
 
+    /// An integer that fits; the parser hands over the text of any other number.
+    fn visit_u64<E>(self, value: u64) -> Result<Read, E> {
+        Ok(Read::Value(Value::Integer(value.into())))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Read, E> {
+        Ok(Read::Value(Value::Integer(value.into())))
+    }
+
     /// A text of the document: the parser lends those.
     fn visit_str<E>(self, text: &str) -> Result<Read, E> {
         Ok(Read::Value(Value::from(text)))
