@@ -174,7 +174,11 @@ pub(crate) fn reason(rerun: &Rerun) -> String {
 
 /// Prints why a step runs, with every component that changed.
 pub(crate) fn explanation(rerun: &Rerun) -> String {
-    let triggers: Vec<_> = rerun.triggers.iter().map(|trigger| trigger.word()).collect();
+    let triggers: Vec<_> = rerun
+        .triggers
+        .iter()
+        .map(|trigger| trigger.word())
+        .collect();
     let mut text = format!("ibid: runs because of: {}", triggers.join(", "));
     if !rerun.reason.is_empty() {
         let _ = write!(text, " ({})", rerun.reason);
@@ -223,7 +227,11 @@ fn event_json(event: &Event<'_>) -> Option<Value> {
 
 /// Returns why a step runs as JSON.
 pub(crate) fn rerun_json(rerun: &Rerun) -> Value {
-    let triggers: Vec<_> = rerun.triggers.iter().map(|trigger| trigger.word()).collect();
+    let triggers: Vec<_> = rerun
+        .triggers
+        .iter()
+        .map(|trigger| trigger.word())
+        .collect();
     let changes: Vec<_> = rerun.changes.iter().map(value::change_json).collect();
     json!({
         "triggers": triggers,

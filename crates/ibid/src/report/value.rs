@@ -1,6 +1,7 @@
 //! Components of a key for people and for programs: values shortened, or exact.
 
-use ibid_core::action::{Change, Component, ComponentKind, JsonText};
+use ibid_core::action::document::JsonText;
+use ibid_core::action::{Change, Component, ComponentKind};
 use ibid_core::digest::Digest;
 use ibid_core::digest::encoding::{Decoder, Encoder, Value};
 use ibid_core::tree::{Content, Escaped};

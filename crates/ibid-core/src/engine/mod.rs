@@ -1,0 +1,3 @@
+//! Engine.
+pub mod event;
+pub mod outcome;
