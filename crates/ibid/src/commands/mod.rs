@@ -6,6 +6,7 @@ mod config;
 mod diff;
 mod dirs;
 mod exec;
+mod hash;
 mod invalidate;
 mod key;
 mod log;
@@ -38,6 +39,7 @@ pub(crate) fn dispatch(words: Vec<OsString>) -> Result<Exit, Failure> {
         Verb::Man(args) => man::run(&args, &context),
         Verb::Cite(args) => cite::run(&args, &context),
         Verb::Diff(args) => diff::run(&args, &context),
+        Verb::Hash(args) => hash::run(&args, &context),
         Verb::Invalidate(args) => invalidate::run(&args, &context),
         Verb::Log(args) => log::run(&args, &context),
         Verb::Output(args) => output::run(&args, &context),

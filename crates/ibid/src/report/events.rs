@@ -4,7 +4,6 @@
 //! an object with `v` (the version of the format, 1) and `event`. Times are in nanoseconds.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use ibid_core::action::{HumanDuration, Trigger};
 use ibid_core::engine::event::{Event, Note, Sink, Warning, Work};
@@ -70,20 +69,8 @@ impl Sink for Reporter<'_> {
                     Stream::Stderr => self.console.pass_err(bytes),
                 };
             }
-            Event::WorkBegan { work, meter } => {
-                if let Some(progress) = self.console.progress() {
-                    let meter = Arc::clone(meter);
-                    progress.begin(
-                        work_word(*work),
-                        Box::new(move || (meter.done(), meter.total())),
-                    );
-                }
-            }
-            Event::WorkEnded => {
-                if let Some(progress) = self.console.progress() {
-                    progress.end();
-                }
-            }
+            Event::WorkBegan { work, meter } => self.console.begin(work_word(*work), meter),
+            Event::WorkEnded => self.console.end(),
             Event::Running { .. } => (self.on_running)(),
             _ => {}
         }
