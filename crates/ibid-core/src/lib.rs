@@ -14,4 +14,6 @@ pub mod digest;
 pub mod environ;
 pub mod fs;
 pub mod output;
+pub mod scan;
+pub mod store;
 pub mod tree;

@@ -6,20 +6,30 @@
 mod beneath;
 mod copy;
 mod error;
+mod hash;
 mod meter;
 mod read;
 mod signature;
+pub mod slots;
 mod stage;
+mod system;
+pub mod walk;
 
 pub use beneath::{Dir, Listed, real_path, set_mode, umask};
 pub use copy::{copy_hashing, hash_whole, reflink};
 pub use error::{IoContext, PathError};
+pub use hash::{HashError, Threads, hash_open};
 pub use meter::Meter;
 pub use read::{
-    exists, list_dir, open_file, open_in_place, open_nofollow, read_limited, read_link, read_small,
+    exists, list_dir, open_file, open_in_place, open_nofollow, read_at_most, read_limited,
+    read_link, read_small,
 };
 pub use signature::{FileKind, Signature, Timestamp};
 pub use stage::{
     Published, Staged, close_checked, create_dir, create_dirs, link_open, random_bytes,
     random_name, remove_file, rename, sync_dir, sync_file_system,
+};
+pub use system::{
+    COARSEST_NANOS, CachedPages, FileSystem, FileSystemId, FileSystemKind, Host, boot_id,
+    cached_pages, machine_id,
 };
