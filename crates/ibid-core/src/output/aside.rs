@@ -134,8 +134,7 @@ impl Aside<'_> {
                     .map_err(|error| AsideError::Output(OutputError::Pattern(error)))?;
                 Dir::open_or_create(&pattern.prefix().below(root))?;
                 for path in pattern.find(root)? {
-                    if let Some(target) =
-                        Target::unresolved(&path.below(root), Parents::AsTheyAre)?
+                    if let Some(target) = Target::unresolved(&path.below(root), Parents::AsTheyAre)?
                     {
                         self.move_away(target, &path, None, digests)?;
                     }
@@ -180,7 +179,9 @@ impl Aside<'_> {
         for (dir, name, mirror) in things(target, mirror)? {
             let standing = walk(&dir, &name)?;
             let is_made_link = made.is_some()
-                && standing.get(&RelPath::ROOT).is_some_and(|top| top.link.as_deref() == made);
+                && standing
+                    .get(&RelPath::ROOT)
+                    .is_some_and(|top| top.link.as_deref() == made);
             let known = files(&standing)
                 .filter_map(|(path, signature)| {
                     let digest = digests.known(&dir, signature)?;
@@ -214,11 +215,7 @@ impl Aside<'_> {
 
     /// After a run that succeeded: removes what the store has, and says what stays. `is_stored`
     /// must have looked at the blob itself, of this length. What cannot be read or removed stays.
-    pub fn settle(
-        self,
-        is_stored: &dyn Fn(BlobId, u64) -> bool,
-        digests: &Digests<'_>,
-    ) -> Kept {
+    pub fn settle(self, is_stored: &dyn Fn(BlobId, u64) -> bool, digests: &Digests<'_>) -> Kept {
         let mut kept = Kept::default();
         for earlier in &self.earlier {
             let count = earlier.settle(is_stored, digests);
@@ -243,8 +240,9 @@ impl Aside<'_> {
             for (target, at) in spot.standing(self.root())? {
                 for (dir, name, mirror) in things(target, &partial.join(&at))? {
                     let moved = self.keep.put_away(&dir, &name, &mirror)?;
-                    kept.count += walk(&moved.to.0, &moved.to.1)
-                        .map_or(1, |all| all.values().filter(|x| x.kind() != FileKind::Dir).count());
+                    kept.count += walk(&moved.to.0, &moved.to.1).map_or(1, |all| {
+                        all.values().filter(|x| x.kind() != FileKind::Dir).count()
+                    });
                     if Arc::ptr_eq(&moved.to.0, &moved.from.0) {
                         kept.beside.push(moved.path());
                     } else {
@@ -291,7 +289,12 @@ impl Spot {
         root: &std::path::Path,
     ) -> Result<Vec<(Target, RelPath)>, PathError> {
         let (found, mirror) = match &self.kind {
-            SpotKind::Place { path, link: Some(link), place, .. } if link.is_unchanged() => {
+            SpotKind::Place {
+                path,
+                link: Some(link),
+                place,
+                ..
+            } if link.is_unchanged() => {
                 (Target::find(path, None, Parents::AsTheyAre)?, mirror(place))
             }
             SpotKind::Place { path, place, .. } => {
@@ -317,7 +320,12 @@ impl Spot {
 
     /// Makes the user's link again if the command removed or replaced it.
     fn mend_link(&self) -> Result<(), PathError> {
-        let SpotKind::Place { path, link: Some(link), .. } = &self.kind else {
+        let SpotKind::Place {
+            path,
+            link: Some(link),
+            ..
+        } = &self.kind
+        else {
             return Ok(());
         };
         if link.is_unchanged() {
@@ -373,7 +381,10 @@ impl Earlier {
                 && dir.remove_file(&name.join(path)).is_ok();
             stays += usize::from(!removed);
         }
-        if standing.get(&RelPath::ROOT).is_some_and(|top| top.kind() == FileKind::Dir) {
+        if standing
+            .get(&RelPath::ROOT)
+            .is_some_and(|top| top.kind() == FileKind::Dir)
+        {
             remove_empty(dir, name);
         }
         stays
@@ -383,7 +394,10 @@ impl Earlier {
     /// else.
     fn known_before(&self, path: &RelPath, now: &Signature) -> Option<Digest> {
         let (then, digest) = self.digests.get(path)?;
-        let same = Signature { ctime: then.ctime, ..*now } == *then;
+        let same = Signature {
+            ctime: then.ctime,
+            ..*now
+        } == *then;
         same.then_some(*digest)
     }
 }

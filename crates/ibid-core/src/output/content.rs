@@ -60,12 +60,13 @@ impl Digests<'_> {
         let fs = self.file_system(dir, &before);
         let started = fs.map(|fs| self.stats.started(&fs));
         let clean = fs.is_some() && cached_pages(&file).is_some_and(|pages| pages.are_clean());
-        let digest = hash_open(&file, &on_disk, before.size, threads, self.meter).map_err(
-            |error| match error {
-                HashError::Io(error) => error,
-                _ => changed(&on_disk),
-            },
-        )?;
+        let digest =
+            hash_open(&file, &on_disk, before.size, threads, self.meter).map_err(|error| {
+                match error {
+                    HashError::Io(error) => error,
+                    _ => changed(&on_disk),
+                }
+            })?;
         if before != *seen || Signature::of_open(&file, &on_disk)? != before {
             return Err(changed(&on_disk));
         }
@@ -144,10 +145,7 @@ pub(super) fn files(standing: &Standing) -> impl Iterator<Item = (&RelPath, &Sig
 }
 
 /// Makes entries of what stands; `None` if a digest is missing or something is special.
-pub(super) fn entries(
-    standing: &Standing,
-    digests: &BTreeMap<RelPath, Digest>,
-) -> Option<Entries> {
+pub(super) fn entries(standing: &Standing, digests: &BTreeMap<RelPath, Digest>) -> Option<Entries> {
     let entry = |(path, stood): (&RelPath, &Stood)| {
         let entry = match stood.kind() {
             FileKind::File => Entry::File {

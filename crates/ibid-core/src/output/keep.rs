@@ -163,7 +163,9 @@ pub(super) fn mirror(place: &Place) -> RelPath {
         Place::Inside(path) => return path.clone(),
         Place::Outside(path) => path,
     };
-    let names = path.split(|byte| *byte == b'/').filter(|name| !name.is_empty());
+    let names = path
+        .split(|byte| *byte == b'/')
+        .filter(|name| !name.is_empty());
     names.fold(
         RelPath::new("outside").expect("one component"),
         |mirror, name| {

@@ -8,12 +8,18 @@
 //! outputs is written or removed; bytes of the user that are not in the store are renamed to
 //! `.ibid/replaced/`, never deleted; an output is put in place whole or not at all.
 
+mod aside;
+mod content;
+mod keep;
 mod pattern;
 mod target;
 mod validate;
 mod walk;
 mod workspace;
 
+pub use aside::{Aside, AsideError, Kept, MadeLinks, set_aside};
+pub use content::Digests;
+pub use keep::Ground;
 pub use pattern::PatternError;
 pub use validate::{OutputError, Reserved, Role, validate};
 pub use workspace::{KEPT_DAYS, RunStamp, workspace_dir};

@@ -78,7 +78,11 @@ impl Target {
                 return Ok(Some(target));
             }
             let next = target.dir.path().join(OsStr::from_bytes(&text));
-            link.get_or_insert(UserLink { path, signature, text });
+            link.get_or_insert(UserLink {
+                path,
+                signature,
+                text,
+            });
             path = next;
         }
         Err(Errno::LOOP).context("follow", &path)
