@@ -27,7 +27,7 @@ pub use read::{
 pub use signature::{FileKind, Signature, Timestamp};
 pub use stage::{
     Published, Staged, close_checked, create_dir, create_dirs, link_open, random_bytes,
-    random_name, remove_file, rename, sync_dir, sync_file_system,
+    random_name, remove_file, rename, rename_new, sync_dir, sync_file_system,
 };
 pub use system::{
     COARSEST_NANOS, CachedPages, FileSystem, FileSystemId, FileSystemKind, Host, boot_id,

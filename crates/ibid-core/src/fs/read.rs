@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags};
@@ -60,6 +61,21 @@ pub fn read_limited(file: &File, path: &Path, limit: u64) -> Result<Vec<u8>, Pat
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message)).context("read", path);
     }
     Ok(bytes)
+}
+
+/// Reads an open file from its start into `buffer` until that is full or the file ends, and
+/// returns how much was read. The position of the descriptor does not matter.
+pub fn read_at_most(file: &File, path: &Path, buffer: &mut [u8]) -> Result<usize, PathError> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read_at(&mut buffer[filled..], filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error).context("read", path),
+        }
+    }
+    Ok(filled)
 }
 
 /// Returns the text of a symbolic link.

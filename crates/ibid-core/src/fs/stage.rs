@@ -236,6 +236,22 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), PathError> {
     rustix::fs::rename(from, to).context("rename", from)
 }
 
+/// Renames `from` to `to` unless that name is taken. Returns whether it was done.
+pub fn rename_new(from: &Path, to: &Path) -> Result<bool, PathError> {
+    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Ok(()) => Ok(true),
+        Err(Errno::EXIST) => Ok(false),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            match rustix::fs::linkat(CWD, from, CWD, to, AtFlags::empty()) {
+                Ok(()) => remove_file(from).map(|()| true),
+                Err(Errno::EXIST) => Ok(false),
+                Err(error) => Err(error).context("link", from),
+            }
+        }
+        Err(error) => Err(error).context("rename", from),
+    }
+}
+
 /// Links an open file, and no other that may have its name by then, to `name` in the directory
 /// `dir`, where nothing of that name may be.
 pub fn link_open(file: &File, dir: BorrowedFd<'_>, name: &Path) -> Result<(), PathError> {

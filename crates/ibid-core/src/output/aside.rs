@@ -74,11 +74,11 @@ pub(super) enum SpotKind {
 
 /// An earlier output that was moved, with what was known of its files before.
 #[derive(Debug)]
-struct Earlier {
-    moved: Moved,
-    digests: BTreeMap<RelPath, (Signature, Digest)>,
+pub(super) struct Earlier {
+    pub(super) moved: Moved,
+    pub(super) digests: BTreeMap<RelPath, (Signature, Digest)>,
     /// Whether it is a link that an earlier run made, which loses nothing when it goes.
-    is_made_link: bool,
+    pub(super) is_made_link: bool,
 }
 
 /// What stayed behind of a run.
@@ -216,18 +216,7 @@ impl Aside<'_> {
     /// After a run that succeeded: removes what the store has, and says what stays. `is_stored`
     /// must have looked at the blob itself, of this length. What cannot be read or removed stays.
     pub fn settle(self, is_stored: &dyn Fn(BlobId, u64) -> bool, digests: &Digests<'_>) -> Kept {
-        let mut kept = Kept::default();
-        for earlier in &self.earlier {
-            let count = earlier.settle(is_stored, digests);
-            if count > 0 && !Arc::ptr_eq(&earlier.moved.to.0, &earlier.moved.from.0) {
-                kept.folder = self.keep.folder().map(|folder| folder.path().to_owned());
-            } else if count > 0 {
-                kept.beside.push(earlier.moved.path());
-            }
-            kept.count += count;
-        }
-        self.keep.tidy();
-        kept
+        settle_all(&self.earlier, &self.keep, is_stored, digests)
     }
 
     /// After a run that failed: keeps what it left at the outputs in a folder `partial`, and puts
@@ -243,7 +232,7 @@ impl Aside<'_> {
                     kept.count += walk(&moved.to.0, &moved.to.1).map_or(1, |all| {
                         all.values().filter(|x| x.kind() != FileKind::Dir).count()
                     });
-                    if Arc::ptr_eq(&moved.to.0, &moved.from.0) {
+                    if moved.is_beside() {
                         kept.beside.push(moved.path());
                     } else {
                         kept.folder = self.keep.folder().map(|dir| dir.path_of(&partial));
@@ -259,6 +248,27 @@ impl Aside<'_> {
         self.keep.tidy();
         first_error.map(|()| kept)
     }
+}
+
+/// Removes what the store has of things that were moved, and says what stays.
+pub(super) fn settle_all(
+    all: &[Earlier],
+    keep: &Keep<'_>,
+    is_stored: &dyn Fn(BlobId, u64) -> bool,
+    digests: &Digests<'_>,
+) -> Kept {
+    let mut kept = Kept::default();
+    for earlier in all {
+        let count = earlier.settle(is_stored, digests);
+        if count > 0 && earlier.moved.is_beside() {
+            kept.beside.push(earlier.moved.path());
+        } else if count > 0 {
+            kept.folder = keep.folder().map(|folder| folder.path().to_owned());
+        }
+        kept.count += count;
+    }
+    keep.tidy();
+    kept
 }
 
 /// Lists what is to be moved for a target: nothing, itself, or its children.

@@ -21,7 +21,7 @@ use super::target::Target;
 use super::walk::{Standing, shown, walk};
 use crate::digest::{BlobId, Digest};
 use crate::fs::{FileKind, PathError, Signature, Threads};
-use crate::store::{LocalStore, Stored, StoredOutput, StoreError};
+use crate::store::{LocalStore, StoreError, Stored, StoredOutput};
 use crate::tree::{Escaped, RelPath};
 
 /// What is wrong with an output after a run.
@@ -136,7 +136,9 @@ pub fn find(aside: &Aside<'_>) -> Result<Found, CaptureError> {
             if dir_only && kind.is_some_and(|kind| kind != FileKind::Dir) {
                 problems.push(OutputProblem::NotADirectory(name.clone()));
             }
-            let special = standing.iter().filter(|(_, x)| x.kind() == FileKind::Special);
+            let special = standing
+                .iter()
+                .filter(|(_, x)| x.kind() == FileKind::Special);
             problems.extend(special.map(|(path, _)| {
                 OutputProblem::Special(target.dir.path_of(&target.name.join(path)))
             }));
@@ -184,7 +186,9 @@ impl Found {
         let read: Vec<Option<Stored>> = if jobs.len() < PARALLEL_FROM {
             jobs.iter().map(one).collect::<Result<_, CaptureError>>()?
         } else {
-            jobs.par_iter().map(one).collect::<Result<_, CaptureError>>()?
+            jobs.par_iter()
+                .map(one)
+                .collect::<Result<_, CaptureError>>()?
         };
         let mut unstable = unstable.into_inner().expect("no holder panics");
         unstable.extend(self.changed(aside));
@@ -218,7 +222,9 @@ impl Found {
         };
         for (item, contents) in self.0.into_iter().zip(contents) {
             let digest = |stored: &Stored| *stored.blob.digest();
-            let map = contents.iter().map(|(path, _, stored)| (path.clone(), digest(stored)));
+            let map = contents
+                .iter()
+                .map(|(path, _, stored)| (path.clone(), digest(stored)));
             let entries: Entries = entries(&item.standing, &map.collect())
                 .expect("every file was read and nothing is special");
             if let (Some(store), Some(tree)) = (store, tree(&entries)) {
@@ -230,10 +236,14 @@ impl Found {
                 at: item.at.clone(),
                 content: content(&entries).expect("something stands there"),
             });
-            let seen = contents.iter().map(|(_, seen, stored)| (*seen, digest(stored)));
+            let seen = contents
+                .iter()
+                .map(|(_, seen, stored)| (*seen, digest(stored)));
             let seen = seen.collect();
             if store.is_some() {
-                capture.blobs.extend(contents.into_iter().map(|(.., stored)| stored));
+                capture
+                    .blobs
+                    .extend(contents.into_iter().map(|(.., stored)| stored));
             }
             capture.found.push((item, seen));
         }
@@ -243,15 +253,24 @@ impl Found {
     /// Lists everything again and names what is not as it was.
     fn changed(&self, aside: &Aside<'_>) -> Vec<PathBuf> {
         let Ok(Self(again)) = find(aside) else {
-            return self.0.iter().map(|item| item.path_of(&RelPath::ROOT)).collect();
+            return self
+                .0
+                .iter()
+                .map(|item| item.path_of(&RelPath::ROOT))
+                .collect();
         };
         let mut changed = Vec::new();
         let same_outputs = again.len() == self.0.len()
-            && again.iter().zip(&self.0).all(|(a, b)| (&a.name, &a.at) == (&b.name, &b.at));
+            && again
+                .iter()
+                .zip(&self.0)
+                .all(|(a, b)| (&a.name, &a.at) == (&b.name, &b.at));
         if !same_outputs {
             let path = |item: &Item| item.path_of(&RelPath::ROOT);
-            let (before, after): (Vec<_>, Vec<_>) =
-                (self.0.iter().map(path).collect(), again.iter().map(path).collect());
+            let (before, after): (Vec<_>, Vec<_>) = (
+                self.0.iter().map(path).collect(),
+                again.iter().map(path).collect(),
+            );
             changed.extend(before.iter().filter(|path| !after.contains(path)).cloned());
             changed.extend(after.iter().filter(|path| !before.contains(path)).cloned());
             return changed;
@@ -262,7 +281,10 @@ impl Found {
                     changed.push(before.path_of(path));
                 }
             }
-            let new = after.standing.keys().filter(|path| !before.standing.contains_key(path));
+            let new = after
+                .standing
+                .keys()
+                .filter(|path| !before.standing.contains_key(path));
             changed.extend(new.map(|path| before.path_of(path)));
         }
         changed
@@ -334,7 +356,9 @@ impl Capture {
 
     /// Iterates over the paths of the outputs on disk.
     pub fn paths(&self) -> impl Iterator<Item = PathBuf> {
-        self.found.iter().map(|(item, _)| item.path_of(&RelPath::ROOT))
+        self.found
+            .iter()
+            .map(|(item, _)| item.path_of(&RelPath::ROOT))
     }
 }
 

@@ -103,10 +103,13 @@ pub(super) fn places<'a>(
                 });
             }
             OutputKind::Glob(text) => {
-                let pattern = Pattern::new(text)
-                    .map_err(|error| RestoreError::Pattern(error.to_string()))?;
-                let mut paths: BTreeMap<RelPath, Option<&OutputContent>> =
-                    pattern.find(root)?.into_iter().map(|path| (path, None)).collect();
+                let pattern =
+                    Pattern::new(text).map_err(|error| RestoreError::Pattern(error.to_string()))?;
+                let mut paths: BTreeMap<RelPath, Option<&OutputContent>> = pattern
+                    .find(root)?
+                    .into_iter()
+                    .map(|path| (path, None))
+                    .collect();
                 for index in matching {
                     if let Some(at) = outputs[index].at.clone().filter(|at| pattern.matches(at)) {
                         used[index] = true;
@@ -233,17 +236,21 @@ pub(super) fn compare(
     for (path, entry) in wanted {
         let what = match (entry, standing.get(path)) {
             (_, None) => Missing,
-            (Entry::File { executable, blob, .. }, Some(stood))
-                if stood.kind() == FileKind::File =>
-            {
-                match known.get(path) {
-                    Some(digest) if digest != blob.digest() => Edited,
-                    Some(_) if stood.signature.is_executable() != *executable => WrongMode,
-                    Some(_) => continue,
-                    None => Edited,
-                }
-            }
-            (Entry::Link(text) | Entry::LinkOut { text, .. }, Some(Stood { link: Some(it), .. })) => {
+            (
+                Entry::File {
+                    executable, blob, ..
+                },
+                Some(stood),
+            ) if stood.kind() == FileKind::File => match known.get(path) {
+                Some(digest) if digest != blob.digest() => Edited,
+                Some(_) if stood.signature.is_executable() != *executable => WrongMode,
+                Some(_) => continue,
+                None => Edited,
+            },
+            (
+                Entry::Link(text) | Entry::LinkOut { text, .. },
+                Some(Stood { link: Some(it), .. }),
+            ) => {
                 if it == text {
                     continue;
                 }

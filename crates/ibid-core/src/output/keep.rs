@@ -122,6 +122,11 @@ impl Moved {
         }
     }
 
+    /// Says whether it had to stay in the directory where it stood.
+    pub(super) fn is_beside(&self) -> bool {
+        Arc::ptr_eq(&self.from.0, &self.to.0)
+    }
+
     /// Returns where it is.
     pub(super) fn path(&self) -> PathBuf {
         self.to.0.path_of(&self.to.1)
