@@ -16,6 +16,8 @@ pub mod dirs;
 pub mod environ;
 pub mod exec;
 pub mod fs;
+pub mod output;
 pub mod scan;
 pub mod store;
 pub mod tree;
+
