@@ -2,8 +2,20 @@
 //! line names without saying so.
 //!
 //! Nothing here changes a file of the user's. Everything that was looked at is returned as
-//! `Seen`, so that it can be looked at again when the command has run.
+//! [`Seen`], so that it can be looked at again when the command has run.
 
+mod content;
+mod error;
+mod filter;
+mod recheck;
+mod scanner;
+mod seen;
 pub mod stat_cache;
+mod walk;
 
+pub use content::{Globbed, Scanned, ScannedTree};
+pub use error::ScanError;
+pub use filter::{Filter, Pattern};
+pub use scanner::{Scanner, SymlinkPolicy};
+pub use seen::{Drift, DriftKind, FileDigest, Seen};
 pub use stat_cache::{Origin, Started, StatCache, StatCacheOptions, StatPolicy};
