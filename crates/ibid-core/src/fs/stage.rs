@@ -175,13 +175,7 @@ pub fn close_checked(file: File) -> io::Result<()> {
 
 /// Returns 32 random hexadecimal digits.
 pub fn random_name() -> String {
-    use std::fmt::Write as _;
-    random_bytes::<16>()
-        .iter()
-        .fold(String::with_capacity(32), |mut name, byte| {
-            let _ = write!(name, "{byte:02x}");
-            name
-        })
+    format!("{:032x}", u128::from_be_bytes(random_bytes()))
 }
 
 /// Returns random bytes from the system.

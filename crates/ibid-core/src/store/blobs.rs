@@ -162,7 +162,7 @@ impl LocalStore {
     pub fn read_blob(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, BlobProblem> {
         self.twice(blob, || {
             let (file, path) = self.open_unverified(blob).map_err(Wrong::Other)?;
-            let signature = self.signature(&file, &path, blob)?;
+            let signature = signature_of(&file, &path, blob)?;
             if signature.size > limit {
                 let blob = *blob;
                 return Err(Wrong::Other(BlobProblem::TooLarge { blob, limit }));
@@ -188,7 +188,7 @@ impl LocalStore {
     ) -> Result<(), BlobProblem> {
         self.twice(blob, || {
             let (file, path) = self.open_unverified(blob).map_err(Wrong::Other)?;
-            let signature = self.signature(&file, &path, blob)?;
+            let signature = signature_of(&file, &path, blob)?;
             check_size(&signature, Some(size))?;
             dst.set_len(0).map_err(|source| {
                 destination(
@@ -215,8 +215,7 @@ impl LocalStore {
     /// see [`LocalStore::hard_link`].
     pub fn export(
         &self,
-        blob: &BlobId,
-        size: u64,
+        (blob, size): (&BlobId, u64),
         mode: LinkMode,
         dst: (&File, &Path),
         meter: &Meter,
@@ -274,14 +273,10 @@ impl LocalStore {
         }
     }
 
-    fn signature(&self, file: &File, path: &Path, blob: &BlobId) -> Result<Signature, Wrong> {
-        Signature::of_open(file, path).map_err(|error| unreadable(blob, error))
-    }
-
     /// Opens and verifies once.
     fn look_at(&self, blob: &BlobId, size: Option<u64>) -> Result<(File, Signature), Wrong> {
         let (file, path) = self.open_unverified(blob).map_err(Wrong::Other)?;
-        let signature = self.signature(&file, &path, blob)?;
+        let signature = signature_of(&file, &path, blob)?;
         check_size(&signature, size)?;
         if self.options.verified.verified(&signature, blob.digest()) {
             return Ok((file, signature));
@@ -337,6 +332,10 @@ impl LocalStore {
         }
         self.report(what, path, reason);
     }
+}
+
+fn signature_of(file: &File, path: &Path, blob: &BlobId) -> Result<Signature, Wrong> {
+    Signature::of_open(file, path).map_err(|error| unreadable(blob, error))
 }
 
 fn check_size(signature: &Signature, size: Option<u64>) -> Result<(), Wrong> {
