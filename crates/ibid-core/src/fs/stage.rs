@@ -322,6 +322,23 @@ mod tests {
     }
 
     #[test]
+    fn an_open_file_is_linked_even_when_its_name_is_anothers() {
+        use std::os::fd::AsFd as _;
+        let dir = TempDir::new();
+        let path = dir.join("a");
+        staged(dir.path(), b"opened").publish_over(&path).unwrap();
+        let open = crate::fs::open_file(&path).unwrap();
+        let aside = dir.join("aside");
+        assert!(rename_new(&path, &aside).unwrap());
+        staged(dir.path(), b"another").publish_over(&path).unwrap();
+        assert!(!rename_new(&path, &aside).unwrap());
+        let handle = rustix::fs::open(dir.path(), OFlags::DIRECTORY, Mode::empty()).unwrap();
+        link_open(&open, handle.as_fd(), Path::new("linked")).unwrap();
+        assert_eq!(read_small(&dir.join("linked"), 10).unwrap(), b"opened");
+        assert!(link_open(&open, handle.as_fd(), Path::new("linked")).is_err());
+    }
+
+    #[test]
     fn what_failed_once_is_never_published() {
         let dir = TempDir::new();
         let mut staged = staged(dir.path(), b"x");

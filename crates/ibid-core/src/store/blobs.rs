@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{BlobProblem, StoreError};
 use super::layout::BLOB_MODE;
-use super::local::{Durability, LocalStore};
+use super::local::LocalStore;
 use crate::digest::BlobId;
 use crate::fs::{self, Meter, PathError, Signature};
 
@@ -113,9 +113,6 @@ impl LocalStore {
     /// Gives a staged blob its name. Ours replaces what is there: that was found wrong, or is
     /// the same, put there by somebody else in this moment.
     fn publish_blob(&self, staged: &mut fs::Staged, blob: &BlobId) -> Result<(), StoreError> {
-        if self.options.durability == Durability::Synced {
-            staged.sync().map_err(|error| self.write_failed(error))?;
-        }
         let path = self.layout.blob(blob);
         self.layout
             .publish_over(staged, &path)
@@ -127,9 +124,17 @@ impl LocalStore {
         Ok(())
     }
 
-    /// Says whether a blob is there and whole. Nothing is put aside: the caller replaces it.
+    /// Says whether a blob is there and whole. One that is not is told, and not put aside: the
+    /// caller has the right bytes at hand and replaces it.
     fn is_present(&self, blob: &BlobId, size: u64) -> bool {
-        self.look_at(blob, Some(size)).is_ok()
+        match self.look_at(blob, Some(size)) {
+            Ok(_) => true,
+            Err(Wrong::Content(reason, _)) => {
+                self.report("blob", &self.layout.blob(blob), &reason);
+                false
+            }
+            Err(Wrong::Other(_)) => false,
+        }
     }
 
     /// Says whether a blob is there, has the right size, and was verified: in this boot, or now.
