@@ -15,6 +15,7 @@ use proptest::prelude::*;
 use crate::samples::{self, file, least_action, output, words};
 
 type Flip = fn(&mut Action);
+type PolicyFlip = fn(&mut Policy);
 
 /// One change or more of every field that is keyed. Taking an action apart without a rest pattern
 /// makes a new field fail to compile until it stands here or below.
@@ -142,8 +143,8 @@ fn keyed_flips() -> Vec<(&'static str, Flip)> {
         ("stdin: given and empty", |a| {
             a.stdin = Some(BlobId::of(b""));
         }),
-        ("platform: os", |a| a.platform.os = "macos".to_owned()),
-        ("platform: arch", |a| a.platform.arch = "aarch64".to_owned()),
+        ("platform: os", |a| a.platform.os.push('x')),
+        ("platform: arch", |a| a.platform.arch.push('x')),
         ("outputs", |a| a.outputs = vec![output("t")]),
         ("outputs: optional", |a| {
             a.outputs = vec![OutputSpec {
@@ -172,7 +173,7 @@ fn keyed_flips() -> Vec<(&'static str, Flip)> {
 }
 
 /// Changes of the policy, none of which is keyed.
-fn policy_flips() -> Vec<(&'static str, fn(&mut Policy))> {
+fn policy_flips() -> Vec<(&'static str, PolicyFlip)> {
     let Policy {
         label: _,
         ttl: _,
@@ -183,7 +184,7 @@ fn policy_flips() -> Vec<(&'static str, fn(&mut Policy))> {
         secret_env: _,
     } = Policy::default();
     vec![
-        ("label", |p| p.label = "x".to_owned()),
+        ("label", |p| p.label.push('x')),
         ("ttl", |p| p.ttl = Some(Duration::from_secs(1))),
         ("timeout", |p| p.timeout = Some(Duration::from_secs(1))),
         ("ok_exit", |p| p.ok_exit = BTreeSet::from([3])),
