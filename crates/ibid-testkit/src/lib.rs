@@ -5,6 +5,8 @@
     reason = "tests set up files, folders and processes by themselves"
 )]
 
+mod component;
 mod temp_dir;
 
+pub use component::component;
 pub use temp_dir::TempDir;
