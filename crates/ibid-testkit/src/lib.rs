@@ -7,6 +7,8 @@
 
 mod component;
 mod temp_dir;
+mod test_env;
 
 pub use component::component;
 pub use temp_dir::TempDir;
+pub use test_env::{Ran, TestEnv};

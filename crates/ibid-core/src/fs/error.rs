@@ -25,6 +25,22 @@ impl PathError {
             || self.source.kind() == io::ErrorKind::NotADirectory
             || self.source.raw_os_error() == Some(ESTALE)
     }
+
+    /// Says whether the disk or the user's quota is full.
+    pub fn is_no_space(&self) -> bool {
+        matches!(
+            self.source.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        )
+    }
+
+    /// Says whether this user may not write there, or nobody can.
+    pub fn is_denied(&self) -> bool {
+        matches!(
+            self.source.kind(),
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+        )
+    }
 }
 
 /// Adds the operation and the path to an I/O result.

@@ -1,0 +1,171 @@
+//! Copying file content: hashed on the way, holes kept, never whole in memory.
+//!
+//! The digest is of the bytes as they were copied, not of what the source holds before or after
+//! (hazard A8). Positions of the descriptors do not matter and are not kept. Errors name the side
+//! that failed.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use rustix::fs::SeekFrom;
+
+use super::{IoContext as _, Meter, PathError};
+use crate::digest::{Digest, Hasher};
+
+const BUFFER: usize = 256 * 1024;
+
+/// Copies all of `src` to the start of the empty file `dst` and returns the digest and the number
+/// of the bytes copied. Holes stay holes. A source that is cut short or grows meanwhile gives
+/// what was read.
+pub fn copy_hashing(
+    (src, src_path): (&File, &Path),
+    (dst, dst_path): (&File, &Path),
+    meter: &Meter,
+) -> Result<(Digest, u64), PathError> {
+    let mut hasher = Hasher::new();
+    let mut buffer = vec![0; BUFFER];
+    let mut at = 0;
+    let mut ends_in_hole = false;
+    loop {
+        let (data, end) = next_data(src, at).context("read", src_path)?;
+        if data > at {
+            hash_zeros(&mut hasher, data - at, &mut buffer);
+            meter.add_done(data - at);
+            (at, ends_in_hole) = (data, true);
+        }
+        let before = at;
+        while at < end {
+            let room = usize::try_from(end - at).map_or(BUFFER, |left| left.min(BUFFER));
+            let count = read_at(src, &mut buffer[..room], at).context("read", src_path)?;
+            if count == 0 {
+                break;
+            }
+            hasher.update_here(&buffer[..count]);
+            dst.write_all_at(&buffer[..count], at)
+                .context("write", dst_path)?;
+            at += count as u64;
+            meter.add_done(count as u64);
+            ends_in_hole = false;
+        }
+        if at == before {
+            break;
+        }
+    }
+    if ends_in_hole {
+        rustix::fs::ftruncate(dst, at).context("write", dst_path)?;
+    }
+    Ok((hasher.finish(), at))
+}
+
+/// Hashes all of `file` on the calling thread.
+pub fn hash_whole(file: &File, path: &Path) -> Result<(Digest, u64), PathError> {
+    let mut hasher = Hasher::new();
+    let mut buffer = vec![0; BUFFER];
+    let mut at = 0;
+    loop {
+        match read_at(file, &mut buffer, at).context("read", path)? {
+            0 => return Ok((hasher.finish(), at)),
+            count => {
+                hasher.update_here(&buffer[..count]);
+                at += count as u64;
+            }
+        }
+    }
+}
+
+/// Makes `dst` share the content of `src`. Fails where the file system cannot do it, or where the
+/// two lie on different ones.
+pub fn reflink(src: &File, dst: &File) -> io::Result<()> {
+    rustix::fs::ioctl_ficlone(dst, src).map_err(Into::into)
+}
+
+/// Returns where data starts at or after `at`, and where that data ends at the earliest. At the
+/// end of the file both are its end.
+fn next_data(file: &File, at: u64) -> io::Result<(u64, u64)> {
+    use rustix::io::Errno;
+    let data = match rustix::fs::seek(file, SeekFrom::Data(at)) {
+        Ok(data) => data,
+        Err(Errno::NXIO) => {
+            let end = rustix::fs::seek(file, SeekFrom::End(0))?.max(at);
+            return Ok((end, end));
+        }
+        // A file system that knows no holes: everything is data, until reading ends.
+        Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok((at, u64::MAX)),
+        Err(error) => return Err(error.into()),
+    };
+    match rustix::fs::seek(file, SeekFrom::Hole(data)) {
+        Ok(hole) => Ok((data, hole)),
+        Err(Errno::NXIO) => Ok((data, data)),
+        Err(Errno::INVAL | Errno::OPNOTSUPP) => Ok((data, u64::MAX)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn hash_zeros(hasher: &mut Hasher, mut count: u64, buffer: &mut [u8]) {
+    buffer.fill(0);
+    while count > 0 {
+        let part = usize::try_from(count).map_or(buffer.len(), |count| count.min(buffer.len()));
+        hasher.update_here(&buffer[..part]);
+        count -= part as u64;
+    }
+}
+
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    loop {
+        match file.read_at(buffer, at) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::{Staged, open_file};
+    use ibid_testkit::TempDir;
+    use std::os::unix::fs::MetadataExt as _;
+
+    #[test]
+    fn a_copy_has_the_bytes_the_digest_and_the_holes() {
+        let dir = TempDir::new();
+        let body: Vec<u8> = (0..700_000_u32).map(|i| (i % 251) as u8).collect();
+        for (hole_before, hole_after) in [(0, 0), (8 << 20, 0), (0, 8 << 20), (4 << 20, 4 << 20)] {
+            let source = Staged::create(dir.path()).unwrap();
+            source.file().write_all_at(&body, hole_before).unwrap();
+            let size = hole_before + 700_000 + hole_after;
+            source.file().set_len(size).unwrap();
+            let target = Staged::create(dir.path()).unwrap();
+            let from = open_file(source.path()).unwrap();
+            let meter = Meter::new();
+            let (digest, copied) = copy_hashing(
+                (&from, source.path()),
+                (target.file(), target.path()),
+                &meter,
+            )
+            .unwrap();
+            assert_eq!((copied, meter.done()), (size, size));
+            let mut whole = vec![0; usize::try_from(size).unwrap()];
+            whole[usize::try_from(hole_before).unwrap()..][..body.len()].copy_from_slice(&body);
+            assert_eq!(digest, Digest::of(&whole));
+            let copy = open_file(target.path()).unwrap();
+            assert_eq!(hash_whole(&copy, target.path()).unwrap(), (digest, size));
+            let blocks = |file: &File| file.metadata().unwrap().blocks();
+            assert!(blocks(&copy) <= blocks(&from).max(2_000));
+        }
+    }
+
+    #[test]
+    fn an_empty_file_is_copied() {
+        let dir = TempDir::new();
+        let (a, b) = (
+            Staged::create(dir.path()).unwrap(),
+            Staged::create(dir.path()).unwrap(),
+        );
+        let from = open_file(a.path()).unwrap();
+        let copied = copy_hashing((&from, a.path()), (b.file(), b.path()), &Meter::new());
+        assert_eq!(copied.unwrap(), (Digest::of(b""), 0));
+    }
+}

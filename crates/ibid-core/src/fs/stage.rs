@@ -1,0 +1,339 @@
+//! Staged files and the few calls that change a directory.
+//!
+//! A file comes to be under a name of 128 random bits, is written, closed, and only then gets its
+//! real name. Invariants: every write and the close are checked, and a file with a failed one is
+//! never published (hazard C3: the retry of a failed write "succeeds" without the data); what is
+//! not published is removed on drop; after an error of a rename or link the inode at the target
+//! decides, because a network file system may have lost only the reply (hazard D6).
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::{BorrowedFd, IntoRawFd as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+
+use super::{IoContext as _, PathError, Signature};
+
+/// A file that has no real name yet.
+#[derive(Debug)]
+pub struct Staged {
+    file: Option<File>,
+    path: PathBuf,
+    inode: Option<(u64, u64)>,
+    failed: bool,
+    published: bool,
+}
+
+/// What publishing without replacing came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// The name is ours.
+    New,
+    /// Somebody else's file has the name; ours was dropped.
+    AlreadyThere,
+}
+
+impl Staged {
+    /// Creates an empty file in `dir`, readable and writable by its owner only.
+    pub fn create(dir: &Path) -> Result<Self, PathError> {
+        let path = dir.join(random_name());
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let file = rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR)
+            .context("create", &path)?
+            .into();
+        Ok(Self {
+            file: Some(file),
+            path,
+            inode: None,
+            failed: false,
+            published: false,
+        })
+    }
+
+    /// Returns the open file, until it is published.
+    pub fn file(&self) -> &File {
+        self.file.as_ref().expect("a published file is not written")
+    }
+
+    /// Returns the temporary path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends bytes. After a failure the file cannot be published.
+    pub fn write_all(&mut self, bytes: &[u8]) -> Result<(), PathError> {
+        let written = self.file().write_all(bytes);
+        self.failed |= written.is_err();
+        written.context("write", &self.path)
+    }
+
+    /// Sets the permission bits exactly, whatever the umask is (hazard U1).
+    pub fn set_mode(&self, mode: u32) -> Result<(), PathError> {
+        rustix::fs::fchmod(self.file(), Mode::from_raw_mode(mode))
+            .context("set the mode of", &self.path)
+    }
+
+    /// Waits until the content is on the disk. After a failure the file cannot be published.
+    pub fn sync(&mut self) -> Result<(), PathError> {
+        let synced = self.file().sync_data();
+        self.failed |= synced.is_err();
+        synced.context("sync", &self.path)
+    }
+
+    /// Closes the file and renames it to `target`, replacing what is there. If the directory of
+    /// `target` is missing, it can be made and the call repeated.
+    pub fn publish_over(&mut self, target: &Path) -> Result<(), PathError> {
+        let inode = self.close()?;
+        let renamed = rustix::fs::rename(&self.path, target);
+        if renamed.is_ok() || inode_of(target) == Some(inode) {
+            self.published = true;
+            return Ok(());
+        }
+        renamed.context("rename a file to", target)
+    }
+
+    /// Closes the file and gives it the name `target` unless that is taken. If the directory of
+    /// `target` is missing, it can be made and the call repeated.
+    pub fn publish_new(&mut self, target: &Path) -> Result<Published, PathError> {
+        let inode = self.close()?;
+        let renamed =
+            rustix::fs::renameat_with(CWD, &self.path, CWD, target, RenameFlags::NOREPLACE);
+        match renamed {
+            Ok(()) => {}
+            Err(Errno::EXIST) if inode_of(target) != Some(inode) => {
+                return Ok(Published::AlreadyThere);
+            }
+            Err(_) if inode_of(target) == Some(inode) => {}
+            // NFS and older file systems rename only with replacement; they do link.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                return self.link_new(target, inode);
+            }
+            Err(error) => return Err(error).context("rename a file to", target),
+        }
+        self.published = true;
+        Ok(Published::New)
+    }
+
+    /// Links the file to `target`; the temporary name goes on drop.
+    fn link_new(&self, target: &Path, inode: (u64, u64)) -> Result<Published, PathError> {
+        let linked = rustix::fs::linkat(CWD, &self.path, CWD, target, AtFlags::empty());
+        match linked {
+            _ if inode_of(target) == Some(inode) => Ok(Published::New),
+            Err(Errno::EXIST) => Ok(Published::AlreadyThere),
+            linked => linked
+                .map(|()| Published::New)
+                .context("link a file to", target),
+        }
+    }
+
+    /// Closes the file if it is open and returns device and inode; an error at the close means
+    /// that the bytes may not be there.
+    fn close(&mut self) -> Result<(u64, u64), PathError> {
+        if self.failed {
+            return Err(io::Error::other("an earlier write failed")).context("keep", &self.path);
+        }
+        if let Some(file) = &self.file {
+            let signature = Signature::of_open(file, &self.path)?;
+            self.inode = Some((signature.device, signature.inode));
+        }
+        if let Some(file) = self.file.take()
+            && let Err(error) = close_checked(file)
+        {
+            self.failed = true;
+            return Err(error).context("close", &self.path);
+        }
+        Ok(self.inode.expect("it is looked at before it is closed"))
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if !self.published {
+            // What stays behind is found by age.
+            let _ = rustix::fs::unlink(&self.path);
+        }
+    }
+}
+
+/// Closes a file and reports what `close` says: network file systems tell only there that there
+/// was no space (hazard E1).
+pub fn close_checked(file: File) -> io::Result<()> {
+    #[expect(
+        unsafe_code,
+        reason = "dropping a `File` hides the error of `close`; the descriptor is owned and given up here"
+    )]
+    // SAFETY: `into_raw_fd` gives the ownership away, so nobody else closes or uses it.
+    let closed = unsafe { rustix::io::try_close(file.into_raw_fd()) };
+    match closed {
+        // The descriptor is closed on Linux even then.
+        Err(Errno::INTR) => Ok(()),
+        closed => closed.map_err(Into::into),
+    }
+}
+
+/// Returns 32 random hexadecimal digits.
+pub fn random_name() -> String {
+    use std::fmt::Write as _;
+    random_bytes::<16>()
+        .iter()
+        .fold(String::with_capacity(32), |mut name, byte| {
+            let _ = write!(name, "{byte:02x}");
+            name
+        })
+}
+
+/// Returns random bytes from the system.
+pub fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the system gives random bytes");
+    bytes
+}
+
+fn inode_of(path: &Path) -> Option<(u64, u64)> {
+    let signature = Signature::of_link(path).ok()?;
+    Some((signature.device, signature.inode))
+}
+
+/// Makes a directory with exactly the permission bits `mode`, or with those that the umask leaves
+/// if there is none. Returns whether it is new; one that is there is left as it is.
+pub fn create_dir(path: &Path, mode: Option<u32>) -> Result<bool, PathError> {
+    let bits = Mode::from_raw_mode(mode.unwrap_or(0o777));
+    match rustix::fs::mkdir(path, bits) {
+        Ok(()) => {}
+        Err(Errno::EXIST) => return Ok(false),
+        Err(error) => return Err(error).context("create the directory", path),
+    }
+    if mode.is_some() {
+        rustix::fs::chmod(path, bits).context("set the mode of", path)?;
+    }
+    Ok(true)
+}
+
+/// Makes a directory and those above it that are missing, each as [`create_dir`] does.
+pub fn create_dirs(path: &Path, mode: Option<u32>) -> Result<(), PathError> {
+    match create_dir(path, mode) {
+        Ok(_) => Ok(()),
+        Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
+            let Some(parent) = path.parent().filter(|parent| *parent != Path::new("")) else {
+                return Err(error);
+            };
+            create_dirs(parent, mode)?;
+            create_dir(path, mode).map(drop)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes a file or a link.
+pub fn remove_file(path: &Path) -> Result<(), PathError> {
+    rustix::fs::unlink(path).context("remove", path)
+}
+
+/// Renames `from` to `to`, replacing what is there.
+pub fn rename(from: &Path, to: &Path) -> Result<(), PathError> {
+    rustix::fs::rename(from, to).context("rename", from)
+}
+
+/// Renames `from` to `to` unless that name is taken. Returns whether it was done.
+pub fn rename_new(from: &Path, to: &Path) -> Result<bool, PathError> {
+    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Ok(()) => Ok(true),
+        Err(Errno::EXIST) => Ok(false),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            match rustix::fs::linkat(CWD, from, CWD, to, AtFlags::empty()) {
+                Ok(()) => remove_file(from).map(|()| true),
+                Err(Errno::EXIST) => Ok(false),
+                Err(error) => Err(error).context("link", from),
+            }
+        }
+        Err(error) => Err(error).context("rename", from),
+    }
+}
+
+/// Links an open file, and no other that may have its name by then, to `name` in the directory
+/// `dir`, where nothing of that name may be.
+pub fn link_open(file: &File, dir: BorrowedFd<'_>, name: &Path) -> Result<(), PathError> {
+    use std::os::fd::AsRawFd as _;
+    // Linking a descriptor itself needs a capability; its name in /proc does not.
+    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+    rustix::fs::linkat(CWD, open, dir, name, AtFlags::SYMLINK_FOLLOW).context("link", name)
+}
+
+/// Waits until the names in a directory are on the disk.
+pub fn sync_dir(path: &Path) -> Result<(), PathError> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let dir = rustix::fs::open(path, flags, Mode::empty()).context("open", path)?;
+    rustix::fs::fsync(dir).context("sync", path)
+}
+
+/// Waits until everything written to the file system of the directory `path` is on the disk.
+pub fn sync_file_system(path: &Path) -> Result<(), PathError> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let dir = rustix::fs::open(path, flags, Mode::empty()).context("open", path)?;
+    rustix::fs::syncfs(dir).context("sync", path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::{list_dir, read_small};
+    use ibid_testkit::TempDir;
+
+    fn staged(dir: &Path, content: &[u8]) -> Staged {
+        let mut staged = Staged::create(dir).unwrap();
+        staged.write_all(content).unwrap();
+        staged
+    }
+
+    #[test]
+    fn the_first_of_two_new_files_keeps_the_name() {
+        let dir = TempDir::new();
+        let target = dir.join("target");
+        let publish = |content| staged(dir.path(), content).publish_new(&target).unwrap();
+        assert_eq!(publish(b"first"), Published::New);
+        assert_eq!(publish(b"second"), Published::AlreadyThere);
+        assert_eq!(read_small(&target, 10).unwrap(), b"first");
+        staged(dir.path(), b"third").publish_over(&target).unwrap();
+        assert_eq!(read_small(&target, 10).unwrap(), b"third");
+        assert_eq!(list_dir(dir.path()).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn linking_has_the_semantics_of_renaming() {
+        let dir = TempDir::new();
+        let target = dir.join("target");
+        let link = |content| {
+            let mut staged = staged(dir.path(), content);
+            let inode = staged.close().unwrap();
+            staged.link_new(&target, inode).unwrap()
+        };
+        assert_eq!(link(b"first"), Published::New);
+        assert_eq!(link(b"second"), Published::AlreadyThere);
+        assert_eq!(read_small(&target, 10).unwrap(), b"first");
+        assert_eq!(list_dir(dir.path()).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn publishing_can_be_repeated_once_the_directory_is_made() {
+        let dir = TempDir::new();
+        let target = dir.join("a/b/target");
+        let mut staged = staged(dir.path(), b"x");
+        assert!(staged.publish_new(&target).unwrap_err().is_absent());
+        create_dirs(&dir.join("a/b"), Some(0o750)).unwrap();
+        assert_eq!(staged.publish_new(&target).unwrap(), Published::New);
+        let mode = Signature::of(&dir.join("a/b")).unwrap().mode;
+        assert_eq!(mode & 0o7777, 0o750);
+    }
+
+    #[test]
+    fn what_failed_once_is_never_published() {
+        let dir = TempDir::new();
+        let mut staged = staged(dir.path(), b"x");
+        staged.failed = true;
+        assert!(staged.publish_over(&dir.join("target")).is_err());
+        drop(staged);
+        assert!(list_dir(dir.path()).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,362 @@
+//! Blobs: content under the name of its digest.
+//!
+//! Invariants: what is written is hashed as it is written, gets its name only when it is whole
+//! and read-only, and is always an inode of its own. A blob that is there already counts only
+//! with the right size and if this host wrote or verified it since it booted, or verifies it
+//! there and then; else it is replaced (hazard C2). Whatever is handed out is verified on the
+//! way, or was verified once in this boot under the same signature (hazard F1). What is wrong is
+//! read a second time from a new descriptor, because on a network file system a replaced file can
+//! look cut (hazard B5), and then put aside. A failing read puts nothing aside (hazard E4).
+
+use std::fs::File;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+
+use super::error::{BlobProblem, StoreError};
+use super::layout::BLOB_MODE;
+use super::local::{Durability, LocalStore};
+use crate::digest::BlobId;
+use crate::fs::{self, Meter, PathError, Signature};
+
+/// Up to this size a source is read into memory, so that a blob that is there already costs no
+/// temporary file: creating and removing one is what ext4 is slowest at.
+const IN_MEMORY: u64 = 256 * 1024;
+
+/// How content leaves the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LinkMode {
+    /// Always copied.
+    Copy,
+    /// Shared by the file system where it can, else copied.
+    #[default]
+    Reflink,
+    /// A hard link to the read-only blob where possible, else copied.
+    Hard,
+}
+
+/// A blob that is in the store now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its digest.
+    pub blob: BlobId,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Whether it was there already: a commit looks again that it still is (hazard D3).
+    pub reused: bool,
+}
+
+/// What one look at a blob found.
+enum Wrong {
+    /// The bytes or the size; the descriptor's signature, or none.
+    Content(String, Signature),
+    Other(BlobProblem),
+}
+
+impl LocalStore {
+    /// Stores the content of an open file. The digest is of the bytes that were copied; whether
+    /// the source changed meanwhile is for the caller to find out.
+    pub fn put_file(
+        &self,
+        src: &File,
+        src_path: &Path,
+        meter: &Meter,
+    ) -> Result<Stored, StoreError> {
+        let size = Signature::of_open(src, src_path)
+            .map_err(StoreError::Io)?
+            .size;
+        if size <= IN_MEMORY {
+            let mut bytes = vec![0; usize::try_from(size).expect("it is small") + 1];
+            let count = fs::read_at_most(src, src_path, &mut bytes).map_err(StoreError::Io)?;
+            // A file that grew meanwhile is copied like a large one.
+            if count as u64 <= size {
+                let stored = self.put_bytes(&bytes[..count])?;
+                meter.add_done(count as u64);
+                return Ok(stored);
+            }
+        }
+        let mut staged = self.stage()?;
+        let target = (staged.file(), staged.path());
+        let (digest, size) = fs::copy_hashing((src, src_path), target, meter)
+            .map_err(|error| self.write_failed(error))?;
+        let blob = BlobId::new(digest);
+        if self.is_present(&blob, size) {
+            return Ok(Stored {
+                blob,
+                size,
+                reused: true,
+            });
+        }
+        staged
+            .set_mode(BLOB_MODE)
+            .map_err(|error| self.write_failed(error))?;
+        self.publish_blob(&mut staged, &blob)?;
+        Ok(Stored {
+            blob,
+            size,
+            reused: false,
+        })
+    }
+
+    /// Stores bytes.
+    pub fn put_bytes(&self, bytes: &[u8]) -> Result<Stored, StoreError> {
+        let blob = BlobId::of(bytes);
+        let size = bytes.len() as u64;
+        self.prepare_write()?;
+        let reused = self.is_present(&blob, size);
+        if !reused {
+            let mut staged = self.stage_bytes(bytes, BLOB_MODE)?;
+            self.publish_blob(&mut staged, &blob)?;
+        }
+        Ok(Stored { blob, size, reused })
+    }
+
+    /// Gives a staged blob its name. Ours replaces what is there: that was found wrong, or is
+    /// the same, put there by somebody else in this moment.
+    fn publish_blob(&self, staged: &mut fs::Staged, blob: &BlobId) -> Result<(), StoreError> {
+        if self.options.durability == Durability::Synced {
+            staged.sync().map_err(|error| self.write_failed(error))?;
+        }
+        let path = self.layout.blob(blob);
+        self.layout
+            .publish_over(staged, &path)
+            .map_err(|error| self.write_failed(error))?;
+        // Renaming changes the signature, so it is taken after that.
+        if let Ok(signature) = Signature::of_link(&path) {
+            self.options.verified.remember(&signature, blob.digest());
+        }
+        Ok(())
+    }
+
+    /// Says whether a blob is there and whole. Nothing is put aside: the caller replaces it.
+    fn is_present(&self, blob: &BlobId, size: u64) -> bool {
+        self.look_at(blob, Some(size)).is_ok()
+    }
+
+    /// Says whether a blob is there, has the right size, and was verified: in this boot, or now.
+    pub fn contains_verified(&self, blob: &BlobId, size: u64) -> Result<(), BlobProblem> {
+        self.open_verified(blob, Some(size)).map(drop)
+    }
+
+    /// Says whether a file of the right size has the blob's name, without reading it: a look
+    /// that tells evicted from stored, and not more.
+    pub fn seems_present(&self, blob: &BlobId, size: Option<u64>) -> bool {
+        Signature::of_link(&self.layout.blob(blob))
+            .is_ok_and(|signature| size.is_none_or(|size| size == signature.size))
+    }
+
+    /// Opens a blob without verifying it: for callers that hash what they read.
+    pub fn open_blob(&self, blob: &BlobId) -> Result<File, BlobProblem> {
+        self.open_unverified(blob).map(|(file, _)| file)
+    }
+
+    /// Opens a blob that is verified: in this boot and unchanged since, or now by reading it.
+    pub fn open_verified(
+        &self,
+        blob: &BlobId,
+        size: Option<u64>,
+    ) -> Result<(File, Signature), BlobProblem> {
+        self.twice(blob, || self.look_at(blob, size))
+    }
+
+    /// Reads a whole blob of at most `limit` bytes and verifies it.
+    pub fn read_blob(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, BlobProblem> {
+        self.twice(blob, || {
+            let (file, path) = self.open_unverified(blob).map_err(Wrong::Other)?;
+            let signature = self.signature(&file, &path, blob)?;
+            if signature.size > limit {
+                let blob = *blob;
+                return Err(Wrong::Other(BlobProblem::TooLarge { blob, limit }));
+            }
+            let bytes = fs::read_limited(&file, &path, signature.size)
+                .map_err(|error| unreadable(blob, error))?;
+            if BlobId::of(&bytes) == *blob {
+                Ok(bytes)
+            } else {
+                Err(Wrong::Content("wrong digest".to_owned(), signature))
+            }
+        })
+    }
+
+    /// Copies a blob to the start of the empty file `dst` and verifies it on the way. On any
+    /// error the caller discards `dst`, which may hold a part or wrong bytes.
+    pub fn copy_out(
+        &self,
+        blob: &BlobId,
+        size: u64,
+        (dst, dst_path): (&File, &Path),
+        meter: &Meter,
+    ) -> Result<(), BlobProblem> {
+        self.twice(blob, || {
+            let (file, path) = self.open_unverified(blob).map_err(Wrong::Other)?;
+            let signature = self.signature(&file, &path, blob)?;
+            check_size(&signature, Some(size))?;
+            dst.set_len(0).map_err(|source| {
+                destination(
+                    blob,
+                    PathError {
+                        operation: "empty",
+                        path: dst_path.to_owned(),
+                        source,
+                    },
+                )
+            })?;
+            let copied = fs::copy_hashing((&file, &path), (dst, dst_path), meter);
+            match copied {
+                Ok((digest, _)) if digest == *blob.digest() => Ok(()),
+                Ok(_) => Err(Wrong::Content("wrong digest".to_owned(), signature)),
+                Err(error) if error.path == dst_path => Err(destination(blob, error)),
+                Err(error) => Err(unreadable(blob, error)),
+            }
+        })
+    }
+
+    /// Fills the empty file `dst` by reflink where `mode` allows it and the file system can, else
+    /// by a verified copy. Returns whether the content is shared. [`LinkMode::Hard`] copies here:
+    /// see [`LocalStore::hard_link`].
+    pub fn export(
+        &self,
+        blob: &BlobId,
+        size: u64,
+        mode: LinkMode,
+        dst: (&File, &Path),
+        meter: &Meter,
+    ) -> Result<bool, BlobProblem> {
+        // An empty or tiny clone costs more than its copy.
+        if mode == LinkMode::Reflink && size >= 4096 {
+            let (file, _) = self.open_verified(blob, Some(size))?;
+            if fs::reflink(&file, dst.0).is_ok() {
+                meter.add_done(size);
+                return Ok(true);
+            }
+        }
+        self.copy_out(blob, size, dst, meter)?;
+        Ok(false)
+    }
+
+    /// Links a verified blob to `name` in the open directory `dir`, where nothing of that name
+    /// may be. Returns `false` where a hard link is not to be had or not wanted, and the caller
+    /// copies instead: for empty files, as root (who may write what is read-only), across file
+    /// systems (hazard F2).
+    pub fn hard_link(
+        &self,
+        blob: &BlobId,
+        size: u64,
+        dir: BorrowedFd<'_>,
+        name: &Path,
+    ) -> Result<bool, BlobProblem> {
+        if size == 0 || rustix::process::geteuid().is_root() {
+            return Ok(false);
+        }
+        let (file, before) = self.open_verified(blob, Some(size))?;
+        if fs::link_open(&file, dir, name).is_err() {
+            return Ok(false);
+        }
+        // The link itself changed the signature; anything else that changed must be seen.
+        if let Ok(after) = Signature::of_open(&file, &self.layout.blob(blob)) {
+            let expected = Signature {
+                ctime: after.ctime,
+                links: before.links + 1,
+                ..before
+            };
+            if after == expected {
+                self.options.verified.remember(&after, blob.digest());
+            }
+        }
+        Ok(true)
+    }
+
+    fn open_unverified(&self, blob: &BlobId) -> Result<(File, PathBuf), BlobProblem> {
+        let path = self.layout.blob(blob);
+        match fs::open_nofollow(&path) {
+            Ok(file) => Ok((file, path)),
+            Err(error) if error.is_absent() => Err(BlobProblem::Absent(*blob)),
+            Err(error) => Err(BlobProblem::Unreadable { blob: *blob, error }),
+        }
+    }
+
+    fn signature(&self, file: &File, path: &Path, blob: &BlobId) -> Result<Signature, Wrong> {
+        Signature::of_open(file, path).map_err(|error| unreadable(blob, error))
+    }
+
+    /// Opens and verifies once.
+    fn look_at(&self, blob: &BlobId, size: Option<u64>) -> Result<(File, Signature), Wrong> {
+        let (file, path) = self.open_unverified(blob).map_err(Wrong::Other)?;
+        let signature = self.signature(&file, &path, blob)?;
+        check_size(&signature, size)?;
+        if self.options.verified.verified(&signature, blob.digest()) {
+            return Ok((file, signature));
+        }
+        let (digest, _) = fs::hash_whole(&file, &path).map_err(|error| unreadable(blob, error))?;
+        if digest != *blob.digest() {
+            return Err(Wrong::Content("wrong digest".to_owned(), signature));
+        }
+        self.options.verified.remember(&signature, blob.digest());
+        Ok((file, signature))
+    }
+
+    /// Tries again once from a new descriptor if the content was wrong, and puts the blob aside
+    /// if it still is.
+    fn twice<T>(
+        &self,
+        blob: &BlobId,
+        look: impl Fn() -> Result<T, Wrong>,
+    ) -> Result<T, BlobProblem> {
+        match look() {
+            Ok(found) => return Ok(found),
+            Err(Wrong::Other(problem)) => return Err(problem),
+            Err(Wrong::Content(..)) => {}
+        }
+        match look() {
+            Ok(found) => Ok(found),
+            Err(Wrong::Other(problem)) => Err(problem),
+            Err(Wrong::Content(reason, seen)) => {
+                // With right bytes and a wrong size, whoever named the size is wrong.
+                if self.look_at(blob, None).is_err() {
+                    self.quarantine("blob", &self.layout.blob(blob), &reason, &seen);
+                }
+                let blob = *blob;
+                Err(BlobProblem::Damaged { blob, reason })
+            }
+        }
+    }
+
+    /// Moves a damaged file aside and tells of it. A file that somebody replaced since it was
+    /// `seen` stays; on a read-only store everything does.
+    pub(super) fn quarantine(
+        &self,
+        what: &'static str,
+        path: &Path,
+        reason: &str,
+        seen: &Signature,
+    ) {
+        let same = Signature::of_link(path)
+            .is_ok_and(|now| (now.device, now.inode) == (seen.device, seen.inode));
+        if same && self.is_writable() && self.prepare_write().is_ok() {
+            // It stays where it cannot be moved: it is found damaged again, which is safe.
+            let _ = self.layout.discard(path);
+        }
+        self.report(what, path, reason);
+    }
+}
+
+fn check_size(signature: &Signature, size: Option<u64>) -> Result<(), Wrong> {
+    match size {
+        Some(size) if size != signature.size => Err(Wrong::Content(
+            format!("{} bytes long instead of {size}", signature.size),
+            *signature,
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn unreadable(blob: &BlobId, error: PathError) -> Wrong {
+    let blob = *blob;
+    if error.is_absent() {
+        return Wrong::Other(BlobProblem::Absent(blob));
+    }
+    Wrong::Other(BlobProblem::Unreadable { blob, error })
+}
+
+fn destination(blob: &BlobId, error: PathError) -> Wrong {
+    Wrong::Other(BlobProblem::Destination { blob: *blob, error })
+}

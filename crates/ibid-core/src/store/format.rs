@@ -1,0 +1,354 @@
+//! The stored forms of results and keys' files: pure data and its encoding.
+//!
+//! Everything is canonical CBOR, in arrays of fixed length; golden bytes in the tests hold the
+//! format. A decoder accepts only what encodes to the same bytes, so a record cannot be read in
+//! two ways, and it checks lengths before it allocates (hazard G5).
+//!
+//! ```text
+//! key's file  ["result", 1, digest] | ["tombstone", 1, when, why] | [kind, format, …] (unknown)
+//! result      [1, key, [exit code, [[name, matched path | null, content], …]],
+//!                 [record, [log, size] | null, started, duration, host, user | null, version, label]]
+//! content     ["file", executable, size, digest] | ["tree", digest] | ["link", text]
+//! ```
+
+use crate::digest::encoding::{DecodeError, Decoder, Encoder};
+use crate::digest::{BlobId, Digest, Key, TreeId};
+use crate::tree::RelPath;
+
+/// The version of both forms.
+const FORMAT: u64 = 1;
+
+type Decoded<T> = Result<T, DecodeError>;
+
+/// What an action gave, and the run that gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredResult {
+    /// The key whose result it is.
+    pub key: Key,
+    /// What counts: two runs of one key should agree on it.
+    pub outcome: Outcome,
+    /// How it came about; never compared.
+    pub run: RunInfo,
+}
+
+/// The part of a result that is compared when two runs of one key meet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The exit code of the command.
+    pub exit_code: u8,
+    /// The outputs, in the order in which the caller gives them.
+    pub outputs: Vec<StoredOutput>,
+}
+
+/// One output of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredOutput {
+    /// The name under which the declared output is keyed: its place or its pattern.
+    pub name: Vec<u8>,
+    /// For a pattern: the path that matched, relative to the root.
+    pub at: Option<RelPath>,
+    /// What stood there.
+    pub content: OutputContent,
+}
+
+/// What an output is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutputContent {
+    /// A regular file.
+    File {
+        /// Whether anybody may execute it.
+        executable: bool,
+        /// Its length in bytes.
+        size: u64,
+        /// Its bytes.
+        blob: BlobId,
+    },
+    /// A directory, whose listing is a blob too.
+    Tree(TreeId),
+    /// A symbolic link with this text.
+    Link(Vec<u8>),
+}
+
+/// How a result came about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunInfo {
+    /// The blob that holds the encoded key record.
+    pub record: BlobId,
+    /// The stream log, unless the command printed nothing.
+    pub log: Option<StreamLogRef>,
+    /// When the command started, in nanoseconds since 1970.
+    pub started: u64,
+    /// How long it ran, in nanoseconds.
+    pub duration: u64,
+    /// The host it ran on.
+    pub host: String,
+    /// The user it ran as, where that is recorded.
+    pub user: Option<String>,
+    /// The version of ibid.
+    pub version: String,
+    /// What history calls the step.
+    pub label: String,
+}
+
+/// The blob that holds what a command printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamLogRef {
+    /// The blob.
+    pub blob: BlobId,
+    /// Its length in bytes.
+    pub size: u64,
+}
+
+/// A key's file that says: what was stored under this key does not count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tombstone {
+    /// When the key was invalidated, in nanoseconds since 1970.
+    pub when: u64,
+    /// Why, in the words of whoever did it.
+    pub why: String,
+}
+
+/// The content of a key's file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum KeyFile {
+    /// The blob that holds the result.
+    Result(BlobId),
+    /// The key is invalidated.
+    Tombstone(Tombstone),
+    /// A form of a later version, such as an acceptance: its format and kind, for a message.
+    Unknown(String),
+}
+
+impl KeyFile {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut encoder = Encoder::new();
+        match self {
+            Self::Result(blob) => encoder
+                .array(3)
+                .text("result")
+                .uint(FORMAT)
+                .bytes(blob.digest().as_bytes()),
+            Self::Tombstone(Tombstone { when, why }) => encoder
+                .array(4)
+                .text("tombstone")
+                .uint(FORMAT)
+                .uint(*when)
+                .text(why),
+            Self::Unknown(_) => unreachable!("only decoding makes an unknown form"),
+        };
+        encoder.finish()
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Decoded<Self> {
+        let mut decoder = Decoder::new(bytes);
+        let len = decoder.array()?;
+        let kind = decoder.text()?;
+        let format = decoder.uint()?;
+        let file = match (kind, format, len) {
+            ("result", FORMAT, 3) => Self::Result(BlobId::new(digest(&mut decoder)?)),
+            ("tombstone", FORMAT, 4) => Self::Tombstone(Tombstone {
+                when: decoder.uint()?,
+                why: decoder.text()?.to_owned(),
+            }),
+            _ => {
+                for _ in 2..len {
+                    decoder.value()?;
+                }
+                Self::Unknown(format!("`{}` of format {format}", kind.escape_default()))
+            }
+        };
+        decoder.finish()?;
+        Ok(file)
+    }
+}
+
+impl StoredResult {
+    /// Returns the canonical encoding.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut encoder = Encoder::new();
+        encoder
+            .array(4)
+            .uint(FORMAT)
+            .bytes(self.key.digest().as_bytes());
+        self.outcome.encode(&mut encoder);
+        self.run.encode(&mut encoder);
+        encoder.finish()
+    }
+
+    /// Decodes a result. One of a later format is an error like any other: its bytes are those
+    /// that its digest promises, so it is not damaged, but it cannot be used.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut decoder = Decoder::new(bytes);
+        decoder.array_of(4)?;
+        if decoder.uint()? != FORMAT {
+            return decoder.fail("result of an unknown format");
+        }
+        let result = Self {
+            key: Key::new(digest(&mut decoder)?),
+            outcome: Outcome::decode(&mut decoder)?,
+            run: RunInfo::decode(&mut decoder)?,
+        };
+        decoder.finish()?;
+        Ok(result)
+    }
+
+    /// Iterates over the blobs that the result names itself, with their sizes where they are
+    /// known: the record, the log, files and listings; not what listings name.
+    pub fn blobs(&self) -> impl Iterator<Item = (BlobId, Option<u64>)> {
+        let outputs = self.outcome.outputs.iter();
+        let contents = outputs.filter_map(|output| match &output.content {
+            OutputContent::File { blob, size, .. } => Some((*blob, Some(*size))),
+            OutputContent::Tree(tree) => Some((tree.listing(), None)),
+            OutputContent::Link(_) => None,
+        });
+        let log = self.run.log.map(|log| (log.blob, Some(log.size)));
+        std::iter::once((self.run.record, None))
+            .chain(log)
+            .chain(contents)
+    }
+}
+
+impl Outcome {
+    fn encode(&self, encoder: &mut Encoder) {
+        encoder.array(2).uint(u64::from(self.exit_code));
+        encoder.array(self.outputs.len());
+        for output in &self.outputs {
+            output.encode(encoder);
+        }
+    }
+
+    fn decode(decoder: &mut Decoder<'_>) -> Decoded<Self> {
+        decoder.array_of(2)?;
+        let Ok(exit_code) = u8::try_from(decoder.uint()?) else {
+            return decoder.fail("exit code above 255");
+        };
+        let outputs = (0..decoder.array()?)
+            .map(|_| StoredOutput::decode(decoder))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { exit_code, outputs })
+    }
+}
+
+impl StoredOutput {
+    fn encode(&self, encoder: &mut Encoder) {
+        encoder.array(3).bytes(&self.name);
+        match &self.at {
+            Some(path) => encoder.bytes(path.as_bytes()),
+            None => encoder.null(),
+        };
+        match &self.content {
+            OutputContent::File {
+                executable,
+                size,
+                blob,
+            } => encoder
+                .array(4)
+                .text("file")
+                .bool(*executable)
+                .uint(*size)
+                .bytes(blob.digest().as_bytes()),
+            OutputContent::Tree(tree) => encoder
+                .array(2)
+                .text("tree")
+                .bytes(tree.digest().as_bytes()),
+            OutputContent::Link(text) => encoder.array(2).text("link").bytes(text),
+        };
+    }
+
+    fn decode(decoder: &mut Decoder<'_>) -> Decoded<Self> {
+        decoder.array_of(3)?;
+        let name = decoder.bytes()?.to_vec();
+        let at = if decoder.null() {
+            None
+        } else {
+            match RelPath::new(decoder.bytes()?) {
+                Ok(path) => Some(path),
+                Err(_) => return decoder.fail("path that is not below a directory"),
+            }
+        };
+        let len = decoder.array()?;
+        let content = match (decoder.text()?, len) {
+            ("file", 4) => OutputContent::File {
+                executable: decoder.bool()?,
+                size: decoder.uint()?,
+                blob: BlobId::new(digest(decoder)?),
+            },
+            ("tree", 2) => OutputContent::Tree(TreeId::new(digest(decoder)?)),
+            ("link", 2) => {
+                let text = decoder.bytes()?;
+                if text.is_empty() || text.contains(&0) {
+                    return decoder.fail("link without a valid target");
+                }
+                OutputContent::Link(text.to_vec())
+            }
+            _ => return decoder.fail("unknown kind of output"),
+        };
+        Ok(Self { name, at, content })
+    }
+}
+
+impl RunInfo {
+    fn encode(&self, encoder: &mut Encoder) {
+        let Self {
+            record,
+            log,
+            started,
+            duration,
+            host,
+            user,
+            version,
+            label,
+        } = self;
+        encoder.array(8).bytes(record.digest().as_bytes());
+        match log {
+            Some(log) => encoder
+                .array(2)
+                .bytes(log.blob.digest().as_bytes())
+                .uint(log.size),
+            None => encoder.null(),
+        };
+        encoder.uint(*started).uint(*duration).text(host);
+        match user {
+            Some(user) => encoder.text(user),
+            None => encoder.null(),
+        };
+        encoder.text(version).text(label);
+    }
+
+    fn decode(decoder: &mut Decoder<'_>) -> Decoded<Self> {
+        decoder.array_of(8)?;
+        Ok(Self {
+            record: BlobId::new(digest(decoder)?),
+            log: optional(decoder, |decoder| {
+                decoder.array_of(2)?;
+                Ok(StreamLogRef {
+                    blob: BlobId::new(digest(decoder)?),
+                    size: decoder.uint()?,
+                })
+            })?,
+            started: decoder.uint()?,
+            duration: decoder.uint()?,
+            host: decoder.text()?.to_owned(),
+            user: optional(decoder, |decoder| Ok(decoder.text()?.to_owned()))?,
+            version: decoder.text()?.to_owned(),
+            label: decoder.text()?.to_owned(),
+        })
+    }
+}
+
+/// Reads `null` or what `decode` reads.
+pub(super) fn optional<'a, T>(
+    decoder: &mut Decoder<'a>,
+    decode: impl FnOnce(&mut Decoder<'a>) -> Decoded<T>,
+) -> Decoded<Option<T>> {
+    if decoder.null() {
+        return Ok(None);
+    }
+    decode(decoder).map(Some)
+}
+
+/// Reads a digest.
+pub(super) fn digest(decoder: &mut Decoder<'_>) -> Decoded<Digest> {
+    let bytes = decoder.bytes()?;
+    Digest::try_from(bytes).or_else(|_| decoder.fail("digest that is not 32 bytes"))
+}

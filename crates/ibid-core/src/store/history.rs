@@ -1,0 +1,275 @@
+//! History: one small file per run, never changed.
+//!
+//! A file's name holds the time and a hash of the label, so that the newest runs of one step are
+//! found without opening those of the others. A damaged entry is skipped: history explains, it
+//! decides nothing.
+
+use super::error::StoreError;
+use super::format::{digest, optional};
+use super::layout::{FILE_MODE, list_or_empty};
+use super::local::LocalStore;
+use crate::action::Trigger;
+use crate::digest::encoding::{DecodeError, Decoder, Encoder};
+use crate::digest::{BlobId, Digest, Key};
+use crate::fs::{self, FileKind, PathError, Published};
+
+const FORMAT: u64 = 1;
+
+/// Longer entries are neither written nor read.
+const LIMIT: u64 = 1 << 20;
+
+/// Digits of the time in a name, and of the label's hash.
+const TIME: usize = 20;
+const HASH: usize = 8;
+
+/// What became of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunOutcome {
+    /// The command ran and its result counts.
+    Ran,
+    /// A stored result was used.
+    Hit,
+    /// The command failed.
+    Failed,
+    /// The command ran although a result was stored.
+    Refreshed,
+    /// The command ran and its result could not be stored.
+    Uncacheable,
+}
+
+impl RunOutcome {
+    const ALL: [Self; 5] = [
+        Self::Ran,
+        Self::Hit,
+        Self::Failed,
+        Self::Refreshed,
+        Self::Uncacheable,
+    ];
+
+    /// Returns the word that messages and JSON use.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ran => "ran",
+            Self::Hit => "hit",
+            Self::Failed => "failed",
+            Self::Refreshed => "refreshed",
+            Self::Uncacheable => "uncacheable",
+        }
+    }
+}
+
+/// One line of history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunEntry {
+    /// When it ended, in nanoseconds since 1970.
+    pub time: u64,
+    /// What history calls the step.
+    pub label: String,
+    /// The key.
+    pub key: Key,
+    /// The blob of the encoded key record.
+    pub record: BlobId,
+    /// The blob of the result that was stored or used.
+    pub result: Option<BlobId>,
+    /// What became of it.
+    pub outcome: RunOutcome,
+    /// Why the command ran.
+    pub triggers: Vec<Trigger>,
+    /// Titles of the components that changed against `compared_to`.
+    pub changed: Vec<String>,
+    /// The earlier key that this one was compared with.
+    pub compared_to: Option<Key>,
+    /// The exit code of the command, unless a signal ended it.
+    pub exit_code: Option<u8>,
+    /// The signal that ended the command.
+    pub signal: Option<u8>,
+    /// How long the command ran, or the hit took, in nanoseconds.
+    pub duration: u64,
+    /// How much longer the run took that the hit saved, in nanoseconds.
+    pub saved: u64,
+    /// The name of the root's directory: not its path, which is nobody else's business.
+    pub root: String,
+    /// The name of the host.
+    pub host: String,
+}
+
+impl RunEntry {
+    /// Returns the canonical encoding: an array of the fields in their order.
+    pub fn encode(&self) -> Vec<u8> {
+        let Self {
+            time,
+            label,
+            key,
+            record,
+            result,
+            outcome,
+            triggers,
+            changed,
+            compared_to,
+            exit_code,
+            signal,
+            duration,
+            saved,
+            root,
+            host,
+        } = self;
+        let mut encoder = Encoder::new();
+        let e = encoder.array(16).uint(FORMAT).uint(*time).text(label);
+        e.bytes(key.digest().as_bytes());
+        e.bytes(record.digest().as_bytes());
+        optional_digest(e, result.as_ref().map(BlobId::digest));
+        e.text(outcome.word()).array(triggers.len());
+        for trigger in triggers {
+            e.text(trigger.word());
+        }
+        e.array(changed.len());
+        for title in changed {
+            e.text(title);
+        }
+        optional_digest(e, compared_to.as_ref().map(Key::digest));
+        for small in [exit_code, signal] {
+            match small {
+                Some(small) => e.uint(u64::from(*small)),
+                None => e.null(),
+            };
+        }
+        e.uint(*duration).uint(*saved).text(root).text(host);
+        encoder.finish()
+    }
+
+    /// Decodes an entry.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut decoder = Decoder::new(bytes);
+        let d = &mut decoder;
+        d.array_of(16)?;
+        if d.uint()? != FORMAT {
+            return d.fail("history entry of an unknown format");
+        }
+        let entry = Self {
+            time: d.uint()?,
+            label: d.text()?.to_owned(),
+            key: Key::new(digest(d)?),
+            record: BlobId::new(digest(d)?),
+            result: optional(d, digest)?.map(BlobId::new),
+            outcome: word(d, |word| {
+                RunOutcome::ALL.into_iter().find(|o| o.word() == word)
+            })?,
+            triggers: list(d, |d| word(d, Trigger::from_word))?,
+            changed: list(d, |d| Ok(d.text()?.to_owned()))?,
+            compared_to: optional(d, digest)?.map(Key::new),
+            exit_code: optional(d, small)?,
+            signal: optional(d, small)?,
+            duration: d.uint()?,
+            saved: d.uint()?,
+            root: d.text()?.to_owned(),
+            host: d.text()?.to_owned(),
+        };
+        decoder.finish()?;
+        Ok(entry)
+    }
+}
+
+fn optional_digest(encoder: &mut Encoder, digest: Option<&Digest>) {
+    match digest {
+        Some(digest) => encoder.bytes(digest.as_bytes()),
+        None => encoder.null(),
+    };
+}
+
+fn list<'a, T>(
+    decoder: &mut Decoder<'a>,
+    mut item: impl FnMut(&mut Decoder<'a>) -> Result<T, DecodeError>,
+) -> Result<Vec<T>, DecodeError> {
+    (0..decoder.array()?).map(|_| item(decoder)).collect()
+}
+
+fn word<T>(
+    decoder: &mut Decoder<'_>,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, DecodeError> {
+    let text = decoder.text()?;
+    parse(text).map_or_else(|| decoder.fail("unknown word"), Ok)
+}
+
+fn small(decoder: &mut Decoder<'_>) -> Result<u8, DecodeError> {
+    u8::try_from(decoder.uint()?).or_else(|_| decoder.fail("number above 255"))
+}
+
+fn label_hash(label: &str) -> String {
+    Digest::of(label.as_bytes()).hex()[..HASH].to_owned()
+}
+
+impl LocalStore {
+    /// Appends one entry. The name is random beside time and label, so no two writers meet.
+    pub fn append(&self, entry: &RunEntry) -> Result<(), StoreError> {
+        let bytes = entry.encode();
+        if bytes.len() as u64 > LIMIT {
+            let (what, limit) = ("the history entry", LIMIT);
+            return Err(StoreError::TooLarge { what, limit });
+        }
+        let mut staged = self.stage_bytes(&bytes, FILE_MODE)?;
+        loop {
+            let random = &fs::random_name()[..16];
+            let name = format!("{:020}-{}-{random}", entry.time, label_hash(&entry.label));
+            let path = self.layout.dir("runs").join(name);
+            let published = self.layout.publish_new(&mut staged, &path);
+            if published.map_err(|error| self.write_failed(error))? == Published::New {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Returns the newest `count` entries, the newest first.
+    pub fn entries(&self, count: usize) -> Result<Vec<RunEntry>, PathError> {
+        self.newest(count, |_| true, |_| true)
+    }
+
+    /// Returns the newest `count` entries of one label, the newest first; those of other labels
+    /// are not opened.
+    pub fn entries_of(&self, label: &str, count: usize) -> Result<Vec<RunEntry>, PathError> {
+        let hash = label_hash(label);
+        let of_label = |name: &str| name[TIME + 1..].starts_with(&hash);
+        self.newest(count, of_label, |entry| entry.label == label)
+    }
+
+    /// Returns the newest `count` entries of one key, the newest first. Every entry is opened
+    /// until they are found.
+    pub fn entries_of_key(&self, key: &Key, count: usize) -> Result<Vec<RunEntry>, PathError> {
+        self.newest(count, |_| true, |entry| entry.key == *key)
+    }
+
+    fn newest(
+        &self,
+        count: usize,
+        name_matches: impl Fn(&str) -> bool,
+        matches: impl Fn(&RunEntry) -> bool,
+    ) -> Result<Vec<RunEntry>, PathError> {
+        let dir = self.layout.dir("runs");
+        let mut names: Vec<String> = list_or_empty(&dir)?
+            .into_iter()
+            .filter(|(_, kind)| *kind == FileKind::File)
+            .filter_map(|(name, _)| String::from_utf8(name).ok())
+            .filter(|name| is_entry_name(name) && name_matches(name))
+            .collect();
+        names.sort_unstable_by(|a, b| b.cmp(a));
+        let read = |name: String| {
+            let bytes = fs::read_small(&dir.join(name), LIMIT).ok()?;
+            RunEntry::decode(&bytes).ok()
+        };
+        let found = names.into_iter().filter_map(read).filter(|e| matches(e));
+        Ok(found.take(count).collect())
+    }
+}
+
+/// Says whether `name` is `<20 digits>-<8 hex>-<16 hex>`.
+fn is_entry_name(name: &str) -> bool {
+    let parts: Vec<&str> = name.split('-').collect();
+    let [time, hash, random] = parts[..] else {
+        return false;
+    };
+    let hex = |text: &str, len| text.len() == len && text.bytes().all(|b| b.is_ascii_hexdigit());
+    time.len() == TIME
+        && time.bytes().all(|byte| byte.is_ascii_digit())
+        && hex(hash, HASH)
+        && hex(random, 16)
+}

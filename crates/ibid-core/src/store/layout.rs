@@ -1,0 +1,263 @@
+//! Where things lie below a store, and how the directories come to be.
+//!
+//! Owns the names, `store.json` and the check that a directory is a store. Getters create
+//! nothing. Creation may race with 32 other processes: each name is made by a call that is
+//! harmless when somebody else was first.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::error::{OpenError, StoreError};
+use crate::digest::{BlobId, Key};
+use crate::fs::{self, FileKind, PathError, Published, Signature, Staged};
+use crate::tree::Escaped;
+
+/// The format that this version reads and writes.
+pub(super) const FORMAT: u64 = 1;
+
+const TAG: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55\n\
+# This directory is a store of ibid: everything in it can be computed again.\n";
+
+/// What may lie beside each other in the directory of a store that is just being made.
+const KNOWN: [&[u8]; 5] = [b"CACHEDIR.TAG", b"store.json", b"v1", b"local", b"tmp"];
+
+/// Blobs are read-only for everybody: they are shared, and linked out on request.
+pub(super) const BLOB_MODE: u32 = 0o444;
+
+/// Everything else is replaced by its owner or by rename, never edited by others.
+pub(super) const FILE_MODE: u32 = 0o644;
+
+/// The paths of one store.
+#[derive(Clone, Debug)]
+pub(super) struct Layout {
+    root: PathBuf,
+    v1: PathBuf,
+}
+
+impl Layout {
+    pub(super) fn new(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            v1: root.join("v1"),
+        }
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(super) fn blob(&self, id: &BlobId) -> PathBuf {
+        sharded(&self.v1, "blobs", &id.hex())
+    }
+
+    pub(super) fn key(&self, key: &Key) -> PathBuf {
+        sharded(&self.v1, "keys", &key.hex())
+    }
+
+    pub(super) fn dir(&self, name: &str) -> PathBuf {
+        self.v1.join(name)
+    }
+
+    pub(super) fn generation(&self) -> PathBuf {
+        self.v1.join("generation")
+    }
+
+    /// Refuses a store of a newer format. A store that is not there yet is fine.
+    pub(super) fn check_format(&self) -> Result<(), OpenError> {
+        let newer = |found| OpenError::NewerFormat {
+            path: self.root.clone(),
+            found,
+            supported: FORMAT,
+        };
+        match self.read_description() {
+            Ok(Some(format)) if format > FORMAT => return Err(newer(format)),
+            Ok(_) => {}
+            Err(error) if error.is_absent() => return Ok(()),
+            Err(error) => return Err(OpenError::Io(error)),
+        }
+        match fs::exists(&self.root.join("v2")) {
+            Ok(true) => Err(newer(FORMAT + 1)),
+            Ok(false) => Ok(()),
+            Err(error) => Err(OpenError::Io(error)),
+        }
+    }
+
+    /// Returns the format in `store.json`; `None` if the file is damaged, which the next write
+    /// heals.
+    fn read_description(&self) -> Result<Option<u64>, PathError> {
+        let bytes = fs::read_small(&self.root.join("store.json"), 1 << 16)?;
+        let json: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
+        Ok(json.and_then(|json| json.get("format")?.as_u64()))
+    }
+
+    /// Makes the store's root, its tag and its description, unless they are there. Refuses a
+    /// directory that holds other things (hazard D7).
+    pub(super) fn create(&self, created: &str) -> Result<(), StoreError> {
+        fs::create_dirs(&self.root, None).map_err(StoreError::Io)?;
+        let described = match self.read_description() {
+            Ok(described) => described,
+            Err(error) if error.is_absent() => {
+                self.refuse_foreign()?;
+                None
+            }
+            Err(error) => return Err(StoreError::Io(error)),
+        };
+        if described.is_none() {
+            self.publish(&self.root.join("CACHEDIR.TAG"), TAG)?;
+            self.publish(&self.root.join("store.json"), &description(created))?;
+        }
+        Ok(())
+    }
+
+    /// Writes a small file whole. One that is there is replaced only if it is not ours to keep:
+    /// a description that cannot be read is damaged.
+    fn publish(&self, path: &Path, content: &[u8]) -> Result<(), StoreError> {
+        let mut staged = self.stage().map_err(StoreError::Io)?;
+        let write = |staged: &mut Staged| {
+            staged.write_all(content)?;
+            staged.set_mode(FILE_MODE)?;
+            if staged.publish_new(path)? == Published::AlreadyThere
+                && path.ends_with("store.json")
+                && self.read_description()?.is_none()
+            {
+                staged.publish_over(path)?;
+            }
+            Ok(())
+        };
+        write(&mut staged).map_err(StoreError::Io)
+    }
+
+    fn refuse_foreign(&self) -> Result<(), StoreError> {
+        let names = fs::list_dir(&self.root).map_err(StoreError::Io)?;
+        match names.iter().find(|(name, _)| !KNOWN.contains(&&name[..])) {
+            Some((name, _)) => Err(StoreError::Foreign {
+                path: self.root.clone(),
+                found: Escaped(name).to_string(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Creates a file in the one directory for temporary ones.
+    pub(super) fn stage(&self) -> Result<Staged, PathError> {
+        let tmp = self.dir("tmp");
+        match Staged::create(&tmp) {
+            Err(error) if error.source.kind() == ErrorKind::NotFound => {
+                self.make_dir(&tmp)?;
+                Staged::create(&tmp)
+            }
+            staged => staged,
+        }
+    }
+
+    /// Publishes over `target`, making its directory if that is missing.
+    pub(super) fn publish_over(&self, staged: &mut Staged, target: &Path) -> Result<(), PathError> {
+        self.with_dir_of(target, || staged.publish_over(target))
+    }
+
+    /// Publishes without replacing, making the directory of `target` if that is missing.
+    pub(super) fn publish_new(
+        &self,
+        staged: &mut Staged,
+        target: &Path,
+    ) -> Result<Published, PathError> {
+        self.with_dir_of(target, || staged.publish_new(target))
+    }
+
+    /// Moves a file of the store into the trash, under a name of its own.
+    pub(super) fn discard(&self, path: &Path) -> Result<PathBuf, PathError> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let aside = self
+            .dir("trash")
+            .join(format!("{name}-{}", fs::random_name()));
+        // A missing source must not look like a missing trash.
+        Signature::of_link(path)?;
+        self.with_dir_of(&aside, || fs::rename(path, &aside))?;
+        Ok(aside)
+    }
+
+    fn with_dir_of<T>(
+        &self,
+        target: &Path,
+        mut publish: impl FnMut() -> Result<T, PathError>,
+    ) -> Result<T, PathError> {
+        match publish() {
+            Err(error) if error.source.kind() == ErrorKind::NotFound => {
+                self.make_dir(target.parent().expect("names lie below the root"))?;
+                publish()
+            }
+            published => published,
+        }
+    }
+
+    /// Makes a directory below the root with the root's own mode, so that a directory shared by
+    /// a group stays shared (hazard U1).
+    fn make_dir(&self, dir: &Path) -> Result<(), PathError> {
+        let mode = match Signature::of(&self.root) {
+            Ok(root) => root.mode & 0o7777,
+            Err(error) if error.is_absent() => {
+                fs::create_dirs(&self.root, None)?;
+                Signature::of(&self.root)?.mode & 0o7777
+            }
+            Err(error) => return Err(error),
+        };
+        fs::create_dirs(dir, Some(mode))
+    }
+
+    /// Returns the names of the files of all shards below `blobs` or `keys` that are digests.
+    pub(super) fn sharded_names(&self, name: &str) -> Result<Vec<String>, PathError> {
+        let dir = self.dir(name);
+        let mut names = Vec::new();
+        for (shard, kind) in list_or_empty(&dir)? {
+            if kind != FileKind::Dir || shard.len() != 2 {
+                continue;
+            }
+            let shard = String::from_utf8_lossy(&shard).into_owned();
+            for (file, kind) in list_or_empty(&dir.join(&shard))? {
+                if let Ok(file) = String::from_utf8(file)
+                    && kind == FileKind::File
+                    && file.starts_with(&shard)
+                {
+                    names.push(file);
+                }
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+}
+
+/// Lists a directory; one that is not there is empty.
+pub(super) fn list_or_empty(dir: &Path) -> Result<Vec<(Vec<u8>, FileKind)>, PathError> {
+    match fs::list_dir(dir) {
+        Err(error) if error.is_absent() => Ok(Vec::new()),
+        listed => listed,
+    }
+}
+
+fn sharded(v1: &Path, name: &str, hex: &str) -> PathBuf {
+    let mut path = PathBuf::with_capacity(v1.as_os_str().len() + name.len() + hex.len() + 5);
+    path.push(v1);
+    path.push(name);
+    path.push(&hex[..2]);
+    path.push(hex);
+    path
+}
+
+fn description(created: &str) -> Vec<u8> {
+    let mut random = fs::random_bytes::<16>();
+    // RFC 9562: version 4, the variant of that specification.
+    random[6] = random[6] & 0x0f | 0x40;
+    random[8] = random[8] & 0x3f | 0x80;
+    let hex: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let uuid = [
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..],
+    ]
+    .join("-");
+    let json = serde_json::json!({ "format": FORMAT, "uuid": uuid, "created": created });
+    format!("{json:#}\n").into_bytes()
+}

@@ -1,0 +1,386 @@
+//! Leases: "somebody computes this key", "somebody writes this output".
+//!
+//! They only save work. Nothing may depend on them: a network file system can lack what they
+//! need, a suspended owner wakes up after its lease was taken over (hazards D4, D5).
+//!
+//! ```text
+//! leases/<hex of key>, leases/o-<hex of the path's digest>
+//!   20 digits: a counter, rewritten in place every 2 s while the lease is held
+//!   [host, boot, pid, start time of the process, nonce]
+//! ```
+//!
+//! An observer judges by its own monotonic clock: a counter that stood still for 20 s belongs to
+//! nobody; on the same boot a process that is gone, or started at another time, is dead at once.
+//! A dead lease is taken over by renaming it to a name of one's own and looking at what was
+//! renamed; only the observer that holds the dead one goes on. A lease is released only if its
+//! file still has the owner's nonce.
+
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use super::error::StoreError;
+use super::layout::FILE_MODE;
+use super::local::LocalStore;
+use crate::digest::encoding::{DecodeError, Decoder, Encoder};
+use crate::digest::{Digest, Key};
+use crate::fs::{self, Published};
+
+/// How often a held lease says that its owner lives.
+const BEAT: Duration = Duration::from_secs(2);
+
+/// How long a counter may stand still: ten beats, for a machine that swaps.
+const STILL: Duration = Duration::from_secs(20);
+
+/// Digits of the counter, which has a fixed place so that it can be rewritten.
+const COUNTER: usize = 20;
+
+/// Longer files are no leases.
+const LIMIT: u64 = 1 << 14;
+
+/// What a lease is about.
+#[derive(Clone, Copy, Debug)]
+pub enum LeaseOn<'a> {
+    /// Computing this key.
+    Key(&'a Key),
+    /// Writing this output, by its absolute path.
+    Output(&'a Path),
+}
+
+impl LeaseOn<'_> {
+    fn file_name(self) -> String {
+        match self {
+            Self::Key(key) => key.hex(),
+            Self::Output(path) => format!("o-{}", Digest::of(path.as_os_str().as_bytes()).hex()),
+        }
+    }
+}
+
+/// Who holds a lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The name of its host.
+    pub host: String,
+    /// Its process on that host.
+    pub pid: u32,
+    boot: String,
+    start: u64,
+    nonce: [u8; 16],
+}
+
+impl Holder {
+    fn encode(&self) -> Vec<u8> {
+        let mut encoder = Encoder::new();
+        encoder
+            .array(5)
+            .text(&self.host)
+            .text(&self.boot)
+            .uint(u64::from(self.pid))
+            .uint(self.start)
+            .bytes(&self.nonce);
+        encoder.finish()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut decoder = Decoder::new(bytes);
+        decoder.array_of(5)?;
+        let host = decoder.text()?.to_owned();
+        let boot = decoder.text()?.to_owned();
+        let (Ok(pid), start) = (u32::try_from(decoder.uint()?), decoder.uint()?) else {
+            return decoder.fail("process id above 32 bits");
+        };
+        let Ok(nonce) = decoder.bytes()?.try_into() else {
+            return decoder.fail("nonce that is not 16 bytes");
+        };
+        decoder.finish()?;
+        Ok(Self {
+            host,
+            pid,
+            boot,
+            start,
+            nonce,
+        })
+    }
+
+    /// Says whether this process is known to be gone: only a process of the same boot, and of
+    /// the same process namespace, can be looked for.
+    fn is_gone(&self, own_boot: &str) -> bool {
+        if own_boot.is_empty() || self.boot != own_boot {
+            return false;
+        }
+        match start_time(self.pid) {
+            Some(start) => start != self.start,
+            // It may only be hidden from this user.
+            None => is_no_process(self.pid),
+        }
+    }
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let host = crate::tree::Escaped(self.host.as_bytes());
+        write!(f, "process {} on {host}", self.pid)
+    }
+}
+
+/// What trying to get a lease came to.
+#[derive(Debug)]
+pub enum Acquisition {
+    /// It is ours until the guard is dropped.
+    Acquired(Lease),
+    /// Somebody else has it, and seems to live.
+    Held(Holder),
+    /// There are no leases here: go on without. Why is told once, as a fault of the store.
+    Unavailable,
+}
+
+/// Tries for one lease. Keep it between tries: it remembers how long the holder's counter has
+/// stood still.
+#[derive(Debug)]
+pub struct LeaseAttempt<'a> {
+    store: &'a LocalStore,
+    path: PathBuf,
+    identity: Holder,
+    seen: Option<(Vec<u8>, Instant)>,
+}
+
+impl LocalStore {
+    /// Prepares to get a lease; nothing happens before the first try.
+    pub fn lease(&self, on: LeaseOn<'_>) -> LeaseAttempt<'_> {
+        let pid = std::process::id();
+        let identity = Holder {
+            host: self.options.host.name.clone(),
+            pid,
+            boot: boot_and_namespace(&self.options.host.boot),
+            start: start_time(pid).unwrap_or(0),
+            nonce: fs::random_bytes(),
+        };
+        LeaseAttempt {
+            store: self,
+            path: self.layout.dir("leases").join(on.file_name()),
+            identity,
+            seen: None,
+        }
+    }
+
+    fn leases_work(&self) -> bool {
+        self.options.leases && self.is_writable() && !self.leases_failed.load(Ordering::Relaxed)
+    }
+
+    fn no_leases(&self, path: &Path, error: &StoreError) -> Acquisition {
+        let first = !self.leases_failed.swap(true, Ordering::Relaxed);
+        if first && self.is_writable() {
+            let reason = match error {
+                StoreError::Io(error) => format!("no leases here: {}", error.source),
+                other => format!("no leases here: {other}"),
+            };
+            self.report("lease", path, &reason);
+        }
+        Acquisition::Unavailable
+    }
+}
+
+impl LeaseAttempt<'_> {
+    /// Tries once, without waiting. A dead holder's lease is taken over.
+    pub fn try_acquire(&mut self) -> Acquisition {
+        self.try_at(Instant::now())
+    }
+
+    fn try_at(&mut self, now: Instant) -> Acquisition {
+        if !self.store.leases_work() {
+            return Acquisition::Unavailable;
+        }
+        // Each turn ends with the lease, with a living holder, or after somebody else moved on.
+        for _ in 0..4 {
+            match self.create() {
+                Ok(Some(lease)) => return Acquisition::Acquired(lease),
+                Ok(None) => {}
+                Err(error) => return self.store.no_leases(&self.path, &error),
+            }
+            let content = match fs::read_small(&self.path, LIMIT) {
+                Ok(content) => content,
+                Err(error) if error.is_absent() => continue,
+                Err(error) => return self.store.no_leases(&self.path, &StoreError::Io(error)),
+            };
+            match self.judge(&content, now) {
+                Some(holder) => return Acquisition::Held(holder),
+                None => self.take_over(&content),
+            }
+        }
+        Acquisition::Unavailable
+    }
+
+    /// Creates the lease's file whole, unless there is one.
+    fn create(&self) -> Result<Option<Lease>, StoreError> {
+        let content = [format!("{:020}", 0).as_bytes(), &self.identity.encode()].concat();
+        let mut staged = self.store.stage_bytes(&content, FILE_MODE)?;
+        let layout = &self.store.layout;
+        let published = layout
+            .publish_new(&mut staged, &self.path)
+            .map_err(StoreError::Io)?;
+        match published {
+            Published::AlreadyThere => Ok(None),
+            Published::New => {
+                let file = fs::open_in_place(&self.path).map_err(StoreError::Io)?;
+                let lease = Lease::hold(self.path.clone(), self.identity.nonce, file);
+                Ok(Some(lease))
+            }
+        }
+    }
+
+    /// Returns the holder if it may live. What is no lease at all has 20 s too: it may be half
+    /// visible.
+    fn judge(&mut self, content: &[u8], now: Instant) -> Option<Holder> {
+        let since = match &self.seen {
+            Some((seen, since)) if seen == content => *since,
+            _ => {
+                self.seen = Some((content.to_vec(), now));
+                now
+            }
+        };
+        let holder = decode(content);
+        let gone = holder
+            .as_ref()
+            .is_some_and(|holder| holder.is_gone(&self.identity.boot));
+        if gone || now.saturating_duration_since(since) > STILL {
+            return None;
+        }
+        Some(holder.unwrap_or_else(|| Holder {
+            host: "an unknown host".to_owned(),
+            pid: 0,
+            boot: String::new(),
+            start: 0,
+            nonce: [0; 16],
+        }))
+    }
+
+    /// Renames the dead lease away, and back if it turns out to be another one.
+    fn take_over(&mut self, dead: &[u8]) {
+        self.seen = None;
+        let Ok(aside) = self.store.layout.discard(&self.path) else {
+            return;
+        };
+        let moved = fs::read_small(&aside, LIMIT).unwrap_or_default();
+        let same = match (decode(&moved), decode(dead)) {
+            (Some(moved), Some(dead)) => moved.nonce == dead.nonce,
+            (None, None) => moved == dead,
+            _ => false,
+        };
+        // A living lease goes back unless its place is taken; its owner works on either way.
+        if same || !fs::rename_new(&aside, &self.path).unwrap_or(false) {
+            let _ = fs::remove_file(&aside);
+        }
+    }
+}
+
+fn decode(content: &[u8]) -> Option<Holder> {
+    Holder::decode(content.get(COUNTER..)?).ok()
+}
+
+/// A lease that this process holds. Dropping it releases it.
+#[derive(Debug)]
+pub struct Lease {
+    path: PathBuf,
+    nonce: [u8; 16],
+    stop: Arc<(Mutex<bool>, Condvar)>,
+}
+
+impl Lease {
+    fn hold(path: PathBuf, nonce: [u8; 16], file: File) -> Self {
+        let stop = Arc::new((Mutex::new(false), Condvar::new()));
+        let of_thread = Arc::clone(&stop);
+        // Without the thread the lease looks dead after a while, which costs only work.
+        let _ = std::thread::Builder::new()
+            .name("ibid-lease".to_owned())
+            .spawn(move || beat(&file, &of_thread));
+        Self { path, nonce, stop }
+    }
+
+    /// Says whether the lease is still this one: the owner may have been suspended and its lease
+    /// taken over. To be looked at before a commit (hazard D4).
+    pub fn is_ours(&self) -> bool {
+        fs::read_small(&self.path, LIMIT)
+            .ok()
+            .and_then(|content| decode(&content))
+            .is_some_and(|holder| holder.nonce == self.nonce)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let (stopped, wake) = &*self.stop;
+        *stopped.lock().expect("no holder panics") = true;
+        wake.notify_all();
+        if self.is_ours() {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Rewrites the counter until told to stop.
+fn beat(file: &File, (stopped, wake): &(Mutex<bool>, Condvar)) {
+    let mut counter = 0_u64;
+    let mut guard = stopped.lock().expect("no holder panics");
+    while !*guard {
+        let (next, waited) = wake.wait_timeout(guard, BEAT).expect("no holder panics");
+        guard = next;
+        if waited.timed_out() && !*guard {
+            counter += 1;
+            // A beat that fails is one that observers do not see.
+            let _ = file.write_all_at(format!("{counter:020}").as_bytes(), 0);
+        }
+    }
+}
+
+/// Waiting times between tries: 5 ms, doubling up to 200 ms.
+#[derive(Clone, Debug)]
+pub struct Backoff(Duration);
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self(Duration::from_millis(5))
+    }
+}
+
+impl Iterator for Backoff {
+    type Item = Duration;
+
+    /// Returns how long to wait before the next try; it never ends.
+    fn next(&mut self) -> Option<Duration> {
+        let wait = self.0;
+        self.0 = (wait * 2).min(Duration::from_millis(200));
+        Some(wait)
+    }
+}
+
+/// When a process started, in clock ticks since the boot; `None` if there is no such process.
+fn start_time(pid: u32) -> Option<u64> {
+    let path = PathBuf::from(format!("/proc/{pid}/stat"));
+    let stat = fs::read_small(&path, 1 << 16).ok()?;
+    // The name in parentheses may hold anything; the fields after the last one are numbers.
+    let after = stat.rsplitn(2, |byte| *byte == b')').next()?;
+    let field = after
+        .split(u8::is_ascii_whitespace)
+        .filter(|field| !field.is_empty())
+        .nth(19)?;
+    std::str::from_utf8(field).ok()?.parse().ok()
+}
+
+fn is_no_process(pid: u32) -> bool {
+    use rustix::process::{Pid, test_kill_process};
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_none_or(|pid| test_kill_process(pid) == Err(rustix::io::Errno::SRCH))
+}
+
+/// Process ids of two containers on one machine do not name the same processes.
+fn boot_and_namespace(boot: &str) -> String {
+    let namespace = fs::read_link(Path::new("/proc/self/ns/pid")).unwrap_or_default();
+    if boot.is_empty() || namespace.is_empty() {
+        return String::new();
+    }
+    format!("{boot} {}", String::from_utf8_lossy(&namespace))
+}

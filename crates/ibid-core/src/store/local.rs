@@ -1,0 +1,188 @@
+//! `LocalStore`: a store in a directory, as one process uses it.
+//!
+//! Owns the handle: where the store lies, what may be done to it, and the faults met so far. The
+//! operations live in the sibling files. A handle may be shared by any number of threads, and any
+//! number of handles, processes and hosts may use one store.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::error::{Fault, OpenError, StoreError};
+use super::layout::Layout;
+use super::verified::{ProcessMemory, VerifiedBlobs};
+use crate::fs::{self, PathError, Staged};
+
+/// What may be done to a store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Access {
+    /// Look up and record.
+    #[default]
+    ReadWrite,
+    /// Look up only: no system call changes anything below the store (hazard E3).
+    ReadOnly,
+}
+
+/// What a stored result survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Nothing is synced, and nothing is believed that this host has not written or verified
+    /// since it booted. A power cut may cost entries, never truth.
+    #[default]
+    Verified,
+    /// Blobs, the key's file and its directory are on the disk when a result is recorded.
+    Synced,
+}
+
+/// The machine on which this process runs, as leases and history name it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Host {
+    /// Its name, for people.
+    pub name: String,
+    /// What identifies it and its present boot: processes of two different ones cannot see each
+    /// other. Empty where it is not known.
+    pub boot: String,
+}
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// What may be done to it.
+    pub access: Access,
+    /// What a recorded result survives.
+    pub durability: Durability,
+    /// This machine.
+    pub host: Host,
+    /// The present time as RFC 3339 text: what a new store notes as its creation.
+    pub created: String,
+    /// Which blobs need not be verified again.
+    pub verified: Arc<dyn VerifiedBlobs>,
+    /// Whether leases are taken at all; without them two processes may do the same work.
+    pub leases: bool,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            access: Access::default(),
+            durability: Durability::default(),
+            host: Host::default(),
+            created: String::new(),
+            verified: Arc::new(ProcessMemory::default()),
+            leases: true,
+        }
+    }
+}
+
+/// A store in a directory.
+#[derive(Debug)]
+pub struct LocalStore {
+    pub(super) layout: Layout,
+    pub(super) options: StoreOptions,
+    /// The directory is known to be a store, or was made one.
+    created: AtomicBool,
+    /// A write failed because this user may not write here.
+    denied: AtomicBool,
+    /// Leases failed here, which is told once.
+    pub(super) leases_failed: AtomicBool,
+    faults: Mutex<Vec<Fault>>,
+}
+
+impl LocalStore {
+    /// Opens the store in `dir`, which need not exist yet: the first write makes it. A store of
+    /// a newer format is refused.
+    pub fn open(dir: &Path, options: StoreOptions) -> Result<Self, OpenError> {
+        let layout = Layout::new(dir);
+        layout.check_format()?;
+        Ok(Self {
+            layout,
+            options,
+            created: AtomicBool::new(false),
+            denied: AtomicBool::new(false),
+            leases_failed: AtomicBool::new(false),
+            faults: Mutex::default(),
+        })
+    }
+
+    /// Returns the directory of the store.
+    pub fn dir(&self) -> &Path {
+        self.layout.root()
+    }
+
+    /// Says whether writes are tried: the store was opened for them, and none was denied yet.
+    pub fn is_writable(&self) -> bool {
+        self.options.access == Access::ReadWrite && !self.denied.load(Ordering::Relaxed)
+    }
+
+    /// Takes the faults met since the last call: damage that was put aside, leases that do not
+    /// work here.
+    pub fn take_faults(&self) -> Vec<Fault> {
+        std::mem::take(&mut self.faults.lock().expect("no holder panics"))
+    }
+
+    /// Returns the content of the generation file, which each invalidation replaces; `None`
+    /// before the first. Whatever is remembered about results outside of the store counts only
+    /// while this is unchanged. The file is opened, never only looked at (hazard B5).
+    pub fn generation(&self) -> Result<Option<Vec<u8>>, PathError> {
+        match fs::read_small(&self.layout.generation(), 1 << 10) {
+            Ok(content) => Ok(Some(content)),
+            Err(error) if error.is_absent() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the path of the generation file.
+    pub fn generation_path(&self) -> PathBuf {
+        self.layout.generation()
+    }
+
+    pub(super) fn report(&self, what: &'static str, path: &Path, reason: &str) {
+        self.faults.lock().expect("no holder panics").push(Fault {
+            what,
+            path: path.to_owned(),
+            reason: reason.to_owned(),
+        });
+    }
+
+    /// Fails unless this process may write; makes the store if it is not there.
+    pub(super) fn prepare_write(&self) -> Result<(), StoreError> {
+        if !self.is_writable() {
+            return Err(StoreError::ReadOnly(self.dir().to_owned()));
+        }
+        if !self.created.load(Ordering::Relaxed) {
+            let made = self.layout.create(&self.options.created);
+            made.map_err(|error| match error {
+                StoreError::Io(error) => self.write_failed(error),
+                other => other,
+            })?;
+            self.created.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Makes an error of a failed write, and stops trying where writing is denied.
+    pub(super) fn write_failed(&self, error: PathError) -> StoreError {
+        if error.source.kind() == std::io::ErrorKind::ReadOnlyFilesystem {
+            self.denied.store(true, Ordering::Relaxed);
+        }
+        StoreError::Io(error)
+    }
+
+    /// Creates a staged file in the store.
+    pub(super) fn stage(&self) -> Result<Staged, StoreError> {
+        self.prepare_write()?;
+        self.layout
+            .stage()
+            .map_err(|error| self.write_failed(error))
+    }
+
+    /// Stages a small file with its mode.
+    pub(super) fn stage_bytes(&self, bytes: &[u8], mode: u32) -> Result<Staged, StoreError> {
+        let mut staged = self.stage()?;
+        let written = staged.write_all(bytes);
+        written
+            .and_then(|()| staged.set_mode(mode))
+            .map_err(|error| self.write_failed(error))?;
+        Ok(staged)
+    }
+}

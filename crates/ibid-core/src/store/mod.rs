@@ -1,0 +1,46 @@
+//! The store: results by key, blobs by digest, leases and history, in plain files.
+//!
+//! ```text
+//! <store>/CACHEDIR.TAG          backup programs leave the store out
+//!         store.json            uuid, format, creation time: for people, and for refusing
+//!         v1/blobs/ab/<hex>     one read-only file per distinct content
+//!         v1/keys/ab/<hex>      per key a small file: the digest of its result, or a tombstone
+//!         v1/runs/<time>-<label hash>-<random>     one record per run, never changed
+//!         v1/leases/<hex>, o-<hex>                 "someone computes this key, writes this path"
+//!         v1/pins/              protected keys
+//!         v1/trash/             what was damaged; nothing here is ever read
+//!         v1/tmp/               files that have no name yet
+//!         v1/generation         random; replaced by each invalidation
+//! ```
+//!
+//! Only the way from a key to its result is trusted; blobs check themselves. There is no lock and
+//! no database: files get their names by rename or link when they are whole. Opening and reading
+//! create nothing; directories are made by the first write that misses them. A fault never is a
+//! wrong answer: whatever is missing, damaged or foreign is a miss with a [`MissReason`], and
+//! damage is also told as a [`Fault`]. Collecting garbage, budgets and pins belong to maintenance,
+//! which is a layer of its own.
+//!
+//! This module knows nothing of scanning rules, commands or the engine.
+
+mod blobs;
+mod error;
+mod format;
+mod history;
+mod layout;
+mod leases;
+mod local;
+mod results;
+mod search;
+mod verified;
+
+pub use blobs::{LinkMode, Stored};
+pub use error::{BlobProblem, Fault, MissReason, OpenError, StoreError};
+pub use format::{
+    Outcome, OutputContent, RunInfo, StoredOutput, StoredResult, StreamLogRef, Tombstone,
+};
+pub use history::{RunEntry, RunOutcome};
+pub use leases::{Acquisition, Backoff, Holder, Lease, LeaseAttempt, LeaseOn};
+pub use local::{Access, Durability, Host, LocalStore, StoreOptions};
+pub use results::{Lookup, Recorded, Replace};
+pub use search::{FoundOutput, LISTING_LIMIT};
+pub use verified::{ProcessMemory, VerifiedBlobs};

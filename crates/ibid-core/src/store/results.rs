@@ -1,0 +1,238 @@
+//! Results by key: look-up, recording, invalidation.
+//!
+//! A key's file names the blob of a result; the result holds its own key, so a file under another
+//! key's name is a miss, never a hit. The key's file is written last, when all blobs are in, and
+//! without replacing: of concurrent runs the first wins, and a second outcome that differs is told
+//! to the caller (hazard D1). A tombstone, a damaged or an unknown file is replaced.
+
+use std::path::Path;
+
+use super::error::{BlobProblem, MissReason, StoreError};
+use super::format::{KeyFile, Tombstone};
+use super::layout::FILE_MODE;
+use super::local::{Durability, LocalStore};
+use super::{Stored, StoredResult};
+use crate::digest::{BlobId, Key};
+use crate::fs::{self, Published, Signature};
+
+/// Longer files are no key's files.
+const KEY_FILE_LIMIT: u64 = 1 << 16;
+
+/// Larger results are refused when they are recorded and not read when they are looked up: a
+/// million outputs matched by patterns fit.
+const RESULT_LIMIT: u64 = 256 << 20;
+
+/// What a store knows of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// A result of this key, verified. Its blobs may be missing: restoring finds that out.
+    Found(Box<StoredResult>),
+    /// Whatever was stored does not count any more.
+    Tombstone(Tombstone),
+    /// Nothing that can be used.
+    Absent(MissReason),
+}
+
+/// Whether recording replaces a result that stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replace {
+    /// The first result of a key stays.
+    No,
+    /// A refresh: the result replaces whatever stands.
+    Yes,
+}
+
+/// What recording came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// The key's file names our result.
+    Ours,
+    /// A result with the same outcome stands already.
+    Equal(Box<StoredResult>),
+    /// A result with another outcome stands, and stays: the step is not deterministic.
+    Differs(Box<StoredResult>),
+}
+
+impl LocalStore {
+    /// Looks a key up. Nothing is written, but for damage that is put aside.
+    pub fn look_up(&self, key: &Key) -> Lookup {
+        let blob = match self.read_key_file(key) {
+            Ok(KeyFile::Result(blob)) => blob,
+            Ok(KeyFile::Tombstone(tombstone)) => return Lookup::Tombstone(tombstone),
+            Ok(KeyFile::Unknown(what)) => return Lookup::Absent(MissReason::UnknownKind(what)),
+            Err(reason) => return Lookup::Absent(reason),
+        };
+        match self.read_result(&blob) {
+            Ok(result) if result.key == *key => Lookup::Found(Box::new(result)),
+            Ok(result) => {
+                let path = self.layout.key(key);
+                self.report("key", &path, "it names a result of another key");
+                Lookup::Absent(MissReason::ForeignKey(result.key))
+            }
+            Err(reason) => Lookup::Absent(reason),
+        }
+    }
+
+    /// Reads the result that a blob holds, whichever key it belongs to: history names results
+    /// that no key's file names any more.
+    pub fn read_result(&self, blob: &BlobId) -> Result<StoredResult, MissReason> {
+        let bytes = self.read_blob(blob, RESULT_LIMIT).map_err(|problem| {
+            match (problem, MissReason::ResultMissing(*blob)) {
+                (BlobProblem::Absent(_), missing) => missing,
+                (BlobProblem::Damaged { reason, .. }, _) => MissReason::Damaged {
+                    what: "result",
+                    reason,
+                },
+                (other, _) => other.into(),
+            }
+        })?;
+        // These are the bytes that the digest promises, so they are not damaged; they were never
+        // a result that this version can read.
+        StoredResult::decode(&bytes).map_err(|error| MissReason::UnknownKind(error.to_string()))
+    }
+
+    /// Records a result whose blobs, record and log are stored already. `reused` are the blobs
+    /// that storing them found there: they are looked at again when the key's file has landed,
+    /// and one that is gone is [`StoreError::Vanished`] (hazard D3). The entry is a miss then.
+    pub fn record(
+        &self,
+        result: &StoredResult,
+        reused: &[Stored],
+        replace: Replace,
+    ) -> Result<Recorded, StoreError> {
+        let bytes = result.encode();
+        if bytes.len() as u64 > RESULT_LIMIT {
+            let (what, limit) = ("the result", RESULT_LIMIT);
+            return Err(StoreError::TooLarge { what, limit });
+        }
+        let stored = self.put_bytes(&bytes)?;
+        let recorded = self.write_key_file(&result.key, &stored.blob, result, replace)?;
+        let gone = reused
+            .iter()
+            .chain([&stored])
+            .find(|reused| !self.seems_present(&reused.blob, Some(reused.size)));
+        match gone {
+            Some(gone) => Err(StoreError::Vanished(gone.blob)),
+            None => Ok(recorded),
+        }
+    }
+
+    /// Makes a tombstone the key's file and changes the generation, so that whatever remembers
+    /// results elsewhere forgets. `when` is in nanoseconds since 1970.
+    pub fn invalidate(&self, key: &Key, when: u64, why: &str) -> Result<(), StoreError> {
+        let why = why.to_owned();
+        let file = KeyFile::Tombstone(Tombstone { when, why }).encode();
+        if file.len() as u64 > KEY_FILE_LIMIT {
+            let (what, limit) = ("the reason", KEY_FILE_LIMIT);
+            return Err(StoreError::TooLarge { what, limit });
+        }
+        self.replace_file(&self.layout.key(key), &file)?;
+        let generation = fs::random_name();
+        self.replace_file(&self.layout.generation(), generation.as_bytes())
+    }
+
+    fn write_key_file(
+        &self,
+        key: &Key,
+        blob: &BlobId,
+        result: &StoredResult,
+        replace: Replace,
+    ) -> Result<Recorded, StoreError> {
+        let path = self.layout.key(key);
+        let file = KeyFile::Result(*blob).encode();
+        if replace == Replace::Yes {
+            self.replace_file(&path, &file)?;
+            return Ok(Recorded::Ours);
+        }
+        let mut staged = self.stage_bytes(&file, FILE_MODE)?;
+        self.sync_blobs(&mut staged)?;
+        let published = self.layout.publish_new(&mut staged, &path);
+        match published.map_err(|error| self.write_failed(error))? {
+            Published::New => {}
+            Published::AlreadyThere => match self.look_up(key) {
+                Lookup::Found(theirs) if theirs.outcome == result.outcome => {
+                    return Ok(Recorded::Equal(theirs));
+                }
+                Lookup::Found(theirs) => return Ok(Recorded::Differs(theirs)),
+                Lookup::Tombstone(_) | Lookup::Absent(_) => self
+                    .layout
+                    .publish_over(&mut staged, &path)
+                    .map_err(|error| self.write_failed(error))?,
+            },
+        }
+        self.sync_name(&path)?;
+        Ok(Recorded::Ours)
+    }
+
+    fn replace_file(&self, path: &Path, content: &[u8]) -> Result<(), StoreError> {
+        let mut staged = self.stage_bytes(content, FILE_MODE)?;
+        self.sync_blobs(&mut staged)?;
+        self.layout
+            .publish_over(&mut staged, path)
+            .map_err(|error| self.write_failed(error))?;
+        self.sync_name(path)
+    }
+
+    /// In a synced store: waits for all blobs with one call, and for the key's file.
+    fn sync_blobs(&self, staged: &mut fs::Staged) -> Result<(), StoreError> {
+        if self.options.durability == Durability::Synced {
+            let tmp = self.layout.dir("tmp");
+            fs::sync_file_system(&tmp)
+                .and_then(|()| staged.sync())
+                .map_err(|error| self.write_failed(error))?;
+        }
+        Ok(())
+    }
+
+    /// In a synced store: waits for the name, which nothing else does.
+    fn sync_name(&self, path: &Path) -> Result<(), StoreError> {
+        if self.options.durability == Durability::Synced {
+            let shard = path.parent().expect("names lie below the root");
+            let above = shard.parent().expect("shards lie below the root");
+            fs::sync_dir(shard)
+                .and_then(|()| fs::sync_dir(above))
+                .map_err(|error| self.write_failed(error))?;
+        }
+        Ok(())
+    }
+
+    /// Reads a key's file; one that is damaged is read once more and then put aside.
+    fn read_key_file(&self, key: &Key) -> Result<KeyFile, MissReason> {
+        let path = self.layout.key(key);
+        let read = || {
+            let file = fs::open_nofollow(&path)?;
+            let signature = Signature::of_open(&file, &path)?;
+            let bytes = fs::read_limited(&file, &path, KEY_FILE_LIMIT);
+            Ok((bytes, signature))
+        };
+        let mut damage = None;
+        for _ in 0..2 {
+            let (bytes, signature) = read().map_err(|error: fs::PathError| absent(&error))?;
+            let reason = match bytes {
+                Ok(bytes) => match KeyFile::decode(&bytes) {
+                    Ok(file) => return Ok(file),
+                    Err(error) => error.to_string(),
+                },
+                Err(error) if error.source.kind() == std::io::ErrorKind::FileTooLarge => {
+                    error.source.to_string()
+                }
+                Err(error) => return Err(absent(&error)),
+            };
+            damage = Some((reason, signature));
+        }
+        let (reason, seen) = damage.expect("both looks failed");
+        self.quarantine("key", &path, &reason, &seen);
+        let what = "key";
+        Err(MissReason::Damaged { what, reason })
+    }
+}
+
+fn absent(error: &fs::PathError) -> MissReason {
+    if error.is_absent() {
+        return MissReason::Absent;
+    }
+    MissReason::Unreadable {
+        what: "key",
+        reason: error.source.to_string(),
+    }
+}
