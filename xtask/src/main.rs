@@ -34,7 +34,12 @@ fn main() -> ExitCode {
     let chore = words.next().unwrap_or_default();
     let rest: Vec<String> = words.collect();
     let outcome = match chore.as_str() {
-        "test" => test::run(&rest),
+        // Its last line is the count, so a failure is told by the status alone.
+        "test" => match test::run(&rest) {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::FAILURE,
+            Err(message) => Err(message),
+        },
         "lint" => lint::check(),
         "bench" => bench::run(&rest),
         "dist" => dist::build().map(|path| println!("{}", path.display())),
