@@ -112,9 +112,24 @@ impl Contestant {
         let status = self.command.status().map_err(|error| error.to_string())?;
         let wall = start.elapsed();
         if !status.success() {
-            return Err(format!("it failed ({status})"));
+            return Err(format!("it failed ({status}){}", self.complaint()));
         }
         Ok((wall, cpu_of_children().saturating_sub(cpu)))
+    }
+
+    /// Runs it once more and returns the first line that it says on standard error.
+    fn complaint(&mut self) -> String {
+        let output = self.command.stderr(Stdio::piped()).output();
+        self.command.stderr(Stdio::null());
+        let text = output.map(|output| output.stderr).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let line = text.lines().next().unwrap_or_default();
+        let line = line.replace('|', "/");
+        if line.is_empty() {
+            line
+        } else {
+            format!(": {line}")
+        }
     }
 
     fn round(&mut self, repeats: usize) -> Outcome<(Duration, Duration)> {

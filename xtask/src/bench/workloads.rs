@@ -172,8 +172,8 @@ fn hash_small(bench: &Bench) -> Outcome<Contest> {
         Contestant::new(label, &dir, &["sh", "-c", &all(program)]).needing(program)
     };
     Ok(Contest::long(vec![
-        peer("b3sum", "find | xargs b3sum, as many as cores"),
-        peer("sha256sum", "find | xargs sha256sum, as many as cores"),
+        peer("b3sum", "xargs b3sum, a process per core"),
+        peer("sha256sum", "xargs sha256sum, a process per core"),
         first_hash(bench, &dir, &name)?,
     ]))
 }
