@@ -7,6 +7,7 @@ import csv
 import statistics
 import sys
 from collections import defaultdict
+from pathlib import Path
 
 MEASURES = ["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"]
 
@@ -21,6 +22,7 @@ def main() -> None:
             for measure in MEASURES:
                 if row[measure] != "NA":
                     values[row["species"]][measure].append(float(row[measure]))
+    Path(target).parent.mkdir(parents=True, exist_ok=True)
     with open(target, "w", newline="", encoding="utf-8") as table:
         out = csv.writer(table, lineterminator="\n")
         out.writerow(["species", "penguins", *(f"mean_{measure}" for measure in MEASURES)])

@@ -21,3 +21,4 @@ pub mod output;
 pub mod scan;
 pub mod store;
 pub mod tree;
+

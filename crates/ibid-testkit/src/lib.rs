@@ -5,8 +5,10 @@
     reason = "tests set up files, folders and processes by themselves"
 )]
 
+mod component;
 mod temp_dir;
 mod test_env;
 
+pub use component::component;
 pub use temp_dir::TempDir;
 pub use test_env::{Ran, TestEnv};

@@ -24,6 +24,11 @@ impl Clock {
         self.started + self.at.elapsed()
     }
 
+    /// Returns the time since the clock was started.
+    pub fn elapsed(&self) -> Duration {
+        self.at.elapsed()
+    }
+
     /// Returns nanoseconds since 1970, as records keep them.
     pub fn nanos(&self) -> u64 {
         nanos(self.now())

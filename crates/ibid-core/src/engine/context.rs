@@ -4,13 +4,16 @@
 //! environment, the clock or the home directory by itself.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::clock::Clock;
-use super::event::{Event, Note, Sink, Warning};
+use super::event::{Event, Note, Sink, Warning, Work};
 use crate::action::AccessMode;
 use crate::environ::EnvSnapshot;
 use crate::exec::{Interrupt, Orphans};
-use crate::fs::Timestamp;
+use crate::fs::{Meter, Timestamp};
+use crate::output::Kept;
 use crate::scan::StatCache;
 use crate::store::{LinkMode, LocalStore};
 
@@ -74,6 +77,32 @@ impl Context<'_> {
     pub(super) fn writable(&self) -> Option<&LocalStore> {
         let writes = matches!(self.access.mode, AccessMode::ReadWrite | AccessMode::WriteOnly);
         self.store.filter(|store| writes && store.is_writable())
+    }
+
+    /// Tells that work on bytes begins; the returned meter is to be moved along.
+    pub(super) fn begin(&self, work: Work) -> Arc<Meter> {
+        let meter = Arc::new(Meter::default());
+        self.emit(&Event::WorkBegan { work, meter: Arc::clone(&meter) });
+        meter
+    }
+
+    /// Tells that the work that began last is over.
+    pub(super) fn end(&self) {
+        self.emit(&Event::WorkEnded);
+    }
+
+    /// Tells where replaced files are kept, if any are.
+    pub(super) fn note_kept(&self, kept: &Kept) {
+        if kept.count == 0 {
+            return;
+        }
+        let at = kept.folder.iter().chain(&kept.beside).next().cloned().unwrap_or_default();
+        self.note(Note::Replaced { count: kept.count, at });
+    }
+
+    /// Returns how long this process has been at it.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.clock.elapsed()
     }
 
     pub(super) fn emit(&self, event: &Event<'_>) {

@@ -287,7 +287,7 @@ mod tests {
     fn replayed(reader: impl Read) -> Result<Pieces, LogError> {
         let mut pieces = Pieces::new();
         replay(reader, |stream, bytes| {
-            pieces.push((stream, bytes.to_vec()))
+            pieces.push((stream, bytes.to_vec()));
         })?;
         Ok(pieces)
     }
@@ -312,8 +312,8 @@ mod tests {
         let stream = prop_oneof![Just(Stream::Stdout), Just(Stream::Stderr)];
         let len = prop_oneof![4 => 0_usize..40, 1 => 60_000_usize..140_000];
         let piece = (stream, len, any::<u8>()).prop_map(|(stream, len, seed)| {
-            let bytes = (0..len).map(|i| seed.wrapping_add((i % 251) as u8));
-            (stream, bytes.collect())
+            let bytes = (0..=250).map(|i| seed.wrapping_add(i)).cycle();
+            (stream, bytes.take(len).collect())
         });
         prop::collection::vec(piece, 0..12)
     }
@@ -382,7 +382,9 @@ mod tests {
     fn a_spool_that_cannot_be_made_is_an_error_that_names_the_folder() {
         let dir = TempDir::new();
         let mut log = StreamLog::new(dir.join("absent"));
-        let error = log.append(Stream::Stdout, &[0; 2 * IN_MEMORY]).unwrap_err();
+        let error = log
+            .append(Stream::Stdout, &vec![0; 2 * IN_MEMORY])
+            .unwrap_err();
         assert!(error.path.starts_with(dir.join("absent")));
     }
 

@@ -325,9 +325,10 @@ impl<'a> Watch<'a> {
 
     fn survivors(&self, members: Vec<(Process, Belongs)>) -> Vec<Survivor> {
         let members = members.into_iter().map(|(process, _)| process);
-        let holders = match self.streams.is_closed() {
-            true => Vec::new(),
-            false => holders(&self.streams.names()),
+        let holders = if self.streams.is_closed() {
+            Vec::new()
+        } else {
+            holders(&self.streams.names())
         };
         let by_id: BTreeMap<u32, Survivor> = members
             .chain(holders)

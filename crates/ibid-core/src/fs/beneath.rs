@@ -101,6 +101,11 @@ impl Dir {
         below.below(&self.path)
     }
 
+    /// Lends the descriptor, for calls that take a directory and one name in it.
+    pub fn handle(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
+    }
+
     /// Looks at the directory itself.
     pub fn own_status(&self) -> Result<Signature, PathError> {
         rustix::fs::statx(

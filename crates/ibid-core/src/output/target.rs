@@ -42,6 +42,8 @@ pub(super) struct Target {
 pub(super) struct UserLink {
     path: PathBuf,
     signature: Signature,
+    /// What it says.
+    pub(super) text: Vec<u8>,
 }
 
 impl UserLink {
@@ -76,7 +78,11 @@ impl Target {
                 return Ok(Some(target));
             }
             let next = target.dir.path().join(OsStr::from_bytes(&text));
-            link.get_or_insert(UserLink { path, signature });
+            link.get_or_insert(UserLink {
+                path,
+                signature,
+                text,
+            });
             path = next;
         }
         Err(Errno::LOOP).context("follow", &path)

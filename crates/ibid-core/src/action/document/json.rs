@@ -1,8 +1,8 @@
 //! JSON, by `serde_json` with numbers kept as text.
 //!
-//! `serde_json` hands a number over as a map with one private key and an owned string. A user's
-//! map may hold that key too, with a borrowed string: the two are told apart here, so that no
-//! document can pass a text off as a number.
+//! `serde_json` hands over a number that is not a small integer as a map with one private key and
+//! an owned string. A user's map may hold that key too, with a borrowed string: the two are told
+//! apart here, so that no document can pass a text off as a number.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -120,13 +120,12 @@ impl<'de> Visitor<'de> for Seed<'_> {
         Ok(Read::Value(Value::Bool(value)))
     }
 
-    /// An integer that fits; the parser hands over the text of any other number.
-    fn visit_u64<E>(self, value: u64) -> Result<Read, E> {
-        Ok(Read::Value(Value::Integer(value.into())))
+    fn visit_u64<E>(self, n: u64) -> Result<Read, E> {
+        Ok(Read::Value(Value::Integer(n.into())))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Read, E> {
-        Ok(Read::Value(Value::Integer(value.into())))
+    fn visit_i64<E>(self, n: i64) -> Result<Read, E> {
+        Ok(Read::Value(Value::Integer(n.into())))
     }
 
     /// A text of the document: the parser lends those.
