@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ibid_core::config::{self, Config, ConfigError, Loaded, Overrides};
 use ibid_core::dirs::{Dirs, DirsError, LocalDir, Platform, Surroundings};
@@ -205,7 +205,8 @@ pub(crate) fn now() -> u64 {
     u64::try_from(since_1970().as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn wall_clock() -> Timestamp {
+/// Returns the time as file systems stamp it.
+pub(crate) fn wall_clock() -> Timestamp {
     let since = since_1970();
     Timestamp {
         seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
@@ -213,14 +214,17 @@ fn wall_clock() -> Timestamp {
     }
 }
 
+/// Reads the clock.
 #[expect(
     clippy::disallowed_methods,
     reason = "a front door reads the clock for the library"
 )]
+pub(crate) fn system_time() -> SystemTime {
+    SystemTime::now()
+}
+
 fn since_1970() -> Duration {
-    std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default()
+    system_time().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// A store that may not be used.

@@ -13,6 +13,7 @@ mod log;
 mod man;
 mod named;
 mod output;
+mod restore;
 mod show;
 mod why;
 
@@ -43,13 +44,13 @@ pub(crate) fn dispatch(words: Vec<OsString>) -> Result<Exit, Failure> {
         Verb::Invalidate(args) => invalidate::run(&args, &context),
         Verb::Log(args) => log::run(&args, &context),
         Verb::Output(args) => output::run(&args, &context),
+        Verb::Restore(args) => restore::run(&args, &context),
         Verb::Show(args) => show::run(&args, &context),
         Verb::Why(args) => why::run(&args, &context),
         Verb::Config(args) => config::run(&args, &context),
         Verb::Dirs(args) => dirs::run(&args, &context),
         Verb::Exec(args) => exec::run(args, &context),
         Verb::Key(args) => key::run(args, &context),
-        _ => Err(Failure::usage("unwired")),
     }
 }
 

@@ -4,10 +4,12 @@
 //! an object with `v` (the version of the format, 1) and `event`. Times are in nanoseconds.
 
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ibid_core::action::{HumanDuration, Trigger};
-use ibid_core::engine::event::{Event, Note, Sink, Warning, Work};
-use ibid_core::engine::outcome::{Decision, NotStored, Rerun, StepOutcome};
+use ibid_core::engine::{
+    Decision, Event, NotStored, Note, Rerun, Sink, StepOutcome, Warning, Work,
+};
 use ibid_core::exec::{Status, Stream};
 use serde_json::{Value, json};
 
@@ -21,6 +23,7 @@ pub(crate) struct Reporter<'a> {
     console: &'a Console,
     explain: bool,
     on_running: &'a (dyn Fn() + Sync),
+    cache_failed: AtomicBool,
 }
 
 impl<'a> Reporter<'a> {
@@ -35,7 +38,13 @@ impl<'a> Reporter<'a> {
             console,
             explain,
             on_running,
+            cache_failed: AtomicBool::new(false),
         }
+    }
+
+    /// Says whether the cache was at fault in anything that was told.
+    pub(crate) fn cache_failed(&self) -> bool {
+        self.cache_failed.load(Ordering::Relaxed)
     }
 
     fn json(&self, event: &Event<'_>) {
@@ -72,6 +81,11 @@ impl Sink for Reporter<'_> {
             Event::WorkBegan { work, meter } => self.console.begin(work_word(*work), meter),
             Event::WorkEnded => self.console.end(),
             Event::Running { .. } => (self.on_running)(),
+            Event::Warning(
+                Warning::Uncached(_)
+                | Warning::Store(_)
+                | Warning::NotStored(NotStored::Store(_)),
+            ) => self.cache_failed.store(true, Ordering::Relaxed),
             _ => {}
         }
         if self.console.is_json() {
