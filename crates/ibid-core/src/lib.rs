@@ -13,6 +13,7 @@ pub mod action;
 pub mod config;
 pub mod digest;
 pub mod dirs;
+pub mod engine;
 pub mod environ;
 pub mod exec;
 pub mod fs;
@@ -20,4 +21,3 @@ pub mod output;
 pub mod scan;
 pub mod store;
 pub mod tree;
-

@@ -88,7 +88,9 @@ pub enum Note {
     #[error("keyed without being declared: {}", .0.join(", "))]
     Implied(Vec<String>),
     /// An absolute path is part of the key.
-    #[error("the absolute path `{0}` is part of the key: the result is not shared with other folders")]
+    #[error(
+        "the absolute path `{0}` is part of the key: the result is not shared with other folders"
+    )]
     AbsolutePath(String),
     /// A pipe in a script under a shell that cannot see its left side fail.
     #[error("the script has a pipe, and `{0}` does not notice when its left side fails")]

@@ -99,6 +99,9 @@ pub enum NotStored {
 }
 
 fn paths(paths: &[PathBuf]) -> String {
-    let names: Vec<_> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
+    let names: Vec<_> = paths
+        .iter()
+        .map(|path| format!("`{}`", path.display()))
+        .collect();
     names.join(", ")
 }

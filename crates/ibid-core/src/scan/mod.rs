@@ -7,6 +7,7 @@
 mod content;
 mod error;
 mod filter;
+pub mod programs;
 mod recheck;
 mod scanner;
 mod seen;
