@@ -6,6 +6,7 @@
 mod error;
 mod hash;
 mod meter;
+pub mod programs;
 mod signature;
 pub mod slots;
 mod system;
