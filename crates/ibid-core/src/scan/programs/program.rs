@@ -271,7 +271,9 @@ fn is_near(a: &[u8], b: &[u8]) -> bool {
     let (a, b) = (&a[..a.len() - back], &b[..b.len() - back]);
     match (a, b) {
         ([], _) | (_, []) | ([_], [_]) => true,
-        ([x, y], [v, w]) => x == w && y == v,
+        ([first, second], [other_first, other_second]) => {
+            first == other_second && second == other_first
+        }
         _ => false,
     }
 }
