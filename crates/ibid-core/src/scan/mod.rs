@@ -15,7 +15,7 @@ pub mod stat_cache;
 mod walk;
 
 pub use content::{Globbed, Scanned, ScannedTree};
-pub use error::ScanError;
+pub use error::{ScanError};
 pub use filter::{Filter, Pattern};
 pub use scanner::{Scanner, SymlinkPolicy};
 pub use seen::{Drift, DriftKind, FileDigest, Seen};

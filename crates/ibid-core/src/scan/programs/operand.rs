@@ -90,72 +90,95 @@ const NONE: Syntax = Syntax {
 
 /// The programs that start the one named by their first operand.
 fn starter(name: &[u8]) -> Option<Syntax> {
-    Some(match name {
-        b"env" => Syntax {
-            value: "uCa",
-            // Its value is a command line in one word: there is no index to give.
-            stop: "S",
-            long_value: &["--unset", "--chdir", "--argv0"],
-            long_stop: &["--split-string"],
-            dash_is_option: true,
-            assignments: true,
-            ..NONE
-        },
-        b"nice" => Syntax {
+    let known = STARTERS.iter().find(|(stem, _)| stem.as_bytes() == name);
+    known.map(|(_, syntax)| *syntax)
+}
+
+const TIME: Syntax = Syntax {
+    value: "fo",
+    long_value: &["--format", "--output"],
+    ..NONE
+};
+
+const TIMEOUT: Syntax = Syntax {
+    value: "ks",
+    long_value: &["--kill-after", "--signal"],
+    before: 1,
+    ..NONE
+};
+
+const XARGS: Syntax = Syntax {
+    value: "adEILnPs",
+    glued: "eil",
+    long_value: &[
+        "--arg-file",
+        "--delimiter",
+        "--max-lines",
+        "--max-args",
+        "--max-procs",
+        "--max-chars",
+        "--process-slot-var",
+    ],
+    ..NONE
+};
+
+const ENV: Syntax = Syntax {
+    value: "uCa",
+    // Its value is a command line in one word: there is no index to give.
+    stop: "S",
+    long_value: &["--unset", "--chdir", "--argv0"],
+    long_stop: &["--split-string"],
+    dash_is_option: true,
+    assignments: true,
+    ..NONE
+};
+
+const IONICE: Syntax = Syntax {
+    value: "cn",
+    stop: "pPu",
+    long_value: &["--class", "--classdata"],
+    long_stop: &["--pid", "--pgid", "--uid"],
+    ..NONE
+};
+
+const STDBUF: Syntax = Syntax {
+    value: "ioe",
+    long_value: &["--input", "--output", "--error"],
+    ..NONE
+};
+
+const STARTERS: [(&str, Syntax); 15] = [
+    ("env", ENV),
+    (
+        "nice",
+        Syntax {
             value: "n",
             long_value: &["--adjustment"],
             ..NONE
         },
-        b"nohup" | b"builtin" => NONE,
-        b"exec" => Syntax { value: "a", ..NONE },
-        b"command" => Syntax { stop: "vV", ..NONE },
-        b"setsid" => Syntax { ..NONE },
-        b"time" | b"gtime" => Syntax {
-            value: "fo",
-            long_value: &["--format", "--output"],
-            ..NONE
-        },
-        b"timeout" | b"gtimeout" => Syntax {
-            value: "ks",
-            long_value: &["--kill-after", "--signal"],
-            before: 1,
-            ..NONE
-        },
-        b"stdbuf" => Syntax {
-            value: "ioe",
-            long_value: &["--input", "--output", "--error"],
-            ..NONE
-        },
-        b"ionice" => Syntax {
-            value: "cn",
-            stop: "pPu",
-            long_value: &["--class", "--classdata"],
-            long_stop: &["--pid", "--pgid", "--uid"],
-            ..NONE
-        },
-        b"taskset" => Syntax {
+    ),
+    ("nohup", NONE),
+    ("setsid", NONE),
+    ("builtin", NONE),
+    ("exec", Syntax { value: "a", ..NONE }),
+    ("command", Syntax { stop: "vV", ..NONE }),
+    ("time", TIME),
+    ("gtime", TIME),
+    ("timeout", TIMEOUT),
+    ("gtimeout", TIMEOUT),
+    ("stdbuf", STDBUF),
+    ("ionice", IONICE),
+    (
+        "taskset",
+        Syntax {
             stop: "p",
             long_stop: &["--pid"],
             before: 1,
             ..NONE
         },
-        b"xargs" => Syntax {
-            value: "adEILnPs",
-            glued: "eil",
-            long_value: &[
-                "--arg-file",
-                "--delimiter",
-                "--max-lines",
-                "--max-args",
-                "--max-procs",
-                "--max-chars",
-                "--process-slot-var",
-            ],
-            ..NONE
-        },
-        _ => return None,
-    })
-}
+    ),
+    ("xargs", XARGS),
+];
 
 fn is_shell(name: &[u8]) -> bool {
     matches!(

@@ -1,6 +1,6 @@
 //! Which directories a Python interpreter imports installed packages from.
 //!
-//! Owns what `site` and `getpath` of CPython would find out, without running Python: virtual
+//! Owns what `site` and `getpath` of `CPython` would find out, without running Python: virtual
 //! environments, conda environments, Debian's folders, the user's own, `PYTHONPATH`. Settings in
 //! the command's flags (`-I`, `-s`, `-S`) are not looked at: at worst a package too many is keyed.
 
@@ -100,7 +100,7 @@ pub(super) fn site_dirs(
     once_each(dirs).map(Some)
 }
 
-/// Looks for the environment as CPython does: by the path it was called by, links not resolved.
+/// Looks for the environment as `CPython` does: by the path it was called by, links not resolved.
 fn installation(interpreter: &Path) -> Result<Installation, PathError> {
     let bin = interpreter.parent().unwrap_or(Path::new("/"));
     let prefix = bin.parent().unwrap_or(bin);

@@ -74,13 +74,13 @@ fn add_packages(
                 break;
             }
         }
-        insert(packages, metadata.name, Value::Array(entry));
+        insert(packages, &metadata.name, Value::Array(entry));
     }
     Ok(())
 }
 
-fn insert(packages: &mut BTreeMap<String, Value>, name: String, entry: Value) {
-    let mut key = name.clone();
+fn insert(packages: &mut BTreeMap<String, Value>, name: &str, entry: Value) {
+    let mut key = name.to_owned();
     let mut copy = 1;
     while packages.contains_key(&key) {
         copy += 1;
@@ -100,11 +100,6 @@ struct Metadata {
 impl Metadata {
     fn of(file: &[u8], reads_pth: bool) -> Option<Self> {
         let text = Escaped(file).to_string();
-        let whole = |text: String, files| Self {
-            name: text,
-            version: String::new(),
-            files,
-        };
         if let Some(stem) = text.strip_suffix(".dist-info") {
             let (name, version) = stem.rsplit_once('-').unwrap_or((stem, ""));
             let files: &[&[&str]] = &[&["RECORD", "METADATA"], &["direct_url.json"]];
@@ -121,8 +116,12 @@ impl Metadata {
         if let Some(stem) = text.strip_suffix(".egg") {
             return Some(Self::egg(stem, &[&["EGG-INFO/PKG-INFO", ""]]));
         }
-        let is_link = text.ends_with(".egg-link");
-        (is_link || (reads_pth && text.ends_with(".pth"))).then(|| whole(text, &[&[""]]))
+        let counts = file.ends_with(b".egg-link") || (reads_pth && file.ends_with(b".pth"));
+        counts.then(|| Self {
+            name: text,
+            version: String::new(),
+            files: &[&[""]],
+        })
     }
 
     /// Takes `name-version-py3.12` apart; name and version hold no dash.

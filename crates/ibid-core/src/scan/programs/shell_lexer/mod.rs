@@ -80,6 +80,13 @@ enum Expect {
     FunctionName,
 }
 
+/// What a text within the text is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Inner {
+    Commands,
+    QuotedText,
+}
+
 struct Lexer<'t, 'o> {
     text: &'t [u8],
     at: usize,
@@ -360,7 +367,7 @@ impl<'t, 'o> Lexer<'t, 'o> {
                     break;
                 }
                 if !document.quoted {
-                    self.nested(line, |lexer| lexer.text_with_expansions());
+                    self.nested(line, Inner::QuotedText);
                 }
             }
         }

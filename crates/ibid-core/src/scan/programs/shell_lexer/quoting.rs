@@ -2,7 +2,7 @@
 //!
 //! Recursion is bounded: only command substitutions recurse, and they count their depth.
 
-use super::{Lexer, MAX_DEPTH, Word, is_blank, is_operator};
+use super::{Inner, Lexer, MAX_DEPTH, Word, is_blank, is_operator};
 
 impl Lexer<'_, '_> {
     pub(super) fn text_with_expansions(&mut self) {
@@ -13,9 +13,13 @@ impl Lexer<'_, '_> {
     }
 
     /// Reads another text with the same results, one level deeper.
-    pub(super) fn nested(&mut self, text: &[u8], read: fn(&mut Lexer<'_, '_>)) {
+    pub(super) fn nested(&mut self, text: &[u8], inner: Inner) {
         if self.depth < MAX_DEPTH {
-            read(&mut Lexer::new(text, self.out, self.depth + 1));
+            let mut lexer = Lexer::new(text, self.out, self.depth + 1);
+            match inner {
+                Inner::Commands => lexer.list(false),
+                Inner::QuotedText => lexer.text_with_expansions(),
+            }
         }
     }
 
@@ -204,6 +208,6 @@ impl Lexer<'_, '_> {
                 _ => text.push(byte),
             }
         }
-        self.nested(&text, |lexer| lexer.list(false));
+        self.nested(&text, Inner::Commands);
     }
 }
