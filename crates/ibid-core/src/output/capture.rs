@@ -18,7 +18,7 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use super::aside::{Aside, SpotKind};
 use super::content::{Digests, Entries, PARALLEL_FROM, content, entries, files, tree};
 use super::target::Target;
-use super::walk::{Standing, shown, walk};
+use super::walk::{Standing, Stood, shown, walk};
 use crate::digest::{BlobId, Digest};
 use crate::fs::{FileKind, PathError, Signature, Threads};
 use crate::store::{LocalStore, StoreError, Stored, StoredOutput};
@@ -132,7 +132,7 @@ pub fn find(aside: &Aside<'_>) -> Result<Found, CaptureError> {
             }
             let standing = walk(&target.dir, &target.name)?;
             let dir_only = matches!(spot.kind, SpotKind::Place { dir_only: true, .. });
-            let kind = standing.get(&RelPath::ROOT).map(|top| top.kind());
+            let kind = standing.get(&RelPath::ROOT).map(Stood::kind);
             if dir_only && kind.is_some_and(|kind| kind != FileKind::Dir) {
                 problems.push(OutputProblem::NotADirectory(name.clone()));
             }

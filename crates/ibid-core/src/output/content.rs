@@ -10,8 +10,8 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use super::walk::{Standing, Stood};
 use crate::digest::{BlobId, Digest};
 use crate::fs::{
-    Dir, FileKind, FileSystem, HashError, IoContext as _, Meter, PathError, Signature, Threads,
-    cached_pages, hash_open,
+    CachedPages, Dir, FileKind, FileSystem, HashError, IoContext as _, Meter, PathError, Signature,
+    Threads, cached_pages, hash_open,
 };
 use crate::scan::{Origin, StatCache};
 use crate::store::OutputContent;
@@ -59,7 +59,7 @@ impl Digests<'_> {
         let (file, before) = dir.open_file(path)?;
         let fs = self.file_system(dir, &before);
         let started = fs.map(|fs| self.stats.started(&fs));
-        let clean = fs.is_some() && cached_pages(&file).is_some_and(|pages| pages.are_clean());
+        let clean = fs.is_some() && cached_pages(&file).is_some_and(CachedPages::are_clean);
         let digest =
             hash_open(&file, &on_disk, before.size, threads, self.meter).map_err(|error| {
                 match error {

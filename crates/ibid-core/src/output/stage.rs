@@ -15,7 +15,9 @@ use super::content::{Digests, Entries, PARALLEL_FROM};
 use super::restore::RestoreError;
 use crate::digest::{BlobId, Digest};
 use crate::fs::IoContext as _;
-use crate::fs::{Dir, Meter, PathError, Signature, close_checked, random_name, set_mode, umask};
+use crate::fs::{
+    Dir, IoContext as _, Meter, PathError, Signature, close_checked, random_name, set_mode, umask,
+};
 use crate::store::{LinkMode, LocalStore};
 use crate::tree::{Entry, RelPath};
 
@@ -81,13 +83,7 @@ impl<'a> Staging<'a> {
 
     /// Adds what `wanted` has at `path`, with everything below it, to be put at `name` in `dir`.
     /// Nothing is written yet.
-    pub(super) fn add(
-        &mut self,
-        dir: Arc<Dir>,
-        name: RelPath,
-        path: &RelPath,
-        wanted: &Entries,
-    ) -> Result<(), PathError> {
+    pub(super) fn add(&mut self, dir: Arc<Dir>, name: RelPath, path: &RelPath, wanted: &Entries) {
         let unit = self.units.len();
         let staged = format!(".ibid-{}.tmp", random_name());
         self.units.push(Unit {
@@ -126,7 +122,6 @@ impl<'a> Staging<'a> {
                 Entry::Dir => self.dirs.push((unit, below)),
             }
         }
-        Ok(())
     }
 
     pub(super) fn is_empty(&self) -> bool {
