@@ -209,6 +209,8 @@ impl Restorer<'_> {
             return Ok(Restored::default());
         }
         staging.fill()?;
+        // Files that get their names a tick after their bytes can be remembered.
+        staging.begin(&self.digests);
         let mut keep = Keep::new(self.ground);
         let mut earlier: Vec<Earlier> = Vec::new();
         let done = (|| {

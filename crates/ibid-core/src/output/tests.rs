@@ -266,7 +266,7 @@ fn nodes() -> impl Strategy<Value = Nodes> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
     fn restoring_what_was_captured_gives_the_same_tree(tree in nodes(), hard in any::<bool>()) {
@@ -588,17 +588,8 @@ fn the_users_link_is_a_destination_and_stays() {
     fs::create_dir(&scratch).unwrap();
     fs::write(scratch.join("old"), "old").unwrap();
     symlink(&scratch, bench.at("results")).unwrap();
-    symlink(scratch.join("file.txt"), bench.at("file.txt")).unwrap();
-    let names = ["results/", "file.txt"];
-    let make = || {
-        assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0);
-        fs::write(bench.at("results/new"), "new").unwrap();
-        fs::write(bench.at("file.txt"), "text").unwrap();
-    };
-    let bench_scratch = scratch.clone();
-    // `file.txt` lies in the destination of `results` on disk only in this test's second half.
     let (captured, kept) = bench.run(&["results/"], || {
-        assert_eq!(fs::read_dir(&bench_scratch).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0);
         fs::write(bench.at("results/new"), "new").unwrap();
     });
     assert_eq!(kept.count, 1);
@@ -616,8 +607,8 @@ fn the_users_link_is_a_destination_and_stays() {
             .unwrap()
             .is_symlink()
     );
-    let _ = (names, make);
     // A file through a link: the destination is made, the link stays.
+    symlink(scratch.join("file.txt"), bench.at("file.txt")).unwrap();
     let outputs = bench.captured(&["file.txt"], || {
         fs::write(bench.at("file.txt"), "text").unwrap();
     });
