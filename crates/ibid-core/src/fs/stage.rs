@@ -175,13 +175,7 @@ pub fn close_checked(file: File) -> io::Result<()> {
 
 /// Returns 32 random hexadecimal digits.
 pub fn random_name() -> String {
-    use std::fmt::Write as _;
-    random_bytes::<16>()
-        .iter()
-        .fold(String::with_capacity(32), |mut name, byte| {
-            let _ = write!(name, "{byte:02x}");
-            name
-        })
+    format!("{:032x}", u128::from_be_bytes(random_bytes()))
 }
 
 /// Returns random bytes from the system.
@@ -325,6 +319,23 @@ mod tests {
         assert_eq!(staged.publish_new(&target).unwrap(), Published::New);
         let mode = Signature::of(&dir.join("a/b")).unwrap().mode;
         assert_eq!(mode & 0o7777, 0o750);
+    }
+
+    #[test]
+    fn an_open_file_is_linked_even_when_its_name_is_anothers() {
+        use std::os::fd::AsFd as _;
+        let dir = TempDir::new();
+        let path = dir.join("a");
+        staged(dir.path(), b"opened").publish_over(&path).unwrap();
+        let open = crate::fs::open_file(&path).unwrap();
+        let aside = dir.join("aside");
+        assert!(rename_new(&path, &aside).unwrap());
+        staged(dir.path(), b"another").publish_over(&path).unwrap();
+        assert!(!rename_new(&path, &aside).unwrap());
+        let handle = rustix::fs::open(dir.path(), OFlags::DIRECTORY, Mode::empty()).unwrap();
+        link_open(&open, handle.as_fd(), Path::new("linked")).unwrap();
+        assert_eq!(read_small(&dir.join("linked"), 10).unwrap(), b"opened");
+        assert!(link_open(&open, handle.as_fd(), Path::new("linked")).is_err());
     }
 
     #[test]

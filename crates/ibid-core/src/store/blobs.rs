@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{BlobProblem, StoreError};
 use super::layout::BLOB_MODE;
-use super::local::{Durability, LocalStore};
+use super::local::LocalStore;
 use crate::digest::BlobId;
 use crate::fs::{self, Meter, PathError, Signature};
 
@@ -113,9 +113,6 @@ impl LocalStore {
     /// Gives a staged blob its name. Ours replaces what is there: that was found wrong, or is
     /// the same, put there by somebody else in this moment.
     fn publish_blob(&self, staged: &mut fs::Staged, blob: &BlobId) -> Result<(), StoreError> {
-        if self.options.durability == Durability::Synced {
-            staged.sync().map_err(|error| self.write_failed(error))?;
-        }
         let path = self.layout.blob(blob);
         self.layout
             .publish_over(staged, &path)
@@ -127,9 +124,17 @@ impl LocalStore {
         Ok(())
     }
 
-    /// Says whether a blob is there and whole. Nothing is put aside: the caller replaces it.
+    /// Says whether a blob is there and whole. One that is not is told, and not put aside: the
+    /// caller has the right bytes at hand and replaces it.
     fn is_present(&self, blob: &BlobId, size: u64) -> bool {
-        self.look_at(blob, Some(size)).is_ok()
+        match self.look_at(blob, Some(size)) {
+            Ok(_) => true,
+            Err(Wrong::Content(reason, _)) => {
+                self.report("blob", &self.layout.blob(blob), &reason);
+                false
+            }
+            Err(Wrong::Other(_)) => false,
+        }
     }
 
     /// Says whether a blob is there, has the right size, and was verified: in this boot, or now.
@@ -162,7 +167,7 @@ impl LocalStore {
     pub fn read_blob(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, BlobProblem> {
         self.twice(blob, || {
             let (file, path) = self.open_unverified(blob).map_err(Wrong::Other)?;
-            let signature = self.signature(&file, &path, blob)?;
+            let signature = signature_of(&file, &path, blob)?;
             if signature.size > limit {
                 let blob = *blob;
                 return Err(Wrong::Other(BlobProblem::TooLarge { blob, limit }));
@@ -188,7 +193,7 @@ impl LocalStore {
     ) -> Result<(), BlobProblem> {
         self.twice(blob, || {
             let (file, path) = self.open_unverified(blob).map_err(Wrong::Other)?;
-            let signature = self.signature(&file, &path, blob)?;
+            let signature = signature_of(&file, &path, blob)?;
             check_size(&signature, Some(size))?;
             dst.set_len(0).map_err(|source| {
                 destination(
@@ -215,8 +220,7 @@ impl LocalStore {
     /// see [`LocalStore::hard_link`].
     pub fn export(
         &self,
-        blob: &BlobId,
-        size: u64,
+        (blob, size): (&BlobId, u64),
         mode: LinkMode,
         dst: (&File, &Path),
         meter: &Meter,
@@ -274,14 +278,10 @@ impl LocalStore {
         }
     }
 
-    fn signature(&self, file: &File, path: &Path, blob: &BlobId) -> Result<Signature, Wrong> {
-        Signature::of_open(file, path).map_err(|error| unreadable(blob, error))
-    }
-
     /// Opens and verifies once.
     fn look_at(&self, blob: &BlobId, size: Option<u64>) -> Result<(File, Signature), Wrong> {
         let (file, path) = self.open_unverified(blob).map_err(Wrong::Other)?;
-        let signature = self.signature(&file, &path, blob)?;
+        let signature = signature_of(&file, &path, blob)?;
         check_size(&signature, size)?;
         if self.options.verified.verified(&signature, blob.digest()) {
             return Ok((file, signature));
@@ -337,6 +337,10 @@ impl LocalStore {
         }
         self.report(what, path, reason);
     }
+}
+
+fn signature_of(file: &File, path: &Path, blob: &BlobId) -> Result<Signature, Wrong> {
+    Signature::of_open(file, path).map_err(|error| unreadable(blob, error))
 }
 
 fn check_size(signature: &Signature, size: Option<u64>) -> Result<(), Wrong> {

@@ -352,3 +352,122 @@ pub(super) fn digest(decoder: &mut Decoder<'_>) -> Decoded<Digest> {
     let bytes = decoder.bytes()?;
     Digest::try_from(bytes).or_else(|_| decoder.fail("digest that is not 32 bytes"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write as _;
+
+    fn digest_of(byte: u8) -> Digest {
+        Digest::from_bytes([byte; 32])
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        let text = bytes.iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        });
+        // Digests of one byte repeated are shortened, so that the structure can be read.
+        (0..=9_u8).fold(text, |text, byte| {
+            text.replace(&format!("{byte:02x}").repeat(32), &format!("<{byte}>"))
+        })
+    }
+
+    fn result() -> StoredResult {
+        let name = b"out".to_vec();
+        let file = OutputContent::File {
+            executable: true,
+            size: 300,
+            blob: BlobId::new(digest_of(2)),
+        };
+        let at = Some(RelPath::new("out/a").unwrap());
+        let tree = OutputContent::Tree(TreeId::new(digest_of(3)));
+        let output = |at, content| StoredOutput {
+            name: name.clone(),
+            at,
+            content,
+        };
+        StoredResult {
+            key: Key::new(digest_of(1)),
+            outcome: Outcome {
+                exit_code: 3,
+                outputs: vec![
+                    output(at, file),
+                    output(None, tree),
+                    output(None, OutputContent::Link(b"x".to_vec())),
+                ],
+            },
+            run: RunInfo {
+                record: BlobId::new(digest_of(4)),
+                log: Some(StreamLogRef {
+                    blob: BlobId::new(digest_of(5)),
+                    size: 7,
+                }),
+                started: 1_700_000_000_000_000_000,
+                duration: 9,
+                host: "h".to_owned(),
+                user: None,
+                version: "0.1.0".to_owned(),
+                label: "p/s".to_owned(),
+            },
+        }
+    }
+
+    #[test]
+    fn the_bytes_of_a_keys_file_do_not_change() {
+        let file = KeyFile::Result(BlobId::new(digest_of(1))).encode();
+        assert_eq!(hex(&file), "8366726573756c74015820<1>");
+        let file = KeyFile::Tombstone(Tombstone {
+            when: 256,
+            why: "old".to_owned(),
+        });
+        assert_eq!(
+            hex(&file.encode()),
+            "8469746f6d6273746f6e6501190100636f6c64"
+        );
+        assert_eq!(KeyFile::decode(&file.encode()), Ok(file));
+    }
+
+    #[test]
+    fn the_bytes_of_a_result_do_not_change() {
+        let bytes = result().encode();
+        assert_eq!(
+            hex(&bytes),
+            "84015820<1>82038383436f7574456f75742f61846466696c65f519012c5820<2>\
+             83436f7574f68264747265655820<3>83436f7574f682646c696e6b4178\
+             885820<4>825820<5>071b17979cfe362a0000096168f665302e312e3063702f73"
+        );
+        assert_eq!(StoredResult::decode(&bytes), Ok(result()));
+    }
+
+    #[test]
+    fn a_later_kind_of_keys_file_is_known_as_unknown() {
+        let mut encoder = Encoder::new();
+        encoder.array(3).text("acceptance").uint(1).array(1).null();
+        assert_eq!(
+            KeyFile::decode(&encoder.finish()),
+            Ok(KeyFile::Unknown("`acceptance` of format 1".to_owned()))
+        );
+    }
+
+    #[test]
+    fn whatever_is_decoded_encodes_to_the_same_bytes() {
+        let bytes = result().encode();
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut flipped = bytes.clone();
+                flipped[at] ^= 1 << bit;
+                if let Ok(decoded) = StoredResult::decode(&flipped) {
+                    assert_eq!(decoded.encode(), flipped);
+                }
+            }
+            assert!(StoredResult::decode(&bytes[..at]).is_err());
+        }
+    }
+
+    #[test]
+    fn the_blobs_of_a_result_are_all_listed() {
+        let blobs: Vec<_> = result().blobs().map(|(blob, _)| *blob.digest()).collect();
+        assert_eq!(blobs, [4, 5, 2, 3].map(digest_of));
+    }
+}

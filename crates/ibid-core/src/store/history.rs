@@ -273,3 +273,51 @@ fn is_entry_name(name: &str) -> bool {
         && hex(hash, HASH)
         && hex(random, 16)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry() -> RunEntry {
+        RunEntry {
+            time: 1,
+            label: "p/s".to_owned(),
+            key: Key::new(Digest::from_bytes([1; 32])),
+            record: BlobId::new(Digest::from_bytes([2; 32])),
+            result: None,
+            outcome: RunOutcome::Ran,
+            triggers: vec![Trigger::Inputs],
+            changed: vec!["input/a".to_owned()],
+            compared_to: None,
+            exit_code: Some(0),
+            signal: None,
+            duration: 5,
+            saved: 0,
+            root: "r".to_owned(),
+            host: "h".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_bytes_of_an_entry_do_not_change() {
+        let digest = |byte| [[0x58, 0x20].as_slice(), &[byte; 32]].concat();
+        let expected = [
+            b"\x90\x01\x01\x63p/s".as_slice(),
+            &digest(1),
+            &digest(2),
+            b"\xf6\x63ran\x81\x66inputs\x81\x67input/a\xf6\x00\xf6\x05\x00\x61r\x61h",
+        ]
+        .concat();
+        assert_eq!(entry().encode(), expected);
+        assert_eq!(RunEntry::decode(&expected), Ok(entry()));
+    }
+
+    #[test]
+    fn only_names_of_entries_are_entries() {
+        let name = format!("{:020}-{}-{}", 7, label_hash("p/s"), "0".repeat(16));
+        assert!(is_entry_name(&name));
+        for bad in [&name[1..], &name.replace('-', "_"), "", "\u{e9}-a-b"] {
+            assert!(!is_entry_name(bad), "{bad}");
+        }
+    }
+}

@@ -249,7 +249,7 @@ fn description(created: &str) -> Vec<u8> {
     // RFC 9562: version 4, the variant of that specification.
     random[6] = random[6] & 0x0f | 0x40;
     random[8] = random[8] & 0x3f | 0x80;
-    let hex: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = format!("{:032x}", u128::from_be_bytes(random));
     let uuid = [
         &hex[..8],
         &hex[8..12],

@@ -384,3 +384,169 @@ fn boot_and_namespace(boot: &str) -> String {
     }
     format!("{boot} {}", String::from_utf8_lossy(&namespace))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Host, StoreOptions};
+    use ibid_testkit::TempDir;
+
+    fn open(dir: &TempDir, boot: &str) -> LocalStore {
+        let options = StoreOptions {
+            host: Host {
+                name: "here".to_owned(),
+                boot: boot.to_owned(),
+            },
+            ..StoreOptions::default()
+        };
+        LocalStore::open(&dir.join("store"), options).unwrap()
+    }
+
+    fn key() -> Key {
+        Key::derive(b"a")
+    }
+
+    /// Leaves a lease of somebody who does not say any more that it lives.
+    fn plant(attempt: &LeaseAttempt<'_>, holder: &Holder) {
+        let content = [format!("{:020}", 7).as_bytes(), &holder.encode()].concat();
+        let store = attempt.store;
+        let mut staged = store.stage_bytes(&content, FILE_MODE).unwrap();
+        store
+            .layout
+            .publish_over(&mut staged, &attempt.path)
+            .unwrap();
+    }
+
+    fn is_held(acquisition: &Acquisition) -> bool {
+        matches!(acquisition, Acquisition::Held(_))
+    }
+
+    fn is_acquired(acquisition: &Acquisition) -> bool {
+        matches!(acquisition, Acquisition::Acquired(_))
+    }
+
+    #[test]
+    fn one_holder_at_a_time_and_the_next_after_it() {
+        let dir = TempDir::new();
+        let (one, two) = (open(&dir, "b"), open(&dir, "b"));
+        let first = one.lease(LeaseOn::Key(&key())).try_acquire();
+        let mut attempt = two.lease(LeaseOn::Key(&key()));
+        assert!(is_held(&attempt.try_acquire()));
+        let other = two.lease(LeaseOn::Output(Path::new("/a"))).try_acquire();
+        assert!(is_acquired(&other));
+        drop(first);
+        assert!(is_acquired(&attempt.try_acquire()));
+    }
+
+    #[test]
+    fn a_process_that_is_gone_holds_nothing() {
+        let dir = TempDir::new();
+        let store = open(&dir, "b");
+        let mut attempt = store.lease(LeaseOn::Key(&key()));
+        let mut dead = attempt.identity.clone();
+        // The process lives, but it started at another time: its id was used again.
+        dead.start += 1;
+        dead.nonce = [1; 16];
+        plant(&attempt, &dead);
+        assert!(is_acquired(&attempt.try_acquire()));
+        // No process has the largest id.
+        dead.pid = i32::MAX as u32;
+        plant(&attempt, &dead);
+        assert!(is_acquired(&attempt.try_acquire()));
+    }
+
+    #[test]
+    fn a_counter_that_stands_still_is_judged_by_the_observers_clock() {
+        let dir = TempDir::new();
+        let store = open(&dir, "");
+        let mut attempt = store.lease(LeaseOn::Key(&key()));
+        let mut away = attempt.identity.clone();
+        (away.boot, away.nonce) = ("another".to_owned(), [2; 16]);
+        plant(&attempt, &away);
+        let start = Instant::now();
+        assert!(is_held(&attempt.try_at(start)));
+        assert!(is_held(&attempt.try_at(start + STILL)));
+        // A beat starts the time again.
+        let file = fs::open_in_place(&attempt.path).unwrap();
+        file.write_all_at(b"00000000000000000008", 0).unwrap();
+        let later = start + STILL + BEAT;
+        assert!(is_held(&attempt.try_at(later)));
+        assert!(is_held(&attempt.try_at(later + STILL)));
+        let after = later + STILL + Duration::from_millis(1);
+        assert!(is_acquired(&attempt.try_at(after)));
+    }
+
+    #[test]
+    fn a_lease_that_was_taken_over_is_not_released_by_its_old_owner() {
+        let dir = TempDir::new();
+        let store = open(&dir, "b");
+        let Acquisition::Acquired(suspended) = store.lease(LeaseOn::Key(&key())).try_acquire()
+        else {
+            panic!("nobody holds it");
+        };
+        assert!(suspended.is_ours());
+        let mut attempt = store.lease(LeaseOn::Key(&key()));
+        let dead = fs::read_small(&attempt.path, LIMIT).unwrap();
+        attempt.take_over(&dead);
+        let next = attempt.try_acquire();
+        assert!(is_acquired(&next));
+        assert!(!suspended.is_ours());
+        drop(suspended);
+        assert!(fs::exists(&attempt.path).unwrap());
+        drop(next);
+        assert!(!fs::exists(&attempt.path).unwrap());
+    }
+
+    #[test]
+    fn a_living_lease_that_was_renamed_by_mistake_goes_back() {
+        let dir = TempDir::new();
+        let store = open(&dir, "b");
+        let held = store.lease(LeaseOn::Key(&key())).try_acquire();
+        let mut attempt = store.lease(LeaseOn::Key(&key()));
+        let mut other = attempt.identity.clone();
+        other.nonce = [9; 16];
+        attempt.take_over(&[b"00000000000000000000".as_slice(), &other.encode()].concat());
+        let Acquisition::Acquired(held) = held else {
+            panic!("nobody held it");
+        };
+        assert!(held.is_ours());
+    }
+
+    #[test]
+    fn a_file_that_is_no_lease_blocks_for_a_while_only() {
+        let dir = TempDir::new();
+        let store = open(&dir, "b");
+        drop(store.lease(LeaseOn::Key(&key())).try_acquire());
+        let mut attempt = store.lease(LeaseOn::Key(&key()));
+        let mut staged = store.stage_bytes(b"?", FILE_MODE).unwrap();
+        store
+            .layout
+            .publish_over(&mut staged, &attempt.path)
+            .unwrap();
+        let start = Instant::now();
+        assert!(is_held(&attempt.try_at(start)));
+        assert!(is_acquired(&attempt.try_at(start + STILL + BEAT)));
+    }
+
+    #[test]
+    fn where_leases_fail_it_is_told_once() {
+        let dir = TempDir::new();
+        let store = open(&dir, "b");
+        drop(store.lease(LeaseOn::Key(&key())).try_acquire());
+        let leases = store.layout.dir("leases");
+        rustix::fs::rmdir(&leases).unwrap();
+        let mut staged = store.stage_bytes(b"", FILE_MODE).unwrap();
+        store.layout.publish_over(&mut staged, &leases).unwrap();
+        for _ in 0..3 {
+            let tried = store.lease(LeaseOn::Key(&key())).try_acquire();
+            assert!(matches!(tried, Acquisition::Unavailable));
+        }
+        assert_eq!(store.take_faults().len(), 1);
+    }
+
+    #[test]
+    fn waiting_times_double_up_to_a_limit() {
+        let waits: Vec<_> = Backoff::default().take(8).map(|w| w.as_millis()).collect();
+        assert_eq!(waits, [5, 10, 20, 40, 80, 160, 200, 200]);
+    }
+}

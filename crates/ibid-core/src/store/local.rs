@@ -171,9 +171,11 @@ impl LocalStore {
     /// Creates a staged file in the store.
     pub(super) fn stage(&self) -> Result<Staged, StoreError> {
         self.prepare_write()?;
-        self.layout
-            .stage()
-            .map_err(|error| self.write_failed(error))
+        self.layout.stage().map_err(|error| {
+            // Where no file can be made, nothing can be stored: it is not tried again.
+            self.denied.fetch_or(error.is_denied(), Ordering::Relaxed);
+            self.write_failed(error)
+        })
     }
 
     /// Stages a small file with its mode.

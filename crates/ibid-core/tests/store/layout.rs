@@ -1,0 +1,179 @@
+//! How a store comes to be, and what is refused.
+
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+
+use ibid_core::digest::BlobId;
+use ibid_core::store::{
+    Access, LeaseOn, LocalStore, Lookup, MissReason, OpenError, Replace, StoreError, StoreOptions,
+};
+use ibid_testkit::TempDir;
+
+use super::{commit, copy_out, files, key, open, put_file, snapshot};
+
+#[test]
+fn looking_creates_nothing() {
+    let dir = TempDir::new();
+    let store = open(&dir);
+    assert_eq!(store.look_up(&key("a")), Lookup::Absent(MissReason::Absent));
+    assert!(store.read_blob(&BlobId::of(b"x"), 10).is_err());
+    assert!(store.entries(5).unwrap().is_empty());
+    assert!(store.keys().unwrap().is_empty());
+    assert_eq!(store.generation().unwrap(), None);
+    let _ = store.lease(LeaseOn::Key(&key("a")));
+    assert!(!dir.join("store").exists());
+}
+
+#[test]
+fn a_new_store_says_what_it_is() {
+    let dir = TempDir::new();
+    let options = StoreOptions {
+        created: "2026-01-02T03:04:05Z".to_owned(),
+        ..StoreOptions::default()
+    };
+    let store = LocalStore::open(&dir.join("store"), options).unwrap();
+    store.put_bytes(b"x").unwrap();
+    let tag = std::fs::read_to_string(dir.join("store/CACHEDIR.TAG")).unwrap();
+    assert!(tag.starts_with("Signature: 8a477f597d28d172789f06886806bc55\n"));
+    let json = std::fs::read(dir.join("store/store.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["format"], 1);
+    assert_eq!(json["created"], "2026-01-02T03:04:05Z");
+    assert_eq!(json["uuid"].as_str().unwrap().len(), 36);
+    assert!(files(&dir, "tmp").is_empty());
+}
+
+#[test]
+fn many_may_make_one_store_at_once() {
+    let dir = TempDir::new();
+    std::thread::scope(|scope| {
+        for i in 0..32_u8 {
+            let dir = &dir;
+            scope.spawn(move || {
+                let store = open(dir);
+                store.put_bytes(&[i]).unwrap();
+                commit(&store, key("a"), b"same", Replace::No);
+            });
+        }
+    });
+    let store = open(&dir);
+    assert_eq!(store.blobs().unwrap().len(), 32 + 3);
+    assert!(matches!(store.look_up(&key("a")), Lookup::Found(_)));
+    assert!(files(&dir, "tmp").is_empty());
+}
+
+#[test]
+fn a_newer_format_is_refused_with_both_versions() {
+    let dir = TempDir::new();
+    let path = dir.join("store");
+    open(&dir).put_bytes(b"x").unwrap();
+    std::fs::create_dir(path.join("v2")).unwrap();
+    let error = LocalStore::open(&path, StoreOptions::default()).unwrap_err();
+    assert!(matches!(error, OpenError::NewerFormat { found: 2, .. }));
+    std::fs::write(path.join("store.json"), br#"{"format": 7}"#).unwrap();
+    let error = LocalStore::open(&path, StoreOptions::default()).unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("format 7") && text.contains("format 1"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_foreign_directory_is_never_written() {
+    let dir = TempDir::new();
+    let path = dir.join("store");
+    std::fs::create_dir(&path).unwrap();
+    std::fs::write(path.join("thesis.tex"), b"x").unwrap();
+    // Other programs' caches have the tag too.
+    std::fs::write(path.join("CACHEDIR.TAG"), b"Signature: 8a47").unwrap();
+    let before = snapshot(&path);
+    let store = open(&dir);
+    let error = store.put_bytes(b"x").unwrap_err();
+    assert!(matches!(&error, StoreError::Foreign { found, .. } if found == "thesis.tex"));
+    assert!(store.invalidate(&key("a"), 0, "test").is_err());
+    assert_eq!(snapshot(&path), before);
+}
+
+#[test]
+fn a_damaged_description_is_healed() {
+    let dir = TempDir::new();
+    open(&dir).put_bytes(b"x").unwrap();
+    let path = dir.join("store/store.json");
+    for damage in [b"".as_slice(), b"\0\0\0\0", b"{}"] {
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, damage).unwrap();
+        open(&dir).put_bytes(b"y").unwrap();
+        let json = std::fs::read_to_string(&path).unwrap();
+        assert!(json.contains("uuid"), "{json}");
+    }
+}
+
+#[test]
+fn a_store_that_vanishes_is_made_again() {
+    let dir = TempDir::new();
+    let store = open(&dir);
+    commit(&store, key("a"), b"x", Replace::No);
+    std::fs::remove_dir_all(dir.join("store")).unwrap();
+    commit(&store, key("a"), b"x", Replace::No);
+    assert!(matches!(store.look_up(&key("a")), Lookup::Found(_)));
+}
+
+#[test]
+fn modes_are_set_whatever_the_umask_is() {
+    let dir = TempDir::new();
+    let root = dir.join("store");
+    std::fs::create_dir(&root).unwrap();
+    std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o2770)).unwrap();
+    commit(&open(&dir), key("a"), b"x", Replace::No);
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().mode() & 0o7777;
+    for dir in ["v1", "v1/blobs", "v1/keys", "v1/tmp"] {
+        assert_eq!(mode(&root.join(dir)), 0o2770, "{dir}");
+    }
+    assert!(files(&dir, "blobs").iter().all(|path| mode(path) == 0o444));
+    assert!(files(&dir, "keys").iter().all(|path| mode(path) == 0o644));
+}
+
+#[test]
+fn content_of_every_size_comes_back() {
+    let dir = TempDir::new();
+    let store = open(&dir);
+    for size in [0, 1, 256 * 1024, 256 * 1024 + 1, 3_000_000] {
+        let content: Vec<u8> = (0..=252).cycle().take(size).collect();
+        let stored = put_file(&store, &dir, &content);
+        assert_eq!(
+            (stored.blob, stored.size),
+            (BlobId::of(&content), size as u64)
+        );
+        assert!(!stored.reused);
+        assert!(put_file(&store, &dir, &content).reused);
+        assert_eq!(store.read_blob(&stored.blob, 4_000_000).unwrap(), content);
+        assert_eq!(copy_out(&store, &dir, &stored.blob, size).unwrap(), content);
+        assert!(files(&dir, "tmp").is_empty());
+    }
+    assert!(store.take_faults().is_empty());
+}
+
+#[test]
+fn a_blob_above_the_limit_is_not_read() {
+    let dir = TempDir::new();
+    let store = open(&dir);
+    let stored = store.put_bytes(b"12345").unwrap();
+    assert!(store.read_blob(&stored.blob, 5).is_ok());
+    assert!(store.read_blob(&stored.blob, 4).is_err());
+    assert!(store.take_faults().is_empty());
+}
+
+#[test]
+fn a_synced_store_does_the_same() {
+    let dir = TempDir::new();
+    let options = StoreOptions {
+        durability: ibid_core::store::Durability::Synced,
+        access: Access::ReadWrite,
+        ..StoreOptions::default()
+    };
+    let store = LocalStore::open(&dir.join("store"), options).unwrap();
+    commit(&store, key("a"), b"x", Replace::No);
+    assert!(matches!(store.look_up(&key("a")), Lookup::Found(_)));
+    store.invalidate(&key("a"), 0, "test").unwrap();
+    assert!(matches!(store.look_up(&key("a")), Lookup::Tombstone(_)));
+}
