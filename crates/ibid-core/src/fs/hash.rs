@@ -65,7 +65,7 @@ pub fn hash_open(
     // small file takes one call.
     while done <= size {
         let want = (size + 1 - done).min(PIECE);
-        let got = source.with_buffer(want, |buffer| {
+        let got = with_buffer(want, |buffer| {
             let got = file.read_at(buffer, done).context("read", path)?;
             hasher.update(&buffer[..got]);
             Ok(got as u64)
@@ -129,7 +129,7 @@ impl Source<'_> {
     }
 
     fn piece(&self, offset: u64, len: u64) -> Result<ChainingValue, HashError> {
-        self.with_buffer(len, |buffer| {
+        with_buffer(len, |buffer| {
             let mut done = 0;
             while done < buffer.len() {
                 let at = offset + done as u64;
@@ -150,24 +150,6 @@ impl Source<'_> {
         })
     }
 
-    /// Lends the first `len` bytes of this thread's buffer.
-    fn with_buffer<T>(
-        &self,
-        len: u64,
-        use_it: impl FnOnce(&mut [u8]) -> Result<T, HashError>,
-    ) -> Result<T, HashError> {
-        thread_local! {
-            static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-        }
-        let len = usize::try_from(len).expect("a piece fits in memory");
-        BUFFER.with_borrow_mut(|buffer| {
-            if buffer.len() < len {
-                buffer.resize(len, 0);
-            }
-            use_it(&mut buffer[..len])
-        })
-    }
-
     fn expect_end(&self, size: u64) -> Result<(), HashError> {
         let more = self
             .file
@@ -178,6 +160,23 @@ impl Source<'_> {
         }
         Ok(())
     }
+}
+
+/// Lends the first `len` bytes of this thread's buffer.
+fn with_buffer<T>(
+    len: u64,
+    use_it: impl FnOnce(&mut [u8]) -> Result<T, HashError>,
+) -> Result<T, HashError> {
+    thread_local! {
+        static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    let len = usize::try_from(len).expect("a piece fits in memory");
+    BUFFER.with_borrow_mut(|buffer| {
+        if buffer.len() < len {
+            buffer.resize(len, 0);
+        }
+        use_it(&mut buffer[..len])
+    })
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::record::{Record, flag, name_of};
-use self::rules::Circumstances;
+use self::rules::{Circumstances, Writers};
 use self::shard::Shards;
 use crate::digest::Digest;
 use crate::fs::{FileSystem, Host, Signature, Timestamp, slots};
@@ -182,9 +182,7 @@ impl StatCache {
         let hashed = Circumstances {
             started: record.started,
             by_wall_clock: record.has(flag::BY_WALL_CLOCK),
-            clean: record.has(flag::CLEAN),
-            captured: record.has(flag::CAPTURED),
-            private: record.has(flag::PRIVATE),
+            writers: writers(&record),
             this_boot: record.boot == self.boot,
         };
         let trusted =
@@ -275,24 +273,33 @@ impl StatCache {
         let hashed = Circumstances {
             started: started.at,
             by_wall_clock: started.by_wall_clock,
-            clean: clean && fs.kind.tells_dirty_pages(),
-            captured: false,
-            private: false,
+            writers: if clean && fs.kind.tells_dirty_pages() {
+                Writers::NoDirtyPage
+            } else {
+                Writers::Any
+            },
             this_boot: true,
         };
         self.believes(fs) && rules::is_trusted(signature, fs.granularity, &hashed)
     }
 }
 
+fn writers(record: &Record) -> Writers {
+    [
+        (flag::PRIVATE, Writers::Never),
+        (flag::CAPTURED, Writers::Ended),
+        (flag::CLEAN, Writers::NoDirtyPage),
+    ]
+    .into_iter()
+    .find(|(bit, _)| record.has(*bit))
+    .map_or(Writers::Any, |(_, writers)| writers)
+}
+
 /// Touches the probe in `dir` if that lies on `fs`.
 fn touch_on(dir: &Path, fs: &FileSystem) -> Option<Timestamp> {
-    let signature = match Signature::of(dir) {
-        Ok(signature) => signature,
-        Err(_) => {
-            slots::make_private_dir(dir).ok()?;
-            Signature::of(dir).ok()?
-        }
-    };
+    let look = || Signature::of(dir).ok();
+    let make = || slots::make_private_dir(dir).ok();
+    let signature = look().or_else(|| make().and_then(|()| look()))?;
     (signature.device == fs.device)
         .then(|| slots::touch(&dir.join("now")).ok())
         .flatten()

@@ -12,6 +12,20 @@ use crate::fs::{COARSEST_NANOS, Signature, Timestamp};
 /// Twice the kernel's write-back age, and more: what was dirty has been written by then.
 pub(crate) const SETTLED_NANOS: i128 = 120_000_000_000;
 
+/// Who may store to a file without moving its timestamps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Writers {
+    /// Anybody who has a page mapped that is dirty already.
+    Any,
+    /// Nobody: the page cache was known to hold no dirty page when hashing began.
+    NoDirtyPage,
+    /// Nobody: it is an output of a process that has ended.
+    Ended,
+    /// Nobody ever: it is a private file of ibid's own, which nobody else has had open for
+    /// writing.
+    Never,
+}
+
 /// The circumstances in which a file was hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Circumstances {
@@ -19,12 +33,8 @@ pub struct Circumstances {
     pub started: Timestamp,
     /// Whether that clock could not be asked, so that the host's stands for it.
     pub by_wall_clock: bool,
-    /// Whether the page cache was known to hold no dirty page when hashing began.
-    pub clean: bool,
-    /// Whether it is an output of a process that has ended.
-    pub captured: bool,
-    /// Whether it is a private file of ibid's own, which nobody else has had open for writing.
-    pub private: bool,
+    /// What is known of those who may write to it through a mapping.
+    pub writers: Writers,
     /// Whether it was hashed since the host was booted.
     pub this_boot: bool,
 }
@@ -41,12 +51,11 @@ pub fn is_trusted(signature: &Signature, granularity: u64, hashed: &Circumstance
     let started = hashed.started.as_nanos();
     let settled = |stamp: Timestamp| stamp.as_nanos() + i128::from(tick) < started;
     let racy = !(settled(signature.mtime) && settled(signature.ctime));
-    if racy && !hashed.private {
+    if racy && hashed.writers != Writers::Never {
         return false;
     }
     let young = started - signature.last_change().as_nanos() < SETTLED_NANOS;
-    let quiet = hashed.clean || hashed.captured || hashed.private;
-    !young || (quiet && hashed.this_boot)
+    !young || (hashed.writers != Writers::Any && hashed.this_boot)
 }
 
 #[cfg(test)]
@@ -75,9 +84,7 @@ mod tests {
         Circumstances {
             started: at(seconds),
             by_wall_clock: false,
-            clean: false,
-            captured: false,
-            private: false,
+            writers: Writers::Any,
             this_boot: true,
         }
     }
@@ -101,8 +108,7 @@ mod tests {
     #[test]
     fn a_stamp_within_one_tick_of_the_start_is_racy_even_if_pages_are_clean() {
         let quiet = Circumstances {
-            clean: true,
-            captured: true,
+            writers: Writers::Ended,
             ..hashed_at(1000)
         };
         let stamp = |nanos_before: u32| Timestamp {
@@ -118,7 +124,7 @@ mod tests {
     #[test]
     fn coarse_stamps_and_the_wall_clock_need_two_seconds() {
         let quiet = Circumstances {
-            clean: true,
+            writers: Writers::NoDirtyPage,
             ..hashed_at(1000)
         };
         assert!(trusted(&file(at(999), at(999)), quiet));
@@ -136,8 +142,7 @@ mod tests {
     #[test]
     fn stamps_in_the_future_are_never_trusted() {
         let quiet = Circumstances {
-            clean: true,
-            captured: true,
+            writers: Writers::Ended,
             ..hashed_at(1000)
         };
         assert!(!trusted(&file(at(2000), at(10)), quiet));
@@ -149,16 +154,11 @@ mod tests {
         let young = file(at(1000), at(1000));
         assert!(!trusted(&young, hashed_at(1119)));
         assert!(trusted(&young, hashed_at(1120)));
-        for hashed in [
-            Circumstances {
-                clean: true,
+        for writers in [Writers::NoDirtyPage, Writers::Ended] {
+            let hashed = Circumstances {
+                writers,
                 ..hashed_at(1060)
-            },
-            Circumstances {
-                captured: true,
-                ..hashed_at(1060)
-            },
-        ] {
+            };
             assert!(trusted(&young, hashed));
         }
         // A backdated mtime does not make a file old.
@@ -168,15 +168,9 @@ mod tests {
     #[test]
     fn after_a_reboot_files_hashed_young_are_hashed_again_captured_or_not() {
         let young = file(at(1000), at(1000));
-        for (clean, captured, private) in [
-            (true, false, false),
-            (false, true, false),
-            (true, true, true),
-        ] {
+        for writers in [Writers::NoDirtyPage, Writers::Ended, Writers::Never] {
             let hashed = Circumstances {
-                clean,
-                captured,
-                private,
+                writers,
                 this_boot: false,
                 ..hashed_at(1060)
             };
@@ -188,7 +182,7 @@ mod tests {
     fn a_private_file_is_known_at_once_but_in_its_boot_only() {
         let fresh = file(at(1000), at(1000));
         let private = Circumstances {
-            private: true,
+            writers: Writers::Never,
             ..hashed_at(1000)
         };
         assert!(trusted(&fresh, private));

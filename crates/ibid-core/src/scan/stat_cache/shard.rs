@@ -325,6 +325,8 @@ mod tests {
     use super::*;
     use ibid_testkit::TempDir;
 
+    type Damage = fn(&mut Vec<u8>);
+
     #[test]
     fn records_survive_growth_and_are_found_by_another_process() {
         let dir = TempDir::new();
@@ -362,13 +364,13 @@ mod tests {
         };
         fill();
         let paths: Vec<_> = (0..SHARDS).map(|i| dir.join(format!("{i:x}"))).collect();
-        let damages: [&dyn Fn(&mut Vec<u8>); 6] = [
-            &|bytes| bytes.clear(),
-            &|bytes| bytes.truncate(5000),
-            &|bytes| bytes.truncate(8192 + 77),
-            &|bytes| bytes.iter_mut().step_by(100).for_each(|byte| *byte ^= 4),
-            &|bytes| bytes.fill(0xff),
-            &|bytes| bytes.extend_from_slice(&[7; 40_000]),
+        let damages: [Damage; 6] = [
+            |bytes| bytes.clear(),
+            |bytes| bytes.truncate(5000),
+            |bytes| bytes.truncate(8192 + 77),
+            |bytes| bytes.iter_mut().step_by(100).for_each(|byte| *byte ^= 4),
+            |bytes| bytes.fill(0xff),
+            |bytes| bytes.resize(bytes.len() + 40_000, 7),
         ];
         for damage in damages {
             for path in &paths {
