@@ -21,4 +21,3 @@ pub mod output;
 pub mod scan;
 pub mod store;
 pub mod tree;
-

@@ -42,14 +42,21 @@ pub(super) fn bring_back(
     let saved = Duration::from_nanos(result.run.duration);
     let decision = match outputs(prepared, result, store, cx)? {
         Ok(None) => Decision::UpToDate { saved },
-        Ok(Some(restored)) => {
-            Decision::Restored { outputs: restored.files, bytes: restored.bytes, saved }
-        }
+        Ok(Some(restored)) => Decision::Restored {
+            outputs: restored.files,
+            bytes: restored.bytes,
+            saved,
+        },
         Err(miss) => return Ok(Brought::Miss(miss)),
     };
     log.replay(cx);
     let status = Status::Exited(result.outcome.exit_code);
-    let outcome = StepOutcome { key: prepared.key, decision, status, elapsed: cx.elapsed() };
+    let outcome = StepOutcome {
+        key: prepared.key,
+        decision,
+        status,
+        elapsed: cx.elapsed(),
+    };
     if !matches!(outcome.decision, Decision::UpToDate { .. }) {
         history::record_hit(prepared, result, &outcome, cx);
     }
@@ -69,13 +76,23 @@ fn outputs(
         return Ok(Ok(None));
     }
     let meter = cx.begin(Work::Hashing);
-    let digests = Digests { stats: cx.stats, meter: &meter };
+    let digests = Digests {
+        stats: cx.stats,
+        meter: &meter,
+    };
     let listing = |id: crate::digest::TreeId| {
-        let bytes = store.read_blob(&id.listing(), crate::store::LISTING_LIMIT).ok()?;
+        let bytes = store
+            .read_blob(&id.listing(), crate::store::LISTING_LIMIT)
+            .ok()?;
         crate::tree::Tree::decode(&bytes).ok()
     };
-    let found =
-        inspect(&action.outputs, &result.outcome.outputs, cx.root, &digests, &listing);
+    let found = inspect(
+        &action.outputs,
+        &result.outcome.outputs,
+        cx.root,
+        &digests,
+        &listing,
+    );
     cx.end();
     match found {
         Ok(InPlace::UpToDate) => Ok(Ok(None)),
@@ -91,17 +108,26 @@ fn restore(
     cx: &Context<'_>,
 ) -> Result<Result<Option<Restored>, Miss>, Error> {
     let action = &prepared.action;
-    let reserved =
-        Reserved { root: cx.root, reads: &prepared.reads, store: Some(store.dir()) };
+    let reserved = Reserved {
+        root: cx.root,
+        reads: &prepared.reads,
+        store: Some(store.dir()),
+    };
     validate(&action.outputs, &reserved)?;
     let _leases = flight::outputs(prepared, store, cx)?;
     let meter = cx.begin(Work::Restoring);
     let stamp = Stamp::now(cx);
     let restorer = Restorer {
         store,
-        digests: Digests { stats: cx.stats, meter: &meter },
+        digests: Digests {
+            stats: cx.stats,
+            meter: &meter,
+        },
         link_mode: cx.access.link,
-        ground: Ground { root: cx.root, stamp: stamp.as_run() },
+        ground: Ground {
+            root: cx.root,
+            stamp: stamp.as_run(),
+        },
     };
     let made = made_links(&result.outcome.outputs);
     let restored = restorer.restore(&action.outputs, &result.outcome.outputs, &made);

@@ -16,7 +16,10 @@ impl Clock {
     /// Starts at `now`, which the front door just read. A time before 1970 counts as 1970.
     pub fn starting(now: SystemTime) -> Self {
         let started = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { started, at: Instant::now() }
+        Self {
+            started,
+            at: Instant::now(),
+        }
     }
 
     /// Returns the time since 1970.

@@ -49,7 +49,9 @@ pub(super) fn commit(
     let Status::Exited(exit_code) = run.status else {
         unreachable!("a run that a signal ended is judged and refused before");
     };
-    let mut blobs: Vec<Stored> = run.capture.map_or_else(Vec::new, |capture| capture.blobs.clone());
+    let mut blobs: Vec<Stored> = run
+        .capture
+        .map_or_else(Vec::new, |capture| capture.blobs.clone());
     let record = store.put_bytes(&prepared.encoded)?;
     blobs.push(record);
     for listing in &prepared.listings {
@@ -61,11 +63,16 @@ pub(super) fn commit(
         key: prepared.key,
         outcome: Outcome {
             exit_code,
-            outputs: run.capture.map_or_else(Vec::new, |capture| capture.outputs.clone()),
+            outputs: run
+                .capture
+                .map_or_else(Vec::new, |capture| capture.outputs.clone()),
         },
         run: RunInfo {
             record: record.blob,
-            log: log.map(|log| StreamLogRef { blob: log.blob, size: log.size }),
+            log: log.map(|log| StreamLogRef {
+                blob: log.blob,
+                size: log.size,
+            }),
             started: nanos(run.started),
             duration: nanos(run.took),
             host: cx.provenance.host.clone(),
@@ -76,7 +83,10 @@ pub(super) fn commit(
     };
     blobs.retain(|blob| blob.reused);
     let recorded = store.record(&result, &blobs, run.replace)?;
-    Ok(Committed { result: BlobId::of(&result.encode()), recorded })
+    Ok(Committed {
+        result: BlobId::of(&result.encode()),
+        recorded,
+    })
 }
 
 /// Stores the log, unless the command printed nothing.
@@ -86,9 +96,13 @@ fn put_log(log: &SpooledLog, store: &LocalStore) -> Result<Option<Stored>, Store
     }
     if let Some(file) = log.as_file() {
         let meter = Meter::default();
-        return store.put_file(file, Path::new("the stream log"), &meter).map(Some);
+        return store
+            .put_file(file, Path::new("the stream log"), &meter)
+            .map(Some);
     }
     let mut bytes = Vec::new();
-    log.open().read_to_end(&mut bytes).expect("reading memory does not fail");
+    log.open()
+        .read_to_end(&mut bytes)
+        .expect("reading memory does not fail");
     store.put_bytes(&bytes).map(Some)
 }

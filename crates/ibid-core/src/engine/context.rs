@@ -69,20 +69,29 @@ pub struct Provenance {
 impl Context<'_> {
     /// Returns the store if this request may look results up in it.
     pub(super) fn readable(&self) -> Option<&LocalStore> {
-        let reads = matches!(self.access.mode, AccessMode::ReadWrite | AccessMode::ReadOnly);
+        let reads = matches!(
+            self.access.mode,
+            AccessMode::ReadWrite | AccessMode::ReadOnly
+        );
         self.store.filter(|_| reads && !self.access.force)
     }
 
     /// Returns the store if this request may record results in it.
     pub(super) fn writable(&self) -> Option<&LocalStore> {
-        let writes = matches!(self.access.mode, AccessMode::ReadWrite | AccessMode::WriteOnly);
+        let writes = matches!(
+            self.access.mode,
+            AccessMode::ReadWrite | AccessMode::WriteOnly
+        );
         self.store.filter(|store| writes && store.is_writable())
     }
 
     /// Tells that work on bytes begins; the returned meter is to be moved along.
     pub(super) fn begin(&self, work: Work) -> Arc<Meter> {
         let meter = Arc::new(Meter::default());
-        self.emit(&Event::WorkBegan { work, meter: Arc::clone(&meter) });
+        self.emit(&Event::WorkBegan {
+            work,
+            meter: Arc::clone(&meter),
+        });
         meter
     }
 
@@ -96,8 +105,17 @@ impl Context<'_> {
         if kept.count == 0 {
             return;
         }
-        let at = kept.folder.iter().chain(&kept.beside).next().cloned().unwrap_or_default();
-        self.note(Note::Replaced { count: kept.count, at });
+        let at = kept
+            .folder
+            .iter()
+            .chain(&kept.beside)
+            .next()
+            .cloned()
+            .unwrap_or_default();
+        self.note(Note::Replaced {
+            count: kept.count,
+            at,
+        });
     }
 
     /// Returns how long this process has been at it.
@@ -128,12 +146,17 @@ impl Context<'_> {
     pub(super) fn timestamp(&self) -> Timestamp {
         let now = self.clock.now();
         let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-        Timestamp { seconds, nanos: now.subsec_nanos() }
+        Timestamp {
+            seconds,
+            nanos: now.subsec_nanos(),
+        }
     }
 }
 
 impl std::fmt::Debug for Context<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context").field("root", &self.root).finish_non_exhaustive()
+        f.debug_struct("Context")
+            .field("root", &self.root)
+            .finish_non_exhaustive()
     }
 }

@@ -15,7 +15,7 @@ use crate::store::{LocalStore, RunEntry, RunOutcome, StoredResult};
 const COMPARED: usize = 64;
 
 /// A key record may not be larger than this: a million inputs fit.
-pub const RECORD_LIMIT: u64 = 256 << 20;
+const RECORD_LIMIT: u64 = 256 << 20;
 
 /// An earlier entry and what differs from it.
 #[derive(Clone, Debug)]
@@ -75,7 +75,11 @@ pub(super) fn rerun(
     };
     if closest.entry.key == *key {
         let reason = format!("{}: {}", miss.reason, told(&closest.entry));
-        return Rerun { triggers: BTreeSet::from([Trigger::Outputs]), reason, ..Rerun::default() };
+        return Rerun {
+            triggers: BTreeSet::from([Trigger::Outputs]),
+            reason,
+            ..Rerun::default()
+        };
     }
     Rerun {
         triggers: closest.changes.iter().map(Change::trigger).collect(),
@@ -118,7 +122,9 @@ pub(super) fn links_made(
     let entries = store.entries_of(label, COMPARED).unwrap_or_default();
     let last = entries.iter().find_map(|entry| entry.result);
     let result = last.and_then(|result| store.read_result(&result).ok());
-    result.map(|result| made_links(&result.outcome.outputs)).unwrap_or_default()
+    result
+        .map(|result| made_links(&result.outcome.outputs))
+        .unwrap_or_default()
 }
 
 /// Names the outputs of a run that the result that stands for its key has otherwise.
@@ -134,5 +140,9 @@ pub(super) fn differing(capture: Option<&Capture>, standing: &StoredResult) -> V
             None => crate::tree::Escaped(&output.name).to_string(),
         })
         .collect();
-    if names.is_empty() { vec!["the exit code".to_owned()] } else { names.into_iter().collect() }
+    if names.is_empty() {
+        vec!["the exit code".to_owned()]
+    } else {
+        names.into_iter().collect()
+    }
 }

@@ -23,11 +23,7 @@ pub(super) enum Flight {
 }
 
 /// Waits until the key is ours to run or its result is there.
-pub(super) fn enter(
-    prepared: &Prepared,
-    miss: Miss,
-    cx: &Context<'_>,
-) -> Result<Flight, Error> {
+pub(super) fn enter(prepared: &Prepared, miss: Miss, cx: &Context<'_>) -> Result<Flight, Error> {
     let (Some(store), Some(_)) = (cx.writable(), cx.readable()) else {
         return Ok(Flight::Ours(None, miss));
     };
@@ -49,8 +45,12 @@ pub(super) fn outputs(
     store: &LocalStore,
     cx: &Context<'_>,
 ) -> Result<Vec<Lease>, Error> {
-    let mut paths: Vec<_> =
-        prepared.action.outputs.iter().map(|output| output.on_disk(cx.root)).collect();
+    let mut paths: Vec<_> = prepared
+        .action
+        .outputs
+        .iter()
+        .map(|output| output.on_disk(cx.root))
+        .collect();
     paths.sort_unstable();
     let mut leases = Vec::new();
     for path in paths {
@@ -76,7 +76,10 @@ fn wait(
             Acquisition::Held(_) if done() => break,
             Acquisition::Held(holder) if !told => {
                 told = true;
-                cx.emit(&Event::Waiting { holder: holder.to_string(), what });
+                cx.emit(&Event::Waiting {
+                    holder: holder.to_string(),
+                    what,
+                });
             }
             Acquisition::Held(_) => {}
         }

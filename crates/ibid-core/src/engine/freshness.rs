@@ -20,11 +20,17 @@ pub struct Miss {
 
 impl Miss {
     pub(super) fn because(trigger: Trigger, reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), trigger: Some(trigger) }
+        Self {
+            reason: reason.into(),
+            trigger: Some(trigger),
+        }
     }
 
     pub(super) fn absent(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), trigger: None }
+        Self {
+            reason: reason.into(),
+            trigger: None,
+        }
     }
 }
 
@@ -57,7 +63,12 @@ pub(super) fn acceptable(
 }
 
 fn answers(result: &StoredResult, spec: &OutputSpec) -> bool {
-    spec.optional || result.outcome.outputs.iter().any(|output| output.name == spec.key_name())
+    spec.optional
+        || result
+            .outcome
+            .outputs
+            .iter()
+            .any(|output| output.name == spec.key_name())
 }
 
 /// Returns when the stored run was over: its time to live counts from here, never from a file's
@@ -68,13 +79,19 @@ fn completion(result: &StoredResult) -> Duration {
 
 fn within(ttl: Duration, completed: Duration, now: Duration) -> Result<(), Miss> {
     let Some(age) = now.checked_sub(completed) else {
-        return Err(Miss::because(Trigger::Ttl, "the stored result is from the future"));
+        return Err(Miss::because(
+            Trigger::Ttl,
+            "the stored result is from the future",
+        ));
     };
     if age < ttl {
         return Ok(());
     }
     let [age, ttl] = [age, ttl].map(crate::action::HumanDuration);
-    Err(Miss::because(Trigger::Ttl, format!("the stored result is {age} old, its ttl is {ttl}")))
+    Err(Miss::because(
+        Trigger::Ttl,
+        format!("the stored result is {age} old, its ttl is {ttl}"),
+    ))
 }
 
 #[cfg(test)]
@@ -85,7 +102,9 @@ mod tests {
 
     fn check(ttl: u64, now: u64) -> Option<Trigger> {
         let (ttl, now) = (Duration::from_secs(ttl), Duration::from_secs(now));
-        within(ttl, COMPLETED, now).err().and_then(|miss| miss.trigger)
+        within(ttl, COMPLETED, now)
+            .err()
+            .and_then(|miss| miss.trigger)
     }
 
     #[test]

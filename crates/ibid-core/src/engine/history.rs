@@ -40,8 +40,14 @@ pub(super) fn record_run(
     result: Option<BlobId>,
     cx: &Context<'_>,
 ) {
-    let (Some(store), Decision::Ran { rerun, took, not_stored }) =
-        (cx.writable(), &outcome.decision)
+    let (
+        Some(store),
+        Decision::Ran {
+            rerun,
+            took,
+            not_stored,
+        },
+    ) = (cx.writable(), &outcome.decision)
     else {
         return;
     };
@@ -60,7 +66,12 @@ pub(super) fn record_run(
         outcome: became,
         result,
         triggers: rerun.triggers.iter().copied().collect(),
-        changed: rerun.changes.iter().map(crate::action::Change::title).take(1000).collect(),
+        changed: rerun
+            .changes
+            .iter()
+            .map(crate::action::Change::title)
+            .take(1000)
+            .collect(),
         compared_to: rerun.compared_to,
         duration: nanos(*took),
         ..entry(prepared, outcome.status, cx)
@@ -74,7 +85,9 @@ pub(super) fn record_run(
 
 fn is_refresh(rerun: &Rerun) -> bool {
     use crate::action::Trigger;
-    [Trigger::Ttl, Trigger::Forced].iter().any(|trigger| rerun.triggers.contains(trigger))
+    [Trigger::Ttl, Trigger::Forced]
+        .iter()
+        .any(|trigger| rerun.triggers.contains(trigger))
 }
 
 /// The part that all entries share.
@@ -97,7 +110,10 @@ fn entry(prepared: &Prepared, status: Status, cx: &Context<'_>) -> RunEntry {
         signal,
         duration: nanos(Duration::ZERO),
         saved: 0,
-        root: cx.root.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
+        root: cx
+            .root
+            .file_name()
+            .map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
         host: cx.provenance.host.clone(),
     }
 }
@@ -112,6 +128,8 @@ fn warn(error: &StoreError, cx: &Context<'_>) {
     // A store that cannot be written was told of already.
     if cx.writable().is_some() {
         let reason = super::error::chain(error);
-        cx.warn(Warning::Store(format!("no history entry was written: {reason}")));
+        cx.warn(Warning::Store(format!(
+            "no history entry was written: {reason}"
+        )));
     }
 }

@@ -34,7 +34,9 @@ pub fn look_up(prepared: &Prepared, cx: &Context<'_>) -> LookUp {
             let reason = format!("the result was invalidated {age} ago: {}", tombstone.why);
             LookUp::Miss(Miss::because(Trigger::Forced, reason))
         }
-        Lookup::Absent(reason @ MissReason::Absent) => LookUp::Miss(Miss::absent(reason.to_string())),
+        Lookup::Absent(reason @ MissReason::Absent) => {
+            LookUp::Miss(Miss::absent(reason.to_string()))
+        }
         Lookup::Absent(reason) => LookUp::Miss(Miss::because(Trigger::Outputs, reason.to_string())),
     }
 }

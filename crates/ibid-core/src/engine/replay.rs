@@ -18,7 +18,10 @@ pub(super) fn open(log: Option<StreamLogRef>, store: &LocalStore) -> Result<Log,
         Ok((file, _)) => Ok(Log(Some(file))),
         Err(problem) => {
             let reason = MissReason::from(problem).to_string();
-            Err(Miss::because(Trigger::Outputs, format!("stream log: {reason}")))
+            Err(Miss::because(
+                Trigger::Outputs,
+                format!("stream log: {reason}"),
+            ))
         }
     }
 }
@@ -27,9 +30,13 @@ impl Log {
     /// Hands the log to the sink.
     pub(super) fn replay(self, cx: &Context<'_>) {
         let Some(file) = self.0 else { return };
-        let told = replay_log(file, |stream, bytes| cx.emit(&Event::Output { stream, bytes }));
+        let told = replay_log(file, |stream, bytes| {
+            cx.emit(&Event::Output { stream, bytes })
+        });
         if let Err(error) = told {
-            cx.warn(super::event::Warning::Store(format!("the replay is cut short: {error}")));
+            cx.warn(super::event::Warning::Store(format!(
+                "the replay is cut short: {error}"
+            )));
         }
     }
 }

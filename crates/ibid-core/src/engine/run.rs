@@ -47,14 +47,21 @@ pub(super) fn run_and_commit(
     let rerun = explain::rerun(cx.store, label, (&prepared.key, &prepared.record), miss);
     prepared.notes.iter().for_each(|note| cx.note(note.clone()));
     let store_dir = cx.store.map(LocalStore::dir);
-    let reserved = Reserved { root: cx.root, reads: &prepared.reads, store: store_dir };
+    let reserved = Reserved {
+        root: cx.root,
+        reads: &prepared.reads,
+        store: store_dir,
+    };
     validate(&prepared.action.outputs, &reserved)?;
     let _leases = match cx.writable() {
         Some(store) => flight::outputs(prepared, store, cx)?,
         None => Vec::new(),
     };
     let stamp = Stamp::now(cx);
-    let ground = Ground { root: cx.root, stamp: stamp.as_run() };
+    let ground = Ground {
+        root: cx.root,
+        stamp: stamp.as_run(),
+    };
     let aside = clear_the_way(prepared, ground, cx)?;
     cx.emit(&Event::Running { rerun: &rerun });
     let ran = match run(&prepared.start, prepared, cx) {
@@ -72,7 +79,11 @@ pub(super) fn run_and_commit(
     cx.tell_faults();
     let outcome = StepOutcome {
         key: prepared.key,
-        decision: Decision::Ran { rerun, took: ran.ended.duration, not_stored },
+        decision: Decision::Ran {
+            rerun,
+            took: ran.ended.duration,
+            not_stored,
+        },
         status: ran.ended.status,
         elapsed: cx.elapsed(),
     };
@@ -91,13 +102,16 @@ fn clear_the_way<'a>(
     if cx.store.is_none() || cx.access.mode == AccessMode::Off {
         for output in outputs {
             if let Some(parent) = output.on_disk(cx.root).parent() {
-                crate::fs::create_dirs(parent)?;
+                crate::fs::create_dirs(parent, None)?;
             }
         }
         return Ok(None);
     }
     let meter = cx.begin(Work::Hashing);
-    let digests = Digests { stats: cx.stats, meter: &meter };
+    let digests = Digests {
+        stats: cx.stats,
+        meter: &meter,
+    };
     let made = explain::links_made(cx.store, &prepared.action.policy.label, outputs, cx.root);
     let aside = set_aside(outputs, ground, &made, &digests);
     cx.end();
@@ -147,7 +161,10 @@ fn store(
             settle(aside, cx);
             return Err(why.clone());
         }
-        Verdict::Refused { success: false, why } => Some(Some(why.clone())),
+        Verdict::Refused {
+            success: false,
+            why,
+        } => Some(Some(why.clone())),
     };
     let drift = look_again(prepared, cx);
     if let Some(why) = failed {
@@ -162,7 +179,9 @@ fn store(
         settle(aside, cx);
         return Err(drift);
     }
-    let Some(aside) = aside else { return Err(NotStored::Mode) };
+    let Some(aside) = aside else {
+        return Err(NotStored::Mode);
+    };
     let captured = capture(&aside, cx);
     let stored = captured.and_then(|capture| put(prepared, ran, rerun, Some(&capture), cx));
     settle(Some(aside), cx);
@@ -178,7 +197,8 @@ fn look_again(prepared: &Prepared, cx: &Context<'_>) -> Option<NotStored> {
     let paths: Vec<_> = drifts.into_iter().map(|Drift { path, .. }| path).collect();
     (!paths.is_empty()).then(|| {
         let shown = |path: &std::path::PathBuf| {
-            path.strip_prefix(cx.root).map_or_else(|_| path.clone(), ToOwned::to_owned)
+            path.strip_prefix(cx.root)
+                .map_or_else(|_| path.clone(), ToOwned::to_owned)
         };
         NotStored::InputsChanged(paths.iter().map(shown).collect())
     })
@@ -187,9 +207,14 @@ fn look_again(prepared: &Prepared, cx: &Context<'_>) -> Option<NotStored> {
 /// Puts the outputs into the store, or only looks at them where nothing may be written.
 fn capture(aside: &Aside<'_>, cx: &Context<'_>) -> Result<Capture, NotStored> {
     let found = find(aside).map_err(not_captured)?;
-    let Some(store) = cx.writable() else { return Err(NotStored::Mode) };
+    let Some(store) = cx.writable() else {
+        return Err(NotStored::Mode);
+    };
     let meter = cx.begin(Work::Storing);
-    let digests = Digests { stats: cx.stats, meter: &meter };
+    let digests = Digests {
+        stats: cx.stats,
+        meter: &meter,
+    };
     let captured = found.capture(aside, Some(store), &digests);
     cx.end();
     match captured {
@@ -216,8 +241,14 @@ fn put(
     capture: Option<&Capture>,
     cx: &Context<'_>,
 ) -> Result<crate::digest::BlobId, NotStored> {
-    let Some(store) = cx.writable() else { return Err(NotStored::Mode) };
-    let log = ran.ended.log.as_ref().map_err(|error| NotStored::Store(chain(error)))?;
+    let Some(store) = cx.writable() else {
+        return Err(NotStored::Mode);
+    };
+    let log = ran
+        .ended
+        .log
+        .as_ref()
+        .map_err(|error| NotStored::Store(chain(error)))?;
     let storable = Storable {
         status: ran.ended.status,
         started: ran.started,
@@ -234,7 +265,10 @@ fn put(
     }
     if let Some(capture) = capture {
         let meter = crate::fs::Meter::default();
-        capture.remember(&Digests { stats: cx.stats, meter: &meter });
+        capture.remember(&Digests {
+            stats: cx.stats,
+            meter: &meter,
+        });
     }
     Ok(result)
 }
@@ -243,15 +277,26 @@ fn put(
 /// could not use.
 fn replace(rerun: &Rerun) -> Replace {
     let refreshing = [Trigger::Ttl, Trigger::Forced, Trigger::Outputs];
-    let refresh = refreshing.iter().any(|trigger| rerun.triggers.contains(trigger));
-    if refresh && rerun.changes.is_empty() { Replace::Yes } else { Replace::No }
+    let refresh = refreshing
+        .iter()
+        .any(|trigger| rerun.triggers.contains(trigger));
+    if refresh && rerun.changes.is_empty() {
+        Replace::Yes
+    } else {
+        Replace::No
+    }
 }
 
 /// After a success: what the store has goes, what it has not stays, and is told.
 fn settle(aside: Option<Aside<'_>>, cx: &Context<'_>) {
-    let (Some(aside), Some(store)) = (aside, cx.store) else { return };
+    let (Some(aside), Some(store)) = (aside, cx.store) else {
+        return;
+    };
     let meter = crate::fs::Meter::default();
-    let digests = Digests { stats: cx.stats, meter: &meter };
+    let digests = Digests {
+        stats: cx.stats,
+        meter: &meter,
+    };
     let is_stored = |blob, size| store.contains_verified(&blob, size).is_ok();
     let kept = aside.settle(&is_stored, &digests);
     cx.note_kept(&kept);
@@ -268,7 +313,9 @@ fn put_back(aside: Option<Aside<'_>>, cx: &Context<'_>) {
         }
         Err(error) => {
             let reason = chain(&error);
-            cx.warn(Warning::Store(format!("earlier outputs could not be put back: {reason}")));
+            cx.warn(Warning::Store(format!(
+                "earlier outputs could not be put back: {reason}"
+            )));
         }
     }
 }

@@ -12,10 +12,16 @@ pub(super) struct Stamp {
 
 impl Stamp {
     pub(super) fn now(cx: &Context<'_>) -> Self {
-        Self { now: cx.timestamp(), id: random_name()[..8].to_owned() }
+        Self {
+            now: cx.timestamp(),
+            id: random_name()[..8].to_owned(),
+        }
     }
 
     pub(super) fn as_run(&self) -> RunStamp<'_> {
-        RunStamp { now: self.now, id: &self.id }
+        RunStamp {
+            now: self.now,
+            id: &self.id,
+        }
     }
 }

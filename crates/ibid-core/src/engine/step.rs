@@ -16,9 +16,15 @@ use crate::action::Step;
 pub fn step(step: &Step, cx: &Context<'_>) -> Result<StepOutcome, Error> {
     let prepared = prepare(step, cx)?;
     let label = &prepared.action.policy.label;
-    cx.emit(&Event::Prepared { label, key: prepared.key });
+    cx.emit(&Event::Prepared {
+        label,
+        key: prepared.key,
+    });
     let outcome = decide(&prepared, cx)?;
-    cx.emit(&Event::Finished { label, outcome: &outcome });
+    cx.emit(&Event::Finished {
+        label,
+        outcome: &outcome,
+    });
     Ok(outcome)
 }
 

@@ -30,10 +30,16 @@ pub(super) fn judge(ended: &Ended, policy: &Policy) -> Verdict {
     let success = matches!(ended.status, Status::Exited(code) if is_success(code, policy));
     let refused = |why| Verdict::Refused { why, success };
     if ended.timed_out {
-        return Verdict::Refused { why: NotStored::TimedOut, success: false };
+        return Verdict::Refused {
+            why: NotStored::TimedOut,
+            success: false,
+        };
     }
     if let Some(signal) = ended.interrupted {
-        return Verdict::Refused { why: NotStored::Signalled(signal), success: false };
+        return Verdict::Refused {
+            why: NotStored::Signalled(signal),
+            success: false,
+        };
     }
     if let Status::Signalled { signal } = ended.status {
         return refused(NotStored::Signalled(signal));

@@ -88,6 +88,15 @@ pub enum Status {
     },
 }
 
+impl std::fmt::Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exited(code) => write!(f, "exit code {code}"),
+            Self::Signalled { signal } => write!(f, "signal {signal}"),
+        }
+    }
+}
+
 impl Status {
     /// Returns the exit code that a shell would report: 128 and the signal's number for a death
     /// by signal.

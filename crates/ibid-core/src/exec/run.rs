@@ -33,6 +33,9 @@ const SETTLE: Duration = Duration::from_millis(200);
 /// How long the kernel has to clear away what was killed.
 const CLEAR: Duration = Duration::from_secs(2);
 
+/// Longer than any command runs.
+const FAR: Duration = Duration::from_hours(100 * 365 * 24);
+
 /// How often is looked at what cannot be waited for.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -92,7 +95,7 @@ struct Ending {
 }
 
 /// What became readable.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Ready {
     streams: bool,
     exit: bool,
@@ -184,15 +187,12 @@ impl<'a> Watch<'a> {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         // A wait of centuries is as good as one without an end.
         let left = left.and_then(|left| Timespec::try_from(left).ok());
-        match poll(&mut polled, left.as_ref()) {
-            Ok(_) => {}
-            // Interrupted, or short of memory: look at everything, wait again.
-            Err(_) => {
-                return Ready {
-                    exit: true,
-                    ..Ready::default()
-                };
-            }
+        if poll(&mut polled, left.as_ref()).is_err() {
+            // Interrupted, or short of memory: look whether it has ended, then wait again.
+            return Ready {
+                streams: false,
+                exit: true,
+            };
         }
         let ready: Vec<bool> = polled.iter().map(|fd| !fd.revents().is_empty()).collect();
         let (streams, rest) = ready.split_at(open.len());
@@ -221,13 +221,14 @@ impl<'a> Watch<'a> {
         let now = Instant::now();
         let count = self.interrupt.count();
         if count > self.seen {
-            let again = self.seen > 0 || count > 1;
-            self.seen = count;
             let signal = self.interrupt.signal().and_then(Signal::from_named_raw);
-            self.tell_to_end(Cause::User, signal.unwrap_or(Signal::TERM));
-            if again && let Some(ending) = &mut self.ending {
-                ending.kill_at = now;
+            let signal = signal.unwrap_or(Signal::TERM);
+            if self.seen == 0 && count == 1 {
+                self.tell_to_end(Cause::User, signal);
+            } else {
+                self.end_by(Cause::User, signal, now);
             }
+            self.seen = count;
         }
         if self.ending.is_none() && self.time_up.is_some_and(|at| at <= now) {
             self.tell_to_end(Cause::Time, Signal::TERM);
@@ -245,12 +246,20 @@ impl<'a> Watch<'a> {
         self.signal_group(signal);
         // What is stopped would not hear of it.
         self.signal_group(Signal::CONT);
-        let kill_at = Instant::now() + self.grace;
-        self.ending.get_or_insert(Ending {
+        let now = Instant::now();
+        // Beyond what the clock can count there is no killing.
+        let kill_at = now.checked_add(self.grace).unwrap_or(now + FAR);
+        self.end_by(cause, signal, kill_at);
+    }
+
+    /// Notes that the command is to end, if it is not noted yet, and by when at the latest.
+    fn end_by(&mut self, cause: Cause, signal: Signal, kill_at: Instant) {
+        let ending = self.ending.get_or_insert(Ending {
             cause,
             signal,
             kill_at,
         });
+        ending.kill_at = ending.kill_at.min(kill_at);
     }
 
     fn signal_group(&self, signal: Signal) {

@@ -101,7 +101,7 @@ fn prepare(parent: Pid) -> io::Result<()> {
 fn reset_signals() {
     for number in 1..=LAST_SIGNAL {
         // SAFETY: `signal` is async-signal-safe, and the default disposition names no code. It
-        // refuses the numbers that cannot be changed, which is as well.
+        // refuses what cannot be changed and what the C library keeps for itself.
         unsafe { signal(number, SIG_DFL) };
     }
 }

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal};
 use super::family::Process;
 use super::*;
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// What came of a run, and what its sink was given.
 struct Ran {
@@ -350,7 +350,9 @@ fn one_interrupt_reaches_all_that_runs() {
             (thread, heard)
         };
         let threads = [start(), start(), start()];
-        threads.iter().for_each(|(_, heard)| heard.recv().unwrap());
+        for (_, heard) in &threads {
+            heard.recv().unwrap();
+        }
         interrupt.raise(2);
         threads.map(|(thread, _)| thread.join().unwrap()).into()
     });
@@ -469,7 +471,7 @@ fn a_missing_program_is_127_and_named() {
     for program in ["/absent/pro\ngram", "absent", "/etc/passwd/absent"] {
         let error = failure(launch(program, &[], &dir));
         assert!(matches!(&error, ExecError::NotFound { program: named }
-            if *named == PathBuf::from(program)));
+            if named.as_os_str() == program));
         assert_eq!(error.exit_code(), 127);
         assert!(!error.to_string().contains('\n'));
     }

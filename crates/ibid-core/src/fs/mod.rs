@@ -11,6 +11,7 @@ mod hash;
 mod meter;
 mod private_dir;
 pub mod process_files;
+pub mod programs;
 mod read;
 mod signature;
 pub mod slots;

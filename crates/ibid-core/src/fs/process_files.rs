@@ -16,7 +16,8 @@ use super::{IoContext as _, PathError};
 pub fn read_start(path: &Path, limit: u64) -> Result<Vec<u8>, PathError> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = rustix::fs::openat(CWD, path, flags, Mode::empty()).context("open", path)?;
-    let mut bytes = Vec::new();
+    // Files of the kernel's own have no size to go by; most of these fit at once.
+    let mut bytes = Vec::with_capacity(2048);
     File::from(file)
         .take(limit)
         .read_to_end(&mut bytes)

@@ -10,15 +10,16 @@
 //! status changed between the listing and the end makes the result unusable for storing (hazard
 //! A8): its bytes may be of two moments. The command's own inode never becomes a blob.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::aside::{Aside, SpotKind};
-use super::content::{Digests, Entries, PARALLEL_FROM, content, entries, files, tree};
+use super::content::{Begun, Digests, Entries, PARALLEL_FROM, content, entries, files, tree};
 use super::target::Target;
-use super::walk::{Standing, shown, walk};
+use super::walk::{Standing, Stood, shown, walk};
 use crate::digest::{BlobId, Digest};
 use crate::fs::{FileKind, PathError, Signature, Threads};
 use crate::store::{LocalStore, StoreError, Stored, StoredOutput};
@@ -103,6 +104,7 @@ pub struct Capture {
     /// The bytes of all files together.
     pub size: u64,
     found: Vec<(Item, Vec<(Signature, Digest)>)>,
+    begun: HashMap<u64, Option<Begun>>,
 }
 
 /// Looks at the declared outputs after a run. Every one that is missing or of the wrong kind is
@@ -132,7 +134,7 @@ pub fn find(aside: &Aside<'_>) -> Result<Found, CaptureError> {
             }
             let standing = walk(&target.dir, &target.name)?;
             let dir_only = matches!(spot.kind, SpotKind::Place { dir_only: true, .. });
-            let kind = standing.get(&RelPath::ROOT).map(|top| top.kind());
+            let kind = standing.get(&RelPath::ROOT).map(Stood::kind);
             if dir_only && kind.is_some_and(|kind| kind != FileKind::Dir) {
                 problems.push(OutputProblem::NotADirectory(name.clone()));
             }
@@ -174,6 +176,7 @@ impl Found {
             .collect();
         let size = jobs.iter().map(|(_, (_, signature))| signature.size).sum();
         digests.meter.add_total(size);
+        let begun = self.begin(size, digests);
         let unstable = Mutex::new(Vec::new());
         let one = |(index, (path, seen)): &(usize, (&RelPath, &Signature))| {
             let read = self.0[*index].read(path, seen, store, digests)?;
@@ -204,7 +207,22 @@ impl Found {
             contents[*index].push(((*path).clone(), **signature, stored));
         }
         drop(jobs);
-        self.finish(contents, size, store).map(Captured::Whole)
+        let capture = self.finish(contents, size, store)?;
+        Ok(Captured::Whole(Capture { begun, ..capture }))
+    }
+
+    /// Notes on each file system when reading begins.
+    fn begin(&self, size: u64, digests: &Digests<'_>) -> HashMap<u64, Option<Begun>> {
+        let mut begun = HashMap::new();
+        for item in &self.0 {
+            for (_, signature) in files(&item.standing) {
+                let device = signature.device;
+                begun
+                    .entry(device)
+                    .or_insert_with(|| digests.begin(&item.target.dir, device, size));
+            }
+        }
+        begun
     }
 
     /// Makes the outputs of a result, and stores the listings.
@@ -219,6 +237,7 @@ impl Found {
             blobs: Vec::new(),
             size,
             found: Vec::new(),
+            begun: HashMap::new(),
         };
         for (item, contents) in self.0.into_iter().zip(contents) {
             let digest = |stored: &Stored| *stored.blob.digest();
@@ -349,8 +368,11 @@ impl Capture {
     /// Remembers the outputs in place, so that the next look at them need not read them. To be
     /// called once the result is recorded.
     pub fn remember(&self, digests: &Digests<'_>) {
-        for (item, seen) in &self.found {
-            digests.remember_own(&item.target.dir, seen);
+        for (_, seen) in &self.found {
+            for file in seen {
+                let begun = self.begun.get(&file.0.device).and_then(Option::as_ref);
+                digests.remember_own(begun, std::slice::from_ref(file));
+            }
         }
     }
 

@@ -4,21 +4,28 @@
 //! entry, in which the output itself has the root path.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::walk::{Standing, Stood};
 use crate::digest::{BlobId, Digest};
 use crate::fs::{
-    Dir, FileKind, FileSystem, HashError, IoContext as _, Meter, PathError, Signature, Threads,
-    cached_pages, hash_open,
+    CachedPages, Dir, FileKind, FileSystem, HashError, IoContext as _, Meter, PathError, Signature,
+    Threads, cached_pages, hash_open,
 };
-use crate::scan::{Origin, StatCache};
+use crate::scan::{Origin, Started, StatCache};
 use crate::store::OutputContent;
 use crate::tree::{Entry, RelPath, Tree};
 
 /// From this number of files on, several threads are worth their start.
 pub(super) const PARALLEL_FROM: usize = 300;
+
+/// From this many bytes on, waiting for a tick of the clock is cheaper than reading again.
+const WORTH_A_TICK: u64 = 16 << 20;
+
+/// The longest tick that is waited for, in nanoseconds.
+const LONGEST_WAIT: u64 = 20_000_000;
 
 /// The entries of an output, by the path below it.
 pub(super) type Entries = BTreeMap<RelPath, Entry>;
@@ -59,7 +66,7 @@ impl Digests<'_> {
         let (file, before) = dir.open_file(path)?;
         let fs = self.file_system(dir, &before);
         let started = fs.map(|fs| self.stats.started(&fs));
-        let clean = fs.is_some() && cached_pages(&file).is_some_and(|pages| pages.are_clean());
+        let clean = fs.is_some() && cached_pages(&file).is_some_and(CachedPages::are_clean);
         let digest =
             hash_open(&file, &on_disk, before.size, threads, self.meter).map_err(|error| {
                 match error {
@@ -114,21 +121,39 @@ impl Digests<'_> {
         Ok(digests)
     }
 
-    /// Remembers what ibid itself captured or put in place, so that the next look need not read
-    /// it. The files may not have been open for writing by anybody.
-    pub(super) fn remember_own(&self, dir: &Dir, files: &[(Signature, Digest)]) {
-        let Some((first, _)) = files.first() else {
-            return;
-        };
-        let Some(fs) = self.file_system(dir, first) else {
-            return;
-        };
+    /// Takes the time of the file system of `dir`: what is read from then on may be remembered.
+    /// Stamps of one tick look alike, so where `bytes` are dear to read again it waits for the
+    /// next tick first (hazard B1).
+    pub(super) fn begin(&self, dir: &Dir, device: u64, bytes: u64) -> Option<Begun> {
+        let fs = self.stats.file_system(dir.path(), device)?;
+        if !self.stats.believes(&fs) {
+            return None;
+        }
+        if bytes >= WORTH_A_TICK && fs.granularity <= LONGEST_WAIT {
+            std::thread::sleep(Duration::from_nanos(fs.granularity + fs.granularity / 5));
+        }
         let started = self.stats.started_anew(&fs);
+        Some(Begun { fs, started })
+    }
+
+    /// Remembers what ibid itself captured or put in place, so that the next look need not read
+    /// it. Nobody may have had the files open for writing since `begun`.
+    pub(super) fn remember_own(&self, begun: Option<&Begun>, files: &[(Signature, Digest)]) {
+        let Some(Begun { fs, started }) = begun else {
+            return;
+        };
         for (signature, digest) in files {
-            let origin = Origin::Captured { started };
-            self.stats.remember(signature, &fs, *digest, origin);
+            let origin = Origin::Captured { started: *started };
+            self.stats.remember(signature, fs, *digest, origin);
         }
     }
+}
+
+/// A moment on one file system.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Begun {
+    pub(super) fs: FileSystem,
+    started: Started,
 }
 
 fn changed(path: &std::path::Path) -> PathError {
@@ -167,6 +192,7 @@ pub(super) fn tree(entries: &Entries) -> Option<Tree> {
     (entries.get(&RelPath::ROOT) == Some(&Entry::Dir)).then(|| {
         let below = entries.iter().filter(|(path, _)| !path.is_root());
         Tree::from_entries(below.map(|(path, entry)| (path.clone(), entry.clone())))
+            .expect("a walk gives a tree")
     })
 }
 

@@ -66,12 +66,11 @@ impl<'a> Keep<'a> {
         name: &RelPath,
         mirror: &RelPath,
     ) -> Result<Moved, PathError> {
-        let folder = match &self.folder {
-            Some(folder) => Arc::clone(folder),
-            None => {
-                let made = Arc::new(replaced_dir(self.ground.root, &self.ground.stamp)?);
-                Arc::clone(self.folder.insert(made))
-            }
+        let folder = if let Some(folder) = &self.folder {
+            Arc::clone(folder)
+        } else {
+            let made = Arc::new(replaced_dir(self.ground.root, &self.ground.stamp)?);
+            Arc::clone(self.folder.insert(made))
         };
         if let Some(parent) = mirror.parent() {
             folder.create_dirs(&parent)?;

@@ -31,3 +31,6 @@ pub use restore::{RestoreError, Restored, Restorer};
 pub use stage::LinkRefusal;
 pub use validate::{OutputError, Reserved, Role, validate};
 pub use workspace::{KEPT_DAYS, RunStamp, workspace_dir};
+
+#[cfg(test)]
+mod tests;

@@ -157,7 +157,8 @@ impl Restorer<'_> {
                     .map(|(path, entry)| (at.join(&path), entry)),
             );
         }
-        let tree = Tree::from_entries(all.into_iter().filter(|(path, _)| !path.is_root()));
+        let tree = Tree::from_entries(all.into_iter().filter(|(path, _)| !path.is_root()))
+            .map_err(|error| RestoreError::Listing(error.to_string()))?;
         let mut entries = Entries::from([(RelPath::ROOT, Entry::Dir)]);
         entries.extend(
             tree.iter()
@@ -203,12 +204,14 @@ impl Restorer<'_> {
         let mut staging = Staging::new(self.store, self.link_mode, self.digests.meter);
         let mut in_the_way = Vec::new();
         for job in jobs {
-            self.plan(job, &mut staging, &mut in_the_way)?;
+            plan(job, &mut staging, &mut in_the_way)?;
         }
         if staging.is_empty() && in_the_way.is_empty() {
             return Ok(Restored::default());
         }
         staging.fill()?;
+        // Files that get their names a tick after their bytes can be remembered.
+        staging.begin(&self.digests);
         let mut keep = Keep::new(self.ground);
         let mut earlier: Vec<Earlier> = Vec::new();
         let done = (|| {
@@ -237,47 +240,6 @@ impl Restorer<'_> {
         })
     }
 
-    /// Cuts a job into whole things to stage and whole things to move away.
-    fn plan(
-        &self,
-        job: Job,
-        staging: &mut Staging<'_>,
-        in_the_way: &mut Vec<(Arc<Dir>, RelPath, RelPath)>,
-    ) -> Result<(), PathError> {
-        let mut covered: Option<RelPath> = None;
-        let beside = Arc::new(job.target.dir);
-        let mut top = None;
-        let mut ordered = job.differences;
-        ordered.sort_by(|a, b| a.0.components().cmp(b.0.components()));
-        for (path, what) in ordered {
-            if covered
-                .as_ref()
-                .is_some_and(|above| path.strip_prefix(above).is_some())
-            {
-                continue;
-            }
-            let (dir, name) = match (path.parent(), path.name()) {
-                (Some(parent), Some(name)) => {
-                    if top.is_none() {
-                        top = Some(beside.dir(&job.target.name)?);
-                    }
-                    let top = top.as_ref().expect("it was just opened");
-                    let name = RelPath::new(name).expect("one component");
-                    (Arc::new(top.dir(&parent)?), name)
-                }
-                _ => (Arc::clone(&beside), job.target.name.clone()),
-            };
-            if what != DifferenceKind::Missing {
-                in_the_way.push((Arc::clone(&dir), name.clone(), job.mirror.join(&path)));
-            }
-            if what != DifferenceKind::Stray {
-                staging.add(dir, name, &path, &job.wanted)?;
-            }
-            covered = Some(path);
-        }
-        Ok(())
-    }
-
     fn move_away(
         &self,
         keep: &mut Keep<'_>,
@@ -297,4 +259,44 @@ impl Restorer<'_> {
             is_made_link: false,
         })
     }
+}
+
+/// Cuts a job into whole things to stage and whole things to move away.
+fn plan(
+    job: Job,
+    staging: &mut Staging<'_>,
+    in_the_way: &mut Vec<(Arc<Dir>, RelPath, RelPath)>,
+) -> Result<(), PathError> {
+    let mut covered: Option<RelPath> = None;
+    let beside = Arc::new(job.target.dir);
+    let mut top = None;
+    let mut ordered = job.differences;
+    ordered.sort_by(|a, b| a.0.components().cmp(b.0.components()));
+    for (path, what) in ordered {
+        if covered
+            .as_ref()
+            .is_some_and(|above| path.strip_prefix(above).is_some())
+        {
+            continue;
+        }
+        let (dir, name) = match (path.parent(), path.name()) {
+            (Some(parent), Some(name)) => {
+                if top.is_none() {
+                    top = Some(beside.dir(&job.target.name)?);
+                }
+                let top = top.as_ref().expect("it was just opened");
+                let name = RelPath::new(name).expect("one component");
+                (Arc::new(top.dir(&parent)?), name)
+            }
+            _ => (Arc::clone(&beside), job.target.name.clone()),
+        };
+        if what != DifferenceKind::Missing {
+            in_the_way.push((Arc::clone(&dir), name.clone(), job.mirror.join(&path)));
+        }
+        if what != DifferenceKind::Stray {
+            staging.add(dir, name, &path, &job.wanted);
+        }
+        covered = Some(path);
+    }
+    Ok(())
 }

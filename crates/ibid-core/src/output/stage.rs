@@ -5,26 +5,30 @@
 //! directories that nobody else knows, get their modes last, and are renamed only where nothing
 //! stands. What is not published is removed on drop.
 
+use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
-use super::content::{Digests, Entries, PARALLEL_FROM};
+use super::content::{Begun, Digests, Entries, PARALLEL_FROM};
 use super::restore::RestoreError;
-use crate::digest::{BlobId, Digest};
-use crate::fs::IoContext as _;
-use crate::fs::{Dir, Meter, PathError, Signature, close_checked, random_name, set_mode, umask};
+use crate::digest::BlobId;
+use crate::fs::{
+    Dir, IoContext as _, Meter, PathError, Signature, close_checked, random_name, set_mode, umask,
+};
 use crate::store::{LinkMode, LocalStore};
 use crate::tree::{Entry, RelPath};
 
 /// Why files were copied although hard links were asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LinkRefusal {
     /// Root may write what is read-only, and so would edit the store.
+    #[error("root may write read-only files, and so could edit the store")]
     Root,
     /// The file system does not allow it, or the store lies on another one.
+    #[error("the store and the outputs do not lie on one file system that can link")]
     FileSystem,
 }
 
@@ -81,13 +85,7 @@ impl<'a> Staging<'a> {
 
     /// Adds what `wanted` has at `path`, with everything below it, to be put at `name` in `dir`.
     /// Nothing is written yet.
-    pub(super) fn add(
-        &mut self,
-        dir: Arc<Dir>,
-        name: RelPath,
-        path: &RelPath,
-        wanted: &Entries,
-    ) -> Result<(), PathError> {
+    pub(super) fn add(&mut self, dir: Arc<Dir>, name: RelPath, path: &RelPath, wanted: &Entries) {
         let unit = self.units.len();
         let staged = format!(".ibid-{}.tmp", random_name());
         self.units.push(Unit {
@@ -126,7 +124,6 @@ impl<'a> Staging<'a> {
                 Entry::Dir => self.dirs.push((unit, below)),
             }
         }
-        Ok(())
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -191,7 +188,7 @@ impl<'a> Staging<'a> {
         let created = dir.create_file(&path)?;
         let target = (&created, on_disk.as_path());
         self.store
-            .export(&file.blob, file.size, self.link_mode, target, self.meter)
+            .export((&file.blob, file.size), self.link_mode, target, self.meter)
             .map_err(RestoreError::Blob)?;
         let mode = if file.executable { 0o755 } else { 0o644 };
         set_mode(&created, mode & !umask(), &on_disk)?;
@@ -247,27 +244,47 @@ impl<'a> Staging<'a> {
         }
     }
 
-    /// Remembers the files in place. One that is not the file that was filled is left out.
-    pub(super) fn remember(&self, digests: &Digests<'_>) {
-        let mut by_unit: Vec<Vec<(Signature, Digest)>> = Vec::new();
-        by_unit.resize_with(self.units.len(), Vec::new);
+    /// Notes the time on each file system that units lie on, once the clock has moved on.
+    pub(super) fn begin(&self, digests: &Digests<'_>) -> HashMap<u64, Begun> {
+        let mut begun = HashMap::new();
+        let bytes = self.bytes();
         for (file, filled) in self.files.iter().zip(&self.filled) {
+            let device = filled.device;
+            let dir = &self.units[file.unit].dir;
+            begun
+                .entry(device)
+                .or_insert_with(|| digests.begin(dir, device, bytes));
+        }
+        let known = begun.into_iter();
+        known
+            .filter_map(|(device, it)| Some((device, it?)))
+            .collect()
+    }
+
+    /// Remembers the files in place. One that is not the file that was filled is left out, and so
+    /// is one that was filled in the tick in which it got its name: an edit in that tick could
+    /// not be told.
+    pub(super) fn remember(&self, digests: &Digests<'_>) {
+        let begun = self.begin(digests);
+        for (file, filled) in self.files.iter().zip(&self.filled) {
+            let Some(begun) = begun.get(&filled.device) else {
+                continue;
+            };
             let unit = &self.units[file.unit];
             let Ok(now) = unit.dir.status(&unit.name.join(&file.below)) else {
                 continue;
             };
-            // The rename changes ctime; the link to a blob is taken away from no one.
+            // The rename changes ctime, a further link to a blob the number of links.
             let expected = Signature {
                 ctime: now.ctime,
                 links: now.links,
                 ..*filled
             };
-            if now == expected {
-                by_unit[file.unit].push((now, *file.blob.digest()));
+            let tick = i128::from(begun.fs.granularity);
+            let named_later = filled.mtime.as_nanos() + tick < now.ctime.as_nanos();
+            if now == expected && named_later {
+                digests.remember_own(Some(begun), &[(now, *file.blob.digest())]);
             }
-        }
-        for (unit, files) in self.units.iter().zip(&by_unit) {
-            digests.remember_own(&unit.dir, files);
         }
     }
 }

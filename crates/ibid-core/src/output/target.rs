@@ -113,9 +113,4 @@ impl Target {
     pub(super) fn status(&self) -> Result<Option<Signature>, PathError> {
         self.dir.status_if_any(&self.name)
     }
-
-    /// Returns the path, for messages.
-    pub(super) fn path(&self) -> PathBuf {
-        self.dir.path_of(&self.name)
-    }
 }

@@ -8,4 +8,3 @@ mod laws_place;
 mod laws_tree;
 mod layering;
 mod samples;
-

@@ -46,12 +46,19 @@ pub(super) struct Resolved {
 pub(super) fn resolve(gather: &mut Gather<'_>, path: &OsStr) -> Result<Resolved, Error> {
     let argv = match &gather.step.command {
         CommandLine::Argv(argv) => argv.clone(),
-        CommandLine::Shell { interpreter, script } => {
-            interpreter.iter().chain([script]).cloned().collect()
-        }
+        CommandLine::Shell {
+            interpreter,
+            script,
+        } => interpreter.iter().chain([script]).cloned().collect(),
     };
-    let mut programs = Programs { path, found: Vec::new(), tools: BTreeMap::new() };
-    let program = programs.add(gather, argv.first().map_or(b"".as_slice(), Vec::as_slice))?.path;
+    let mut programs = Programs {
+        path,
+        found: Vec::new(),
+        tools: BTreeMap::new(),
+    };
+    let program = programs
+        .add(gather, argv.first().map_or(b"".as_slice(), Vec::as_slice))?
+        .path;
     let tools: BTreeSet<usize> = tool_words(&argv).into_iter().collect();
     for index in tools.iter().skip(1) {
         programs.add_if_found(gather, &argv[*index])?;
@@ -67,7 +74,10 @@ pub(super) fn resolve(gather: &mut Gather<'_>, path: &OsStr) -> Result<Resolved,
         note_pipe(gather, words, &argv);
     }
     let (code, script) = script(gather, &argv)?;
-    let skip = tools.into_iter().chain(script).chain(inline.as_ref().map(|(index, _)| *index));
+    let skip = tools
+        .into_iter()
+        .chain(script)
+        .chain(inline.as_ref().map(|(index, _)| *index));
     let mut texts = implied_words(&argv, &skip.collect());
     if let Some((_, words)) = &inline {
         texts.extend(words.words.iter().map(Vec::as_slice));
@@ -126,8 +136,9 @@ impl Programs<'_> {
 
 /// A failing left side of a pipe goes unseen without `pipefail` (hazard A9).
 fn note_pipe(gather: &mut Gather<'_>, words: &ShellWords, argv: &[Vec<u8>]) {
-    let sets_pipefail =
-        argv.iter().any(|word| word.windows(8).any(|part| part == b"pipefail".as_slice()));
+    let sets_pipefail = argv
+        .iter()
+        .any(|word| word.windows(8).any(|part| part == b"pipefail".as_slice()));
     if words.has_pipe && !sets_pipefail {
         let shell = Escaped(&argv[0]).to_string();
         gather.notes.push(Note::PipeWithoutPipefail(shell));
@@ -140,22 +151,24 @@ fn script(
     argv: &[Vec<u8>],
 ) -> Result<(BTreeMap<Vec<u8>, Content>, Option<usize>), Error> {
     let none = (BTreeMap::new(), None);
-    let Some(index) = script_operand(argv) else { return Ok(none) };
-    let place = Place::resolve(&argv[index], &gather.step.dir, gather.root);
-    let exists = crate::fs::exists(&place.on_disk(gather.root));
+    let Some(index) = script_operand(argv) else {
+        return Ok(none);
+    };
+    let place = Place::resolve(argv[index].as_slice(), &gather.step.dir, gather.root);
+    let exists = crate::fs::exists(&place.on_disk(gather.root))?;
     let ignored = gather.step.ignore_args.contains(&argv[index]);
     if ignored || !exists || gather.is_declared(&place) {
         return Ok(none);
     }
     let content = code_file(gather, &place)?;
-    Ok((BTreeMap::from([(place.key_name().to_vec(), content)]), Some(index)))
+    Ok((
+        BTreeMap::from([(place.key_name().to_vec(), content)]),
+        Some(index),
+    ))
 }
 
 /// Keys the files that words name without being declared.
-fn implied(
-    gather: &mut Gather<'_>,
-    texts: &[&[u8]],
-) -> Result<BTreeMap<Vec<u8>, Content>, Error> {
+fn implied(gather: &mut Gather<'_>, texts: &[&[u8]]) -> Result<BTreeMap<Vec<u8>, Content>, Error> {
     let found = existing(texts, &gather.step.dir, gather.root)?;
     let mut implied = BTreeMap::new();
     for Existing { word, place, .. } in found.existing {
@@ -197,8 +210,12 @@ fn keyed(gather: &Gather<'_>) -> Command {
         CommandLine::Argv(argv) => {
             Command::Argv(argv.iter().map(|word| mark(word, &names)).collect())
         }
-        CommandLine::Shell { interpreter, script } => {
-            Command::Shell { interpreter: interpreter.clone(), script: mark(script, &names) }
-        }
+        CommandLine::Shell {
+            interpreter,
+            script,
+        } => Command::Shell {
+            interpreter: interpreter.clone(),
+            script: mark(script, &names),
+        },
     }
 }

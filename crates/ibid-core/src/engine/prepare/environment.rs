@@ -28,12 +28,21 @@ impl Environment {
 pub(super) fn resolve(step: &Step, cx: &Context<'_>) -> Environment {
     let mut keyed = BTreeMap::new();
     for request in &step.env {
-        let from_caller = || cx.env.get(&request.name).map(|value| value.as_bytes().to_vec());
-        keyed.insert(request.name.clone(), request.value.clone().or_else(from_caller));
+        let from_caller = || {
+            cx.env
+                .get(&request.name)
+                .map(|value| value.as_bytes().to_vec())
+        };
+        keyed.insert(
+            request.name.clone(),
+            request.value.clone().or_else(from_caller),
+        );
     }
-    let values = keyed.iter().map(|(name, value): (&String, &Option<Vec<u8>>)| {
-        (OsStr::new(name), value.as_deref().map(OsStr::from_bytes))
-    });
+    let values = keyed
+        .iter()
+        .map(|(name, value): (&String, &Option<Vec<u8>>)| {
+            (OsStr::new(name), value.as_deref().map(OsStr::from_bytes))
+        });
     let visible = [&step.policy.pass_env, &step.policy.secret_env];
     let visible = visible.into_iter().flatten().map(OsStr::new);
     let complete = minimal_environment(step.env_mode, cx.env, values, visible);

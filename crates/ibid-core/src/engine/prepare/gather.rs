@@ -14,14 +14,14 @@ use crate::scan::{Filter, Scanned, Scanner, Seen};
 use crate::tree::{Content, Escaped, Place, Tree};
 
 /// Folders that are alike on every machine of a platform: their absolute names do no harm.
-const SYSTEM: [&[u8]; 8] =
-    [b"/usr/", b"/bin/", b"/sbin/", b"/lib", b"/etc/", b"/opt/", b"/dev/", b"/proc/"];
+const SYSTEM: [&[u8]; 8] = [
+    b"/usr/", b"/bin/", b"/sbin/", b"/lib", b"/etc/", b"/opt/", b"/dev/", b"/proc/",
+];
 
 /// The step that is prepared, and what was found so far.
 pub(super) struct Gather<'a> {
     pub(super) step: &'a Step,
     pub(super) root: &'a Path,
-    pub(super) home: Option<&'a Path>,
     pub(super) scanner: Scanner<'a>,
     pub(super) filter: Filter,
     pub(super) seen: Vec<Seen>,
@@ -45,7 +45,6 @@ impl<'a> Gather<'a> {
         Ok(Self {
             step,
             root: cx.root,
-            home: cx.env.non_empty("HOME").map(Path::new),
             scanner: Scanner::new(cx.root, cx.stats, meter),
             filter: Filter::inputs(&excludes)?,
             seen: Vec::new(),
@@ -57,7 +56,9 @@ impl<'a> Gather<'a> {
 
     /// Scans a place that the step reads, and remembers what was seen.
     pub(super) fn content(&mut self, place: &Place, role: Role) -> Result<Scanned, Error> {
-        let scanned = self.scanner.content(&place.on_disk(self.root), &self.filter)?;
+        let scanned = self
+            .scanner
+            .content(&place.on_disk(self.root), &self.filter)?;
         Ok(self.keep(place, role, scanned))
     }
 
@@ -89,7 +90,10 @@ impl<'a> Gather<'a> {
             }
             OutputKind::Glob(pattern) => place.inside().is_some_and(|path| {
                 let path = path.as_bytes();
-                pattern.as_bytes().strip_prefix(path).is_some_and(|rest| rest.starts_with(b"/"))
+                pattern
+                    .as_bytes()
+                    .strip_prefix(path)
+                    .is_some_and(|rest| rest.starts_with(b"/"))
                     || crate::scan::Pattern::new(pattern).is_ok_and(|pattern| {
                         pattern.matches(
                             place.inside().expect("just looked at"),
@@ -110,11 +114,22 @@ impl<'a> Gather<'a> {
             });
             found.extend(plain.filter_map(absolute_path));
         }
-        found.extend(action.env.values().flatten().filter_map(|value| absolute_path(value)));
+        found.extend(
+            action
+                .env
+                .values()
+                .flatten()
+                .filter_map(|value| absolute_path(value)),
+        );
         found.extend(action.inputs.keys().filter_map(|name| absolute_path(name)));
-        let outputs = action.outputs.iter().map(crate::action::OutputSpec::key_name);
+        let outputs = action
+            .outputs
+            .iter()
+            .map(crate::action::OutputSpec::key_name);
         found.extend(outputs.filter_map(absolute_path));
-        let notes = found.into_iter().map(|path| Note::AbsolutePath(Escaped(path).to_string()));
+        let notes = found
+            .into_iter()
+            .map(|path| Note::AbsolutePath(Escaped(path).to_string()));
         self.notes.extend(notes);
     }
 }
@@ -140,9 +155,20 @@ mod tests {
 
     #[test]
     fn absolute_paths_are_found_where_a_command_would_find_them() {
-        assert_eq!(absolute_path(b"/data/a.csv"), Some(b"/data/a.csv".as_slice()));
+        assert_eq!(
+            absolute_path(b"/data/a.csv"),
+            Some(b"/data/a.csv".as_slice())
+        );
         assert_eq!(absolute_path(b"--in=/data/a"), Some(b"/data/a".as_slice()));
-        for word in ["a/b", "/", "/dev/null", "--prefix=/usr/local", "s/a/b/", "//x", "a=b"] {
+        for word in [
+            "a/b",
+            "/",
+            "/dev/null",
+            "--prefix=/usr/local",
+            "s/a/b/",
+            "//x",
+            "a=b",
+        ] {
             assert_eq!(absolute_path(word.as_bytes()), None, "{word}");
         }
     }

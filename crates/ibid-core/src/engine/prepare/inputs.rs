@@ -23,7 +23,10 @@ pub(super) struct Declared {
 
 /// Resolves the declared inputs.
 pub(super) fn declared(gather: &mut Gather<'_>) -> Result<Declared, Error> {
-    let mut declared = Declared { named: BTreeMap::new(), by_content: Vec::new() };
+    let mut declared = Declared {
+        named: BTreeMap::new(),
+        by_content: Vec::new(),
+    };
     for request in &gather.step.inputs {
         match request {
             InputRequest::Path { place, dir_only } => {
@@ -31,7 +34,9 @@ pub(super) fn declared(gather: &mut Gather<'_>) -> Result<Declared, Error> {
                 if *dir_only {
                     scanned = scanned.require_dir(&place.on_disk(gather.root))?;
                 }
-                declared.named.insert(place.key_name().to_vec(), scanned.content);
+                declared
+                    .named
+                    .insert(place.key_name().to_vec(), scanned.content);
             }
             InputRequest::Glob { pattern } => glob(gather, pattern, &mut declared.named)?,
             InputRequest::ByContent { place, .. } => {
@@ -48,11 +53,21 @@ fn glob(
     pattern: &str,
     named: &mut BTreeMap<Vec<u8>, Content>,
 ) -> Result<(), Error> {
-    let matches = gather.scanner.glob(&Pattern::new(pattern)?, &gather.filter)?;
+    let matches = gather
+        .scanner
+        .glob(&Pattern::new(pattern)?, &gather.filter)?;
     gather.seen.push(matches.seen);
-    let scan = |path: &RelPath| gather.scanner.content(&path.below(gather.root), &gather.filter);
+    let scan = |path: &RelPath| {
+        gather
+            .scanner
+            .content(&path.below(gather.root), &gather.filter)
+    };
     let scanned: Vec<Scanned> = if matches.paths.len() > PARALLEL_FROM {
-        matches.paths.par_iter().map(scan).collect::<Result<_, _>>()?
+        matches
+            .paths
+            .par_iter()
+            .map(scan)
+            .collect::<Result<_, _>>()?
     } else {
         matches.paths.iter().map(scan).collect::<Result<_, _>>()?
     };

@@ -18,7 +18,7 @@ use self::gather::Gather;
 use super::context::Context;
 use super::error::Error;
 use super::event::{Note, Work};
-use crate::action::{Action, KeyRecord, OutputKind, OutputSpec, Platform, Step, StdinRequest};
+use crate::action::{Action, KeyRecord, OutputKind, OutputSpec, Platform, StdinRequest, Step};
 use crate::digest::{BlobId, Key};
 use crate::output::Role;
 use crate::scan::Seen;
@@ -65,17 +65,13 @@ pub fn prepare(step: &Step, cx: &Context<'_>) -> Result<Prepared, Error> {
     prepared
 }
 
-fn resolve(
-    step: &Step,
-    cx: &Context<'_>,
-    meter: &crate::fs::Meter,
-) -> Result<Prepared, Error> {
+fn resolve(step: &Step, cx: &Context<'_>, meter: &crate::fs::Meter) -> Result<Prepared, Error> {
     let mut gather = Gather::new(step, cx, meter)?;
     let env = environment::resolve(step, cx);
     let declared = inputs::declared(&mut gather)?;
     let code = inputs::code(&mut gather)?;
     let command = command::resolve(&mut gather, &env.path())?;
-    let packages = packages::resolve(&mut gather, &command.programs)?;
+    let packages = packages::resolve(&mut gather, &command.programs, &env)?;
     let stdin = stdin(&mut gather)?;
     let start = Start {
         program: command.program,

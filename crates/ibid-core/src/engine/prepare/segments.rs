@@ -39,7 +39,9 @@ fn name_at(word: &[u8], at: usize, names: &[&[u8]]) -> Option<(usize, usize)> {
         !name.is_empty()
             && word[at..].starts_with(name)
             && (at == 0 || is_border(word[at - 1]))
-            && word.get(at + name.len()).is_none_or(|next| is_border(*next))
+            && word
+                .get(at + name.len())
+                .is_none_or(|next| is_border(*next))
     };
     (0..names.len())
         .filter(|index| stands_alone(names[*index]))

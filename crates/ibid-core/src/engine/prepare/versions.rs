@@ -31,12 +31,7 @@ pub(super) fn resolve(
     Ok(outputs)
 }
 
-fn ask(
-    argv: &[Vec<u8>],
-    command: &str,
-    cx: &Context<'_>,
-    start: &Start,
-) -> Result<Vec<u8>, Error> {
+fn ask(argv: &[Vec<u8>], command: &str, cx: &Context<'_>, start: &Start) -> Result<Vec<u8>, Error> {
     let path = start.env.iter().find(|(name, _)| name == "PATH");
     let path = path.map_or(OsStr::new(""), |(_, value)| value);
     let word = argv.first().map(Vec::as_slice).unwrap_or_default();
