@@ -179,7 +179,8 @@ impl Session {
         }
         StatCache::open(StatCacheOptions {
             dir: self.local_dir().map(|local| local.path),
-            probe_dirs: vec![self.dirs.cache().path.clone(), self.dirs.tmp().path.clone()],
+            // Not the store itself, which takes a folder with foreign files for somebody else's.
+            probe_dirs: vec![self.dirs.tmp().path.clone(), self.root.join(".ibid")],
             policy,
             host: Host::this(),
             clock: wall_clock,

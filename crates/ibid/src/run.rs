@@ -18,6 +18,15 @@ use crate::error::Failure;
 use crate::exit;
 use crate::verified::VerifiedByStat;
 
+/// What a request is after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The outcome of a step; with `force` by running it.
+    Execute { force: bool },
+    /// Its key only: the store is not looked at, and nothing is written.
+    MakeKey,
+}
+
 /// Owns what [`engine::Context`] borrows.
 #[derive(Debug)]
 pub(crate) struct Run<'a> {
@@ -41,13 +50,15 @@ impl<'a> Run<'a> {
         context: &'a Context,
         session: &Session,
         root: &Path,
-        force: bool,
+        purpose: Purpose,
     ) -> Result<Self, Failure> {
         let clock = Clock::starting(system_time());
-        let interrupt =
-            Interrupt::new().map_err(|error| Failure::of(exit::IBID_FAILED, &error))?;
+        let interrupt = Interrupt::new().map_err(|error| Failure::of(exit::IBID_FAILED, &error))?;
         let stats = Arc::new(session.stat_cache(false));
-        let mode = session.config.mode.value;
+        let (mode, force) = match purpose {
+            Purpose::Execute { force } => (session.config.mode.value, force),
+            Purpose::MakeKey => (AccessMode::Off, false),
+        };
         let store = open_store(context, session, &stats, mode)?;
         let spool_dir = spool_dir(context, session, mode);
         if session.config.strict.value

@@ -8,18 +8,22 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::{self, Exit};
 use crate::report::Reporter;
-use crate::run::Run;
+use crate::run::{Purpose, Run};
 use crate::{request, signals};
 
 pub(super) fn run(args: ExecArgs, context: &Context) -> Result<Exit, Failure> {
     let root = args.step.makes.root.as_deref();
     let root = root.map(|root| request::asked_root(root, &context.dir));
-    let session = context.session(
-        root.transpose()?,
-        request::overrides(&args.step, &args.run),
-    )?;
+    let session = context.session(root.transpose()?, request::overrides(&args.step, &args.run))?;
     let mut request = request::exec(args.step, &args.run, &context.dir, &session)?;
-    let mut run = Run::new(context, &session, &request.root, request.force)?;
+    let mut run = Run::new(
+        context,
+        &session,
+        &request.root,
+        Purpose::Execute {
+            force: request.force,
+        },
+    )?;
     if request.stdin {
         run.spool_stdin(&mut request.step)?;
     }

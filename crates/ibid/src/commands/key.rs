@@ -12,17 +12,14 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::report::{Reporter, value};
 use crate::request;
-use crate::run::Run;
+use crate::run::{Purpose, Run};
 
 pub(super) fn run(args: KeyArgs, context: &Context) -> Result<Exit, Failure> {
     let root = args.step.makes.root.as_deref();
     let root = root.map(|root| request::asked_root(root, &context.dir));
-    let session = context.session(
-        root.transpose()?,
-        request::overrides(&args.step, &args.run),
-    )?;
+    let session = context.session(root.transpose()?, request::overrides(&args.step, &args.run))?;
     let mut request = request::exec(args.step, &args.run, &context.dir, &session)?;
-    let mut run = Run::new(context, &session, &request.root, false)?;
+    let mut run = Run::new(context, &session, &request.root, Purpose::MakeKey)?;
     if request.stdin {
         run.spool_stdin(&mut request.step)?;
     }

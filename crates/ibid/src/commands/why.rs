@@ -11,7 +11,7 @@ use super::named::{self, unreadable};
 use crate::args::WhyArgs;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 use crate::report::{history, value};
 
 pub(super) fn run(args: &WhyArgs, context: &Context) -> Result<Exit, Failure> {
@@ -43,7 +43,10 @@ fn entries(store: &LocalStore, of: Option<&str>) -> Result<Vec<RunEntry>, Failur
     let Some(word) = of else {
         let newest = store.entries(1).map_err(unreadable)?;
         let newest = newest.into_iter().next();
-        let newest = newest.ok_or_else(|| named::unknown("any run"))?;
+        let newest = newest.ok_or_else(|| {
+            Failure::new(exit::STEP_FAILED, "this cache knows of no run")
+                .hint("`ibid dirs` says where the cache lies")
+        })?;
         return store
             .entries_of(&newest.label, usize::MAX)
             .map_err(unreadable);

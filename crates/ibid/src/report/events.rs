@@ -3,6 +3,7 @@
 //! With `--json` each event is one line of JSON on stderr, because stdout belongs to the command:
 //! an object with `v` (the version of the format, 1) and `event`. Times are in nanoseconds.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -82,9 +83,7 @@ impl Sink for Reporter<'_> {
             Event::WorkEnded => self.console.end(),
             Event::Running { .. } => (self.on_running)(),
             Event::Warning(
-                Warning::Uncached(_)
-                | Warning::Store(_)
-                | Warning::NotStored(NotStored::Store(_)),
+                Warning::Uncached(_) | Warning::Store(_) | Warning::NotStored(NotStored::Store(_)),
             ) => self.cache_failed.store(true, Ordering::Relaxed),
             _ => {}
         }
@@ -107,21 +106,21 @@ fn work_word(work: Work) -> &'static str {
 /// Says in a line how a step went.
 fn outcome_line(outcome: &StepOutcome) -> String {
     match &outcome.decision {
-        Decision::UpToDate { .. } => format!("up to date ({})", HumanDuration(outcome.elapsed)),
+        Decision::UpToDate { .. } => {
+            let code = exit_code(outcome.status);
+            let code = code.trim_end_matches(',');
+            format!("up to date{code} ({})", HumanDuration(outcome.elapsed))
+        }
         Decision::Restored {
             outputs,
             bytes,
             saved,
         } => {
-            let what = match outputs {
-                0 => "cited".to_owned(),
-                outputs => format!(
-                    "restored {}, {}",
-                    people::count(*outputs, "output"),
-                    people::size(*bytes)
-                ),
-            };
-            format!("{what} (saved {})", HumanDuration(*saved))
+            let (outputs, bytes) = (people::count(*outputs, "output"), people::size(*bytes));
+            format!(
+                "restored {outputs}, {bytes} (saved {})",
+                HumanDuration(*saved)
+            )
         }
         Decision::Ran {
             rerun,
@@ -142,13 +141,24 @@ fn ending(status: Status, not_stored: Option<&NotStored>) -> String {
         (Status::Exited(code), Some(NotStored::Failed)) => {
             format!("failed with exit code {code} after")
         }
-        (Status::Exited(_), None) => "ran in".to_owned(),
-        (Status::Exited(_), Some(_)) => "ran, not stored, in".to_owned(),
+        (_, None) => format!("ran{} in", exit_code(status)),
+        (_, Some(_)) => format!("ran{}, not stored, in", exit_code(status)),
+    }
+}
+
+/// Names an exit code that is not the usual one.
+fn exit_code(status: Status) -> String {
+    match status {
+        Status::Exited(code) if code != 0 => format!(", exit code {code},"),
+        _ => String::new(),
     }
 }
 
 /// Says in a few words why a step ran.
 pub(crate) fn reason(rerun: &Rerun) -> String {
+    if rerun.triggers == BTreeSet::from([Trigger::New]) {
+        return "no earlier run".to_owned();
+    }
     if rerun.changes.is_empty() {
         return match (rerun.reason.as_str(), rerun.triggers.first()) {
             ("", None) => "no stored result".to_owned(),
