@@ -16,6 +16,7 @@ use ibid_core::store::{Access, LinkMode, LocalStore, OpenError};
 use crate::context::{Context, Session, store_failure, system_time};
 use crate::error::Failure;
 use crate::exit;
+use crate::report::people;
 use crate::verified::VerifiedByStat;
 
 /// What a request is after.
@@ -39,6 +40,8 @@ pub(crate) struct Run<'a> {
     clock: Clock,
     pub(crate) interrupt: Interrupt,
     access: engine::Access,
+    /// Why the result of a run will not be stored, if that is known before.
+    pub(crate) caveat: Option<String>,
     /// Keeps spooled standard input until the run is over.
     stdin: Option<File>,
 }
@@ -59,14 +62,8 @@ impl<'a> Run<'a> {
             Purpose::Execute { force } => (session.config.mode.value, force),
             Purpose::MakeKey => (AccessMode::Off, false),
         };
-        let store = open_store(context, session, &stats, mode)?;
+        let (store, caveat) = open_store(session, &stats, mode)?;
         let spool_dir = spool_dir(context, session, mode);
-        if session.config.strict.value
-            && let Some(store) = &store
-            && store.is_writable()
-        {
-            require_writable(store.dir(), &session.dirs.tmp().path)?;
-        }
         Ok(Self {
             context,
             root: root.to_owned(),
@@ -91,6 +88,7 @@ impl<'a> Run<'a> {
                 // Every child of this process is started by the library.
                 orphans: Orphans::Adopt,
             },
+            caveat,
             stdin: None,
         })
     }
@@ -127,32 +125,51 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Opens the store, and says why nothing can be stored in it where that is so.
 fn open_store(
-    context: &Context,
     session: &Session,
     stats: &Arc<StatCache>,
     mode: AccessMode,
-) -> Result<Option<LocalStore>, Failure> {
-    let access = match mode {
-        AccessMode::Off => return Ok(None),
-        AccessMode::ReadOnly => Access::ReadOnly,
-        AccessMode::ReadWrite | AccessMode::WriteOnly => Access::ReadWrite,
+) -> Result<(Option<LocalStore>, Option<String>), Failure> {
+    let dir = &session.dirs.cache().path;
+    let writes = matches!(mode, AccessMode::ReadWrite | AccessMode::WriteOnly);
+    let caveat = match mode {
+        AccessMode::Off => return Ok((None, None)),
+        _ if writes => unwritable(dir),
+        _ => None,
+    };
+    if let Some(caveat) = caveat.as_ref().filter(|_| session.config.strict.value) {
+        return Err(Failure::new(exit::IBID_FAILED, caveat).hint(
+            "`--cache-dir DIR` uses another cache; without `--strict` the command runs uncached",
+        ));
+    }
+    let access = match &caveat {
+        None if writes => Access::ReadWrite,
+        _ => Access::ReadOnly,
     };
     let verified = VerifiedByStat {
         stats: Arc::clone(stats),
-        store: session.dirs.cache().path.clone(),
+        store: dir.clone(),
     };
     match session.open_store(access, Arc::new(verified)) {
-        Ok(store) => Ok(Some(store)),
+        Ok(store) => Ok((Some(store), caveat)),
         Err(error @ OpenError::Io(_)) if !session.config.strict.value => {
-            let reason = engine::chain(&error);
-            context
-                .console
-                .warn(&format!("{reason}; running without a cache"));
-            Ok(None)
+            Ok((None, caveat.or_else(|| Some(engine::chain(&error)))))
         }
         Err(error) => Err(store_failure(&error)),
     }
+}
+
+/// Says why nothing can be stored in `dir`, which is made if it is missing. Hits come from a store
+/// that cannot be written all the same.
+fn unwritable(dir: &Path) -> Option<String> {
+    if Signature::of(dir).is_err()
+        && let Err(error) = fs::create_dirs(dir, None)
+    {
+        return Some(engine::chain(&error));
+    }
+    let shown = people::path(dir);
+    (!fs::walk::may_write_in(dir)).then(|| format!("the cache `{shown}` cannot be written"))
 }
 
 /// Returns a folder that exists: the one of the settings, made where the store may be written,
@@ -168,18 +185,6 @@ fn spool_dir(context: &Context, session: &Session, mode: AccessMode) -> PathBuf 
     system
         .filter(|dir| dir.is_absolute() && is_dir(dir))
         .unwrap_or_else(|| "/tmp".into())
-}
-
-/// With `--strict` nothing runs that could not be stored.
-fn require_writable(store: &Path, tmp: &Path) -> Result<(), Failure> {
-    fs::create_dirs(store, None)
-        .and_then(|()| fs::unnamed_file(store))
-        .and_then(|_| fs::create_dirs(tmp, None))
-        .map_err(|error| {
-            Failure::of(exit::IBID_FAILED, &error).hint(
-                "`--cache-dir DIR` uses another cache; without `--strict` the command runs uncached",
-            )
-        })
 }
 
 fn user_name(context: &Context) -> Option<String> {

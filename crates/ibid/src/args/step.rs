@@ -19,7 +19,6 @@ pub(crate) struct StepArgs {
 /// What the result depends on.
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "What it depends on")]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct NeedArgs {
     /// A file, folder or quoted pattern that the command reads (`data/`, 'src/**/*.h').
     #[arg(short, long, value_name = "PATH|GLOB")]

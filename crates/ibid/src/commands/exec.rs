@@ -28,9 +28,15 @@ pub(super) fn run(args: ExecArgs, context: &Context) -> Result<Exit, Failure> {
         run.spool_stdin(&mut request.step)?;
     }
     let interrupt = run.interrupt.clone();
-    // Before the command runs nothing needs more than the default: to end.
-    let forward = move || signals::forward_to(&interrupt);
-    let reporter = Reporter::new(&context.console, request.explain, &forward);
+    let on_running = || {
+        // Before the command runs nothing needs more than the default: to end.
+        signals::forward_to(&interrupt);
+        if let Some(caveat) = &run.caveat {
+            let warning = format!("{caveat}; running without storing the result");
+            context.console.warn(&warning);
+        }
+    };
+    let reporter = Reporter::new(&context.console, request.explain, &on_running);
     let outcome = engine::step(&request.step, &run.engine(&reporter));
     context.console.end();
     match outcome {

@@ -23,13 +23,13 @@ pub(super) fn run(args: &HashArgs, context: &Context) -> Result<Exit, Failure> {
     context.console.begin("hashing", &meter);
     let mut listed = Vec::new();
     for path in &args.paths {
-        let content = content(&scanner, &context.dir.join(path), path, args.tree)?;
+        let found = content_of(&scanner, &context.dir.join(path), path, args.tree)?;
         if context.console.is_json() {
-            let mut entry = value::content_json(content.resolved());
+            let mut entry = value::content_json(found.resolved());
             entry["path"] = people::path(path).into();
             listed.push(entry);
         } else {
-            let line = format!("{}  {}\n", hex(&content), people::path(path));
+            let line = format!("{}  {}\n", hex(&found), people::path(path));
             context.console.data(line.as_bytes())?;
         }
     }
@@ -40,8 +40,8 @@ pub(super) fn run(args: &HashArgs, context: &Context) -> Result<Exit, Failure> {
     Ok(Exit::OK)
 }
 
-fn content(
-    scanner: &Scanner<'_>,
+fn content_of(
+    scan: &Scanner<'_>,
     path: &Path,
     typed: &Path,
     tree: bool,
@@ -53,7 +53,7 @@ fn content(
                 .hint("`--tree` hashes folders with everything below them"),
         );
     }
-    let hashed = Filter::inputs(&[]).and_then(|filter| scanner.content(path, &filter));
+    let hashed = Filter::inputs(&[]).and_then(|filter| scan.content(path, &filter));
     match hashed {
         Ok(scanned) => Ok(scanned.content),
         Err(error) => Err(scan_failure(&error)),

@@ -19,6 +19,8 @@ mod why;
 
 use std::ffi::OsString;
 
+use ibid_core::environ::EnvSnapshot;
+
 use crate::args::{self, Asked, GlobalArgs, Verb};
 use crate::context::Context;
 use crate::error::Failure;
@@ -30,7 +32,7 @@ pub(crate) fn dispatch(words: Vec<OsString>) -> Result<Exit, Failure> {
     let verb = match args::parse(words)? {
         Asked::Verb(verb) => verb,
         Asked::Text(text) => {
-            let console = Console::new(&GlobalArgs::default(), &Default::default());
+            let console = Console::new(&GlobalArgs::default(), &EnvSnapshot::default());
             return console.data(text.as_bytes()).map(|()| Exit::OK);
         }
     };

@@ -23,7 +23,7 @@ pub(super) fn run(args: &RestoreArgs, context: &Context) -> Result<Exit, Failure
     let meter = Arc::new(Meter::new());
     let dir = context.dir.join(&args.to);
     let now: Timestamp = wall_clock();
-    let restorer = Restorer {
+    let from_store = Restorer {
         store: &store,
         digests: Digests {
             stats: &stats,
@@ -39,7 +39,7 @@ pub(super) fn run(args: &RestoreArgs, context: &Context) -> Result<Exit, Failure
         },
     };
     context.console.begin("restoring", &meter);
-    let restored = restorer.restore_to(&dir, &result.outcome.outputs);
+    let restored = from_store.restore_to(&dir, &result.outcome.outputs);
     context.console.end();
     let restored = restored.map_err(|error| failure(&error))?;
     if context.console.is_json() {

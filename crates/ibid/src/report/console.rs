@@ -135,15 +135,19 @@ impl Console {
     pub(crate) fn warn(&self, text: &str) {
         if self.json {
             if self.first_time(text) {
-                self.event(&serde_json::json!({"event": "warning", "text": text}));
+                self.event(
+                    &serde_json::json!({"event": "warning", "warning": "cache", "text": text}),
+                );
             }
         } else if self.first_time(text) {
             self.line(WARNING, "warning:", text);
         }
     }
 
-    /// Writes one event to stderr as a line of JSON.
+    /// Writes one event to stderr as a line of JSON, with the version of the format.
     pub(crate) fn event(&self, event: &serde_json::Value) {
+        let mut event = event.clone();
+        event["v"] = 1.into();
         self.pass_err(format!("{event}\n").as_bytes());
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ibid_core::action::{HumanDuration, Trigger};
+use ibid_core::action::{Change, HumanDuration, Trigger};
 use ibid_core::engine::{
     Decision, Event, NotStored, Note, Rerun, Sink, StepOutcome, Warning, Work,
 };
@@ -49,8 +49,7 @@ impl<'a> Reporter<'a> {
     }
 
     fn json(&self, event: &Event<'_>) {
-        if let Some(mut event) = event_json(event) {
-            event["v"] = 1.into();
+        if let Some(event) = event_json(event) {
             self.console.event(&event);
         }
     }
@@ -155,7 +154,7 @@ fn exit_code(status: Status) -> String {
 }
 
 /// Says in a few words why a step ran.
-pub(crate) fn reason(rerun: &Rerun) -> String {
+fn reason(rerun: &Rerun) -> String {
     if rerun.triggers == BTreeSet::from([Trigger::New]) {
         return "no earlier run".to_owned();
     }
@@ -166,11 +165,11 @@ pub(crate) fn reason(rerun: &Rerun) -> String {
             (reason, _) => reason.to_owned(),
         };
     }
-    let of_components: Vec<_> = rerun.changes.iter().map(|c| c.trigger()).collect();
+    let of_components: Vec<_> = rerun.changes.iter().map(Change::trigger).collect();
     let mut words: Vec<_> = of_components.iter().map(|trigger| trigger.word()).collect();
     words.sort_unstable();
     words.dedup();
-    let titles: Vec<_> = rerun.changes.iter().map(|change| change.title()).collect();
+    let titles: Vec<_> = rerun.changes.iter().map(Change::title).collect();
     let mut text = format!(
         "{} changed: {}",
         words.join(", "),
@@ -184,7 +183,7 @@ pub(crate) fn reason(rerun: &Rerun) -> String {
 }
 
 /// Prints why a step runs, with every component that changed.
-pub(crate) fn explanation(rerun: &Rerun) -> String {
+fn explanation(rerun: &Rerun) -> String {
     let triggers: Vec<_> = rerun
         .triggers
         .iter()
@@ -237,7 +236,7 @@ fn event_json(event: &Event<'_>) -> Option<Value> {
 }
 
 /// Returns why a step runs as JSON.
-pub(crate) fn rerun_json(rerun: &Rerun) -> Value {
+fn rerun_json(rerun: &Rerun) -> Value {
     let triggers: Vec<_> = rerun
         .triggers
         .iter()
@@ -321,7 +320,7 @@ fn warning_word(warning: &Warning) -> &'static str {
 mod tests {
     use std::time::Duration;
 
-    use ibid_core::action::{Change, ComponentKind, ComponentName};
+    use ibid_core::action::{ComponentKind, ComponentName};
     use ibid_core::digest::{Digest, Key};
 
     use super::*;

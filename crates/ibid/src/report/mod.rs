@@ -12,4 +12,4 @@ mod progress;
 pub(crate) mod value;
 
 pub(crate) use self::console::Console;
-pub(crate) use self::events::{Reporter, explanation, reason, rerun_json};
+pub(crate) use self::events::Reporter;

@@ -22,13 +22,13 @@ pub(crate) fn component(component: &Component) -> String {
 pub(crate) fn change(change: &Change) -> String {
     let title = change.title();
     match (&change.old, &change.new) {
-        (Some(old), Some(new)) => match inner_changes(old, new) {
-            Some(inner) => format!("{title}: {inner}"),
-            None => {
+        (Some(old), Some(new)) => {
+            let changed = inner_changes(old, new).unwrap_or_else(|| {
                 let (old, new) = (short(change.kind, old), short(change.kind, new));
-                format!("{title}: {old} → {new}")
-            }
-        },
+                format!("{old} → {new}")
+            });
+            format!("{title}: {changed}")
+        }
         (None, Some(new)) => format!("{title}: new, {}", short(change.kind, new)),
         (Some(old), None) => format!("{title}: gone, was {}", short(change.kind, old)),
         (None, None) => title,
