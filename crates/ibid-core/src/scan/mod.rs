@@ -19,7 +19,7 @@ pub mod stat_cache;
 mod walk;
 
 pub use content::{Globbed, Scanned, ScannedTree};
-pub use error::{ScanError};
+pub use error::ScanError;
 pub use filter::{Filter, Pattern};
 pub use operand::{Implied, implied_paths, is_python, script_operand};
 pub use program::{Program, ProgramError, SearchPath};
