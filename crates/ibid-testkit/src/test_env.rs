@@ -85,6 +85,7 @@ impl TestEnv {
             .env("HOME", self.dir.join("home"))
             .env("XDG_CONFIG_HOME", self.dir.join("config"))
             .env("XDG_CACHE_HOME", self.dir.join("cache"))
+            .env("TZ", "UTC")
             .env("TMPDIR", self.dir.join("tmp"))
             .current_dir(self.work(""))
             .stdin(std::process::Stdio::null());

@@ -53,6 +53,12 @@ impl Failure {
         self
     }
 
+    /// Adds a cause in words.
+    pub(crate) fn cause(mut self, cause: impl Into<String>) -> Self {
+        self.causes.push(cause.into());
+        self
+    }
+
     /// Adds the line of a file that is at fault; it may have several lines, and stands as it is.
     pub(crate) fn excerpt(mut self, excerpt: impl Into<String>) -> Self {
         self.excerpt = Some(excerpt.into());

@@ -3,12 +3,14 @@
 //! With `--json` each event is one line of JSON on stderr, because stdout belongs to the command:
 //! an object with `v` (the version of the format, 1) and `event`. Times are in nanoseconds.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ibid_core::action::{HumanDuration, Trigger};
-use ibid_core::engine::event::{Event, Note, Sink, Warning, Work};
-use ibid_core::engine::outcome::{Decision, NotStored, Rerun, StepOutcome};
+use ibid_core::engine::{
+    Decision, Event, NotStored, Note, Rerun, Sink, StepOutcome, Warning, Work,
+};
 use ibid_core::exec::{Status, Stream};
 use serde_json::{Value, json};
 
@@ -22,6 +24,7 @@ pub(crate) struct Reporter<'a> {
     console: &'a Console,
     explain: bool,
     on_running: &'a (dyn Fn() + Sync),
+    cache_failed: AtomicBool,
 }
 
 impl<'a> Reporter<'a> {
@@ -36,7 +39,13 @@ impl<'a> Reporter<'a> {
             console,
             explain,
             on_running,
+            cache_failed: AtomicBool::new(false),
         }
+    }
+
+    /// Says whether the cache was at fault in anything that was told.
+    pub(crate) fn cache_failed(&self) -> bool {
+        self.cache_failed.load(Ordering::Relaxed)
     }
 
     fn json(&self, event: &Event<'_>) {
@@ -70,21 +79,12 @@ impl Sink for Reporter<'_> {
                     Stream::Stderr => self.console.pass_err(bytes),
                 };
             }
-            Event::WorkBegan { work, meter } => {
-                if let Some(progress) = self.console.progress() {
-                    let meter = Arc::clone(meter);
-                    progress.begin(
-                        work_word(*work),
-                        Box::new(move || (meter.done(), meter.total())),
-                    );
-                }
-            }
-            Event::WorkEnded => {
-                if let Some(progress) = self.console.progress() {
-                    progress.end();
-                }
-            }
+            Event::WorkBegan { work, meter } => self.console.begin(work_word(*work), meter),
+            Event::WorkEnded => self.console.end(),
             Event::Running { .. } => (self.on_running)(),
+            Event::Warning(
+                Warning::Uncached(_) | Warning::Store(_) | Warning::NotStored(NotStored::Store(_)),
+            ) => self.cache_failed.store(true, Ordering::Relaxed),
             _ => {}
         }
         if self.console.is_json() {
@@ -106,21 +106,21 @@ fn work_word(work: Work) -> &'static str {
 /// Says in a line how a step went.
 fn outcome_line(outcome: &StepOutcome) -> String {
     match &outcome.decision {
-        Decision::UpToDate { .. } => format!("up to date ({})", HumanDuration(outcome.elapsed)),
+        Decision::UpToDate { .. } => {
+            let code = exit_code(outcome.status);
+            let code = code.trim_end_matches(',');
+            format!("up to date{code} ({})", HumanDuration(outcome.elapsed))
+        }
         Decision::Restored {
             outputs,
             bytes,
             saved,
         } => {
-            let what = match outputs {
-                0 => "cited".to_owned(),
-                outputs => format!(
-                    "restored {}, {}",
-                    people::count(*outputs, "output"),
-                    people::size(*bytes)
-                ),
-            };
-            format!("{what} (saved {})", HumanDuration(*saved))
+            let (outputs, bytes) = (people::count(*outputs, "output"), people::size(*bytes));
+            format!(
+                "restored {outputs}, {bytes} (saved {})",
+                HumanDuration(*saved)
+            )
         }
         Decision::Ran {
             rerun,
@@ -141,13 +141,24 @@ fn ending(status: Status, not_stored: Option<&NotStored>) -> String {
         (Status::Exited(code), Some(NotStored::Failed)) => {
             format!("failed with exit code {code} after")
         }
-        (Status::Exited(_), None) => "ran in".to_owned(),
-        (Status::Exited(_), Some(_)) => "ran, not stored, in".to_owned(),
+        (_, None) => format!("ran{} in", exit_code(status)),
+        (_, Some(_)) => format!("ran{}, not stored, in", exit_code(status)),
+    }
+}
+
+/// Names an exit code that is not the usual one.
+fn exit_code(status: Status) -> String {
+    match status {
+        Status::Exited(code) if code != 0 => format!(", exit code {code},"),
+        _ => String::new(),
     }
 }
 
 /// Says in a few words why a step ran.
 pub(crate) fn reason(rerun: &Rerun) -> String {
+    if rerun.triggers == BTreeSet::from([Trigger::New]) {
+        return "no earlier run".to_owned();
+    }
     if rerun.changes.is_empty() {
         return match (rerun.reason.as_str(), rerun.triggers.first()) {
             ("", None) => "no stored result".to_owned(),
@@ -174,7 +185,11 @@ pub(crate) fn reason(rerun: &Rerun) -> String {
 
 /// Prints why a step runs, with every component that changed.
 pub(crate) fn explanation(rerun: &Rerun) -> String {
-    let triggers: Vec<_> = rerun.triggers.iter().map(|trigger| trigger.word()).collect();
+    let triggers: Vec<_> = rerun
+        .triggers
+        .iter()
+        .map(|trigger| trigger.word())
+        .collect();
     let mut text = format!("ibid: runs because of: {}", triggers.join(", "));
     if !rerun.reason.is_empty() {
         let _ = write!(text, " ({})", rerun.reason);
@@ -223,7 +238,11 @@ fn event_json(event: &Event<'_>) -> Option<Value> {
 
 /// Returns why a step runs as JSON.
 pub(crate) fn rerun_json(rerun: &Rerun) -> Value {
-    let triggers: Vec<_> = rerun.triggers.iter().map(|trigger| trigger.word()).collect();
+    let triggers: Vec<_> = rerun
+        .triggers
+        .iter()
+        .map(|trigger| trigger.word())
+        .collect();
     let changes: Vec<_> = rerun.changes.iter().map(value::change_json).collect();
     json!({
         "triggers": triggers,

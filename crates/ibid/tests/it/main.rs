@@ -1,6 +1,9 @@
 //! The command line as a user meets it: the built binary, in an environment of its own.
 
 mod arguments;
+mod hash;
+mod settings;
+mod stored;
 
 use ibid_testkit::TestEnv;
 
