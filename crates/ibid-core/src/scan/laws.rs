@@ -105,9 +105,13 @@ impl Bench {
 
 /// Sets both times of a file, as `touch -d` does.
 fn set_time(path: &Path, seconds: i64) {
+    set_stamp(path, Timestamp { seconds, nanos: 5 });
+}
+
+fn set_stamp(path: &Path, stamp: Timestamp) {
     let stamp = rustix::fs::Timespec {
-        tv_sec: seconds,
-        tv_nsec: 5,
+        tv_sec: stamp.seconds,
+        tv_nsec: stamp.nanos.into(),
     };
     let times = rustix::fs::Timestamps {
         last_access: stamp,
@@ -314,6 +318,60 @@ fn an_old_file_is_read_once_and_known_in_the_next_process() {
     assert_eq!(digest(&bench), Digest::of(b"text"));
     let read = bench.meter.done() - read_before;
     assert!(!settled || read == 0, "an unchanged file was read again");
+}
+
+#[test]
+fn a_file_whose_status_differs_in_anything_is_not_known() {
+    let bench = Bench::new();
+    let path = bench.put("a", "one");
+    let stats = bench.stats();
+    let signature = Signature::of(&path).unwrap();
+    let fs = stats.file_system(&path, signature.device).unwrap();
+    stats.remember(&signature, &fs, Digest::of(b"one"), Origin::Private);
+    assert_eq!(stats.known(&signature, &fs).is_some(), stats.believes(&fs));
+    let later = |mut stamp: Timestamp| {
+        stamp.nanos ^= 1;
+        stamp
+    };
+    for other in [
+        Signature {
+            device: signature.device + 1,
+            ..signature
+        },
+        Signature {
+            inode: signature.inode + 1,
+            ..signature
+        },
+        Signature {
+            size: signature.size + 1,
+            ..signature
+        },
+        Signature {
+            mtime: later(signature.mtime),
+            ..signature
+        },
+        Signature {
+            ctime: later(signature.ctime),
+            ..signature
+        },
+        Signature {
+            mode: signature.mode ^ 0o100,
+            ..signature
+        },
+    ] {
+        assert_eq!(stats.known(&other, &fs), None, "{other:?}");
+    }
+    // The same on disk: ctime gives the edit away.
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    std::io::Write::write_all(&mut &file, b"two").unwrap();
+    set_stamp(&path, signature.mtime);
+    assert_eq!(Signature::of(&path).unwrap().mtime, signature.mtime);
+    let root = bench.root();
+    let scanner = Scanner::new(&root, &stats, &bench.meter);
+    assert_eq!(
+        scanner.file_digest(&path).unwrap().digest,
+        Digest::of(b"two")
+    );
 }
 
 #[test]
