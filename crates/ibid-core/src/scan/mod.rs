@@ -7,6 +7,8 @@
 mod content;
 mod error;
 mod filter;
+#[cfg(test)]
+mod laws;
 mod operand;
 mod program;
 pub mod programs;
