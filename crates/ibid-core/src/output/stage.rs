@@ -22,13 +22,11 @@ use crate::store::{LinkMode, LocalStore};
 use crate::tree::{Entry, RelPath};
 
 /// Why files were copied although hard links were asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkRefusal {
     /// Root may write what is read-only, and so would edit the store.
-    #[error("root may write read-only files, and so could edit the store")]
     Root,
     /// The file system does not allow it, or the store lies on another one.
-    #[error("the store and the outputs do not lie on one file system that can link")]
     FileSystem,
 }
 
@@ -187,8 +185,13 @@ impl<'a> Staging<'a> {
         let on_disk = dir.path_of(&path);
         let created = dir.create_file(&path)?;
         let target = (&created, on_disk.as_path());
+        // What cannot be a hard link may still share its blocks.
+        let mode = match self.link_mode {
+            LinkMode::Copy => LinkMode::Copy,
+            LinkMode::Reflink | LinkMode::Hard => LinkMode::Reflink,
+        };
         self.store
-            .export((&file.blob, file.size), self.link_mode, target, self.meter)
+            .export((&file.blob, file.size), mode, target, self.meter)
             .map_err(RestoreError::Blob)?;
         let mode = if file.executable { 0o755 } else { 0o644 };
         set_mode(&created, mode & !umask(), &on_disk)?;
