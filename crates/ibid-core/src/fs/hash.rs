@@ -1,0 +1,232 @@
+//! Hashing open files: by reading, never by mapping.
+//!
+//! A mapped file that somebody cuts short ends in SIGBUS, so everything goes through `pread`.
+//! Large files are cut into the subtrees that BLAKE3 itself defines; each is read into a buffer
+//! that stays in the cache of one core and is hashed there, so reading is parallel too.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use blake3::hazmat::{self, ChainingValue, HasherExt as _};
+
+use super::{IoContext as _, Meter, PathError};
+use crate::digest::Digest;
+
+/// From this size on, several threads are worth their start.
+const PARALLEL_FROM: u64 = 1 << 20;
+
+/// What one thread reads and hashes at a time: a power of two, so that it is a whole subtree.
+const PIECE: u64 = 256 << 10;
+
+/// Threads stay within one window, so that a disk sees nearly sequential reads.
+const WINDOW: u64 = 128 << 20;
+
+/// How many threads may hash one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threads {
+    /// The calling one, because others hash other files.
+    One,
+    /// All of the pool, if the file is large enough.
+    Many,
+}
+
+/// A file could not be hashed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HashError {
+    /// It could not be read.
+    #[error(transparent)]
+    Io(#[from] PathError),
+    /// It grew or shrank meanwhile.
+    #[error("`{}` changed its size while it was read", .0.display())]
+    SizeChanged(PathBuf),
+}
+
+/// Hashes the `size` bytes of an open regular file, from its start, whatever its offset.
+/// `size` is that of a signature taken after opening; more or fewer bytes are an error.
+pub fn hash_open(
+    file: &File,
+    path: &Path,
+    size: u64,
+    threads: Threads,
+    meter: &Meter,
+) -> Result<Digest, HashError> {
+    let source = Source { file, path, meter };
+    if threads == Threads::Many && size >= PARALLEL_FROM {
+        let digest = source.root(size)?;
+        source.expect_end(size)?;
+        return Ok(digest);
+    }
+    let mut hasher = blake3::Hasher::new();
+    let mut done = 0;
+    // One byte more than is expected: a short count is the end of a regular file, so that a
+    // small file takes one call.
+    while done <= size {
+        let want = (size + 1 - done).min(PIECE);
+        let got = with_buffer(want, |buffer| {
+            let got = file.read_at(buffer, done).context("read", path)?;
+            hasher.update(&buffer[..got]);
+            Ok(got as u64)
+        })?;
+        done += got;
+        meter.add_done(got);
+        if got == 0 || (got < want && done == size) {
+            break;
+        }
+    }
+    if done != size {
+        return Err(HashError::SizeChanged(path.to_owned()));
+    }
+    Ok(Digest::from_bytes(*hasher.finalize().as_bytes()))
+}
+
+struct Source<'a> {
+    file: &'a File,
+    path: &'a Path,
+    meter: &'a Meter,
+}
+
+impl Source<'_> {
+    /// Hashes a file of more than one piece.
+    fn root(&self, size: u64) -> Result<Digest, HashError> {
+        let left = hazmat::left_subtree_len(size);
+        let (left, right) = self.both(0, left, size - left)?;
+        let root = hazmat::merge_subtrees_root(&left, &right, hazmat::Mode::Hash);
+        Ok(Digest::from_bytes(*root.as_bytes()))
+    }
+
+    fn subtree(&self, offset: u64, len: u64) -> Result<ChainingValue, HashError> {
+        if len <= PIECE {
+            return self.piece(offset, len);
+        }
+        let left = hazmat::left_subtree_len(len);
+        let (left, right) = self.both(offset, left, len - left)?;
+        Ok(hazmat::merge_subtrees_non_root(
+            &left,
+            &right,
+            hazmat::Mode::Hash,
+        ))
+    }
+
+    /// Hashes two neighbours: the depth of this recursion is the logarithm of the size.
+    fn both(
+        &self,
+        offset: u64,
+        left: u64,
+        right: u64,
+    ) -> Result<(ChainingValue, ChainingValue), HashError> {
+        let middle = offset + left;
+        if left + right > WINDOW {
+            return Ok((self.subtree(offset, left)?, self.subtree(middle, right)?));
+        }
+        let (left, right) = rayon::join(
+            || self.subtree(offset, left),
+            || self.subtree(middle, right),
+        );
+        Ok((left?, right?))
+    }
+
+    fn piece(&self, offset: u64, len: u64) -> Result<ChainingValue, HashError> {
+        with_buffer(len, |buffer| {
+            let mut done = 0;
+            while done < buffer.len() {
+                let at = offset + done as u64;
+                let got = self
+                    .file
+                    .read_at(&mut buffer[done..], at)
+                    .context("read", self.path)?;
+                if got == 0 {
+                    return Err(HashError::SizeChanged(self.path.to_owned()));
+                }
+                done += got;
+            }
+            self.meter.add_done(len);
+            let mut hasher = blake3::Hasher::new();
+            hasher.set_input_offset(offset);
+            hasher.update(buffer);
+            Ok(hasher.finalize_non_root())
+        })
+    }
+
+    fn expect_end(&self, size: u64) -> Result<(), HashError> {
+        let more = self
+            .file
+            .read_at(&mut [0], size)
+            .context("read", self.path)?;
+        if more > 0 {
+            return Err(HashError::SizeChanged(self.path.to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// Lends the first `len` bytes of this thread's buffer.
+fn with_buffer<T>(
+    len: u64,
+    use_it: impl FnOnce(&mut [u8]) -> Result<T, HashError>,
+) -> Result<T, HashError> {
+    thread_local! {
+        static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    let len = usize::try_from(len).expect("a piece fits in memory");
+    BUFFER.with_borrow_mut(|buffer| {
+        if buffer.len() < len {
+            buffer.resize(len, 0);
+        }
+        use_it(&mut buffer[..len])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ibid_testkit::TempDir;
+
+    fn file_of(dir: &TempDir, bytes: &[u8]) -> (File, PathBuf) {
+        let path = dir.join("file");
+        #[expect(clippy::disallowed_methods, reason = "a test makes its own files")]
+        std::fs::write(&path, bytes).unwrap();
+        #[expect(clippy::disallowed_methods, reason = "a test opens its own files")]
+        let file = File::open(&path).unwrap();
+        (file, path)
+    }
+
+    #[test]
+    fn every_size_and_thread_count_gives_the_plain_hash() {
+        let dir = TempDir::new();
+        let bytes: Vec<u8> = (0..5_000_003_u32).map(|i| (i * 31 % 251) as u8).collect();
+        for size in [
+            0,
+            1,
+            1024,
+            262_143,
+            262_144,
+            262_145,
+            1 << 20,
+            (1 << 20) + 1,
+            5_000_003,
+        ] {
+            let (file, path) = file_of(&dir, &bytes[..size]);
+            for threads in [Threads::One, Threads::Many] {
+                let meter = Meter::new();
+                let digest = hash_open(&file, &path, size as u64, threads, &meter).unwrap();
+                assert_eq!(digest, Digest::of(&bytes[..size]), "{size} {threads:?}");
+                assert_eq!(meter.done(), size as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_grew_or_shrank_is_noticed() {
+        let dir = TempDir::new();
+        let (file, path) = file_of(&dir, &vec![1; 3 << 20]);
+        for size in [0, 5, (3 << 20) - 1, (3 << 20) + 1, 1 << 30] {
+            for threads in [Threads::One, Threads::Many] {
+                let outcome = hash_open(&file, &path, size, threads, &Meter::new());
+                assert!(matches!(outcome, Err(HashError::SizeChanged(_))), "{size}");
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Files of fixed-size slots, read and written by position, shared by many processes.
+//!
+//! No lock and no mapping: a reader may see a torn slot, and a writer may lose against another.
+//! So every slot must carry its own checksum, and its loss must not matter.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use rustix::fs::{CWD, Mode, OFlags, Timespec, Timestamps, UTIME_NOW};
+
+use super::{Signature, Timestamp};
+
+/// An open file of slots.
+#[derive(Debug)]
+pub struct SlotFile {
+    file: File,
+    inode: u64,
+}
+
+impl SlotFile {
+    /// Opens the file for reading and writing, or for reading where it may not be written.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let open = |access| rustix::fs::openat(CWD, path, access | flags, Mode::empty());
+        let file: File = match open(OFlags::RDWR) {
+            Ok(file) => file,
+            Err(rustix::io::Errno::ACCESS | rustix::io::Errno::ROFS) => open(OFlags::RDONLY)?,
+            Err(error) => return Err(error.into()),
+        }
+        .into();
+        let stat = rustix::fs::fstat(&file)?;
+        if !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        Ok(Self {
+            file,
+            inode: stat.st_ino,
+        })
+    }
+
+    /// Returns the length in bytes.
+    pub fn len(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    /// Says whether nothing is in it.
+    pub fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Says whether `path` names another file than this one.
+    pub fn was_replaced(&self, path: &Path) -> bool {
+        !Signature::of_link(path).is_ok_and(|signature| signature.inode == self.inode)
+    }
+
+    /// Fills `buffer` from `offset`; a file that ends before is an error.
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
+    }
+
+    /// Writes `bytes` at `offset`.
+    pub fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_all_at(bytes, offset)
+    }
+}
+
+/// Puts a new file with these bytes at `path`, by way of a private name beside it.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(|_| io::Error::from(io::ErrorKind::Unsupported))?;
+    let name = format!("new-{:032x}", u128::from_le_bytes(random));
+    let private = path.with_file_name(name);
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let file: File = rustix::fs::openat(CWD, &private, flags, Mode::RUSR | Mode::WUSR)?.into();
+    let written = file
+        .write_all_at(bytes, 0)
+        .and_then(|()| rustix::fs::rename(&private, path).map_err(io::Error::from));
+    if written.is_err() {
+        // What stays behind is small, and nobody reads it.
+        let _ = rustix::fs::unlink(&private);
+    }
+    written
+}
+
+/// Makes a directory, and those above it, for the caller alone.
+pub fn make_private_dir(dir: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+}
+
+/// Sets the modification time of the file at `path`, which is made if it is not there, to the
+/// file system's own now, and returns that.
+pub fn touch(path: &Path) -> io::Result<Timestamp> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let file: File =
+        rustix::fs::openat(CWD, path, flags | OFlags::NONBLOCK, Mode::RUSR | Mode::WUSR)?.into();
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: UTIME_NOW,
+    };
+    rustix::fs::futimens(
+        &file,
+        &Timestamps {
+            last_access: now,
+            last_modification: now,
+        },
+    )?;
+    Signature::of_open(&file, path)
+        .map(|signature| signature.mtime)
+        .map_err(|error| error.source)
+}

@@ -1,0 +1,395 @@
+//! Outputs into the store, after the process has ended.
+//!
+//! ```text
+//! find ──▶ Found ──▶ capture ──▶ Stored | Unstable
+//!  every declared output is there,   bytes hashed as they are copied;
+//!  and of its kind                   everything looked at again afterwards
+//! ```
+//!
+//! Trees are taken whole: no ignore list, links as links, empty directories too. A file whose
+//! status changed between the listing and the end makes the result unusable for storing (hazard
+//! A8): its bytes may be of two moments. The command's own inode never becomes a blob.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+
+use super::aside::{Aside, SpotKind};
+use super::content::{Begun, Digests, Entries, PARALLEL_FROM, content, entries, files, tree};
+use super::target::Target;
+use super::walk::{Standing, Stood, shown, walk};
+use crate::digest::{BlobId, Digest};
+use crate::fs::{FileKind, PathError, Signature, Threads};
+use crate::store::{LocalStore, StoreError, Stored, StoredOutput};
+use crate::tree::{Escaped, RelPath};
+
+/// What is wrong with an output after a run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OutputProblem {
+    /// The command did not make it.
+    #[error("output `{}` is missing", Escaped(.0))]
+    Missing(Vec<u8>),
+    /// Nothing matches its pattern.
+    #[error("no file matches the output pattern `{}`", Escaped(.0))]
+    NoMatch(Vec<u8>),
+    /// It was declared as a directory and is none.
+    #[error("output `{}` is not a directory", Escaped(.0))]
+    NotADirectory(Vec<u8>),
+    /// A FIFO, socket or device stands at or below it.
+    #[error("`{}` is neither a file, a directory nor a link", shown(.0))]
+    Special(PathBuf),
+}
+
+/// Why outputs could not be captured.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CaptureError {
+    /// The run did not make what was declared: it counts as failed.
+    #[error("{}", first_of(.0))]
+    Outputs(Vec<OutputProblem>),
+    /// The outputs could not be read.
+    #[error("cannot read the outputs")]
+    Path(#[source] PathError),
+    /// The store did not take them; the run itself is good.
+    #[error("cannot store the outputs")]
+    Store(#[source] StoreError),
+}
+
+fn first_of(problems: &[OutputProblem]) -> String {
+    match problems {
+        [] => "no output problem".to_owned(),
+        [one] => one.to_string(),
+        [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
+    }
+}
+
+impl From<PathError> for CaptureError {
+    fn from(error: PathError) -> Self {
+        Self::Path(error)
+    }
+}
+
+/// All declared outputs, as they stand after a run: each there, and of its kind.
+#[derive(Debug)]
+pub struct Found(Vec<Item>);
+
+/// One output that stands.
+#[derive(Debug)]
+struct Item {
+    name: Vec<u8>,
+    at: Option<RelPath>,
+    target: Target,
+    standing: Standing,
+}
+
+/// What capturing came to.
+#[derive(Debug)]
+pub enum Captured {
+    /// Nothing changed while it was read.
+    Whole(Capture),
+    /// These changed: the outputs are to be used, not to be stored.
+    Unstable(Vec<PathBuf>),
+}
+
+/// Outputs with their digests; in the store, if one was given.
+#[derive(Debug)]
+pub struct Capture {
+    /// The outputs, in the order of declaration; matches of one pattern by bytes.
+    pub outputs: Vec<StoredOutput>,
+    /// The blobs that were stored, listings included: a commit looks again at reused ones.
+    pub blobs: Vec<Stored>,
+    /// The bytes of all files together.
+    pub size: u64,
+    found: Vec<(Item, Vec<(Signature, Digest)>)>,
+    begun: HashMap<u64, Option<Begun>>,
+}
+
+/// Looks at the declared outputs after a run. Every one that is missing or of the wrong kind is
+/// named. Reads no file.
+pub fn find(aside: &Aside<'_>) -> Result<Found, CaptureError> {
+    let mut items: Vec<Item> = Vec::new();
+    let mut problems = Vec::new();
+    for spot in aside.spots() {
+        let standing = spot.standing(aside.root())?;
+        let name = match &spot.kind {
+            SpotKind::Place { place, .. } => place.key_name().to_vec(),
+            SpotKind::Glob(text, _) => text.clone().into_bytes(),
+        };
+        let is_glob = matches!(spot.kind, SpotKind::Glob(..));
+        if standing.is_empty() && !spot.optional {
+            problems.push(if is_glob {
+                OutputProblem::NoMatch(name.clone())
+            } else {
+                OutputProblem::Missing(name.clone())
+            });
+        }
+        for (target, path) in standing {
+            let at = is_glob.then_some(path);
+            // A path that two patterns match is captured once.
+            if at.is_some() && items.iter().any(|item| item.at == at) {
+                continue;
+            }
+            let standing = walk(&target.dir, &target.name)?;
+            let dir_only = matches!(spot.kind, SpotKind::Place { dir_only: true, .. });
+            let kind = standing.get(&RelPath::ROOT).map(Stood::kind);
+            if dir_only && kind.is_some_and(|kind| kind != FileKind::Dir) {
+                problems.push(OutputProblem::NotADirectory(name.clone()));
+            }
+            let special = standing
+                .iter()
+                .filter(|(_, x)| x.kind() == FileKind::Special);
+            problems.extend(special.map(|(path, _)| {
+                OutputProblem::Special(target.dir.path_of(&target.name.join(path)))
+            }));
+            items.push(Item {
+                name: name.clone(),
+                at,
+                target,
+                standing,
+            });
+        }
+    }
+    if problems.is_empty() {
+        Ok(Found(items))
+    } else {
+        Err(CaptureError::Outputs(problems))
+    }
+}
+
+impl Found {
+    /// Hashes all outputs, and puts them into `store` if there is one. `aside` is what
+    /// [`find`] was given: everything is looked at again at the end.
+    pub fn capture(
+        self,
+        aside: &Aside<'_>,
+        store: Option<&LocalStore>,
+        digests: &Digests<'_>,
+    ) -> Result<Captured, CaptureError> {
+        let jobs: Vec<_> = self
+            .0
+            .iter()
+            .enumerate()
+            .flat_map(|(index, item)| files(&item.standing).map(move |file| (index, file)))
+            .collect();
+        let size = jobs.iter().map(|(_, (_, signature))| signature.size).sum();
+        digests.meter.add_total(size);
+        let begun = self.begin(size, digests);
+        let unstable = Mutex::new(Vec::new());
+        let one = |(index, (path, seen)): &(usize, (&RelPath, &Signature))| {
+            let read = self.0[*index].read(path, seen, store, digests)?;
+            if read.is_none() {
+                let path = self.0[*index].path_of(path);
+                unstable.lock().expect("no holder panics").push(path);
+            }
+            Ok(read)
+        };
+        let read: Vec<Option<Stored>> = if jobs.len() < PARALLEL_FROM {
+            jobs.iter().map(one).collect::<Result<_, CaptureError>>()?
+        } else {
+            jobs.par_iter()
+                .map(one)
+                .collect::<Result<_, CaptureError>>()?
+        };
+        let mut unstable = unstable.into_inner().expect("no holder panics");
+        unstable.extend(self.changed(aside));
+        if !unstable.is_empty() {
+            unstable.sort();
+            unstable.dedup();
+            return Ok(Captured::Unstable(unstable));
+        }
+        let stored = read.into_iter().flatten();
+        let pairs = jobs.iter().zip(stored);
+        let mut contents = vec![Vec::new(); self.0.len()];
+        for ((index, (path, signature)), stored) in pairs {
+            contents[*index].push(((*path).clone(), **signature, stored));
+        }
+        drop(jobs);
+        let capture = self.finish(contents, size, store)?;
+        Ok(Captured::Whole(Capture { begun, ..capture }))
+    }
+
+    /// Notes on each file system when reading begins.
+    fn begin(&self, size: u64, digests: &Digests<'_>) -> HashMap<u64, Option<Begun>> {
+        let mut begun = HashMap::new();
+        for item in &self.0 {
+            for (_, signature) in files(&item.standing) {
+                let device = signature.device;
+                begun
+                    .entry(device)
+                    .or_insert_with(|| digests.begin(&item.target.dir, device, size));
+            }
+        }
+        begun
+    }
+
+    /// Makes the outputs of a result, and stores the listings.
+    fn finish(
+        self,
+        contents: Vec<Vec<(RelPath, Signature, Stored)>>,
+        size: u64,
+        store: Option<&LocalStore>,
+    ) -> Result<Capture, CaptureError> {
+        let mut capture = Capture {
+            outputs: Vec::new(),
+            blobs: Vec::new(),
+            size,
+            found: Vec::new(),
+            begun: HashMap::new(),
+        };
+        for (item, contents) in self.0.into_iter().zip(contents) {
+            let digest = |stored: &Stored| *stored.blob.digest();
+            let map = contents
+                .iter()
+                .map(|(path, _, stored)| (path.clone(), digest(stored)));
+            let entries: Entries = entries(&item.standing, &map.collect())
+                .expect("every file was read and nothing is special");
+            if let (Some(store), Some(tree)) = (store, tree(&entries)) {
+                let listing = store.put_bytes(&tree.encode());
+                capture.blobs.push(listing.map_err(CaptureError::Store)?);
+            }
+            capture.outputs.push(StoredOutput {
+                name: item.name.clone(),
+                at: item.at.clone(),
+                content: content(&entries).expect("something stands there"),
+            });
+            let seen = contents
+                .iter()
+                .map(|(_, seen, stored)| (*seen, digest(stored)));
+            let seen = seen.collect();
+            if store.is_some() {
+                capture
+                    .blobs
+                    .extend(contents.into_iter().map(|(.., stored)| stored));
+            }
+            capture.found.push((item, seen));
+        }
+        Ok(capture)
+    }
+
+    /// Lists everything again and names what is not as it was.
+    fn changed(&self, aside: &Aside<'_>) -> Vec<PathBuf> {
+        let Ok(Self(again)) = find(aside) else {
+            return self
+                .0
+                .iter()
+                .map(|item| item.path_of(&RelPath::ROOT))
+                .collect();
+        };
+        let mut changed = Vec::new();
+        let same_outputs = again.len() == self.0.len()
+            && again
+                .iter()
+                .zip(&self.0)
+                .all(|(a, b)| (&a.name, &a.at) == (&b.name, &b.at));
+        if !same_outputs {
+            let path = |item: &Item| item.path_of(&RelPath::ROOT);
+            let (before, after): (Vec<_>, Vec<_>) = (
+                self.0.iter().map(path).collect(),
+                again.iter().map(path).collect(),
+            );
+            changed.extend(before.iter().filter(|path| !after.contains(path)).cloned());
+            changed.extend(after.iter().filter(|path| !before.contains(path)).cloned());
+            return changed;
+        }
+        for (before, after) in self.0.iter().zip(&again) {
+            for (path, stood) in &before.standing {
+                if after.standing.get(path) != Some(stood) {
+                    changed.push(before.path_of(path));
+                }
+            }
+            let new = after
+                .standing
+                .keys()
+                .filter(|path| !before.standing.contains_key(path));
+            changed.extend(new.map(|path| before.path_of(path)));
+        }
+        changed
+    }
+}
+
+impl Item {
+    fn path_of(&self, path: &RelPath) -> PathBuf {
+        self.target.dir.path_of(&self.target.name.join(path))
+    }
+
+    /// Reads one file whole; `None` if it is not the one that was listed, or changed meanwhile.
+    fn read(
+        &self,
+        path: &RelPath,
+        seen: &Signature,
+        store: Option<&LocalStore>,
+        digests: &Digests<'_>,
+    ) -> Result<Option<Stored>, CaptureError> {
+        let below = self.target.name.join(path);
+        let Some(store) = store else {
+            // An output that changes while it is hashed is told from one that cannot be read by
+            // looking again.
+            return match digests.of(&self.target.dir, &below, seen, Threads::Many) {
+                Ok(digest) => Ok(Some(Stored {
+                    blob: BlobId::new(digest),
+                    size: seen.size,
+                    reused: false,
+                })),
+                Err(error) => self.unstable_or(&below, seen, error),
+            };
+        };
+        let on_disk = self.target.dir.path_of(&below);
+        let (file, before) = match self.target.dir.open_file(&below) {
+            Ok(opened) => opened,
+            Err(error) => return self.unstable_or(&below, seen, error),
+        };
+        if before != *seen {
+            return Ok(None);
+        }
+        let stored = store
+            .put_file(&file, &on_disk, digests.meter)
+            .map_err(CaptureError::Store)?;
+        let after = Signature::of_open(&file, &on_disk)?;
+        Ok((after == *seen && stored.size == seen.size).then_some(stored))
+    }
+
+    fn unstable_or<T>(
+        &self,
+        below: &RelPath,
+        seen: &Signature,
+        error: PathError,
+    ) -> Result<Option<T>, CaptureError> {
+        match self.target.dir.status(below) {
+            Ok(now) if now == *seen => Err(error.into()),
+            _ => Ok(None),
+        }
+    }
+}
+
+impl Capture {
+    /// Remembers the outputs in place, so that the next look at them need not read them. To be
+    /// called once the result is recorded.
+    pub fn remember(&self, digests: &Digests<'_>) {
+        for (_, seen) in &self.found {
+            for file in seen {
+                let begun = self.begun.get(&file.0.device).and_then(Option::as_ref);
+                digests.remember_own(begun, std::slice::from_ref(file));
+            }
+        }
+    }
+
+    /// Iterates over the paths of the outputs on disk.
+    pub fn paths(&self) -> impl Iterator<Item = PathBuf> {
+        self.found
+            .iter()
+            .map(|(item, _)| item.path_of(&RelPath::ROOT))
+    }
+}
+
+/// Returns the text of each output that is a link, by name: what a later run must not take for a
+/// link of the user's.
+pub fn made_links(outputs: &[StoredOutput]) -> super::MadeLinks {
+    let links = outputs.iter().filter_map(|output| match &output.content {
+        crate::store::OutputContent::Link(text) => Some((output.name.clone(), text.clone())),
+        _ => None,
+    });
+    links.collect()
+}

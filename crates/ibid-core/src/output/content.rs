@@ -1,0 +1,241 @@
+//! What stands at an output, as content: digests through the stat cache, entries, trees.
+//!
+//! One form serves capture, comparison and restore: a map from the path below the output to an
+//! entry, in which the output itself has the root path.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+
+use super::walk::{Standing, Stood};
+use crate::digest::{BlobId, Digest};
+use crate::fs::{
+    CachedPages, Dir, FileKind, FileSystem, HashError, IoContext as _, Meter, PathError, Signature,
+    Threads, cached_pages, hash_open,
+};
+use crate::scan::{Origin, Started, StatCache};
+use crate::store::OutputContent;
+use crate::tree::{Entry, RelPath, Tree};
+
+/// From this number of files on, several threads are worth their start.
+pub(super) const PARALLEL_FROM: usize = 300;
+
+/// From this many bytes on, waiting for a tick of the clock is cheaper than reading again.
+const WORTH_A_TICK: u64 = 16 << 20;
+
+/// The longest tick that is waited for, in nanoseconds.
+const LONGEST_WAIT: u64 = 20_000_000;
+
+/// The entries of an output, by the path below it.
+pub(super) type Entries = BTreeMap<RelPath, Entry>;
+
+/// Tells digests of files: from the stat cache where that can be believed, else by reading.
+#[derive(Clone, Copy, Debug)]
+pub struct Digests<'a> {
+    /// What is known already.
+    pub stats: &'a StatCache,
+    /// Counts the bytes that are read.
+    pub meter: &'a Meter,
+}
+
+impl Digests<'_> {
+    fn file_system(&self, dir: &Dir, signature: &Signature) -> Option<FileSystem> {
+        self.stats.file_system(dir.path(), signature.device)
+    }
+
+    /// Returns the digest of a file below `dir` if it can be told without reading.
+    pub(super) fn known(&self, dir: &Dir, signature: &Signature) -> Option<Digest> {
+        let fs = self.file_system(dir, signature)?;
+        self.stats.known(signature, &fs)
+    }
+
+    /// Returns the digest of the file `path`, which had the status `seen` when it was listed. A
+    /// file that is another by now, or changes meanwhile, is an error.
+    pub(super) fn of(
+        &self,
+        dir: &Dir,
+        path: &RelPath,
+        seen: &Signature,
+        threads: Threads,
+    ) -> Result<Digest, PathError> {
+        if let Some(digest) = self.known(dir, seen) {
+            return Ok(digest);
+        }
+        let on_disk = dir.path_of(path);
+        let (file, before) = dir.open_file(path)?;
+        let fs = self.file_system(dir, &before);
+        let started = fs.map(|fs| self.stats.started(&fs));
+        let clean = fs.is_some() && cached_pages(&file).is_some_and(CachedPages::are_clean);
+        let digest =
+            hash_open(&file, &on_disk, before.size, threads, self.meter).map_err(|error| {
+                match error {
+                    HashError::Io(error) => error,
+                    _ => changed(&on_disk),
+                }
+            })?;
+        if before != *seen || Signature::of_open(&file, &on_disk)? != before {
+            return Err(changed(&on_disk));
+        }
+        if let (Some(fs), Some(started)) = (fs, started) {
+            let origin = Origin::Hashed { started, clean };
+            self.stats.remember(&before, &fs, digest, origin);
+        }
+        Ok(digest)
+    }
+
+    /// Returns the digests of all files of an output that stands at `name` in `dir`.
+    pub(super) fn of_all(
+        &self,
+        dir: &Dir,
+        name: &RelPath,
+        standing: &Standing,
+    ) -> Result<BTreeMap<RelPath, Digest>, PathError> {
+        let files: Vec<_> = files(standing).collect();
+        let one = |threads: Threads| {
+            move |&(path, signature): &(&RelPath, &Signature)| {
+                let digest = self.of(dir, &name.join(path), signature, threads)?;
+                Ok((path.clone(), digest))
+            }
+        };
+        if files.len() < PARALLEL_FROM {
+            return files.iter().map(one(Threads::Many)).collect();
+        }
+        // With everything known no pool is started.
+        let mut digests = BTreeMap::new();
+        let mut unknown = Vec::new();
+        for (path, signature) in files {
+            match self.known(dir, signature) {
+                Some(digest) => drop(digests.insert(path.clone(), digest)),
+                None => unknown.push((path, signature)),
+            }
+        }
+        if unknown.len() < PARALLEL_FROM {
+            for file in &unknown {
+                digests.extend([one(Threads::Many)(file)?]);
+            }
+        } else {
+            let hashed: Result<Vec<_>, _> = unknown.par_iter().map(one(Threads::One)).collect();
+            digests.extend(hashed?);
+        }
+        Ok(digests)
+    }
+
+    /// Takes the time of the file system of `dir`: what is read from then on may be remembered.
+    /// Stamps of one tick look alike, so where `bytes` are dear to read again it waits for the
+    /// next tick first (hazard B1).
+    pub(super) fn begin(&self, dir: &Dir, device: u64, bytes: u64) -> Option<Begun> {
+        let fs = self.stats.file_system(dir.path(), device)?;
+        if !self.stats.believes(&fs) {
+            return None;
+        }
+        if bytes >= WORTH_A_TICK && fs.granularity <= LONGEST_WAIT {
+            std::thread::sleep(Duration::from_nanos(fs.granularity + fs.granularity / 5));
+        }
+        let started = self.stats.started_anew(&fs);
+        Some(Begun { fs, started })
+    }
+
+    /// Remembers what ibid itself captured or put in place, so that the next look need not read
+    /// it. Nobody may have had the files open for writing since `begun`.
+    pub(super) fn remember_own(&self, begun: Option<&Begun>, files: &[(Signature, Digest)]) {
+        let Some(Begun { fs, started }) = begun else {
+            return;
+        };
+        for (signature, digest) in files {
+            let origin = Origin::Captured { started: *started };
+            self.stats.remember(signature, fs, *digest, origin);
+        }
+    }
+}
+
+/// A moment on one file system.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Begun {
+    pub(super) fs: FileSystem,
+    started: Started,
+}
+
+fn changed(path: &std::path::Path) -> PathError {
+    let result: Result<(), _> = Err(std::io::Error::other("it changed while it was read"));
+    result.context("hash", path).expect_err("it is an error")
+}
+
+/// Iterates over the regular files of an output.
+pub(super) fn files(standing: &Standing) -> impl Iterator<Item = (&RelPath, &Signature)> {
+    standing
+        .iter()
+        .filter(|(_, stood)| stood.kind() == FileKind::File)
+        .map(|(path, stood)| (path, &stood.signature))
+}
+
+/// Makes entries of what stands; `None` if a digest is missing or something is special.
+pub(super) fn entries(standing: &Standing, digests: &BTreeMap<RelPath, Digest>) -> Option<Entries> {
+    let entry = |(path, stood): (&RelPath, &Stood)| {
+        let entry = match stood.kind() {
+            FileKind::File => Entry::File {
+                executable: stood.signature.is_executable(),
+                size: stood.signature.size,
+                blob: BlobId::new(*digests.get(path)?),
+            },
+            FileKind::Dir => Entry::Dir,
+            FileKind::Link => Entry::Link(stood.link.clone()?),
+            FileKind::Special => return None,
+        };
+        Some((path.clone(), entry))
+    };
+    standing.iter().map(entry).collect()
+}
+
+/// Makes the tree of an output that is a directory.
+pub(super) fn tree(entries: &Entries) -> Option<Tree> {
+    (entries.get(&RelPath::ROOT) == Some(&Entry::Dir)).then(|| {
+        let below = entries.iter().filter(|(path, _)| !path.is_root());
+        Tree::from_entries(below.map(|(path, entry)| (path.clone(), entry.clone())))
+            .expect("a walk gives a tree")
+    })
+}
+
+/// Returns what an output is to a result; `None` if there is nothing.
+pub(super) fn content(entries: &Entries) -> Option<OutputContent> {
+    Some(match entries.get(&RelPath::ROOT)? {
+        Entry::File {
+            executable,
+            size,
+            blob,
+        } => OutputContent::File {
+            executable: *executable,
+            size: *size,
+            blob: *blob,
+        },
+        Entry::Link(text) | Entry::LinkOut { text, .. } => OutputContent::Link(text.clone()),
+        Entry::Dir => OutputContent::Tree(tree(entries)?.id()),
+    })
+}
+
+/// Returns the entries of an output of a result; `listing` reads the tree of a directory.
+pub(super) fn wanted<E>(
+    content: &OutputContent,
+    listing: impl FnOnce(crate::digest::TreeId) -> Result<Tree, E>,
+) -> Result<Entries, E> {
+    let (top, below) = match content {
+        OutputContent::File {
+            executable,
+            size,
+            blob,
+        } => {
+            let file = Entry::File {
+                executable: *executable,
+                size: *size,
+                blob: *blob,
+            };
+            (file, None)
+        }
+        OutputContent::Link(text) => (Entry::Link(text.clone()), None),
+        OutputContent::Tree(id) => (Entry::Dir, Some(listing(*id)?)),
+    };
+    let mut entries = Entries::from([(RelPath::ROOT, top)]);
+    let below = below.iter().flat_map(Tree::iter);
+    entries.extend(below.map(|(path, entry)| (path.clone(), entry.clone())));
+    Ok(entries)
+}

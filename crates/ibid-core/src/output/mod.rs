@@ -1,0 +1,36 @@
+//! Outputs of a run: validated, set aside, captured, recognised in place, and restored.
+//!
+//! Capture and restore stand together because their round trip is one law: what was captured,
+//! restored elsewhere, is the same tree of names, kinds, executable bits, bytes and link texts.
+//! This module knows the store and the stat cache, and nothing of keys, runs or events.
+//!
+//! Invariants: nothing outside the declared outputs, `.ibid/` and staging names beside the
+//! outputs is written or removed; bytes of the user that are not in the store are renamed to
+//! `.ibid/replaced/`, never deleted; an output is put in place whole or not at all.
+
+mod aside;
+mod capture;
+mod content;
+mod inspect;
+mod keep;
+mod pattern;
+mod restore;
+mod stage;
+mod target;
+mod validate;
+mod walk;
+mod workspace;
+
+pub use aside::{Aside, AsideError, Kept, MadeLinks, set_aside};
+pub use capture::{Capture, CaptureError, Captured, Found, OutputProblem, find, made_links};
+pub use content::Digests;
+pub use inspect::{Difference, DifferenceKind, InPlace, inspect};
+pub use keep::Ground;
+pub use pattern::PatternError;
+pub use restore::{RestoreError, Restored, Restorer};
+pub use stage::LinkRefusal;
+pub use validate::{OutputError, Reserved, Role, validate};
+pub use workspace::{KEPT_DAYS, RunStamp, workspace_dir};
+
+#[cfg(test)]
+mod tests;

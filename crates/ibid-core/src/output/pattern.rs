@@ -1,0 +1,150 @@
+//! Patterns of outputs: which paths below the root they match.
+//!
+//! `*` stops at `/`, `**` does not, dotfiles match, linked directories are not entered. A pattern
+//! matches files and links; directories are declared by name. `.git` and `.ibid` are never
+//! entered, whatever the pattern.
+
+use std::path::Path;
+
+use globset::{GlobBuilder, GlobMatcher};
+
+use crate::fs::{Dir, FileKind, PathError};
+use crate::tree::{MAX_TREE_DEPTH, RelPath};
+
+/// A pattern that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{pattern}` is not a pattern: {reason}")]
+pub struct PatternError {
+    /// The pattern.
+    pub pattern: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// A compiled pattern.
+#[derive(Clone, Debug)]
+pub(super) struct Pattern {
+    matcher: GlobMatcher,
+    /// The directory that all matches lie in, as far as the pattern spells it out.
+    prefix: RelPath,
+}
+
+impl Pattern {
+    pub(super) fn new(pattern: &str) -> Result<Self, PatternError> {
+        let fail = |reason: String| PatternError {
+            pattern: pattern.to_owned(),
+            reason,
+        };
+        let clean = pattern.strip_prefix("./").unwrap_or(pattern);
+        let matcher = GlobBuilder::new(clean)
+            .literal_separator(true)
+            .build()
+            .map_err(|error| fail(error.kind().to_string()))?
+            .compile_matcher();
+        if clean.split('/').any(|name| name == "..") {
+            return Err(fail("it does not stay below the root".to_owned()));
+        }
+        let mut spelled: Vec<&str> = clean
+            .split('/')
+            .take_while(|name| !name.contains(['*', '?', '[', ']', '{', '}', '\\']))
+            .collect();
+        if spelled.len() == clean.split('/').count() {
+            spelled.pop();
+        }
+        let prefix = RelPath::new(spelled.join("/"))
+            .map_err(|_| fail("it does not stay below the root".to_owned()))?;
+        Ok(Self { matcher, prefix })
+    }
+
+    /// Returns the directory that all matches lie in.
+    pub(super) fn prefix(&self) -> &RelPath {
+        &self.prefix
+    }
+
+    /// Says whether a path below the root matches.
+    pub(super) fn matches(&self, path: &RelPath) -> bool {
+        !path.is_root() && self.matcher.is_match(path.as_path())
+    }
+
+    /// Lists what stands below the root and matches, sorted by bytes.
+    pub(super) fn find(&self, root: &Path) -> Result<Vec<RelPath>, PathError> {
+        let mut found = Vec::new();
+        // The spelled-out part may lead through the user's own links; what is below it may not.
+        let top = match Dir::open(&self.prefix.below(root)) {
+            Err(error) if error.is_absent() => return Ok(found),
+            top => top?,
+        };
+        let mut open = vec![RelPath::ROOT];
+        while let Some(path) = open.pop() {
+            let dir = top.dir(&path)?;
+            for listed in dir.list()? {
+                let name = RelPath::new(listed.name).expect("a listed name is one component");
+                if matches!(name.as_bytes(), b".git" | b".ibid") {
+                    continue;
+                }
+                let kind = match listed.kind {
+                    Some(kind) => kind,
+                    None => dir.status(&name)?.kind(),
+                };
+                let below = path.join(&name);
+                if kind != FileKind::Dir {
+                    found.extend(Some(self.prefix.join(&below)).filter(|path| self.matches(path)));
+                } else if below.components().count() < MAX_TREE_DEPTH {
+                    open.push(below);
+                }
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests build trees by plain calls"
+)]
+mod tests {
+    use super::*;
+    use ibid_testkit::TempDir;
+    use std::fs;
+
+    #[test]
+    fn matches_are_files_and_links_below_the_root() {
+        let temp = TempDir::new();
+        for dir in ["out/a.csv", "out/sub", ".git", ".ibid"] {
+            fs::create_dir_all(temp.join(dir)).unwrap();
+        }
+        for file in [
+            "out/b.csv",
+            "out/.c.csv",
+            "out/sub/d.csv",
+            ".git/e.csv",
+            ".ibid/f.csv",
+        ] {
+            fs::write(temp.join(file), "x").unwrap();
+        }
+        std::os::unix::fs::symlink("nowhere", temp.join("out/l.csv")).unwrap();
+        std::os::unix::fs::symlink("sub", temp.join("out/linked")).unwrap();
+        let find = |pattern: &str| {
+            let found = Pattern::new(pattern).unwrap().find(temp.path()).unwrap();
+            let names: Vec<_> = found.iter().map(ToString::to_string).collect();
+            names.join(" ")
+        };
+        assert_eq!(find("out/*.csv"), "out/.c.csv out/b.csv out/l.csv");
+        assert_eq!(
+            find("**/*.csv"),
+            "out/.c.csv out/b.csv out/l.csv out/sub/d.csv"
+        );
+        assert_eq!(find("out/b.csv"), "out/b.csv");
+        assert_eq!(find("nowhere/*"), "");
+    }
+
+    #[test]
+    fn patterns_that_leave_the_root_are_refused() {
+        for bad in ["../*.csv", "/tmp/*.csv", "a/../*.csv", "a[.csv"] {
+            assert!(Pattern::new(bad).is_err(), "{bad}");
+        }
+        assert!(Pattern::new("*/../x").is_err());
+    }
+}

@@ -1,0 +1,81 @@
+//! What stands at an output, whole: every name below it, with its status, read through a handle.
+//!
+//! Outputs have no ignore list, links are not followed, and what is neither file, directory nor
+//! link is named. The walk is iterative and limited in depth (hazard G7).
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::fs::{Dir, FileKind, PathError, Signature};
+use crate::tree::{Escaped, MAX_TREE_DEPTH, RelPath};
+
+/// Everything at an output, by the path below it; the output itself has the root path.
+pub(super) type Standing = BTreeMap<RelPath, Stood>;
+
+/// One thing that stands at or below an output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stood {
+    /// Its status.
+    pub(super) signature: Signature,
+    /// The text, if it is a link.
+    pub(super) link: Option<Vec<u8>>,
+}
+
+impl Stood {
+    /// Returns what kind of thing it is.
+    pub(super) fn kind(&self) -> FileKind {
+        self.signature.kind()
+    }
+}
+
+/// Lists `name` in `dir` and everything below it. Nothing there is an empty listing.
+pub(super) fn walk(dir: &Dir, name: &RelPath) -> Result<Standing, PathError> {
+    let mut standing = Standing::new();
+    let Some(signature) = dir.status_if_any(name)? else {
+        return Ok(standing);
+    };
+    let kind = signature.kind();
+    let link = (kind == FileKind::Link).then(|| dir.read_link(name));
+    let link = link.transpose()?;
+    standing.insert(RelPath::ROOT, Stood { signature, link });
+    if kind != FileKind::Dir {
+        return Ok(standing);
+    }
+    let top = dir.dir(name)?;
+    let mut open = vec![(RelPath::ROOT, 0)];
+    while let Some((path, depth)) = open.pop() {
+        let here = top.dir(&path)?;
+        for listed in here.list()? {
+            let name = RelPath::new(listed.name).expect("a listed name is one component");
+            let signature = here.status(&name)?;
+            let below = path.join(&name);
+            let link = match signature.kind() {
+                FileKind::Link => Some(here.read_link(&name)?),
+                FileKind::Dir if depth + 1 >= MAX_TREE_DEPTH => {
+                    return Err(too_deep(here.path_of(&name)));
+                }
+                FileKind::Dir => {
+                    open.push((below.clone(), depth + 1));
+                    None
+                }
+                FileKind::File | FileKind::Special => None,
+            };
+            standing.insert(below, Stood { signature, link });
+        }
+    }
+    Ok(standing)
+}
+
+fn too_deep(path: PathBuf) -> PathError {
+    PathError {
+        operation: "list below 1024 directories",
+        source: std::io::Error::from(rustix::io::Errno::NAMETOOLONG),
+        path,
+    }
+}
+
+/// Prints a path with everything escaped that a terminal would interpret.
+pub(super) fn shown(path: &std::path::Path) -> String {
+    use std::os::unix::ffi::OsStrExt as _;
+    Escaped(path.as_os_str().as_bytes()).to_string()
+}

@@ -1,0 +1,88 @@
+//! What can be wrong with what was declared. Each error names the path or the pattern.
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::fs::{HashError, PathError};
+use crate::tree::Escaped;
+
+/// A declared path or pattern has no content.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScanError {
+    /// It, or something in it, could not be read.
+    #[error(transparent)]
+    Io(#[from] PathError),
+    /// Nothing is there.
+    #[error("`{}` does not exist", show(.0))]
+    Missing(PathBuf),
+    /// It is a link, and nothing stands at its end.
+    #[error("`{}` is a link to `{}`, which does not exist", show(.path), Escaped(.text))]
+    Dangling {
+        /// The link as declared.
+        path: PathBuf,
+        /// The text of the last link on the way.
+        text: Vec<u8>,
+    },
+    /// It is a link that leads to itself, or links lead to links too often.
+    #[error("`{}` is a link that never ends", show(.0))]
+    LinkLoop(PathBuf),
+    /// It is a FIFO, a socket or a device.
+    #[error("`{}` is a FIFO, socket or device; only files, directories and links have content", show(.0))]
+    Special(PathBuf),
+    /// A file was asked for.
+    #[error("`{}` is a directory", show(.0))]
+    IsDirectory(PathBuf),
+    /// A directory was asked for.
+    #[error("`{}` is not a directory", show(.0))]
+    NotADirectory(PathBuf),
+    /// It nests deeper than any real directory does.
+    #[error("`{}` is nested too deeply", show(.0))]
+    TooDeep(PathBuf),
+    /// Each time it was read it changed meanwhile.
+    #[error("`{}` keeps changing while it is read", show(.0))]
+    Changing(PathBuf),
+    /// Nothing matches.
+    #[error("nothing matches the pattern `{}`", Escaped(.0.as_bytes()))]
+    NoMatch(String),
+    /// It is not a pattern of paths below the root.
+    #[error("`{}` is not a pattern of paths below the root: {reason}", Escaped(.pattern.as_bytes()))]
+    BadPattern {
+        /// The pattern as declared.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl ScanError {
+    /// Returns what to do about it, if anything is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Missing(_) => Some("check the spelling; paths start at the current folder".into()),
+            Self::Dangling { path, .. } => Some(format!("mend or remove the link `{}`", show(path))),
+            Self::Special(_) => Some("copy what it gives into a file, or use `--stdin`".into()),
+            Self::IsDirectory(_) => Some("declare a directory with `--input`".into()),
+            Self::NotADirectory(_) => Some("a trailing `/` asks for a directory".into()),
+            Self::Changing(_) => Some("wait until nothing writes to it".into()),
+            Self::NoMatch(_) => Some(
+                "`*` stops at `/`, `**` does not; quote patterns so that the shell leaves them alone"
+                    .into(),
+            ),
+            Self::Io(_) | Self::LinkLoop(_) | Self::TooDeep(_) | Self::BadPattern { .. } => None,
+        }
+    }
+}
+
+impl From<HashError> for ScanError {
+    fn from(error: HashError) -> Self {
+        match error {
+            HashError::Io(error) => Self::Io(error),
+            HashError::SizeChanged(path) => Self::Changing(path),
+        }
+    }
+}
+
+fn show(path: &Path) -> Escaped<'_> {
+    Escaped(path.as_os_str().as_bytes())
+}

@@ -1,0 +1,246 @@
+//! Which names inside a declared directory or pattern do not count.
+//!
+//! A filter is never part of a key: the resolved set of files is. What is declared by its own
+//! path is never filtered, only what lies in it.
+
+use std::sync::Arc;
+
+use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
+
+use super::ScanError;
+use crate::fs::FileKind;
+use crate::tree::RelPath;
+
+/// What to leave out of directories and patterns.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    litter: bool,
+    any: Arc<GlobSet>,
+    dirs: Arc<GlobSet>,
+}
+
+impl Filter {
+    /// Leaves nothing out: for outputs.
+    pub fn everything() -> Self {
+        Self {
+            litter: false,
+            any: Arc::default(),
+            dirs: Arc::default(),
+        }
+    }
+
+    /// Leaves out what versioning, Python and desktops strew about (`.git/`, `.ibid/`,
+    /// `__pycache__/`, `*.pyc`, `.DS_Store`), and what matches `excludes`: patterns relative to
+    /// the root; one that ends in `/` matches directories only. A directory is left out with
+    /// everything in it.
+    pub fn inputs(excludes: &[String]) -> Result<Self, ScanError> {
+        let mut any = GlobSetBuilder::new();
+        let mut dirs = GlobSetBuilder::new();
+        for pattern in excludes {
+            let (glob, dir_only) = compile(pattern)?;
+            if dir_only {
+                dirs.add(glob);
+            } else {
+                any.add(glob);
+            }
+        }
+        let build = |set: GlobSetBuilder| {
+            set.build()
+                .map(Arc::new)
+                .map_err(|error| ScanError::BadPattern {
+                    pattern: excludes.join(" "),
+                    reason: error.kind().to_string(),
+                })
+        };
+        Ok(Self {
+            litter: true,
+            any: build(any)?,
+            dirs: build(dirs)?,
+        })
+    }
+
+    /// Says whether an entry called `name` is left out; `from_root` is its path relative to the
+    /// root, if it lies there.
+    pub fn skips(&self, name: &[u8], from_root: Option<&RelPath>, kind: FileKind) -> bool {
+        let is_dir = kind == FileKind::Dir;
+        if self.litter && is_litter(name, is_dir) {
+            return true;
+        }
+        from_root.is_some_and(|path| {
+            (!self.any.is_empty() && self.any.is_match(path.as_path()))
+                || (is_dir && !self.dirs.is_empty() && self.dirs.is_match(path.as_path()))
+        })
+    }
+}
+
+fn is_litter(name: &[u8], is_dir: bool) -> bool {
+    match name {
+        b".git" | b".ibid" | b"__pycache__" => is_dir,
+        b".DS_Store" => true,
+        name => !is_dir && name.ends_with(b".pyc"),
+    }
+}
+
+/// A pattern of paths relative to the root: `*` and `?` stop at `/`, `**` does not, names that
+/// begin with a dot match like others.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    text: String,
+    matcher: GlobMatcher,
+    /// The directory that no wildcard comes before.
+    prefix: RelPath,
+    dir_only: bool,
+    /// Whether the last component is `**`, so that directories are entered and not matched.
+    enters: bool,
+    /// The number of components, if it is fixed.
+    depth: Option<usize>,
+}
+
+impl Pattern {
+    /// Reads a pattern.
+    pub fn new(text: &str) -> Result<Self, ScanError> {
+        let (glob, dir_only) = compile(text)?;
+        let clean = clean(text);
+        let is_literal = |name: &&str| !name.contains(['*', '?', '[', '{', '\\']);
+        let names: Vec<&str> = clean.split('/').collect();
+        let literal = names.iter().copied().take_while(is_literal).count();
+        let prefix = names[..literal.min(names.len() - 1)].join("/");
+        let prefix = RelPath::new(prefix).map_err(|_| bad(text, "it has no clean prefix"))?;
+        let fixed = !clean.contains("**") && !clean.contains('{');
+        Ok(Self {
+            text: text.to_owned(),
+            matcher: glob.compile_matcher(),
+            prefix,
+            dir_only,
+            enters: names.last() == Some(&"**"),
+            depth: fixed.then_some(names.len()),
+        })
+    }
+
+    /// Returns the pattern as it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Says whether a path of this kind matches. A directory that matches stands for everything
+    /// in it; under a pattern that ends in `**` what lies in it is matched instead.
+    pub fn matches(&self, path: &RelPath, kind: FileKind) -> bool {
+        match kind {
+            FileKind::Dir if self.enters => false,
+            FileKind::Dir => self.matcher.is_match(path.as_path()),
+            _ => !self.dir_only && self.matcher.is_match(path.as_path()),
+        }
+    }
+
+    /// Returns the directory below which all matches lie.
+    pub(super) fn prefix(&self) -> &RelPath {
+        &self.prefix
+    }
+
+    /// Says whether something below a directory at `path` may match.
+    pub(super) fn may_match_below(&self, path: &RelPath) -> bool {
+        self.depth
+            .is_none_or(|depth| path.components().count() < depth)
+    }
+}
+
+fn bad(pattern: &str, reason: &str) -> ScanError {
+    ScanError::BadPattern {
+        pattern: pattern.to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+/// Drops what does not change the meaning: `./`, doubled and trailing slashes.
+fn clean(pattern: &str) -> String {
+    let names = pattern.split('/').filter(|name| !matches!(*name, "" | "."));
+    names.collect::<Vec<_>>().join("/")
+}
+
+/// Compiles a pattern, and says whether it is one of directories only.
+fn compile(pattern: &str) -> Result<(globset::Glob, bool), ScanError> {
+    if pattern.starts_with('/') {
+        return Err(bad(pattern, "it is absolute"));
+    }
+    let clean = clean(pattern);
+    if clean.is_empty() {
+        return Err(bad(pattern, "it is empty"));
+    }
+    if clean.split('/').any(|name| name == "..") {
+        return Err(bad(pattern, "it holds `..`"));
+    }
+    let glob = GlobBuilder::new(&clean)
+        .literal_separator(true)
+        .backslash_escape(true)
+        .build()
+        .map_err(|error| bad(pattern, &error.kind().to_string()))?;
+    Ok((glob, pattern.ends_with('/')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, path: &[u8]) -> bool {
+        let path = RelPath::new(path).unwrap();
+        Pattern::new(pattern)
+            .unwrap()
+            .matches(&path, FileKind::File)
+    }
+
+    #[test]
+    fn one_star_stops_at_slashes_and_two_do_not() {
+        assert!(matches("data/*.csv", b"data/a.csv"));
+        assert!(matches("./data//*.csv", b"data/a.csv"));
+        assert!(!matches("data/*.csv", b"data/x/a.csv"));
+        assert!(matches("data/**/*.csv", b"data/a.csv"));
+        assert!(matches("data/**/*.csv", b"data/x/y/a.csv"));
+        assert!(matches("data/**", b"data/x/y/a.csv"));
+        assert!(!matches("data/?", b"data/x/y"));
+    }
+
+    #[test]
+    fn dotfiles_and_raw_bytes_match_like_others() {
+        assert!(matches("*", b".hidden"));
+        assert!(matches("*.csv", b"\xff\xfe.csv"));
+        assert!(matches("a?", b"a\xff"));
+    }
+
+    #[test]
+    fn patterns_that_could_leave_the_root_are_refused() {
+        for pattern in ["/etc/*", "../*", "a/../../*", "", ".", "a/[", "{a"] {
+            assert!(Pattern::new(pattern).is_err(), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn the_prefix_is_what_comes_before_the_first_wildcard() {
+        for (pattern, prefix) in [
+            ("a/b/*.csv", "a/b"),
+            ("a/b", "a"),
+            ("*", ""),
+            ("a/{b,c}/d", "a"),
+            ("a/**", "a"),
+        ] {
+            let expected = RelPath::new(prefix).unwrap();
+            assert_eq!(Pattern::new(pattern).unwrap().prefix, expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn litter_and_excludes_are_left_out_by_kind() {
+        let filter = Filter::inputs(&["tmp/*.bak".to_owned(), "cache/".to_owned()]).unwrap();
+        let skips = |path: &str, kind| {
+            let path = RelPath::new(path).unwrap();
+            filter.skips(path.name().unwrap(), Some(&path), kind)
+        };
+        assert!(skips("a/.git", FileKind::Dir));
+        assert!(!skips("a/.git", FileKind::File));
+        assert!(skips("a/x.pyc", FileKind::File));
+        assert!(skips("tmp/x.bak", FileKind::File));
+        assert!(!skips("tmp/y/x.bak", FileKind::File));
+        assert!(skips("cache", FileKind::Dir));
+        assert!(!skips("cache", FileKind::File));
+        assert!(!Filter::everything().skips(b".git", None, FileKind::Dir));
+    }
+}

@@ -1,0 +1,30 @@
+//! Declared paths to content: walking, ignore rules, hashing, the stat cache, and what a command
+//! line names without saying so.
+//!
+//! Nothing here changes a file of the user's. Everything that was looked at is returned as
+//! [`Seen`], so that it can be looked at again when the command has run.
+
+mod content;
+mod error;
+mod filter;
+mod operand;
+mod program;
+pub mod programs;
+mod python_packages;
+mod recheck;
+mod scanner;
+mod seen;
+mod shell_words;
+pub mod stat_cache;
+mod walk;
+
+pub use content::{Globbed, Scanned, ScannedTree};
+pub use error::{ScanError};
+pub use filter::{Filter, Pattern};
+pub use operand::{Implied, implied_paths, is_python, script_operand};
+pub use program::{Program, ProgramError, SearchPath};
+pub use python_packages::{PythonEnvironment, PythonPackages};
+pub use scanner::{Scanner, SymlinkPolicy};
+pub use seen::{Drift, DriftKind, FileDigest, Seen};
+pub use shell_words::{ShellScript, ShellWord};
+pub use stat_cache::{Origin, Started, StatCache, StatCacheOptions, StatPolicy};

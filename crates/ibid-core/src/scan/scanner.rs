@@ -1,0 +1,188 @@
+//! `Scanner`: digests of single files, by the stat cache or by reading them.
+
+use std::path::{Path, PathBuf};
+
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+
+use super::ScanError;
+use super::seen::{FileDigest, Proof};
+use super::stat_cache::{Origin, StatCache};
+use crate::digest::Digest;
+use crate::fs::walk::{self, Links};
+use crate::fs::{self, FileKind, Meter, Signature, Threads};
+
+/// From this many files on, a pool of threads is worth its start.
+pub(super) const PARALLEL_FILES: usize = 300;
+
+/// From this many bytes in several files on, too.
+const PARALLEL_BYTES: u64 = 8 << 20;
+
+/// How often a file that changes meanwhile is read.
+const ATTEMPTS: usize = 3;
+
+/// What happens to links inside a tree that lead out of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SymlinkPolicy {
+    /// The content at their end counts.
+    #[default]
+    Follow,
+    /// Their text counts, and nothing else.
+    Keep,
+}
+
+/// Finds the content of declared paths.
+#[derive(Clone, Copy, Debug)]
+pub struct Scanner<'a> {
+    pub(super) root: &'a Path,
+    pub(super) stats: &'a StatCache,
+    pub(super) meter: &'a Meter,
+    pub(super) symlinks: SymlinkPolicy,
+}
+
+impl<'a> Scanner<'a> {
+    /// Makes a scanner of paths below (and beside) `root`, an absolute path. The meter counts
+    /// the bytes that are read, not those that need not be.
+    pub fn new(root: &'a Path, stats: &'a StatCache, meter: &'a Meter) -> Self {
+        Self {
+            root,
+            stats,
+            meter,
+            symlinks: SymlinkPolicy::default(),
+        }
+    }
+
+    /// Returns a scanner that treats links in trees so.
+    #[must_use]
+    pub fn with_symlinks(self, symlinks: SymlinkPolicy) -> Self {
+        Self { symlinks, ..self }
+    }
+
+    /// Returns the root.
+    pub fn root(&self) -> &'a Path {
+        self.root
+    }
+
+    /// Returns the stat cache.
+    pub fn stats(&self) -> &'a StatCache {
+        self.stats
+    }
+
+    /// Returns the digest of a regular file, links followed. A directory or special file, and a
+    /// file that cannot be read or never holds still, is an error that names it.
+    pub fn file_digest(&self, path: &Path) -> Result<FileDigest, ScanError> {
+        let Some(signature) = walk::look(path, Links::Follow)? else {
+            return Err(ScanError::Missing(path.to_owned()));
+        };
+        self.examine(path, signature)
+    }
+
+    /// Returns the digest of the regular file that has this signature.
+    pub(super) fn examine(
+        &self,
+        path: &Path,
+        signature: Signature,
+    ) -> Result<FileDigest, ScanError> {
+        match self.known(path, signature)? {
+            Some(known) => Ok(known),
+            None => self.read(path, signature),
+        }
+    }
+
+    /// Returns the digests of many files, in their order.
+    pub(super) fn examine_all(
+        &self,
+        files: Vec<(PathBuf, Signature)>,
+    ) -> Result<Vec<FileDigest>, ScanError> {
+        let mut done = Vec::with_capacity(files.len());
+        let mut unread = Vec::new();
+        for (index, (path, signature)) in files.into_iter().enumerate() {
+            let known = self.known(&path, signature)?;
+            if known.is_none() {
+                unread.push((index, path, signature));
+            }
+            done.push(known);
+        }
+        let bytes: u64 = unread.iter().map(|(_, _, signature)| signature.size).sum();
+        let parallel =
+            unread.len() > PARALLEL_FILES || (unread.len() > 1 && bytes > PARALLEL_BYTES);
+        let read = |(index, path, signature): &(usize, PathBuf, Signature)| {
+            self.read(path, *signature).map(|digest| (*index, digest))
+        };
+        let read: Vec<(usize, FileDigest)> = if parallel {
+            unread.par_iter().map(read).collect::<Result<_, _>>()?
+        } else {
+            unread.iter().map(read).collect::<Result<_, _>>()?
+        };
+        for (index, digest) in read {
+            done[index] = Some(digest);
+        }
+        Ok(done.into_iter().flatten().collect())
+    }
+
+    fn known(&self, path: &Path, signature: Signature) -> Result<Option<FileDigest>, ScanError> {
+        match signature.kind() {
+            FileKind::File => {}
+            FileKind::Dir => return Err(ScanError::IsDirectory(path.to_owned())),
+            FileKind::Link | FileKind::Special => {
+                return Err(ScanError::Special(path.to_owned()));
+            }
+        }
+        let digest = self
+            .stats
+            .file_system(path, signature.device)
+            .and_then(|fs| self.stats.known(&signature, &fs));
+        Ok(digest.map(|digest| FileDigest {
+            path: path.to_owned(),
+            signature,
+            digest,
+            proof: Proof::Known,
+        }))
+    }
+
+    /// Reads a file, again if it changed meanwhile.
+    fn read(&self, path: &Path, looked: Signature) -> Result<FileDigest, ScanError> {
+        self.meter.add_total(looked.size);
+        for _ in 0..ATTEMPTS {
+            let opened = walk::open(path, Links::Follow)?;
+            if opened.signature.kind() != FileKind::File {
+                return Err(ScanError::Special(path.to_owned()));
+            }
+            if let Some(digest) = self.read_once(path, &opened)? {
+                return Ok(digest);
+            }
+        }
+        Err(ScanError::Changing(path.to_owned()))
+    }
+
+    /// Reads an open file; `None` if it changed meanwhile.
+    fn read_once(
+        &self,
+        path: &Path,
+        opened: &walk::Opened,
+    ) -> Result<Option<FileDigest>, ScanError> {
+        let walk::Opened { file, signature } = opened;
+        let system = self.stats.file_system(path, signature.device);
+        let started = system.map(|system| self.stats.started(&system));
+        // Asked before the first byte is read: a page that is dirtied later moves mtime.
+        let clean = system.is_some_and(|system| system.kind.tells_dirty_pages())
+            && fs::cached_pages(file).is_some_and(fs::CachedPages::are_clean);
+        let hashed = fs::hash_open(file, path, signature.size, Threads::Many, self.meter);
+        let digest: Digest = match hashed {
+            Err(fs::HashError::SizeChanged(_)) => return Ok(None),
+            hashed => hashed?,
+        };
+        if Signature::of_open(file, path)? != *signature {
+            return Ok(None);
+        }
+        if let (Some(system), Some(started)) = (system, started) {
+            let origin = Origin::Hashed { started, clean };
+            self.stats.remember(signature, &system, digest, origin);
+        }
+        Ok(Some(FileDigest {
+            path: path.to_owned(),
+            signature: *signature,
+            digest,
+            proof: Proof::Read { started, clean },
+        }))
+    }
+}

@@ -1,0 +1,115 @@
+//! `Seen`: what a scan looked at, kept so that it can be looked at again after the run.
+
+use std::path::{Path, PathBuf};
+
+use super::filter::{Filter, Pattern};
+use super::stat_cache::Started;
+use crate::digest::Digest;
+use crate::fs::Signature;
+use crate::tree::RelPath;
+
+/// One thing that a scan looked at. Opaque but for its path: hand it to
+/// [`super::Scanner::recheck`].
+#[derive(Clone, Debug)]
+pub struct Seen(pub(super) What);
+
+/// What was seen.
+#[derive(Clone, Debug)]
+pub(super) enum What {
+    /// Content of a file; links on the way are followed.
+    File(FileDigest),
+    /// The text of a link.
+    Link { path: PathBuf, text: Vec<u8> },
+    /// Where a path leads when all links are followed.
+    Real { path: PathBuf, real: PathBuf },
+    /// What a directory holds, all the way down.
+    Members {
+        dir: PathBuf,
+        filter: Filter,
+        members: Vec<(RelPath, Shape)>,
+    },
+    /// What a pattern matches.
+    Matches {
+        pattern: Pattern,
+        filter: Filter,
+        paths: Vec<RelPath>,
+    },
+}
+
+/// A member of a directory, without the content of files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    File { executable: bool },
+    Dir,
+    Link(Vec<u8>),
+}
+
+/// A file's digest, and what it rests on.
+#[derive(Clone, Debug)]
+pub struct FileDigest {
+    /// The path that was opened or looked at.
+    pub path: PathBuf,
+    /// The file's signature, links followed, before it was read.
+    pub signature: Signature,
+    /// The digest of its bytes.
+    pub digest: Digest,
+    pub(super) proof: Proof,
+}
+
+/// Why a digest was believed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Proof {
+    /// The stat cache knew it.
+    Known,
+    /// It was read.
+    Read {
+        started: Option<Started>,
+        clean: bool,
+    },
+}
+
+impl Seen {
+    /// Returns the path that was looked at; for a pattern, the directory it starts from.
+    pub fn path(&self) -> &Path {
+        match &self.0 {
+            What::File(file) => &file.path,
+            What::Link { path, .. } | What::Real { path, .. } | What::Members { dir: path, .. } => {
+                path
+            }
+            What::Matches { pattern, .. } => pattern.prefix().as_path(),
+        }
+    }
+
+    /// Returns the file that was read, if it was one.
+    pub fn file(&self) -> Option<&FileDigest> {
+        match &self.0 {
+            What::File(file) => Some(file),
+            _ => None,
+        }
+    }
+}
+
+impl From<FileDigest> for Seen {
+    fn from(file: FileDigest) -> Self {
+        Self(What::File(file))
+    }
+}
+
+/// How something differs from what was seen before the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DriftKind {
+    /// The bytes are the same, but the file was changed or its status was: it may have held
+    /// other bytes in between, so a result that read it must not be stored.
+    Touched,
+    /// It is another content, or there is more or less of it.
+    Changed,
+}
+
+/// A path that is not provably what it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drift {
+    /// The path.
+    pub path: PathBuf,
+    /// How it differs.
+    pub kind: DriftKind,
+}

@@ -1,0 +1,312 @@
+//! The stat cache: which digest a file had when its status was last looked at closely.
+//!
+//! Host-local, disposable, safe with many processes at once, and no part of any key. It believes
+//! an entry only by the rules of [`rules`]; it is off where timestamps cannot be believed (memory,
+//! network and unknown file systems) unless the user says otherwise. No failure of it is an
+//! error: the file is hashed. The caller says where it lies and what time it is.
+
+mod record;
+pub mod rules;
+mod shard;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use self::record::{Record, flag, name_of};
+use self::rules::{Circumstances, Writers};
+use self::shard::Shards;
+use crate::digest::Digest;
+use crate::fs::{FileSystem, Host, Signature, Timestamp, slots};
+
+/// How far `stat` is believed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StatPolicy {
+    /// Never: every file is hashed at every look.
+    Off,
+    /// On file systems of this host that are known to stamp every change.
+    #[default]
+    Safe,
+    /// Everywhere, also on network and memory file systems: the user's own risk.
+    Trust,
+}
+
+/// What a stat cache needs to know.
+#[derive(Clone, Debug)]
+pub struct StatCacheOptions {
+    /// Where its files lie, on this host; `None` keeps nothing beyond the process.
+    pub dir: Option<PathBuf>,
+    /// Further directories of ibid's own, in which a file may be touched to learn what time it
+    /// is on their file system.
+    pub probe_dirs: Vec<PathBuf>,
+    /// How far `stat` is believed.
+    pub policy: StatPolicy,
+    /// The machine and its boot.
+    pub host: Host,
+    /// The host's clock, for file systems where nothing can be touched.
+    pub clock: fn() -> Timestamp,
+}
+
+/// The moment at which hashing began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Started {
+    at: Timestamp,
+    by_wall_clock: bool,
+}
+
+/// Where a digest that is to be remembered comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The file was read.
+    Hashed {
+        /// When that began; the signature was taken after it, or before and after.
+        started: Started,
+        /// Whether `cachestat`, asked just before, knew of no dirty page.
+        clean: bool,
+    },
+    /// The file is an output of a process that has ended with all its children, so that nobody
+    /// stores to it through a mapping.
+    Captured {
+        /// When hashing began.
+        started: Started,
+    },
+    /// The file was made by ibid under a name that nobody else knew, and is read-only: a blob of
+    /// the store. Known at once, and in this boot only.
+    Private,
+}
+
+/// Remembers digests of files by their status.
+#[derive(Debug)]
+pub struct StatCache {
+    shards: Option<Shards>,
+    policy: StatPolicy,
+    probe_dirs: Vec<PathBuf>,
+    clock: fn() -> Timestamp,
+    boot: u64,
+    systems: Mutex<HashMap<u64, Option<FileSystem>>>,
+    probes: Mutex<HashMap<u64, Started>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // The maps are whole between two statements, so a panic elsewhere spoils nothing.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl StatCache {
+    /// Makes a cache. Touches nothing yet, and cannot fail: what does not work is not used.
+    pub fn open(options: StatCacheOptions) -> Self {
+        let StatCacheOptions {
+            dir,
+            mut probe_dirs,
+            policy,
+            host,
+            clock,
+        } = options;
+        let usable = policy != StatPolicy::Off;
+        let shards = dir
+            .as_deref()
+            .filter(|_| usable)
+            .map(|dir| Shards::new(dir, &host.machine_id));
+        probe_dirs.extend(dir);
+        let digest = Digest::of(host.boot_id.as_bytes());
+        let boot = digest.as_bytes().first_chunk().expect("32 bytes");
+        Self {
+            shards,
+            policy,
+            probe_dirs,
+            clock,
+            boot: u64::from_le_bytes(*boot),
+            systems: Mutex::default(),
+            probes: Mutex::default(),
+        }
+    }
+
+    /// Makes a cache that knows nothing and remembers nothing.
+    pub fn off() -> Self {
+        Self::open(StatCacheOptions {
+            dir: None,
+            probe_dirs: Vec::new(),
+            policy: StatPolicy::Off,
+            host: Host::default(),
+            clock: Timestamp::default,
+        })
+    }
+
+    /// Says whether stamps of this file system are believed at all.
+    pub fn believes(&self, fs: &FileSystem) -> bool {
+        match self.policy {
+            StatPolicy::Off => false,
+            StatPolicy::Safe => fs.kind.keeps_stamps(),
+            StatPolicy::Trust => true,
+        }
+    }
+
+    /// Returns the facts about the file system that `path` lies on, which are asked for once per
+    /// `device`. `path` is a regular file or a directory; `None` where nothing can be learnt.
+    pub fn file_system(&self, path: &Path, device: u64) -> Option<FileSystem> {
+        if self.policy == StatPolicy::Off {
+            return None;
+        }
+        if let Some(known) = lock(&self.systems).get(&device) {
+            return *known;
+        }
+        let found = FileSystem::of(path).ok()?;
+        if found.device != device {
+            return None;
+        }
+        lock(&self.systems).insert(device, Some(found));
+        Some(found)
+    }
+
+    /// Returns the digest of the file with this signature, if that can be told without reading.
+    pub fn known(&self, signature: &Signature, fs: &FileSystem) -> Option<Digest> {
+        self.find(signature, fs).map(|record| record.digest)
+    }
+
+    /// Returns the digest only if it was also read or written since the host was booted
+    /// (hazard C1).
+    pub fn known_this_boot(&self, signature: &Signature, fs: &FileSystem) -> Option<Digest> {
+        self.find(signature, fs)
+            .filter(|record| record.boot == self.boot)
+            .map(|record| record.digest)
+    }
+
+    fn find(&self, signature: &Signature, fs: &FileSystem) -> Option<Record> {
+        if !self.believes(fs) || fs.device != signature.device {
+            return None;
+        }
+        let record = self
+            .shards
+            .as_ref()?
+            .get(&name_of(&fs.id, signature.inode))?;
+        let hashed = Circumstances {
+            started: record.started,
+            by_wall_clock: record.has(flag::BY_WALL_CLOCK),
+            writers: writers(&record),
+            this_boot: record.boot == self.boot,
+        };
+        let trusted =
+            record.matches(signature) && rules::is_trusted(signature, fs.granularity, &hashed);
+        trusted.then_some(record)
+    }
+
+    /// Returns the time on `fs`, for a hashing that begins afterwards. A file is touched there
+    /// at the first call of the process only: an earlier start is always on the safe side.
+    pub fn started(&self, fs: &FileSystem) -> Started {
+        if let Some(started) = lock(&self.probes).get(&fs.device) {
+            return *started;
+        }
+        self.started_anew(fs)
+    }
+
+    /// Returns the time on `fs` as it is at this call: for files that were made in this process's
+    /// lifetime, which look too young from its start.
+    pub fn started_anew(&self, fs: &FileSystem) -> Started {
+        let probe = self.probe_dirs.iter().find_map(|dir| touch_on(dir, fs));
+        let started = match probe {
+            Some(at) => Started {
+                at,
+                by_wall_clock: false,
+            },
+            None => Started {
+                at: (self.clock)(),
+                by_wall_clock: true,
+            },
+        };
+        lock(&self.probes).entry(fs.device).or_insert(started);
+        started
+    }
+
+    /// Remembers the digest of the file with this signature. Written with others, at the latest
+    /// when the cache is dropped.
+    pub fn remember(&self, signature: &Signature, fs: &FileSystem, digest: Digest, origin: Origin) {
+        let Some(shards) = &self.shards else { return };
+        if !self.believes(fs) || fs.device != signature.device {
+            return;
+        }
+        let (started, flags) = match origin {
+            Origin::Hashed { started, clean } => {
+                let told = clean && fs.kind.tells_dirty_pages();
+                (started, if told { flag::CLEAN } else { 0 })
+            }
+            Origin::Captured { started } => (started, flag::CAPTURED),
+            Origin::Private => {
+                let at = signature.last_change();
+                let by_wall_clock = false;
+                (Started { at, by_wall_clock }, flag::PRIVATE)
+            }
+        };
+        let wall = if started.by_wall_clock {
+            flag::BY_WALL_CLOCK
+        } else {
+            0
+        };
+        shards.put(Record {
+            name: name_of(&fs.id, signature.inode),
+            size: signature.size,
+            mtime: signature.mtime,
+            ctime: signature.ctime,
+            mode: signature.mode,
+            flags: flags | wall,
+            digest,
+            started: started.at,
+            boot: self.boot,
+        });
+    }
+
+    /// Writes what was remembered, now.
+    pub fn flush(&self) {
+        if let Some(shards) = &self.shards {
+            shards.flush();
+        }
+    }
+
+    /// Says whether content hashed so still stands, by signature alone: the rules without the
+    /// cache, for what one process saw itself.
+    pub(crate) fn still_stands(
+        &self,
+        signature: &Signature,
+        fs: &FileSystem,
+        started: Started,
+        clean: bool,
+    ) -> bool {
+        let hashed = Circumstances {
+            started: started.at,
+            by_wall_clock: started.by_wall_clock,
+            writers: if clean && fs.kind.tells_dirty_pages() {
+                Writers::NoDirtyPage
+            } else {
+                Writers::Any
+            },
+            this_boot: true,
+        };
+        self.believes(fs) && rules::is_trusted(signature, fs.granularity, &hashed)
+    }
+}
+
+fn writers(record: &Record) -> Writers {
+    [
+        (flag::PRIVATE, Writers::Never),
+        (flag::CAPTURED, Writers::Ended),
+        (flag::CLEAN, Writers::NoDirtyPage),
+    ]
+    .into_iter()
+    .find(|(bit, _)| record.has(*bit))
+    .map_or(Writers::Any, |(_, writers)| writers)
+}
+
+/// Touches the probe in `dir` if that lies on `fs`.
+fn touch_on(dir: &Path, fs: &FileSystem) -> Option<Timestamp> {
+    let look = || Signature::of(dir).ok();
+    let make = || slots::make_private_dir(dir).ok();
+    let signature = look().or_else(|| make().and_then(|()| look()))?;
+    (signature.device == fs.device)
+        .then(|| slots::touch(&dir.join("now")).ok())
+        .flatten()
+}
+
+impl Drop for StatCache {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}

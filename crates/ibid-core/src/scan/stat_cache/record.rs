@@ -1,0 +1,210 @@
+//! `Record`: one entry of the stat cache, 128 bytes with its own checksum.
+//!
+//! The checksum is salted with the machine's id, so that a copied cache is as good as none
+//! (hazard B6). A torn, cut or flipped record is no record.
+
+use crate::digest::Digest;
+use crate::fs::{FileSystemId, Signature, Timestamp};
+
+/// Length of a record in bytes.
+pub(super) const RECORD: usize = 128;
+
+const CHECKED: usize = 116;
+
+/// Length of the part that names the file: file system and inode.
+pub(super) const NAME: usize = 24;
+
+/// The file system and the inode.
+pub(super) type Name = [u8; NAME];
+
+/// Makes the name of a file.
+pub(super) fn name_of(fs: &FileSystemId, inode: u64) -> Name {
+    let mut name = [0; NAME];
+    name[..16].copy_from_slice(fs.as_bytes());
+    name[16..].copy_from_slice(&inode.to_le_bytes());
+    name
+}
+
+/// One entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Record {
+    pub(super) name: Name,
+    pub(super) size: u64,
+    pub(super) mtime: Timestamp,
+    pub(super) ctime: Timestamp,
+    pub(super) mode: u32,
+    pub(super) flags: u32,
+    pub(super) digest: Digest,
+    pub(super) started: Timestamp,
+    pub(super) boot: u64,
+}
+
+/// The bits of a record's flags.
+pub(super) mod flag {
+    pub(in super::super) const BY_WALL_CLOCK: u32 = 1;
+    pub(in super::super) const CLEAN: u32 = 2;
+    pub(in super::super) const CAPTURED: u32 = 4;
+    pub(in super::super) const PRIVATE: u32 = 8;
+}
+
+impl Record {
+    /// Says whether the record was made of this very signature.
+    pub(super) fn matches(&self, signature: &Signature) -> bool {
+        self.size == signature.size
+            && self.mtime == signature.mtime
+            && self.ctime == signature.ctime
+            && self.mode == signature.mode
+    }
+
+    /// Says whether any of the bits is set.
+    pub(super) fn has(&self, bits: u32) -> bool {
+        self.flags & bits != 0
+    }
+
+    /// Takes over what an earlier record of the same state knew for as long as this boot lasts:
+    /// hashing an output again does not bring its writer back.
+    pub(super) fn merged_over(mut self, earlier: &Self) -> Self {
+        let same_state = Self {
+            started: self.started,
+            flags: self.flags,
+            ..*earlier
+        } == self;
+        if same_state {
+            self.flags |= earlier.flags & (flag::CAPTURED | flag::PRIVATE);
+        }
+        self
+    }
+
+    /// Returns the bytes.
+    pub(super) fn encode(&self, salt: &Digest) -> [u8; RECORD] {
+        let mut bytes = [0; RECORD];
+        let mut rest = bytes.as_mut_slice();
+        let mut put = |part: &[u8]| {
+            let (head, tail) = std::mem::take(&mut rest).split_at_mut(part.len());
+            head.copy_from_slice(part);
+            rest = tail;
+        };
+        put(&self.name);
+        put(&self.size.to_le_bytes());
+        for stamp in [self.mtime, self.ctime] {
+            put(&stamp.seconds.to_le_bytes());
+            put(&stamp.nanos.to_le_bytes());
+        }
+        put(&self.mode.to_le_bytes());
+        put(&self.flags.to_le_bytes());
+        put(self.digest.as_bytes());
+        put(&self.started.seconds.to_le_bytes());
+        put(&self.started.nanos.to_le_bytes());
+        put(&self.boot.to_le_bytes());
+        let sum = checksum(&bytes[..CHECKED], salt);
+        bytes[CHECKED..].copy_from_slice(&sum);
+        bytes
+    }
+
+    /// Reads a record, or returns `None` for bytes that are none.
+    pub(super) fn decode(bytes: &[u8; RECORD], salt: &Digest) -> Option<Self> {
+        if bytes[..NAME] == [0; NAME] || checksum(&bytes[..CHECKED], salt) != bytes[CHECKED..] {
+            return None;
+        }
+        let mut rest = bytes.as_slice();
+        Some(Self {
+            name: take(&mut rest),
+            size: u64::from_le_bytes(take(&mut rest)),
+            mtime: stamp(&mut rest),
+            ctime: stamp(&mut rest),
+            mode: u32::from_le_bytes(take(&mut rest)),
+            flags: u32::from_le_bytes(take(&mut rest)),
+            digest: Digest::from_bytes(take(&mut rest)),
+            started: stamp(&mut rest),
+            boot: u64::from_le_bytes(take(&mut rest)),
+        })
+    }
+}
+
+fn checksum(bytes: &[u8], salt: &Digest) -> [u8; RECORD - CHECKED] {
+    let mut salted = [0; 32 + CHECKED];
+    salted[..32].copy_from_slice(salt.as_bytes());
+    salted[32..].copy_from_slice(bytes);
+    let digest = Digest::of(&salted);
+    std::array::from_fn(|i| digest.as_bytes()[i])
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
+    let (head, tail) = rest
+        .split_first_chunk::<N>()
+        .expect("the fields fit in a record");
+    *rest = tail;
+    *head
+}
+
+fn stamp(rest: &mut &[u8]) -> Timestamp {
+    Timestamp {
+        seconds: i64::from_le_bytes(take(rest)),
+        nanos: u32::from_le_bytes(take(rest)),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in super::super) fn sample(inode: u64) -> Record {
+        Record {
+            name: name_of(&FileSystemId::of(&[b"test"]), inode),
+            size: 11 + inode,
+            mtime: Timestamp {
+                seconds: -5,
+                nanos: 999_999_999,
+            },
+            ctime: Timestamp {
+                seconds: 1 << 40,
+                nanos: 7,
+            },
+            mode: 0o100_755,
+            flags: flag::CLEAN,
+            digest: Digest::of(&inode.to_le_bytes()),
+            started: Timestamp {
+                seconds: 9,
+                nanos: 8,
+            },
+            boot: 0xdead_beef,
+        }
+    }
+
+    #[test]
+    fn a_record_comes_back_and_no_flipped_bit_does() {
+        let salt = Digest::of(b"machine");
+        let record = sample(77);
+        let bytes = record.encode(&salt);
+        assert_eq!(Record::decode(&bytes, &salt), Some(record));
+        for bit in 0..RECORD * 8 {
+            let mut flipped = bytes;
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Record::decode(&flipped, &salt), None, "bit {bit}");
+        }
+        assert_eq!(Record::decode(&bytes, &Digest::of(b"other machine")), None);
+        assert_eq!(Record::decode(&[0; RECORD], &salt), None);
+    }
+
+    #[test]
+    fn what_was_captured_stays_so_until_content_status_or_boot_change() {
+        let mut earlier = sample(1);
+        earlier.flags = flag::CAPTURED;
+        let again = Record {
+            flags: 0,
+            started: Timestamp::default(),
+            ..earlier
+        };
+        assert!(again.merged_over(&earlier).has(flag::CAPTURED));
+        for other in [
+            Record { boot: 1, ..again },
+            Record { size: 1, ..again },
+            Record {
+                digest: Digest::of(b""),
+                ..again
+            },
+        ] {
+            assert!(!other.merged_over(&earlier).has(flag::CAPTURED));
+        }
+    }
+}

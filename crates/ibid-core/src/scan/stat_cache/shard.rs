@@ -1,0 +1,417 @@
+//! `Shards`: records in files of 4 KiB buckets, found by hash, shared by all processes.
+//!
+//! A record lies in its home bucket or in the neighbour. Both full: the shard is written anew at
+//! twice the size and renamed over the old one; at the size limit the oldest entry makes way.
+//! There is no lock: a record that another process overwrote, or that was written to a file just
+//! replaced, is lost, and its file is hashed once more. Every failure is silent for that reason.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::record::{NAME, Name, RECORD, Record};
+use crate::digest::Digest;
+use crate::fs::slots::{self, SlotFile};
+
+const BUCKET: usize = 4096;
+const SLOTS: usize = BUCKET / RECORD;
+const SHARDS: usize = 16;
+
+/// Sixteen shards of this many buckets hold four million files in half a gibibyte.
+const MAX_BUCKETS: u64 = 1 << 13;
+
+/// So many records are kept in memory before they are written.
+const BATCH: usize = 4096;
+
+/// The files, and what has not been written to them yet.
+#[derive(Debug)]
+pub(super) struct Shards {
+    dir: PathBuf,
+    salt: Digest,
+    open: [Mutex<Slot>; SHARDS],
+    pending: Mutex<HashMap<Name, Record>>,
+}
+
+/// Whether a shard has been opened.
+#[derive(Debug, Default, Clone)]
+enum Slot {
+    #[default]
+    Unopened,
+    Absent,
+    Open(Arc<Shard>),
+}
+
+#[derive(Debug)]
+struct Shard {
+    file: SlotFile,
+    buckets: u64,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // Every value is whole between two statements, so a panic elsewhere spoils nothing.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn hash(name: &Name) -> u64 {
+    let word = |at: usize| {
+        let bytes = name[at..at + 8].try_into().expect("eight bytes");
+        u64::from_le_bytes(bytes)
+    };
+    // The finaliser of MurmurHash3; inodes are consecutive numbers.
+    let mut hash = word(0) ^ word(16);
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    hash ^ (hash >> 33)
+}
+
+fn shard_of(name: &Name) -> usize {
+    usize::try_from(hash(name) >> 60).expect("four bits")
+}
+
+/// Returns the home bucket and its neighbour.
+fn homes(name: &Name, buckets: u64) -> [u64; 2] {
+    let home = hash(name) & (buckets - 1);
+    [home, home ^ 1]
+}
+
+fn slot(bucket: &[u8], index: usize) -> &[u8; RECORD] {
+    bucket[index * RECORD..]
+        .first_chunk()
+        .expect("a bucket holds whole records")
+}
+
+fn is_empty(slot: &[u8; RECORD]) -> bool {
+    slot[..NAME] == [0; NAME]
+}
+
+/// Finds a record; the second value says whether there is room, so that it lies nowhere else.
+fn find(bucket: &[u8], name: &Name, salt: &Digest) -> (Option<Record>, bool) {
+    let mut room = false;
+    for index in 0..SLOTS {
+        let bytes = slot(bucket, index);
+        if bytes[..NAME] == *name
+            && let Some(record) = Record::decode(bytes, salt)
+        {
+            return (Some(record), room);
+        }
+        room |= is_empty(bytes);
+    }
+    (None, room)
+}
+
+/// Returns where a record of this name belongs: over its predecessor, else where nothing is.
+fn place(bucket: &[u8], name: &Name, salt: &Digest) -> Option<usize> {
+    let named = (0..SLOTS).find(|index| slot(bucket, *index)[..NAME] == *name);
+    named
+        .or_else(|| (0..SLOTS).find(|index| is_empty(slot(bucket, *index))))
+        .or_else(|| (0..SLOTS).find(|i| Record::decode(slot(bucket, *i), salt).is_none()))
+}
+
+/// Returns the slot whose file was hashed longest ago.
+fn oldest(bucket: &[u8], salt: &Digest) -> usize {
+    let age = |index: &usize| Record::decode(slot(bucket, *index), salt).map(|old| old.started);
+    (0..SLOTS).min_by_key(age).unwrap_or(0)
+}
+
+impl Shards {
+    pub(super) fn new(dir: &Path, machine_id: &str) -> Self {
+        let salt = Digest::of(format!("ibid stat cache 1\n{machine_id}").as_bytes());
+        Self {
+            dir: dir.to_owned(),
+            salt,
+            open: std::array::from_fn(|_| Mutex::default()),
+            pending: Mutex::default(),
+        }
+    }
+
+    /// Looks a record up. Writes nothing.
+    pub(super) fn get(&self, name: &Name) -> Option<Record> {
+        if let Some(record) = lock(&self.pending).get(name) {
+            return Some(*record);
+        }
+        let shard = self.shard(shard_of(name))?;
+        let mut bucket = [0; BUCKET];
+        for home in homes(name, shard.buckets) {
+            shard.read(home, &mut bucket).ok()?;
+            let (found, room) = find(&bucket, name, &self.salt);
+            if found.is_some() || room {
+                return found;
+            }
+        }
+        None
+    }
+
+    /// Keeps a record, to be written with others.
+    pub(super) fn put(&self, record: Record) {
+        let mut pending = lock(&self.pending);
+        let merged = match pending.get(&record.name) {
+            Some(earlier) => record.merged_over(earlier),
+            None => record,
+        };
+        pending.insert(record.name, merged);
+        if pending.len() >= BATCH {
+            let batch = std::mem::take(&mut *pending);
+            drop(pending);
+            self.write(batch);
+        }
+    }
+
+    /// Writes what is pending.
+    pub(super) fn flush(&self) {
+        let batch = std::mem::take(&mut *lock(&self.pending));
+        self.write(batch);
+    }
+
+    fn path(&self, index: usize) -> PathBuf {
+        self.dir.join(format!("{index:x}"))
+    }
+
+    fn shard(&self, index: usize) -> Option<Arc<Shard>> {
+        let mut slot = lock(&self.open[index]);
+        if matches!(*slot, Slot::Unopened) {
+            *slot = match Shard::open(&self.path(index)) {
+                Ok(shard) => Slot::Open(Arc::new(shard)),
+                Err(_) => Slot::Absent,
+            };
+        }
+        match &*slot {
+            Slot::Open(shard) => Some(Arc::clone(shard)),
+            Slot::Unopened | Slot::Absent => None,
+        }
+    }
+
+    fn write(&self, batch: HashMap<Name, Record>) {
+        if batch.is_empty() || slots::make_private_dir(&self.dir).is_err() {
+            return;
+        }
+        let mut by_shard: [Vec<Record>; SHARDS] = Default::default();
+        for (name, record) in batch {
+            by_shard[shard_of(&name)].push(record);
+        }
+        for (index, records) in by_shard.into_iter().enumerate() {
+            if !records.is_empty() {
+                // A cache that cannot be written is a cache that forgets.
+                let _ = self.write_shard(index, &records);
+            }
+        }
+    }
+
+    fn write_shard(&self, index: usize, records: &[Record]) -> io::Result<()> {
+        let path = self.path(index);
+        let shard = match self.shard(index) {
+            Some(shard) if !shard.file.was_replaced(&path) => shard,
+            _ => {
+                *lock(&self.open[index]) = Slot::Unopened;
+                match self.shard(index) {
+                    Some(shard) => shard,
+                    None => return self.rewrite(index, &[], records, 2),
+                }
+            }
+        };
+        for (done, record) in records.iter().enumerate() {
+            if !shard.insert(record, &self.salt)? {
+                let all = shard.records(&self.salt)?;
+                return self.rewrite(index, &all, &records[done..], shard.buckets * 2);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a shard anew, with room for everything.
+    fn rewrite(&self, index: usize, old: &[Record], new: &[Record], least: u64) -> io::Result<()> {
+        let count = (old.len() + new.len()) as u64;
+        let wanted = (count * 2).div_ceil(SLOTS as u64).next_power_of_two();
+        let buckets = wanted.max(least).min(MAX_BUCKETS);
+        let size = usize::try_from(buckets).expect("the limit fits") * BUCKET;
+        let mut image = vec![0; size];
+        for record in old.iter().chain(new) {
+            insert_in_image(&mut image, record, &self.salt);
+        }
+        slots::replace(&self.path(index), &image)?;
+        *lock(&self.open[index]) = Slot::Unopened;
+        Ok(())
+    }
+}
+
+/// Puts a record into the image of a whole shard.
+fn insert_in_image(image: &mut [u8], record: &Record, salt: &Digest) {
+    let buckets = (image.len() / BUCKET) as u64;
+    let starts = homes(&record.name, buckets)
+        .map(|home| usize::try_from(home).expect("the image is in memory") * BUCKET);
+    let found = starts.into_iter().find_map(|start| {
+        let bucket = &image[start..start + BUCKET];
+        place(bucket, &record.name, salt).map(|index| start + index * RECORD)
+    });
+    let at = found.unwrap_or_else(|| {
+        let start = starts[0];
+        start + oldest(&image[start..start + BUCKET], salt) * RECORD
+    });
+    let earlier = image[at..].first_chunk().expect("a whole record");
+    let merged = match Record::decode(earlier, salt) {
+        Some(earlier) => record.merged_over(&earlier),
+        None => *record,
+    };
+    image[at..at + RECORD].copy_from_slice(&merged.encode(salt));
+}
+
+impl Shard {
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = SlotFile::open(path)?;
+        // A file that was cut is used as far as it goes.
+        let whole = file.len()? / BUCKET as u64;
+        if whole < 2 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let buckets = (1 << whole.ilog2()).min(MAX_BUCKETS);
+        Ok(Self { file, buckets })
+    }
+
+    fn read(&self, bucket: u64, buffer: &mut [u8; BUCKET]) -> io::Result<()> {
+        self.file.read_at(buffer, bucket * BUCKET as u64)
+    }
+
+    /// Writes one record; `false` if it has no room.
+    fn insert(&self, record: &Record, salt: &Digest) -> io::Result<bool> {
+        let mut bucket = [0; BUCKET];
+        let homes = homes(&record.name, self.buckets);
+        for home in homes {
+            self.read(home, &mut bucket)?;
+            if let Some(index) = place(&bucket, &record.name, salt) {
+                self.write_slot((home, index), record, &bucket, salt)?;
+                return Ok(true);
+            }
+        }
+        if self.buckets < MAX_BUCKETS {
+            return Ok(false);
+        }
+        self.read(homes[0], &mut bucket)?;
+        let at = (homes[0], oldest(&bucket, salt));
+        self.write_slot(at, record, &bucket, salt)?;
+        Ok(true)
+    }
+
+    fn write_slot(
+        &self,
+        (home, index): (u64, usize),
+        record: &Record,
+        bucket: &[u8; BUCKET],
+        salt: &Digest,
+    ) -> io::Result<()> {
+        let merged = match Record::decode(slot(bucket, index), salt) {
+            Some(earlier) => record.merged_over(&earlier),
+            None => *record,
+        };
+        let offset = home * BUCKET as u64 + (index * RECORD) as u64;
+        self.file.write_at(&merged.encode(salt), offset)
+    }
+
+    /// Returns every record that is whole.
+    fn records(&self, salt: &Digest) -> io::Result<Vec<Record>> {
+        let mut bucket = [0; BUCKET];
+        let mut records = Vec::new();
+        for home in 0..self.buckets {
+            self.read(home, &mut bucket)?;
+            let slots = (0..SLOTS).filter_map(|index| Record::decode(slot(&bucket, index), salt));
+            records.extend(slots);
+        }
+        Ok(records)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::tests::sample;
+    use super::*;
+    use ibid_testkit::TempDir;
+
+    type Damage = fn(&mut Vec<u8>);
+
+    #[test]
+    fn records_survive_growth_and_are_found_by_another_process() {
+        let dir = TempDir::new();
+        let shards = Shards::new(dir.path(), "m");
+        for inode in 0..20_000 {
+            shards.put(sample(inode));
+        }
+        shards.flush();
+        let reopened = Shards::new(dir.path(), "m");
+        for inode in 0..20_000 {
+            let record = sample(inode);
+            assert_eq!(reopened.get(&record.name), Some(record), "{inode}");
+        }
+        assert_eq!(reopened.get(&sample(20_000).name), None);
+        let copied = Shards::new(dir.path(), "other machine");
+        assert_eq!(copied.get(&sample(1).name), None);
+    }
+
+    #[test]
+    fn an_absent_or_unwritable_directory_is_a_cache_that_forgets() {
+        let shards = Shards::new(Path::new("/proc/nowhere"), "m");
+        shards.put(sample(1));
+        shards.flush();
+        assert_eq!(shards.get(&sample(1).name), None);
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test damages its own files")]
+    fn cut_torn_and_flipped_shards_give_misses_and_heal() {
+        let dir = TempDir::new();
+        let fill = || {
+            let shards = Shards::new(dir.path(), "m");
+            (0..2_000).for_each(|inode| shards.put(sample(inode)));
+            shards.flush();
+        };
+        fill();
+        let paths: Vec<_> = (0..SHARDS).map(|i| dir.join(format!("{i:x}"))).collect();
+        let damages: [Damage; 6] = [
+            |bytes| bytes.clear(),
+            |bytes| bytes.truncate(5000),
+            |bytes| bytes.truncate(8192 + 77),
+            |bytes| bytes.iter_mut().step_by(100).for_each(|byte| *byte ^= 4),
+            |bytes| bytes.fill(0xff),
+            |bytes| bytes.resize(bytes.len() + 40_000, 7),
+        ];
+        for damage in damages {
+            for path in &paths {
+                let mut bytes = std::fs::read(path).unwrap();
+                damage(&mut bytes);
+                std::fs::write(path, bytes).unwrap();
+            }
+            let shards = Shards::new(dir.path(), "m");
+            for inode in 0..2_000 {
+                let record = sample(inode);
+                let got = shards.get(&record.name);
+                assert!(got.is_none_or(|got| got == record));
+            }
+            drop(shards);
+            fill();
+            let healed = Shards::new(dir.path(), "m");
+            let found = (0..2_000).filter(|i| healed.get(&sample(*i).name).is_some());
+            assert_eq!(found.count(), 2_000);
+        }
+    }
+
+    #[test]
+    fn eight_threads_with_caches_opened_anew_never_see_a_false_record() {
+        let dir = TempDir::new();
+        std::thread::scope(|scope| {
+            for thread in 0..8_u64 {
+                let dir = dir.path();
+                scope.spawn(move || {
+                    for round in 0..20 {
+                        let shards = Shards::new(dir, "m");
+                        for inode in 0..300 {
+                            let inode = (inode * 7 + thread * 131 + round * 17) % 3_000;
+                            let record = sample(inode);
+                            let got = shards.get(&record.name);
+                            assert!(got.is_none_or(|got| got == record));
+                            shards.put(record);
+                        }
+                        shards.flush();
+                    }
+                });
+            }
+        });
+    }
+}
