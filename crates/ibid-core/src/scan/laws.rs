@@ -196,15 +196,24 @@ fn links_that_leave_a_tree_count_with_what_they_lead_to() {
     assert_eq!(at("in"), Entry::Link(b"a".to_vec()));
     assert_eq!(at("dangling"), Entry::Link(b"gone".to_vec()));
     let Entry::LinkOut {
-        target: blob,
-        is_tree: false,
+        target: Content::File { executable, blob },
         ..
     } = at("file")
     else {
         panic!("{:?}", at("file"))
     };
-    assert_eq!(blob, Digest::of(b"1"));
-    assert!(matches!(at("dir"), Entry::LinkOut { is_tree: true, .. }));
+    assert_eq!((executable, blob), (false, BlobId::of(b"1")));
+    let to_dir = at("dir");
+    assert!(
+        matches!(
+            to_dir,
+            Entry::LinkOut {
+                target: Content::Tree(_),
+                ..
+            }
+        ),
+        "{to_dir:?}"
+    );
     let before = bench.tree("tree");
     std::fs::write(target, "2").unwrap();
     assert_ne!(bench.tree("tree"), before);
