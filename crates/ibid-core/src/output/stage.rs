@@ -187,8 +187,13 @@ impl<'a> Staging<'a> {
         let on_disk = dir.path_of(&path);
         let created = dir.create_file(&path)?;
         let target = (&created, on_disk.as_path());
+        // What cannot be a hard link may still share its blocks.
+        let mode = match self.link_mode {
+            LinkMode::Copy => LinkMode::Copy,
+            LinkMode::Reflink | LinkMode::Hard => LinkMode::Reflink,
+        };
         self.store
-            .export((&file.blob, file.size), self.link_mode, target, self.meter)
+            .export((&file.blob, file.size), mode, target, self.meter)
             .map_err(RestoreError::Blob)?;
         let mode = if file.executable { 0o755 } else { 0o644 };
         set_mode(&created, mode & !umask(), &on_disk)?;

@@ -727,28 +727,25 @@ fn a_damaged_or_absent_blob_leaves_everything_as_it_was() {
 #[test]
 fn a_rename_that_fails_midway_is_undone() {
     let bench = Bench::new();
-    let outputs = bench.captured(&["a", "b"], || {
+    // Two of the user's links lead to one destination, so the second rename meets the first.
+    let names = ["a", "x", "y"];
+    for link in ["x", "y"] {
+        symlink("shared", bench.at(link)).unwrap();
+    }
+    let outputs = bench.captured(&names, || {
         fs::write(bench.at("a"), "1").unwrap();
-        fs::write(bench.at("b"), "1").unwrap();
+        fs::write(bench.at("shared"), "2").unwrap();
     });
     fs::write(bench.at("a"), "mine").unwrap();
-    fs::remove_file(bench.at("b")).unwrap();
-    let dir = std::sync::Arc::new(crate::fs::Dir::open(&bench.root()).unwrap());
-    let mut staging = stage::Staging::new(&bench.store, LinkMode::Copy, &bench.meter);
-    for (name, output) in ["c", "b"].iter().zip(&outputs) {
-        let wanted = content::wanted::<()>(&output.content, |_| Err(())).unwrap();
-        let name = RelPath::new(*name).unwrap();
-        staging.add(std::sync::Arc::clone(&dir), name, &RelPath::ROOT, &wanted);
-    }
-    staging.fill().unwrap();
-    // Somebody makes the second one meanwhile.
-    fs::write(bench.at("b"), "theirs").unwrap();
-    assert!(staging.publish().is_err());
-    staging.withdraw();
-    drop(staging);
-    assert!(!bench.at("c").exists());
-    assert_eq!(fs::read(bench.at("b")).unwrap(), b"theirs");
-    bench.assert_no_staging();
+    fs::remove_file(bench.at("shared")).unwrap();
+    let before = snapshot(&bench.root());
+    let error = bench
+        .try_restore(&names, &outputs, LinkMode::Copy)
+        .unwrap_err();
+    assert!(matches!(error, RestoreError::Path(_)), "{error}");
+    assert!(!error.is_miss());
+    fs::remove_dir_all(bench.at(".ibid")).unwrap();
+    assert_eq!(snapshot(&bench.root()), before);
 }
 
 #[test]

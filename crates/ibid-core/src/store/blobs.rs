@@ -331,7 +331,7 @@ impl LocalStore {
     ) {
         let same = Signature::of_link(path)
             .is_ok_and(|now| (now.device, now.inode) == (seen.device, seen.inode));
-        if same && self.is_writable() && self.prepare_write().is_ok() {
+        if same && self.prepare_write().is_ok() {
             // It stays where it cannot be moved: it is found damaged again, which is safe.
             let _ = self.layout.discard(path);
         }

@@ -35,3 +35,26 @@ impl VerifiedBlobs for ProcessMemory {
         known.insert((signature.device, signature.inode), (*signature, *digest));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ibid_testkit::TempDir;
+
+    #[test]
+    fn only_the_same_digest_under_the_same_signature_is_known() {
+        let dir = TempDir::new();
+        let signature = Signature::of(dir.path()).unwrap();
+        let (digest, other) = (Digest::of(b"a"), Digest::of(b"b"));
+        let memory = ProcessMemory::default();
+        assert!(!memory.verified(&signature, &digest));
+        memory.remember(&signature, &digest);
+        assert!(memory.verified(&signature, &digest));
+        assert!(!memory.verified(&signature, &other));
+        let linked = Signature {
+            links: signature.links + 1,
+            ..signature
+        };
+        assert!(!memory.verified(&linked, &digest));
+    }
+}

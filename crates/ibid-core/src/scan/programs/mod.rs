@@ -13,6 +13,8 @@ mod python_env;
 mod python_packages;
 mod shell_lexer;
 mod shell_words;
+#[cfg(test)]
+mod test_files;
 
 pub use implied::{Existing, Implied, MAX_WORDS, existing, implied_words};
 pub use operand::{base_name, inline_script, script_operand, tool_words};
