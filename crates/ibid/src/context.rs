@@ -45,6 +45,8 @@ pub(crate) struct Session {
     pub(crate) root: PathBuf,
     /// Where cache and temporary files live; nothing of it need exist.
     pub(crate) dirs: Dirs,
+    /// This machine and its boot.
+    pub(crate) host: Host,
 }
 
 impl Context {
@@ -117,6 +119,7 @@ impl Context {
             config,
             root: root.dir,
             dirs,
+            host: Host::this(),
         })
     }
 
@@ -141,7 +144,7 @@ impl Session {
         access: Access,
         verified: Arc<dyn VerifiedBlobs>,
     ) -> Result<LocalStore, OpenError> {
-        let machine = Host::this();
+        let machine = &self.host;
         let options = StoreOptions {
             access,
             durability: match self.config.durability.value {
@@ -150,7 +153,7 @@ impl Session {
             },
             host: store::Host {
                 boot: format!("{} {}", machine.machine_id, machine.boot_id),
-                name: machine.name,
+                name: machine.name.clone(),
             },
             created: jiff::Timestamp::from_nanosecond(i128::from(now()))
                 .unwrap_or_default()
@@ -182,7 +185,7 @@ impl Session {
             // Not the store itself, which takes a folder with foreign files for somebody else's.
             probe_dirs: vec![self.dirs.tmp().path.clone(), self.root.join(".ibid")],
             policy,
-            host: Host::this(),
+            host: self.host.clone(),
             clock: wall_clock,
         })
     }

@@ -71,7 +71,7 @@ impl<'a> Run<'a> {
             stats,
             spool_dir,
             provenance: Provenance {
-                host: fs::Host::this().name,
+                host: session.host.name.clone(),
                 user: user_name(context),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             },
