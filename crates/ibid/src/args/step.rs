@@ -12,7 +12,12 @@ pub(crate) struct StepArgs {
     #[command(flatten)]
     pub(crate) makes: MakeArgs,
     /// The command and its arguments, after `--` or after the last flag.
-    #[arg(trailing_var_arg = true, value_name = "CMD", required = true)]
+    #[arg(
+        trailing_var_arg = true,
+        value_name = "CMD",
+        required = true,
+        help_heading = "Arguments"
+    )]
     pub(crate) command: Vec<OsString>,
 }
 

@@ -7,6 +7,8 @@
 mod console;
 mod events;
 pub(crate) mod history;
+mod human;
+mod json;
 pub(crate) mod people;
 mod progress;
 pub(crate) mod value;
