@@ -19,8 +19,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::action::{OutputKind, OutputSpec};
 use crate::digest::BlobId;
-use crate::fs::{Meter, Timestamp, umask};
-use crate::scan::StatCache;
+use crate::fs::{Host, Meter, Timestamp, umask};
+use crate::scan::{StatCache, StatCacheOptions, StatPolicy};
 use crate::store::{LinkMode, LocalStore, OutputContent, StoreOptions, StoredOutput};
 use crate::tree::{Place, RelPath};
 
@@ -266,7 +266,11 @@ fn nodes() -> impl Strategy<Value = Nodes> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig {
+        cases: 40,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn restoring_what_was_captured_gives_the_same_tree(tree in nodes(), hard in any::<bool>()) {
@@ -768,6 +772,7 @@ fn a_destination_swapped_for_a_link_leads_nowhere() {
                 let sub = bench.at("out/sub");
                 if fs::rename(&sub, bench.at("out/moved")).is_ok() {
                     let _ = symlink(outside.join("sub"), &sub);
+                    (0..20).for_each(|_| std::thread::yield_now());
                     let _ = fs::remove_file(&sub);
                     let _ = fs::rename(bench.at("out/moved"), &sub);
                 }
@@ -835,4 +840,43 @@ fn hard_links_are_read_only_and_never_given_to_root() {
         assert_eq!(fs::metadata(bench.at("a")).unwrap().mode() & 0o777, 0o444);
     }
     assert_eq!(bench.inspect(&names, &outputs), InPlace::UpToDate);
+}
+
+#[test]
+fn what_was_captured_or_restored_is_known_without_reading_until_it_is_edited() {
+    let mut bench = Bench::new();
+    bench.stats = StatCache::open(StatCacheOptions {
+        dir: Some(bench.temp.join("local")),
+        probe_dirs: Vec::new(),
+        policy: StatPolicy::Safe,
+        host: Host::this(),
+        clock: Timestamp::default,
+    });
+    let device = fs::metadata(bench.root()).unwrap().dev();
+    let facts = bench.stats.file_system(&bench.root(), device).unwrap();
+    if !bench.stats.believes(&facts) || facts.granularity > 20_000_000 {
+        return;
+    }
+    let (captured, _) = bench.run(&["big"], || {
+        let file = fs::File::create(bench.at("big")).unwrap();
+        file.set_len(17 << 20).unwrap();
+    });
+    let Captured::Whole(capture) = captured else {
+        panic!("nothing changed");
+    };
+    capture.remember(&bench.digests());
+    let read = |inspect: &dyn Fn() -> InPlace| {
+        let before = bench.meter.done();
+        (inspect(), bench.meter.done() - before)
+    };
+    let look = || bench.inspect(&["big"], &capture.outputs);
+    assert_eq!(read(&look), (InPlace::UpToDate, 0));
+    let file = fs::File::options()
+        .write(true)
+        .open(bench.at("big"))
+        .unwrap();
+    file.write_all_at(b"x", 5).unwrap();
+    assert!(matches!(read(&look), (InPlace::Differs(_), bytes) if bytes > 0));
+    bench.restore(&["big"], &capture.outputs);
+    assert_eq!(read(&look), (InPlace::UpToDate, 0));
 }
