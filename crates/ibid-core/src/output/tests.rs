@@ -880,3 +880,32 @@ fn what_was_captured_or_restored_is_known_without_reading_until_it_is_edited() {
     bench.restore(&["big"], &capture.outputs);
     assert_eq!(read(&look), (InPlace::UpToDate, 0));
 }
+
+#[test]
+fn on_another_file_system_things_are_kept_beside_the_output_and_not_in_it() {
+    let bench = Bench::new();
+    let shm = Path::new("/dev/shm").join(format!("ibid-test-{}", std::process::id()));
+    let device = |path: &Path| fs::metadata(path).map(|meta| meta.dev()).ok();
+    if fs::create_dir_all(shm.join("out")).is_err() || device(&shm) == device(&bench.root()) {
+        return;
+    }
+    fs::write(shm.join("out/old"), "old").unwrap();
+    symlink(shm.join("out"), bench.at("results")).unwrap();
+    let (captured, kept) = bench.run(&["results/"], || {
+        fs::write(bench.at("results/new"), "new").unwrap();
+    });
+    let Captured::Whole(capture) = captured else {
+        panic!("nothing changed");
+    };
+    assert_eq!((kept.count, kept.beside.len()), (1, 1));
+    assert_eq!(fs::read(&kept.beside[0]).unwrap(), b"old");
+    assert_eq!(fs::read_dir(shm.join("out")).unwrap().count(), 1);
+    fs::write(shm.join("out/stray"), "stray").unwrap();
+    let restored = bench.restore(&["results/"], &capture.outputs);
+    assert_eq!(fs::read(&restored.replaced.beside[0]).unwrap(), b"stray");
+    assert_eq!(
+        bench.inspect(&["results/"], &capture.outputs),
+        InPlace::UpToDate
+    );
+    fs::remove_dir_all(&shm).unwrap();
+}
