@@ -225,28 +225,42 @@ impl Aside<'_> {
         let partial = RelPath::new("partial").expect("one component");
         let spots = std::mem::take(&mut self.spots);
         let mut kept = Kept::default();
-        for spot in &spots {
-            for (target, at) in spot.standing(self.root())? {
-                for thing in things(target, &partial.join(&at))? {
-                    let moved = self.keep.put_away(&thing)?;
-                    kept.count += walk(&moved.to.0, &moved.to.1).map_or(1, |all| {
-                        all.values().filter(|x| x.kind() != FileKind::Dir).count()
-                    });
-                    if moved.is_beside {
-                        kept.beside.push(moved.path());
-                    } else {
-                        kept.folder = self.keep.folder().map(|dir| dir.path_of(&partial));
-                    }
-                }
-            }
-            spot.mend_link()?;
-        }
+        // Whatever fails, everything else is still done, and the first error is told.
         let mut first_error = Ok(());
+        for spot in &spots {
+            let moved = self.keep_partial(spot, &partial, &mut kept);
+            first_error = first_error.and(moved.and_then(|()| spot.mend_link()));
+        }
         for earlier in self.earlier.iter().rev() {
             first_error = first_error.and(earlier.moved.put_back());
         }
         self.keep.tidy();
         first_error.map(|()| kept)
+    }
+
+    /// Keeps what a failed run left at one output.
+    fn keep_partial(
+        &mut self,
+        spot: &Spot,
+        partial: &RelPath,
+        kept: &mut Kept,
+    ) -> Result<(), PathError> {
+        for (target, at) in spot.standing(self.root())? {
+            for thing in things(target, &partial.join(&at))? {
+                let moved = self.keep.put_away(&thing)?;
+                let (dir, name) = &moved.to;
+                kept.count += walk(dir, name).map_or(1, |all| {
+                    let not_dirs = all.values().filter(|stood| stood.kind() != FileKind::Dir);
+                    not_dirs.count()
+                });
+                if moved.is_beside {
+                    kept.beside.push(moved.path());
+                } else {
+                    kept.folder = self.keep.folder().map(|dir| dir.path_of(partial));
+                }
+            }
+        }
+        Ok(())
     }
 }
 
