@@ -22,7 +22,7 @@ pub mod walk;
 
 pub use beneath::{Dir, Listed, real_path, set_mode, umask};
 pub use config_file::{ConfigFile, read_config_file};
-pub use copy::{copy_hashing, hash_whole, reflink};
+pub use copy::{copy_hashing, reflink};
 pub use error::{IoContext, PathError};
 pub use hash::{HashError, Threads, hash_open};
 pub use meter::Meter;

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::content::{Digests, entries, files, tree};
-use super::keep::{Ground, Keep, Moved, mirror, remove_empty};
+use super::keep::{Ground, Keep, Moved, Thing, mirror, remove_empty};
 use super::pattern::Pattern;
 use super::target::{Parents, Target, UserLink};
 use super::validate::OutputError;
@@ -176,19 +176,19 @@ impl Aside<'_> {
         made: Option<&[u8]>,
         digests: &Digests<'_>,
     ) -> Result<(), PathError> {
-        for (dir, name, mirror) in things(target, mirror)? {
-            let standing = walk(&dir, &name)?;
+        for thing in things(target, mirror)? {
+            let standing = walk(&thing.dir, &thing.name)?;
             let is_made_link = made.is_some()
                 && standing
                     .get(&RelPath::ROOT)
                     .is_some_and(|top| top.link.as_deref() == made);
             let known = files(&standing)
                 .filter_map(|(path, signature)| {
-                    let digest = digests.known(&dir, signature)?;
+                    let digest = digests.known(&thing.dir, signature)?;
                     Some((path.clone(), (*signature, digest)))
                 })
                 .collect();
-            let moved = self.keep.put_away(&dir, &name, &mirror)?;
+            let moved = self.keep.put_away(&thing)?;
             self.earlier.push(Earlier {
                 moved,
                 digests: known,
@@ -225,28 +225,42 @@ impl Aside<'_> {
         let partial = RelPath::new("partial").expect("one component");
         let spots = std::mem::take(&mut self.spots);
         let mut kept = Kept::default();
-        for spot in &spots {
-            for (target, at) in spot.standing(self.root())? {
-                for (dir, name, mirror) in things(target, &partial.join(&at))? {
-                    let moved = self.keep.put_away(&dir, &name, &mirror)?;
-                    kept.count += walk(&moved.to.0, &moved.to.1).map_or(1, |all| {
-                        all.values().filter(|x| x.kind() != FileKind::Dir).count()
-                    });
-                    if moved.is_beside() {
-                        kept.beside.push(moved.path());
-                    } else {
-                        kept.folder = self.keep.folder().map(|dir| dir.path_of(&partial));
-                    }
-                }
-            }
-            spot.mend_link()?;
-        }
+        // Whatever fails, everything else is still done, and the first error is told.
         let mut first_error = Ok(());
+        for spot in &spots {
+            let moved = self.keep_partial(spot, &partial, &mut kept);
+            first_error = first_error.and(moved.and_then(|()| spot.mend_link()));
+        }
         for earlier in self.earlier.iter().rev() {
             first_error = first_error.and(earlier.moved.put_back());
         }
         self.keep.tidy();
         first_error.map(|()| kept)
+    }
+
+    /// Keeps what a failed run left at one output.
+    fn keep_partial(
+        &mut self,
+        spot: &Spot,
+        partial: &RelPath,
+        kept: &mut Kept,
+    ) -> Result<(), PathError> {
+        for (target, at) in spot.standing(self.root())? {
+            for thing in things(target, &partial.join(&at))? {
+                let moved = self.keep.put_away(&thing)?;
+                let (dir, name) = &moved.to;
+                kept.count += walk(dir, name).map_or(1, |all| {
+                    let not_dirs = all.values().filter(|stood| stood.kind() != FileKind::Dir);
+                    not_dirs.count()
+                });
+                if moved.is_beside {
+                    kept.beside.push(moved.path());
+                } else {
+                    kept.folder = self.keep.folder().map(|dir| dir.path_of(partial));
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -260,7 +274,7 @@ pub(super) fn settle_all(
     let mut kept = Kept::default();
     for earlier in all {
         let count = earlier.settle(is_stored, digests);
-        if count > 0 && earlier.moved.is_beside() {
+        if count > 0 && earlier.moved.is_beside {
             kept.beside.push(earlier.moved.path());
         } else if count > 0 {
             kept.folder = keep.folder().map(|folder| folder.path().to_owned());
@@ -272,21 +286,29 @@ pub(super) fn settle_all(
 }
 
 /// Lists what is to be moved for a target: nothing, itself, or its children.
-fn things(
-    target: Target,
-    mirror: &RelPath,
-) -> Result<Vec<(Arc<Dir>, RelPath, RelPath)>, PathError> {
+fn things(target: Target, mirror: &RelPath) -> Result<Vec<Thing>, PathError> {
     let Some(standing) = target.status()? else {
         return Ok(Vec::new());
     };
-    if target.link.is_none() || standing.kind() != FileKind::Dir {
-        return Ok(vec![(Arc::new(target.dir), target.name, mirror.clone())]);
+    let is_destination = target.link.is_some() && standing.kind() == FileKind::Dir;
+    let output = (Arc::new(target.dir), target.name);
+    if !is_destination {
+        return Ok(vec![Thing {
+            dir: Arc::clone(&output.0),
+            name: output.1.clone(),
+            mirror: mirror.clone(),
+            output,
+        }]);
     }
-    let dir = Arc::new(target.dir.dir(&target.name)?);
+    let dir = Arc::new(output.0.dir(&output.1)?);
     let listed = dir.list()?.into_iter().map(|listed| {
         let name = RelPath::new(listed.name).expect("a listed name is one component");
-        let mirror = mirror.join(&name);
-        (Arc::clone(&dir), name, mirror)
+        Thing {
+            dir: Arc::clone(&dir),
+            mirror: mirror.join(&name),
+            name,
+            output: output.clone(),
+        }
     });
     Ok(listed.collect())
 }

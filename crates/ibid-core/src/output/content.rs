@@ -130,7 +130,8 @@ impl Digests<'_> {
             return None;
         }
         if bytes >= WORTH_A_TICK && fs.granularity <= LONGEST_WAIT {
-            std::thread::sleep(Duration::from_nanos(fs.granularity + fs.granularity / 5));
+            // Both stamps are cut to a tick, so one granularity apart is not always enough.
+            std::thread::sleep(Duration::from_nanos(2 * fs.granularity));
         }
         let started = self.stats.started_anew(&fs);
         Some(Begun { fs, started })

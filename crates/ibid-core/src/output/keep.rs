@@ -1,7 +1,7 @@
 //! Moving things out of the way without losing them, and moving them back.
 //!
 //! What stands in the way is renamed into the run's folder below `.ibid/replaced/`, under the path
-//! that it had; on another file system beside itself, under a name that says so. Nothing is
+//! that it had; on another file system beside the output, under a name that says so. Nothing is
 //! copied and nothing is removed.
 
 use std::path::{Path, PathBuf};
@@ -32,9 +32,25 @@ pub(super) struct Keep<'a> {
     folder: Option<Arc<Dir>>,
 }
 
+/// One thing that is in the way.
+#[derive(Clone, Debug)]
+pub(super) struct Thing {
+    /// The directory in which it stands.
+    pub(super) dir: Arc<Dir>,
+    /// Its name there.
+    pub(super) name: RelPath,
+    /// The path under which it is kept.
+    pub(super) mirror: RelPath,
+    /// The output that it is or belongs to: beside that it is kept where the workspace lies on
+    /// another file system. Below the output it would be taken for a part of it.
+    pub(super) output: (Arc<Dir>, RelPath),
+}
+
 /// One thing that was moved away.
 #[derive(Clone, Debug)]
 pub(super) struct Moved {
+    /// Whether it had to stay beside the output.
+    pub(super) is_beside: bool,
     /// Where it stood.
     pub(super) from: (Arc<Dir>, RelPath),
     /// Where it is.
@@ -59,13 +75,14 @@ impl<'a> Keep<'a> {
         self.folder.as_ref()
     }
 
-    /// Moves what stands at `name` away, to `mirror` below the run's folder.
-    pub(super) fn put_away(
-        &mut self,
-        dir: &Arc<Dir>,
-        name: &RelPath,
-        mirror: &RelPath,
-    ) -> Result<Moved, PathError> {
+    /// Moves a thing away, below the run's folder.
+    pub(super) fn put_away(&mut self, thing: &Thing) -> Result<Moved, PathError> {
+        let Thing {
+            dir,
+            name,
+            mirror,
+            output,
+        } = thing;
         let folder = if let Some(folder) = &self.folder {
             Arc::clone(folder)
         } else {
@@ -75,18 +92,25 @@ impl<'a> Keep<'a> {
         if let Some(parent) = mirror.parent() {
             folder.create_dirs(&parent)?;
         }
-        let to = match rename_to_free(dir, name, &folder, mirror) {
-            Ok(to) => (folder, to),
+        let from = (Arc::clone(dir), name.clone());
+        match rename_to_free(dir, name, &folder, mirror) {
+            Ok(to) => Ok(Moved {
+                from,
+                to: (folder, to),
+                is_beside: false,
+            }),
             Err(error) if error.source.raw_os_error() == Some(Errno::XDEV.raw_os_error()) => {
-                let beside = beside(name, self.ground.stamp.id);
-                (Arc::clone(dir), rename_to_free(dir, name, dir, &beside)?)
+                let (parent, output) = output;
+                let beside = beside(output, self.ground.stamp.id);
+                let to = rename_to_free(dir, name, parent, &beside)?;
+                Ok(Moved {
+                    from,
+                    to: (Arc::clone(parent), to),
+                    is_beside: true,
+                })
             }
-            Err(error) => return Err(error),
-        };
-        Ok(Moved {
-            from: (Arc::clone(dir), name.clone()),
-            to,
-        })
+            Err(error) => Err(error),
+        }
     }
 
     /// Removes the run's folder, or the directories in it, where they are empty.
@@ -119,11 +143,6 @@ impl Moved {
             }
             done => done,
         }
-    }
-
-    /// Says whether it had to stay in the directory where it stood.
-    pub(super) fn is_beside(&self) -> bool {
-        Arc::ptr_eq(&self.from.0, &self.to.0)
     }
 
     /// Returns where it is.

@@ -16,13 +16,13 @@ use std::sync::Arc;
 use super::aside::{Earlier, Kept, MadeLinks, settle_all};
 use super::content::{Digests, Entries, files, wanted};
 use super::inspect::{DifferenceKind, Wanted, compare, places};
-use super::keep::{Ground, Keep, mirror};
+use super::keep::{Ground, Keep, Thing, mirror};
 use super::stage::{LinkRefusal, Staging};
 use super::target::{Parents, Target};
 use super::walk::{shown, walk};
 use crate::action::OutputSpec;
 use crate::digest::TreeId;
-use crate::fs::{Dir, PathError};
+use crate::fs::PathError;
 use crate::store::{BlobProblem, LinkMode, LocalStore, StoredOutput};
 use crate::tree::{Entry, Escaped, Place, RelPath, Tree};
 
@@ -215,8 +215,8 @@ impl Restorer<'_> {
         let mut keep = Keep::new(self.ground);
         let mut earlier: Vec<Earlier> = Vec::new();
         let done = (|| {
-            for (dir, name, mirror) in &in_the_way {
-                earlier.push(self.move_away(&mut keep, dir, name, mirror)?);
+            for thing in &in_the_way {
+                earlier.push(self.move_away(&mut keep, thing)?);
             }
             staging.publish()
         })();
@@ -240,21 +240,15 @@ impl Restorer<'_> {
         })
     }
 
-    fn move_away(
-        &self,
-        keep: &mut Keep<'_>,
-        dir: &Arc<Dir>,
-        name: &RelPath,
-        mirror: &RelPath,
-    ) -> Result<Earlier, PathError> {
-        let standing = walk(dir, name)?;
+    fn move_away(&self, keep: &mut Keep<'_>, thing: &Thing) -> Result<Earlier, PathError> {
+        let standing = walk(&thing.dir, &thing.name)?;
         let known = files(&standing).filter_map(|(path, signature)| {
-            let digest = self.digests.known(dir, signature)?;
+            let digest = self.digests.known(&thing.dir, signature)?;
             Some((path.clone(), (*signature, digest)))
         });
         let digests = known.collect();
         Ok(Earlier {
-            moved: keep.put_away(dir, name, mirror)?,
+            moved: keep.put_away(thing)?,
             digests,
             is_made_link: false,
         })
@@ -262,11 +256,7 @@ impl Restorer<'_> {
 }
 
 /// Cuts a job into whole things to stage and whole things to move away.
-fn plan(
-    job: Job,
-    staging: &mut Staging<'_>,
-    in_the_way: &mut Vec<(Arc<Dir>, RelPath, RelPath)>,
-) -> Result<(), PathError> {
+fn plan(job: Job, staging: &mut Staging<'_>, in_the_way: &mut Vec<Thing>) -> Result<(), PathError> {
     let mut covered: Option<RelPath> = None;
     let beside = Arc::new(job.target.dir);
     let mut top = None;
@@ -291,7 +281,12 @@ fn plan(
             _ => (Arc::clone(&beside), job.target.name.clone()),
         };
         if what != DifferenceKind::Missing {
-            in_the_way.push((Arc::clone(&dir), name.clone(), job.mirror.join(&path)));
+            in_the_way.push(Thing {
+                dir: Arc::clone(&dir),
+                name: name.clone(),
+                mirror: job.mirror.join(&path),
+                output: (Arc::clone(&beside), job.target.name.clone()),
+            });
         }
         if what != DifferenceKind::Stray {
             staging.add(dir, name, &path, &job.wanted);

@@ -398,6 +398,40 @@ fn same_size_edits_with_the_old_mtime_put_back_are_noticed() {
 }
 
 #[test]
+fn a_captured_output_is_known_although_it_is_young_and_dirty() {
+    let bench = Bench::new();
+    let path = bench.put("out", "one");
+    let signature = Signature::of(&path).unwrap();
+    {
+        let stats = bench.stats();
+        let fs = stats.file_system(&path, signature.device).unwrap();
+        if !stats.believes(&fs) {
+            return;
+        }
+        let settled = signature.ctime.as_nanos() + i128::from(fs.granularity);
+        let started = loop {
+            let started = stats.started_anew(&fs);
+            let probe = Signature::of(&bench.dir.join("stats/now")).unwrap();
+            if probe.mtime.as_nanos() > settled + 1_000_000 {
+                break started;
+            }
+        };
+        stats.remember(
+            &signature,
+            &fs,
+            Digest::of(b"one"),
+            Origin::Captured { started },
+        );
+    }
+    bench.with(|scanner| {
+        let found = scanner.file_digest(&path).unwrap();
+        assert_eq!(found.digest, Digest::of(b"one"));
+        assert_eq!(scanner.recheck(&[found.into()]), []);
+    });
+    assert_eq!(bench.meter.done(), 0);
+}
+
+#[test]
 fn a_reboot_forgets_what_was_young() {
     let bench = Bench::new();
     let path = bench.put("a", "one");

@@ -28,7 +28,7 @@ use super::layout::FILE_MODE;
 use super::local::LocalStore;
 use crate::digest::encoding::{DecodeError, Decoder, Encoder};
 use crate::digest::{Digest, Key};
-use crate::fs::{self, Published};
+use crate::fs::{self, Host, Published};
 
 /// How often a held lease says that its owner lives.
 const BEAT: Duration = Duration::from_secs(2);
@@ -155,7 +155,7 @@ impl LocalStore {
         let identity = Holder {
             host: self.options.host.name.clone(),
             pid,
-            boot: boot_and_namespace(&self.options.host.boot),
+            boot: boot_and_namespace(&self.options.host),
             start: start_time(pid).unwrap_or(0),
             nonce: fs::random_bytes(),
         };
@@ -376,26 +376,30 @@ fn is_no_process(pid: u32) -> bool {
     pid.is_none_or(|pid| test_kill_process(pid) == Err(rustix::io::Errno::SRCH))
 }
 
-/// Process ids of two containers on one machine do not name the same processes.
-fn boot_and_namespace(boot: &str) -> String {
+/// What two processes must share to see each other: the machine, its boot, and the process
+/// namespace, because ids of two containers on one machine do not name the same processes. Empty
+/// where it is not known.
+fn boot_and_namespace(host: &Host) -> String {
     let namespace = fs::read_link(Path::new("/proc/self/ns/pid")).unwrap_or_default();
-    if boot.is_empty() || namespace.is_empty() {
+    if host.boot_id.is_empty() || namespace.is_empty() {
         return String::new();
     }
-    format!("{boot} {}", String::from_utf8_lossy(&namespace))
+    let namespace = String::from_utf8_lossy(&namespace);
+    format!("{} {} {namespace}", host.machine_id, host.boot_id)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Host, StoreOptions};
+    use crate::store::StoreOptions;
     use ibid_testkit::TempDir;
 
     fn open(dir: &TempDir, boot: &str) -> LocalStore {
         let options = StoreOptions {
             host: Host {
                 name: "here".to_owned(),
-                boot: boot.to_owned(),
+                boot_id: boot.to_owned(),
+                machine_id: "m".to_owned(),
             },
             ..StoreOptions::default()
         };

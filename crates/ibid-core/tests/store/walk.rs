@@ -65,7 +65,7 @@ fn content_is_found_as_a_file_in_a_tree_and_in_old_results() {
         size: 6,
         blob: BlobId::of(b"wanted"),
     };
-    let tree = Tree::from_entries([(at.clone(), file)]);
+    let tree = Tree::from_entries([(at.clone(), file)]).unwrap();
     store.put_bytes(&tree.encode()).unwrap();
     let mut result = result_of(key("b"), b"");
     result.outcome.outputs = vec![StoredOutput {

@@ -13,6 +13,7 @@ mod python_env;
 mod python_packages;
 mod shell_lexer;
 mod shell_words;
+mod shim;
 #[cfg(test)]
 mod test_files;
 
@@ -22,3 +23,4 @@ pub use program::{Interpreter, Program, ProgramError, near_program, resolve_prog
 pub use python_env::{PythonScope, Surroundings, is_python};
 pub use python_packages::python_packages;
 pub use shell_words::{ShellWords, shell_words};
+pub use shim::behind_shim;

@@ -44,11 +44,12 @@ pub struct Interpreter {
 }
 
 impl Program {
-    /// Returns the path of the Python interpreter that this is or that runs it, if any.
+    /// Returns the path of the Python interpreter that this is or that runs it, if any. A script
+    /// is none, whatever its name: it may be a shim (see [`super::behind_shim`]).
     pub fn python(&self) -> Option<&Path> {
-        std::iter::once(self.path.as_path())
-            .chain(self.interpreters.iter().map(|found| found.path.as_path()))
-            .find(|path| super::python_env::is_python(path))
+        let last = self.interpreters.last();
+        let path = last.map_or(self.path.as_path(), |found| found.path.as_path());
+        super::python_env::is_python(path).then_some(path)
     }
 }
 
