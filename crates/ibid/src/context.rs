@@ -144,17 +144,13 @@ impl Session {
         access: Access,
         verified: Arc<dyn VerifiedBlobs>,
     ) -> Result<LocalStore, OpenError> {
-        let machine = &self.host;
         let options = StoreOptions {
             access,
             durability: match self.config.durability.value {
                 config::Durability::Verified => store::Durability::Verified,
                 config::Durability::Synced => store::Durability::Synced,
             },
-            host: store::Host {
-                boot: format!("{} {}", machine.machine_id, machine.boot_id),
-                name: machine.name.clone(),
-            },
+            host: self.host.clone(),
             created: jiff::Timestamp::from_nanosecond(i128::from(now()))
                 .unwrap_or_default()
                 .to_string(),

@@ -11,13 +11,12 @@ use ibid_core::engine::{self, Clock, Provenance, Sink};
 use ibid_core::exec::{Interrupt, Orphans};
 use ibid_core::fs::{self, FileKind, Signature};
 use ibid_core::scan::StatCache;
-use ibid_core::store::{Access, LinkMode, LocalStore, OpenError};
+use ibid_core::store::{Access, BootMemory, LinkMode, LocalStore, OpenError};
 
 use crate::context::{Context, Session, store_failure, system_time};
 use crate::error::Failure;
 use crate::exit;
 use crate::report::people;
-use crate::verified::VerifiedByStat;
 
 /// What a request is after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,10 +146,7 @@ fn open_store(
         None if writes => Access::ReadWrite,
         _ => Access::ReadOnly,
     };
-    let verified = VerifiedByStat {
-        stats: Arc::clone(stats),
-        store: dir.clone(),
-    };
+    let verified = BootMemory::new(Arc::clone(stats), dir.clone());
     match session.open_store(access, Arc::new(verified)) {
         Ok(store) => Ok((Some(store), caveat)),
         Err(error @ OpenError::Io(_)) if !session.config.strict.value => {

@@ -1,10 +1,13 @@
 //! `ibid cite`: which run made a file, by its content alone.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use ibid_core::action::{ComponentKind, HumanDuration, KeyRecord};
+use ibid_core::config::Overrides;
 use ibid_core::digest::Digest;
-use ibid_core::fs;
+use ibid_core::fs::Meter;
+use ibid_core::scan::Scanner;
 use ibid_core::store::FoundOutput;
 use ibid_core::tree::Escaped;
 use serde_json::json;
@@ -20,12 +23,16 @@ pub(super) fn run(args: &CiteArgs, context: &Context) -> Result<Exit, Failure> {
     let store = context.stored()?;
     let shown = people::path(&args.file);
     let path = context.dir.join(&args.file);
-    let hashed = fs::open_file(&path).and_then(|file| fs::hash_whole(&file, &path));
-    let (digest, _) = hashed.map_err(|error| {
-        Failure::usage(format!("cannot read `{shown}`"))
-            .because_of(std::error::Error::source(&error))
-            .hint("`ibid cite` takes a file that can be read")
-    })?;
+    let session = context.session(None, Overrides::default())?;
+    let (stats, meter) = (session.stat_cache(false), Arc::new(Meter::new()));
+    context.console.begin("hashing", &meter);
+    let hashed = Scanner::new(&session.root, &stats, &meter).file_digest(&path);
+    context.console.end();
+    let digest = hashed
+        .map_err(|error| {
+            Failure::of(exit::USAGE, &error).hint("`ibid cite` takes a file that can be read")
+        })?
+        .digest;
     let mut found = store.find_output(&digest).map_err(named::unreadable)?;
     found.sort_by_key(|found| (!found.stands, std::cmp::Reverse(found.result.run.started)));
     let Some(first) = found.first() else {

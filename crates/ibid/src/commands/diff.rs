@@ -3,12 +3,11 @@
 use ibid_core::action::diff;
 use serde_json::json;
 
-use super::named;
+use super::{changed, named};
 use crate::args::DiffArgs;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::report::value;
 
 pub(super) fn run(args: &DiffArgs, context: &Context) -> Result<Exit, Failure> {
     let store = context.stored()?;
@@ -16,16 +15,15 @@ pub(super) fn run(args: &DiffArgs, context: &Context) -> Result<Exit, Failure> {
     let new = named::find(&store, &args.new)?.key;
     let changes = diff(&named::record(&store, &old)?, &named::record(&store, &new)?);
     if context.console.is_json() {
-        let changes: Vec<_> = changes.iter().map(value::change_json).collect();
         context.console.json_data(&json!({
             "old": old.to_string(),
             "new": new.to_string(),
-            "changes": changes,
+            "changes": changed::as_json(&store, &changes),
         }))?;
         return Ok(Exit::OK);
     }
-    let lines = changes.iter().map(|change| value::change(change) + "\n");
-    context.console.data(lines.collect::<String>().as_bytes())?;
+    let text = changed::as_text(&store, &changes, "");
+    context.console.data(text.as_bytes())?;
     if changes.is_empty() {
         context.console.say("the keys are equal");
     }

@@ -1,5 +1,6 @@
 //! One function for each command, and the way to it.
 
+mod changed;
 mod cite;
 mod completions;
 mod config;

@@ -7,12 +7,13 @@ use ibid_core::store::{LocalStore, RunEntry, RunOutcome};
 use ibid_core::tree::Escaped;
 use serde_json::json;
 
+use super::changed;
 use super::named::{self, unreadable};
 use crate::args::WhyArgs;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::{self, Exit};
-use crate::report::{history, value};
+use crate::report::history;
 
 pub(super) fn run(args: &WhyArgs, context: &Context) -> Result<Exit, Failure> {
     let store = context.stored()?;
@@ -28,10 +29,11 @@ pub(super) fn run(args: &WhyArgs, context: &Context) -> Result<Exit, Failure> {
         let mut answer = history::entry_json(told);
         answer["latest"] = newest.outcome.word().into();
         if let Some(changes) = &changes {
-            answer["changes"] = changes.iter().map(value::change_json).collect();
+            answer["changes"] = changed::as_json(&store, changes);
         }
         context.console.json_data(&json!(answer))?;
     } else {
+        let changes = changes.map(|changes| changed::as_text(&store, &changes, "  "));
         let text = as_text(newest, told, changes.as_deref());
         context.console.data(text.as_bytes())?;
     }
@@ -70,7 +72,7 @@ fn changes(store: &LocalStore, entry: &RunEntry) -> Option<Vec<Change>> {
     Some(diff(&old, &new))
 }
 
-fn as_text(newest: &RunEntry, told: &RunEntry, changes: Option<&[Change]>) -> String {
+fn as_text(newest: &RunEntry, told: &RunEntry, changes: Option<&str>) -> String {
     let mut text = String::new();
     let label = Escaped(told.label.as_bytes());
     if newest.outcome == RunOutcome::Hit {
@@ -95,11 +97,7 @@ fn as_text(newest: &RunEntry, told: &RunEntry, changes: Option<&[Change]>) -> St
         let _ = writeln!(text, "against the run with the key {key}:");
     }
     match changes {
-        Some(changes) => {
-            for change in changes {
-                let _ = writeln!(text, "  {}", value::change(change));
-            }
-        }
+        Some(changes) => text.push_str(changes),
         // The records are gone; their names are in history.
         None => {
             for title in &told.changed {

@@ -86,7 +86,8 @@ fn exact(kind: ComponentKind, value: &Value) -> serde_json::Value {
     }
 }
 
-fn content_of(kind: ComponentKind, value: &Value) -> Option<Content> {
+/// Returns the content that a component holds, if it is of a kind that does.
+pub(crate) fn content_of(kind: ComponentKind, value: &Value) -> Option<Content> {
     use ComponentKind::{Code, Implied, Input};
     if !matches!(kind, Code | Implied | Input) {
         return None;

@@ -68,6 +68,27 @@ fn why_names_what_changed_against_the_closest_earlier_run() {
 }
 
 #[test]
+fn of_a_folder_that_changed_the_files_are_named() {
+    let env = test_env();
+    let run = || env.run(["exec", "-i", "data", "--", "true"]);
+    for name in ["same", "edited", "removed"] {
+        env.write(format!("data/{name}"), name);
+    }
+    run();
+    env.write("data/edited", "otherwise");
+    env.write("data/sub/added", "");
+    std::fs::remove_file(env.work("data/removed")).expect("just written");
+    run();
+    let ran = env.run(["why"]);
+    let text = ran.stdout;
+    let below = "    edited: changed\n    removed: gone\n    sub: new\n    sub/added: new\n";
+    assert!(
+        text.contains("  input/data: folder ") && text.ends_with(below),
+        "{text}"
+    );
+}
+
+#[test]
 fn show_prints_command_outputs_and_components() {
     let (env, _, new) = filled();
     let shown = env.run(["show", LABEL]);
