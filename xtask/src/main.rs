@@ -1,1 +1,60 @@
-fn main() {}
+//! Every chore of this repository: `cargo xtask CHORE`.
+//!
+//! Nothing here ships. A chore prints each command that it runs, so that it can be repeated by
+//! hand, and ends with a status that says whether all went well.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "chores read their environment, run programs, touch files and print"
+)]
+
+mod bench;
+mod dist;
+mod lint;
+mod loc;
+mod shell;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask CHORE
+
+  test [-- ARGS]       all tests; the last line counts them (ARGS go to `cargo test`)
+  lint                 format, clippy, docs, what may be linked in
+  bench [NAME] [...]   time ibid beside other tools; `bench --help` tells more
+  dist                 build the static binary that is given away
+  loc                  count the lines of each crate
+";
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let chore = words.next().unwrap_or_default();
+    let rest: Vec<String> = words.collect();
+    let outcome = match chore.as_str() {
+        // Its last line is the count, so a failure is told by the status alone.
+        "test" => match test::run(&rest) {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::FAILURE,
+            Err(message) => Err(message),
+        },
+        "lint" => lint::check(),
+        "bench" => bench::run(&rest),
+        "dist" => dist::build().map(|path| println!("{}", path.display())),
+        "loc" => loc::run(),
+        "" | "help" | "-h" | "--help" => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        other => Err(format!("there is no chore `{other}`\n\n{USAGE}")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

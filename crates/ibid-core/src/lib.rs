@@ -10,8 +10,12 @@
 #![deny(missing_docs)]
 
 pub mod action;
+pub mod config;
 pub mod digest;
+pub mod dirs;
+pub mod engine;
 pub mod environ;
+pub mod exec;
 pub mod fs;
 pub mod output;
 pub mod scan;

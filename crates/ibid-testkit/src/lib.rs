@@ -1,5 +1,14 @@
 //! Test environments, tree builders and fault harnesses. Never ships.
 
-mod temp_dir;
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests set up files, folders and processes by themselves"
+)]
 
+mod component;
+mod temp_dir;
+mod test_env;
+
+pub use component::component;
 pub use temp_dir::TempDir;
+pub use test_env::{Ran, TestEnv};

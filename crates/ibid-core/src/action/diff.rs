@@ -1,6 +1,6 @@
 //! The difference of two key records: why two keys are not one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::component::{ComponentKind, ComponentName, title};
 use super::{KeyRecord, Trigger};
@@ -33,32 +33,24 @@ impl Change {
 
 /// Returns what differs, sorted by kind and name. Empty if and only if the keys are equal.
 pub fn diff(old: &KeyRecord, new: &KeyRecord) -> Vec<Change> {
-    let index = |record: &KeyRecord| -> BTreeMap<_, _> {
-        let components = record.components().iter();
-        components
-            .map(|c| ((c.kind, c.name.clone()), c.value.clone()))
-            .collect()
-    };
-    let (mut old, new) = (index(old), index(new));
-    let mut changes = Vec::new();
-    for ((kind, name), value) in new {
-        let before = old.remove(&(kind, name.clone()));
-        if before.as_ref() != Some(&value) {
-            changes.push(Change {
-                kind,
-                name,
-                old: before,
-                new: Some(value),
-            });
-        }
-    }
-    let gone = old.into_iter().map(|((kind, name), value)| Change {
-        kind,
-        name,
-        old: Some(value),
-        new: None,
-    });
-    changes.extend(gone);
-    changes.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
-    changes
+    let (old, new) = (index(old), index(new));
+    let names: BTreeSet<_> = old.keys().chain(new.keys()).copied().collect();
+    let changed = names
+        .into_iter()
+        .filter(|name| old.get(name) != new.get(name));
+    changed
+        .map(|name| Change {
+            kind: name.0,
+            name: name.1.clone(),
+            old: old.get(&name).copied().cloned(),
+            new: new.get(&name).copied().cloned(),
+        })
+        .collect()
+}
+
+type Index<'a> = BTreeMap<(ComponentKind, &'a ComponentName), &'a Value>;
+
+fn index(record: &KeyRecord) -> Index<'_> {
+    let components = record.components().iter();
+    components.map(|c| ((c.kind, &c.name), &c.value)).collect()
 }

@@ -6,15 +6,21 @@
 
 mod component;
 mod diff;
+pub mod document;
+pub mod duration;
 mod record;
 mod resolved;
+pub mod secret;
 mod step;
 mod trigger;
 
 pub use component::{Component, ComponentKind, ComponentName};
 pub use diff::{Change, diff};
+pub use document::{DocumentError, DocumentFormat};
+pub use duration::{DurationError, HumanDuration, parse_duration};
 pub use record::{KeyRecord, RecordError};
 pub use resolved::{Action, Command, OutputKind, OutputSpec, Platform, Segment, Word};
+pub use secret::looks_like_secret;
 pub use step::{
     AccessMode, CommandLine, EnvMode, EnvRequest, InputRequest, Packages, Policy, StdinRequest,
     Step,

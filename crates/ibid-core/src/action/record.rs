@@ -1,5 +1,7 @@
 //! `KeyRecord`: the ordered components, and the key that is made of their encoding.
 
+use std::collections::BTreeMap;
+
 use super::component::{Component, ComponentKind, ComponentName};
 use crate::digest::Key;
 use crate::digest::encoding::{DecodeError, Decoder, Encoder, Value};
@@ -12,16 +14,13 @@ pub struct KeyRecord(Vec<Component>);
 pub type RecordError = DecodeError;
 
 impl KeyRecord {
-    /// Sorts components by kind and name as they are encoded. No two may share both.
-    pub fn new(mut components: Vec<Component>) -> Self {
-        components.sort_by_cached_key(sort_key);
-        debug_assert!(
-            components
-                .windows(2)
-                .all(|pair| sort_key(&pair[0]) != sort_key(&pair[1])),
-            "two components of one name"
-        );
-        Self(components)
+    /// Sorts components by kind and name as they are encoded. Panics where two share both,
+    /// because such a record would mean different things in different orders.
+    pub fn new(components: Vec<Component>) -> Self {
+        let count = components.len();
+        let sorted: BTreeMap<_, _> = components.into_iter().map(|c| (sort_key(&c), c)).collect();
+        assert_eq!(sorted.len(), count, "no two components share kind and name");
+        Self(sorted.into_values().collect())
     }
 
     /// Returns the components in their order.

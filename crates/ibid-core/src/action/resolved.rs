@@ -172,8 +172,8 @@ impl Action {
         if let Some(blob) = stdin {
             record.one(Kind::Stdin, "", bytes(blob.digest().as_bytes()));
         }
-        for output in outputs {
-            record.one(Kind::Output, output.key_name(), output.value());
+        for (name, demand) in merged(outputs) {
+            record.one(Kind::Output, name, demand.value());
         }
         KeyRecord::new(record.0)
     }
@@ -246,16 +246,27 @@ impl Word {
     fn value(&self) -> Value {
         match self {
             Self::Plain(bytes) => Value::from(bytes.as_slice()),
-            Self::Segments(segments) => Value::Array(
-                segments
-                    .iter()
-                    .map(|segment| match segment {
-                        Segment::Text(bytes) => Value::from(bytes.as_slice()),
-                        Segment::Input(index) => Value::from(*index as u64),
-                    })
-                    .collect(),
-            ),
+            Self::Segments(segments) => segments_value(segments),
         }
+    }
+}
+
+/// Joins neighbouring texts and drops empty ones, so that a word has one form however it was cut;
+/// without an input in it, it is plain bytes.
+fn segments_value(segments: &[Segment]) -> Value {
+    let mut joined: Vec<Value> = Vec::new();
+    for segment in segments {
+        match (segment, joined.last_mut()) {
+            (Segment::Text(text), Some(Value::Bytes(before))) => before.extend_from_slice(text),
+            (Segment::Text(text), _) if text.is_empty() => {}
+            (Segment::Text(text), _) => joined.push(Value::from(text.as_slice())),
+            (Segment::Input(index), _) => joined.push(Value::from(*index as u64)),
+        }
+    }
+    match joined.as_slice() {
+        [] => Value::Bytes(Vec::new()),
+        [Value::Bytes(_)] => joined.remove(0),
+        _ => Value::Array(joined),
     }
 }
 
@@ -268,15 +279,38 @@ impl Platform {
     }
 }
 
-impl OutputSpec {
-    fn value(&self) -> Value {
-        let kind = match self.kind {
-            OutputKind::Path(_) => "path",
-            OutputKind::Dir(_) => "dir",
-            OutputKind::Glob(_) => "glob",
-        };
-        Value::Array(vec![Value::from(kind), Value::from(self.optional)])
+/// What is asked of the outputs of one name.
+#[derive(Clone, Copy)]
+struct Demand {
+    kind: &'static str,
+    optional: bool,
+}
+
+impl Demand {
+    fn value(self) -> Value {
+        Value::Array(vec![Value::from(self.kind), Value::from(self.optional)])
     }
+}
+
+/// Groups declared outputs by name. An output declared twice must meet both declarations: so the
+/// order and number of declarations do not count. Places are named by bytes and patterns by text,
+/// so that a file called `*` is not the pattern.
+fn merged(outputs: &[OutputSpec]) -> BTreeMap<Name, Demand> {
+    let mut merged: BTreeMap<Name, Demand> = BTreeMap::new();
+    for output in outputs {
+        let (name, kind) = match &output.kind {
+            OutputKind::Path(place) => (Name::from(place.key_name()), "path"),
+            OutputKind::Dir(place) => (Name::from(place.key_name()), "dir"),
+            OutputKind::Glob(pattern) => (Name::from(pattern), "glob"),
+        };
+        let optional = output.optional;
+        let demand = merged.entry(name).or_insert(Demand { kind, optional });
+        demand.optional &= optional;
+        if kind == "dir" {
+            demand.kind = kind;
+        }
+    }
+    merged
 }
 
 impl EnvMode {

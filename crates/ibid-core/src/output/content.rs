@@ -193,6 +193,7 @@ pub(super) fn tree(entries: &Entries) -> Option<Tree> {
     (entries.get(&RelPath::ROOT) == Some(&Entry::Dir)).then(|| {
         let below = entries.iter().filter(|(path, _)| !path.is_root());
         Tree::from_entries(below.map(|(path, entry)| (path.clone(), entry.clone())))
+            .expect("a walk gives a tree")
     })
 }
 

@@ -157,7 +157,8 @@ impl Restorer<'_> {
                     .map(|(path, entry)| (at.join(&path), entry)),
             );
         }
-        let tree = Tree::from_entries(all.into_iter().filter(|(path, _)| !path.is_root()));
+        let tree = Tree::from_entries(all.into_iter().filter(|(path, _)| !path.is_root()))
+            .map_err(|error| RestoreError::Listing(error.to_string()))?;
         let mut entries = Entries::from([(RelPath::ROOT, Entry::Dir)]);
         entries.extend(
             tree.iter()

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::seen::{FileDigest, Seen, Shape, What};
 use super::walk::Walked;
 use super::{Filter, Pattern, ScanError, Scanner, SymlinkPolicy};
-use crate::digest::{BlobId, Digest};
+use crate::digest::{BlobId, TreeId};
 use crate::fs::walk::{self, Links};
 use crate::fs::{FileKind, Signature};
 use crate::tree::{Content, Entry, RelPath, Tree};
@@ -174,7 +174,7 @@ struct Trees<'a> {
     /// The real paths of the trees that are being listed, outermost first.
     above: Vec<PathBuf>,
     /// Linked trees that were listed, unless a loop was cut in them.
-    done: HashMap<PathBuf, Digest>,
+    done: HashMap<PathBuf, TreeId>,
     cut: bool,
     seen: Vec<Seen>,
 }
@@ -211,7 +211,8 @@ impl Trees<'_> {
             members: members.collect(),
         }));
         self.above.pop();
-        Ok(Tree::from_entries(entries))
+        // A walk lists every directory before what lies in it.
+        Ok(Tree::from_entries(entries).expect("a walk gives a tree"))
     }
 
     /// Says what a link inside the innermost tree is.
@@ -230,20 +231,21 @@ impl Trees<'_> {
         let Some(signature) = walk::look(&real, Links::Refuse)? else {
             return kept();
         };
-        let (target, is_tree) = match signature.kind() {
+        let target = match signature.kind() {
             FileKind::Link | FileKind::Special => return kept(),
             FileKind::File => {
                 let file = self.scanner.examine(&real, signature)?;
-                let digest = file.digest;
+                let executable = file.signature.is_executable();
+                let blob = BlobId::new(file.digest);
                 self.seen.push(file.into());
-                (digest, false)
+                Content::File { executable, blob }
             }
             FileKind::Dir if self.above.contains(&real) => {
                 // It is being listed already: a loop ends here.
                 self.cut = true;
                 return kept();
             }
-            FileKind::Dir => (self.linked_tree(&real)?, true),
+            FileKind::Dir => Content::Tree(self.linked_tree(&real)?),
         };
         self.seen.push(Seen(What::Real {
             path: path.to_owned(),
@@ -252,16 +254,15 @@ impl Trees<'_> {
         Ok(Entry::LinkOut {
             text: text.to_vec(),
             target,
-            is_tree,
         })
     }
 
-    fn linked_tree(&mut self, real: &Path) -> Result<Digest, ScanError> {
+    fn linked_tree(&mut self, real: &Path) -> Result<TreeId, ScanError> {
         if let Some(digest) = self.done.get(real) {
             return Ok(*digest);
         }
         let was_cut = std::mem::take(&mut self.cut);
-        let digest = *self.scan(real)?.id().digest();
+        let digest = self.scan(real)?.id();
         if !self.cut {
             self.done.insert(real.to_owned(), digest);
         }

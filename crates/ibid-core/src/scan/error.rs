@@ -55,6 +55,25 @@ pub enum ScanError {
     },
 }
 
+impl ScanError {
+    /// Returns what to do about it, if anything is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Missing(_) => Some("check the spelling; paths start at the current folder".into()),
+            Self::Dangling { path, .. } => Some(format!("mend or remove the link `{}`", show(path))),
+            Self::Special(_) => Some("copy what it gives into a file, or use `--stdin`".into()),
+            Self::IsDirectory(_) => Some("declare a directory with `--input`".into()),
+            Self::NotADirectory(_) => Some("a trailing `/` asks for a directory".into()),
+            Self::Changing(_) => Some("wait until nothing writes to it".into()),
+            Self::NoMatch(_) => Some(
+                "`*` stops at `/`, `**` does not; quote patterns so that the shell leaves them alone"
+                    .into(),
+            ),
+            Self::Io(_) | Self::LinkLoop(_) | Self::TooDeep(_) | Self::BadPattern { .. } => None,
+        }
+    }
+}
+
 impl From<HashError> for ScanError {
     fn from(error: HashError) -> Self {
         match error {

@@ -9,6 +9,7 @@ mod error;
 mod filter;
 mod operand;
 mod program;
+pub mod programs;
 mod python_packages;
 mod recheck;
 mod scanner;
@@ -18,7 +19,7 @@ pub mod stat_cache;
 mod walk;
 
 pub use content::{Globbed, Scanned, ScannedTree};
-pub use error::ScanError;
+pub use error::{ScanError};
 pub use filter::{Filter, Pattern};
 pub use operand::{Implied, implied_paths, is_python, script_operand};
 pub use program::{Program, ProgramError, SearchPath};

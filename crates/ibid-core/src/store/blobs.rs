@@ -16,7 +16,7 @@ use super::error::{BlobProblem, StoreError};
 use super::layout::BLOB_MODE;
 use super::local::LocalStore;
 use crate::digest::BlobId;
-use crate::fs::{self, Meter, PathError, Signature};
+use crate::fs::{self, HashError, Meter, PathError, Signature, Threads};
 
 /// Up to this size a source is read into memory, so that a blob that is there already costs no
 /// temporary file: creating and removing one is what ext4 is slowest at.
@@ -286,9 +286,12 @@ impl LocalStore {
         if self.options.verified.verified(&signature, blob.digest()) {
             return Ok((file, signature));
         }
-        let (digest, _) = fs::hash_whole(&file, &path).map_err(|error| unreadable(blob, error))?;
-        if digest != *blob.digest() {
-            return Err(Wrong::Content("wrong digest".to_owned(), signature));
+        let hashed = fs::hash_open(&file, &path, signature.size, Threads::Many, &Meter::new());
+        match hashed {
+            Ok(digest) if digest == *blob.digest() => {}
+            Ok(_) => return Err(Wrong::Content("wrong digest".to_owned(), signature)),
+            Err(HashError::Io(error)) => return Err(unreadable(blob, error)),
+            Err(error) => return Err(Wrong::Content(error.to_string(), signature)),
         }
         self.options.verified.remember(&signature, blob.digest());
         Ok((file, signature))
@@ -331,7 +334,7 @@ impl LocalStore {
     ) {
         let same = Signature::of_link(path)
             .is_ok_and(|now| (now.device, now.inode) == (seen.device, seen.inode));
-        if same && self.is_writable() && self.prepare_write().is_ok() {
+        if same && self.prepare_write().is_ok() {
             // It stays where it cannot be moved: it is found damaged again, which is safe.
             let _ = self.layout.discard(path);
         }

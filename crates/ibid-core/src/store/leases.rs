@@ -28,7 +28,7 @@ use super::layout::FILE_MODE;
 use super::local::LocalStore;
 use crate::digest::encoding::{DecodeError, Decoder, Encoder};
 use crate::digest::{Digest, Key};
-use crate::fs::{self, Published};
+use crate::fs::{self, Host, Published};
 
 /// How often a held lease says that its owner lives.
 const BEAT: Duration = Duration::from_secs(2);
@@ -155,7 +155,7 @@ impl LocalStore {
         let identity = Holder {
             host: self.options.host.name.clone(),
             pid,
-            boot: boot_and_namespace(&self.options.host.boot),
+            boot: boot_and_namespace(&self.options.host),
             start: start_time(pid).unwrap_or(0),
             nonce: fs::random_bytes(),
         };
@@ -226,7 +226,7 @@ impl LeaseAttempt<'_> {
             Published::AlreadyThere => Ok(None),
             Published::New => {
                 let file = fs::open_in_place(&self.path).map_err(StoreError::Io)?;
-                let lease = Lease::hold(self.path.clone(), self.identity.nonce, file);
+                let lease = Lease::hold(self.path.clone(), self.identity.nonce, file, BEAT);
                 Ok(Some(lease))
             }
         }
@@ -290,13 +290,13 @@ pub struct Lease {
 }
 
 impl Lease {
-    fn hold(path: PathBuf, nonce: [u8; 16], file: File) -> Self {
+    fn hold(path: PathBuf, nonce: [u8; 16], file: File, every: Duration) -> Self {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let of_thread = Arc::clone(&stop);
         // Without the thread the lease looks dead after a while, which costs only work.
         let _ = std::thread::Builder::new()
             .name("ibid-lease".to_owned())
-            .spawn(move || beat(&file, &of_thread));
+            .spawn(move || beat(&file, &of_thread, every));
         Self { path, nonce, stop }
     }
 
@@ -322,11 +322,11 @@ impl Drop for Lease {
 }
 
 /// Rewrites the counter until told to stop.
-fn beat(file: &File, (stopped, wake): &(Mutex<bool>, Condvar)) {
+fn beat(file: &File, (stopped, wake): &(Mutex<bool>, Condvar), every: Duration) {
     let mut counter = 0_u64;
     let mut guard = stopped.lock().expect("no holder panics");
     while !*guard {
-        let (next, waited) = wake.wait_timeout(guard, BEAT).expect("no holder panics");
+        let (next, waited) = wake.wait_timeout(guard, every).expect("no holder panics");
         guard = next;
         if waited.timed_out() && !*guard {
             counter += 1;
@@ -376,26 +376,30 @@ fn is_no_process(pid: u32) -> bool {
     pid.is_none_or(|pid| test_kill_process(pid) == Err(rustix::io::Errno::SRCH))
 }
 
-/// Process ids of two containers on one machine do not name the same processes.
-fn boot_and_namespace(boot: &str) -> String {
+/// What two processes must share to see each other: the machine, its boot, and the process
+/// namespace, because ids of two containers on one machine do not name the same processes. Empty
+/// where it is not known.
+fn boot_and_namespace(host: &Host) -> String {
     let namespace = fs::read_link(Path::new("/proc/self/ns/pid")).unwrap_or_default();
-    if boot.is_empty() || namespace.is_empty() {
+    if host.boot_id.is_empty() || namespace.is_empty() {
         return String::new();
     }
-    format!("{boot} {}", String::from_utf8_lossy(&namespace))
+    let namespace = String::from_utf8_lossy(&namespace);
+    format!("{} {} {namespace}", host.machine_id, host.boot_id)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Host, StoreOptions};
+    use crate::store::StoreOptions;
     use ibid_testkit::TempDir;
 
     fn open(dir: &TempDir, boot: &str) -> LocalStore {
         let options = StoreOptions {
             host: Host {
                 name: "here".to_owned(),
-                boot: boot.to_owned(),
+                boot_id: boot.to_owned(),
+                machine_id: "m".to_owned(),
             },
             ..StoreOptions::default()
         };
@@ -526,6 +530,27 @@ mod tests {
         let start = Instant::now();
         assert!(is_held(&attempt.try_at(start)));
         assert!(is_acquired(&attempt.try_at(start + STILL + BEAT)));
+    }
+
+    #[test]
+    fn a_held_lease_keeps_saying_that_its_owner_lives() {
+        let dir = TempDir::new();
+        let store = open(&dir, "b");
+        drop(store.lease(LeaseOn::Key(&key())).try_acquire());
+        let attempt = store.lease(LeaseOn::Key(&key()));
+        plant(&attempt, &attempt.identity);
+        let file = fs::open_in_place(&attempt.path).unwrap();
+        let often = Duration::from_millis(1);
+        let lease = Lease::hold(attempt.path.clone(), attempt.identity.nonce, file, often);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let beats = || fs::read_small(&attempt.path, LIMIT).unwrap()[..COUNTER].to_vec();
+        while beats().as_slice() < b"00000000000000000008".as_slice() {
+            assert!(Instant::now() < deadline, "it does not beat");
+            std::thread::yield_now();
+        }
+        assert!(lease.is_ours());
+        drop(lease);
+        assert!(!fs::exists(&attempt.path).unwrap());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use super::error::{Fault, OpenError, StoreError};
 use super::layout::Layout;
 use super::verified::{ProcessMemory, VerifiedBlobs};
-use crate::fs::{self, PathError, Staged};
+use crate::fs::{self, Host, PathError, Staged};
 
 /// What may be done to a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,16 +34,6 @@ pub enum Durability {
     Synced,
 }
 
-/// The machine on which this process runs, as leases and history name it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Host {
-    /// Its name, for people.
-    pub name: String,
-    /// What identifies it and its present boot: processes of two different ones cannot see each
-    /// other. Empty where it is not known.
-    pub boot: String,
-}
-
 /// How a store is opened.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
@@ -51,7 +41,7 @@ pub struct StoreOptions {
     pub access: Access,
     /// What a recorded result survives.
     pub durability: Durability,
-    /// This machine.
+    /// This machine, as leases name it.
     pub host: Host,
     /// The present time as RFC 3339 text: what a new store notes as its creation.
     pub created: String,

@@ -40,7 +40,7 @@ pub use format::{
 };
 pub use history::{RunEntry, RunOutcome};
 pub use leases::{Acquisition, Backoff, Holder, Lease, LeaseAttempt, LeaseOn};
-pub use local::{Access, Durability, Host, LocalStore, StoreOptions};
+pub use local::{Access, Durability, LocalStore, StoreOptions};
 pub use results::{Lookup, Recorded, Replace};
 pub use search::{FoundOutput, LISTING_LIMIT};
-pub use verified::{ProcessMemory, VerifiedBlobs};
+pub use verified::{BootMemory, ProcessMemory, VerifiedBlobs};

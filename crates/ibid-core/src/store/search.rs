@@ -97,8 +97,8 @@ impl LocalStore {
         };
         let has = |entry: &Entry| match entry {
             Entry::File { blob, .. } => blob.digest() == digest,
-            Entry::LinkOut { target, .. } => target == digest,
-            Entry::Link(_) | Entry::Dir => false,
+            // Output trees hold links as links; only inputs know what those lead to.
+            Entry::Link(_) | Entry::LinkOut { .. } | Entry::Dir => false,
         };
         tree.iter()
             .filter(|(_, entry)| has(entry))

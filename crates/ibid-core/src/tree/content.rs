@@ -1,6 +1,6 @@
 //! `Content`: what a declared path turned out to be.
 
-use super::listing::digest;
+use super::listing::{digest, link_text};
 use crate::digest::encoding::{DecodeError, Decoder, Encoder};
 use crate::digest::{BlobId, TreeId};
 
@@ -71,6 +71,26 @@ impl Content {
     pub fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeContentError> {
         decoder.array_of(3)?;
         match decoder.text()? {
+            "link" => {
+                let texts = (0..decoder.array()?)
+                    .map(|_| link_text(decoder))
+                    .collect::<Result<Vec<_>, _>>()?;
+                if texts.is_empty() {
+                    return decoder.fail("link without a text");
+                }
+                decoder.array_of(3)?;
+                let kind = decoder.text()?;
+                let target = Box::new(Self::decode_resolved(kind, decoder)?);
+                Ok(Self::Link { texts, target })
+            }
+            kind => Self::decode_resolved(kind, decoder),
+        }
+    }
+
+    /// Reads what follows the `kind` of a content that is not a link: a link's target is none, so
+    /// nothing nests (hazard G5).
+    fn decode_resolved(kind: &str, decoder: &mut Decoder<'_>) -> Result<Self, DecodeContentError> {
+        match kind {
             "file" => Ok(Self::File {
                 executable: decoder.bool()?,
                 blob: BlobId::new(digest(decoder)?),
@@ -80,16 +100,6 @@ impl Content {
                     return decoder.fail("executable directory");
                 }
                 Ok(Self::Tree(TreeId::new(digest(decoder)?)))
-            }
-            "link" => {
-                let texts = (0..decoder.array()?)
-                    .map(|_| decoder.bytes().map(<[u8]>::to_vec))
-                    .collect::<Result<Vec<_>, _>>()?;
-                let target = Box::new(Self::decode(decoder)?);
-                if texts.is_empty() || matches!(*target, Self::Link { .. }) {
-                    return decoder.fail("link that leads nowhere");
-                }
-                Ok(Self::Link { texts, target })
             }
             _ => decoder.fail("unknown kind of content"),
         }

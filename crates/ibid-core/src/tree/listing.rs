@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::RelPath;
+use super::{Content, RelPath};
 use crate::digest::encoding::{DecodeError, Decoder, Encoder};
 use crate::digest::{BlobId, Digest, TreeId};
 
@@ -29,14 +29,13 @@ pub enum Entry {
     },
     /// A symbolic link with this text.
     Link(Vec<u8>),
-    /// A symbolic link that leaves the tree: its text, and what it leads to.
+    /// A symbolic link that leaves the tree.
     LinkOut {
         /// The text of the link.
         text: Vec<u8>,
-        /// The content of its target: a file's bytes or a listing.
-        target: Digest,
-        /// Whether the target is a directory.
-        is_tree: bool,
+        /// What it leads to, followed to the end: a file with its executable bit, or a directory.
+        /// Texts of further links on the way count if this is a [`Content::Link`].
+        target: Content,
     },
     /// A directory.
     Dir,
@@ -46,14 +45,15 @@ pub enum Entry {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tree(BTreeMap<RelPath, Entry>);
 
-/// Bytes that are not the listing of a directory.
+/// Bytes or entries that are not the listing of a directory.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TreeError {
     /// Not the canonical encoding of a listing.
     #[error("damaged directory listing: {0}")]
     Encoding(#[from] DecodeError),
-    /// An entry whose parent is not listed as a directory.
-    #[error("damaged directory listing: `{0}` has no directory above it")]
+    /// An entry whose parent is not a directory of the listing.
+    #[error("`{0}` does not lie in a directory")]
     Orphan(RelPath),
     /// An entry below more than [`MAX_TREE_DEPTH`] directories.
     #[error("`{0}` lies too deep")]
@@ -62,8 +62,12 @@ pub enum TreeError {
 
 impl Tree {
     /// Makes a tree of entries in any order; directories above them are added where missing.
-    pub fn from_entries(entries: impl IntoIterator<Item = (RelPath, Entry)>) -> Self {
+    /// Fails where an entry lies below something that is not a directory, or too deep.
+    pub fn from_entries(
+        entries: impl IntoIterator<Item = (RelPath, Entry)>,
+    ) -> Result<Self, TreeError> {
         let mut tree: BTreeMap<_, _> = entries.into_iter().collect();
+        tree.remove(&RelPath::ROOT);
         let mut missing = Vec::new();
         for path in tree.keys() {
             let mut parent = path.parent();
@@ -73,7 +77,8 @@ impl Tree {
             }
         }
         tree.extend(missing.into_iter().map(|dir| (dir, Entry::Dir)));
-        Self(tree)
+        tree.keys().try_for_each(|path| check_place(path, &tree))?;
+        Ok(Self(tree))
     }
 
     /// Iterates over the entries in the order of their paths' bytes. A directory comes before
@@ -97,9 +102,10 @@ impl Tree {
         self.0.is_empty()
     }
 
-    /// Returns the bytes of all files together.
+    /// Returns the bytes of all files together, or `u64::MAX` where a listing claims more.
     pub fn total_size(&self) -> u64 {
-        self.0.values().map(Entry::size).sum()
+        let sizes = self.0.values().map(Entry::size);
+        sizes.fold(0, u64::saturating_add)
     }
 
     /// Returns the canonical encoding.
@@ -130,13 +136,7 @@ impl Tree {
             if path.is_root() || tree.last_key_value().is_some_and(|(last, _)| *last >= path) {
                 return Ok(decoder.fail("paths out of order")?);
             }
-            if path.components().count() > MAX_TREE_DEPTH {
-                return Err(TreeError::TooDeep(path));
-            }
-            let parent = path.parent().filter(|parent| !parent.is_root());
-            if parent.is_some_and(|parent| tree.get(&parent) != Some(&Entry::Dir)) {
-                return Err(TreeError::Orphan(path));
-            }
+            check_place(&path, &tree)?;
             let entry = Entry::decode(&mut decoder)?;
             tree.insert(path, entry);
         }
@@ -167,16 +167,11 @@ impl Entry {
                 .uint(*size)
                 .bytes(blob.digest().as_bytes()),
             Self::Link(text) => encoder.array(2).text("link").bytes(text),
-            Self::LinkOut {
-                text,
-                target,
-                is_tree,
-            } => encoder
-                .array(4)
-                .text("link-out")
-                .bytes(text)
-                .bool(*is_tree)
-                .bytes(target.as_bytes()),
+            Self::LinkOut { text, target } => {
+                encoder.array(3).text("link-out").bytes(text);
+                target.encode(encoder);
+                encoder
+            }
             Self::Dir => encoder.array(1).text("dir"),
         };
     }
@@ -190,28 +185,37 @@ impl Entry {
                 blob: BlobId::new(digest(decoder)?),
             }),
             ("link", 2) => Ok(Self::Link(link_text(decoder)?)),
-            ("link-out", 4) => {
-                let text = link_text(decoder)?;
-                let is_tree = decoder.bool()?;
-                Ok(Self::LinkOut {
-                    text,
-                    target: digest(decoder)?,
-                    is_tree,
-                })
-            }
+            ("link-out", 3) => Ok(Self::LinkOut {
+                text: link_text(decoder)?,
+                target: Content::decode(decoder)?,
+            }),
             ("dir", 1) => Ok(Self::Dir),
             _ => decoder.fail("unknown kind of entry"),
         }
     }
 }
 
+/// Checks that `path` is not too deep and lies in a directory that `tree` lists.
+fn check_place(path: &RelPath, tree: &BTreeMap<RelPath, Entry>) -> Result<(), TreeError> {
+    if path.components().count() > MAX_TREE_DEPTH {
+        return Err(TreeError::TooDeep(path.clone()));
+    }
+    match path.parent() {
+        Some(parent) if !parent.is_root() && tree.get(&parent) != Some(&Entry::Dir) => {
+            Err(TreeError::Orphan(path.clone()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Reads the 32 bytes of a digest.
-pub(crate) fn digest(decoder: &mut Decoder<'_>) -> Result<Digest, DecodeError> {
+pub(super) fn digest(decoder: &mut Decoder<'_>) -> Result<Digest, DecodeError> {
     let bytes = decoder.bytes()?;
     Digest::try_from(bytes).or_else(|_| decoder.fail("digest that is not 32 bytes"))
 }
 
-fn link_text(decoder: &mut Decoder<'_>) -> Result<Vec<u8>, DecodeError> {
+/// Reads the text of a link: not empty, without NUL.
+pub(super) fn link_text(decoder: &mut Decoder<'_>) -> Result<Vec<u8>, DecodeError> {
     let text = decoder.bytes()?;
     if text.is_empty() || text.contains(&0) {
         return decoder.fail("link without a valid target");

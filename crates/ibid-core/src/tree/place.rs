@@ -22,8 +22,12 @@ pub enum Place {
 
 impl Place {
     /// Cleans `declared`, which is relative to `dir` below `root` unless it is absolute.
-    /// `root` must be absolute and clean. A trailing slash is dropped.
+    /// `root` must be absolute and clean. A trailing slash is dropped. What holds a NUL names no
+    /// file anywhere: it stays outside as it is, and opening it fails with its name.
     pub fn resolve(declared: &[u8], dir: &RelPath, root: &Path) -> Self {
+        if declared.contains(&0) {
+            return Self::Outside(declared.to_vec());
+        }
         let absolute = declared.starts_with(b"/");
         let mut up = 0;
         let mut names: Vec<&[u8]> = if absolute {
@@ -46,10 +50,10 @@ impl Place {
         }
         // `../<name of the root>/x` comes back in.
         let root_names: Vec<&[u8]> = components(root);
-        if let Some(kept) = root_names.len().checked_sub(up)
-            && names.starts_with(&root_names[kept..])
-        {
-            return Self::Inside(clean(&names[up..]));
+        // Above `/` there is `/` again.
+        let up = up.min(root_names.len());
+        if let Some(below) = names.strip_prefix(&root_names[root_names.len() - up..]) {
+            return Self::Inside(clean(below));
         }
         let climb = std::iter::repeat_n(b"..".as_slice(), up);
         Self::Outside(climb.chain(names).collect::<Vec<_>>().join(&b'/'))
@@ -92,13 +96,20 @@ impl Place {
         matches!(self, Self::Outside(path) if path.starts_with(b"/"))
     }
 
-    /// Says whether this place is `other` or lies below it.
+    /// Says whether this place is `other` or lies below it, as far as names tell: an absolute
+    /// place and one relative to the root are only compared where the answer is the same for
+    /// every root. Compare [`Place::on_disk`] where that is not enough.
     pub fn is_within(&self, other: &Self) -> bool {
         match (self, other) {
+            (_, Self::Outside(ancestor)) if ancestor == b"/" => true,
             (Self::Inside(path), Self::Inside(ancestor)) => path.strip_prefix(ancestor).is_some(),
+            (_, Self::Outside(ancestor)) if is_climb(ancestor) => match self {
+                Self::Inside(_) => true,
+                Self::Outside(path) => !self.is_absolute() && ups(path) <= ups(ancestor),
+            },
             (Self::Outside(path), Self::Outside(ancestor)) => path
                 .strip_prefix(ancestor.as_slice())
-                .is_some_and(|rest| rest.is_empty() || rest[0] == b'/' || ancestor == b"/"),
+                .is_some_and(|rest| rest.is_empty() || rest[0] == b'/'),
             _ => false,
         }
     }
@@ -112,8 +123,19 @@ fn components(path: &Path) -> Vec<&[u8]> {
         .collect()
 }
 
+/// Counts the leading `..` of a cleaned path.
+fn ups(path: &[u8]) -> usize {
+    let names = path.split(|byte| *byte == b'/');
+    names.take_while(|name| *name == b"..").count()
+}
+
+/// Says whether a cleaned path consists of `..` only.
+fn is_climb(path: &[u8]) -> bool {
+    path.split(|byte| *byte == b'/').all(|name| name == b"..")
+}
+
 fn clean(names: &[&[u8]]) -> RelPath {
-    RelPath::new(names.join(&b'/')).expect("`.`, `..` and empty components were dropped")
+    RelPath::new(names.join(&b'/')).expect("NUL, `.`, `..` and empty components were dropped")
 }
 
 impl fmt::Display for Place {
@@ -162,5 +184,41 @@ mod tests {
         assert_eq!(resolve("/data/./a", "src"), "out /data/a");
         assert_eq!(resolve("/home/me/project", ""), "out /home/me/project");
         assert_eq!(resolve("/..", ""), "out /");
+        assert_eq!(resolve("..", ""), "out ..");
+        assert_eq!(resolve("../proj2/a", ""), "out ../proj2/a");
+    }
+
+    #[test]
+    fn climbing_above_the_file_system_ends_at_its_root() {
+        assert_eq!(resolve("../../../../x", ""), "out ../../../x");
+        assert_eq!(resolve("../../../../../home/me/proj/x", ""), "in x");
+    }
+
+    #[test]
+    fn a_nul_makes_no_place_inside() {
+        assert_eq!(resolve("a/../b\0c", ""), "out a/../b\0c");
+    }
+
+    #[test]
+    fn containment_of_places() {
+        let place = |text: &str| Place::resolve(text.as_bytes(), &RelPath::ROOT, Path::new("/r/p"));
+        for (path, ancestor, expected) in [
+            ("a/b", "a", true),
+            ("ab", "a", false),
+            ("a", "", true),
+            ("a", "..", true),
+            ("a", "/", true),
+            ("../x", "..", true),
+            ("../x", "../..", true),
+            ("../..", "..", false),
+            ("../x/y", "../x", true),
+            ("../xy", "../x", false),
+            ("/d/a", "/d", true),
+            ("/d", "..", false),
+            ("../x", "", false),
+        ] {
+            let (path, ancestor) = (place(path), place(ancestor));
+            assert_eq!(path.is_within(&ancestor), expected, "{path} in {ancestor}");
+        }
     }
 }

@@ -40,6 +40,21 @@ fn damaged_entries_and_strangers_are_skipped() {
 }
 
 #[test]
+fn an_entry_under_a_name_of_another_label_is_not_of_that_label() {
+    let dir = TempDir::new();
+    let store = open(&dir);
+    store.append(&entry(1, "p/a", key("a"))).unwrap();
+    store.append(&entry(2, "p/b", key("b"))).unwrap();
+    let runs = files(&dir, "runs");
+    let name = |i: usize| runs[i].file_name().unwrap().to_str().unwrap().to_owned();
+    let (a, b) = (name(0), name(1));
+    let collision = [&a[..21], &b[21..29], &a[29..]].concat();
+    std::fs::rename(&runs[0], runs[0].with_file_name(collision)).unwrap();
+    let times: Vec<_> = store.entries_of("p/b", 9).unwrap();
+    assert_eq!(times, [entry(2, "p/b", key("b"))]);
+}
+
+#[test]
 fn content_is_found_as_a_file_in_a_tree_and_in_old_results() {
     let dir = TempDir::new();
     let store = open(&dir);
@@ -50,7 +65,7 @@ fn content_is_found_as_a_file_in_a_tree_and_in_old_results() {
         size: 6,
         blob: BlobId::of(b"wanted"),
     };
-    let tree = Tree::from_entries([(at.clone(), file)]);
+    let tree = Tree::from_entries([(at.clone(), file)]).unwrap();
     store.put_bytes(&tree.encode()).unwrap();
     let mut result = result_of(key("b"), b"");
     result.outcome.outputs = vec![StoredOutput {
@@ -64,6 +79,10 @@ fn content_is_found_as_a_file_in_a_tree_and_in_old_results() {
     old.result = Some(BlobId::of(&result_of(key("a"), b"wanted").encode()));
     store.append(&old).unwrap();
     commit(&store, key("a"), b"other", Replace::Yes);
+    // History names results that stand, too; they are found once.
+    let mut standing = entry(2, "p/s", key("b"));
+    standing.result = Some(BlobId::of(&result.encode()));
+    store.append(&standing).unwrap();
 
     let found = store.find_output(BlobId::of(b"wanted").digest()).unwrap();
     let mut places: Vec<_> = found

@@ -3,9 +3,10 @@
 //! Every length is checked against the bytes that are left before anything is allocated, and
 //! nesting is limited, so that hostile bytes cost no more than their own size (hazard G5).
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use super::encode::{major, simple};
+use super::encode::{key_order, major, simple};
 use super::{Finite, Integer, Value};
 
 /// How deep arrays and maps may nest.
@@ -88,8 +89,7 @@ impl<'a> Decoder<'a> {
     pub fn key_after(&mut self, previous: Option<&str>) -> Decoded<&'a str> {
         let at = self.clone();
         let key = self.text()?;
-        let order = |key: &str| (key.len(), key.as_bytes().to_vec());
-        if previous.is_some_and(|previous| order(previous) >= order(key)) {
+        if previous.is_some_and(|previous| key_order(previous, key) != Ordering::Less) {
             return at.fail("map keys out of order");
         }
         Ok(key)
@@ -161,7 +161,7 @@ impl<'a> Decoder<'a> {
             major::UNSIGNED | major::NEGATIVE => {
                 let negative = initial >> 5 == major::NEGATIVE;
                 let n = self.expect(initial >> 5, "expected an integer")?;
-                Value::Integer(Integer::from_parts(negative, &n.to_be_bytes()))
+                Value::Integer(Integer::from_magnitude(negative, n))
             }
             major::BYTES => Value::Bytes(self.bytes()?.to_vec()),
             major::TEXT => Value::Text(self.text()?.to_owned()),
@@ -207,7 +207,8 @@ impl<'a> Decoder<'a> {
         if magnitude.len() <= 8 || magnitude[0] == 0 {
             return at.fail("bignum that is not in its shortest form");
         }
-        Ok(Integer::from_parts(tag == 3, magnitude))
+        Integer::from_parts(tag == 3, magnitude)
+            .map_or_else(|| at.fail("bignum that is too long"), Ok)
     }
 
     fn float(&mut self) -> Decoded<Finite> {

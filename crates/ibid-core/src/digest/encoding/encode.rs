@@ -3,6 +3,8 @@
 //! Callers that know their shape write heads and leaves directly; [`Encoder::value`] writes a
 //! whole [`Value`]. A caller that writes a map by hand uses [`Encoder::map`], which orders the keys.
 
+use std::cmp::Ordering;
+
 use super::{Integer, Value};
 
 /// CBOR major types (RFC 8949, section 3.1).
@@ -22,6 +24,11 @@ pub(super) mod simple {
     pub(in super::super) const TRUE: u8 = 0xf5;
     pub(in super::super) const NULL: u8 = 0xf6;
     pub(in super::super) const FLOAT64: u8 = 0xfb;
+}
+
+/// The order of the encoded keys of a map: their heads compare first, so shorter keys lead.
+pub(super) fn key_order(a: &str, b: &str) -> Ordering {
+    (a.len(), a).cmp(&(b.len(), b))
 }
 
 /// Appends canonical items to a buffer.
@@ -128,8 +135,11 @@ impl Encoder {
         entries: impl IntoIterator<Item = (&'a str, F)>,
     ) -> &mut Self {
         let mut entries: Vec<_> = entries.into_iter().collect();
-        // The order of the encoded keys: their heads compare first, so shorter keys lead.
-        entries.sort_by(|(a, _), (b, _)| (a.len(), a.as_bytes()).cmp(&(b.len(), b.as_bytes())));
+        entries.sort_by(|(a, _), (b, _)| key_order(a, b));
+        debug_assert!(
+            entries.windows(2).all(|pair| pair[0].0 != pair[1].0),
+            "two entries of one key"
+        );
         self.head(major::MAP, entries.len() as u64);
         for (key, write) in entries {
             self.text(key);

@@ -3,7 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// An integer without bounds.
+/// How long the magnitude of an integer may be: it bounds what printing and parsing one can cost,
+/// since both take the square of its length (hazard G5). About 9,800 decimal digits.
+pub const MAX_INTEGER_BYTES: usize = 4096;
+
+/// An integer of up to [`MAX_INTEGER_BYTES`] bytes.
 ///
 /// As in CBOR, a negative number is kept as `-1 - n`, so that every integer has one form.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -13,22 +17,33 @@ pub struct Integer {
     magnitude: Vec<u8>,
 }
 
-/// A text that is not a decimal integer.
+/// A text that is not an integer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a decimal integer")]
-pub struct ParseIntegerError(String);
+#[non_exhaustive]
+pub enum ParseIntegerError {
+    /// Something else than an optional minus and digits.
+    #[error("`{0}` is not an integer")]
+    NotDigits(String),
+    /// More than [`MAX_INTEGER_BYTES`] bytes of magnitude.
+    #[error("an integer of {0} digits is too long")]
+    TooLong(usize),
+}
 
 impl Integer {
-    /// Makes the integer `n`, or `-1 - n` where `negative`, of big-endian bytes.
-    pub fn from_parts(negative: bool, magnitude: &[u8]) -> Self {
-        let start = magnitude
-            .iter()
-            .position(|byte| *byte != 0)
-            .unwrap_or(magnitude.len());
-        Self {
+    /// Makes the integer `n`, or `-1 - n` where `negative`, of big-endian bytes. `None` where `n`
+    /// needs more than [`MAX_INTEGER_BYTES`] bytes.
+    pub fn from_parts(negative: bool, magnitude: &[u8]) -> Option<Self> {
+        let zeros = magnitude.iter().take_while(|byte| **byte == 0).count();
+        let magnitude = &magnitude[zeros..];
+        (magnitude.len() <= MAX_INTEGER_BYTES).then(|| Self {
             negative,
-            magnitude: magnitude[start..].to_vec(),
-        }
+            magnitude: magnitude.to_vec(),
+        })
+    }
+
+    /// Makes the integer `n`, or `-1 - n` where `negative`.
+    pub fn from_magnitude(negative: bool, n: u64) -> Self {
+        Self::from_parts(negative, &n.to_be_bytes()).expect("eight bytes are within the limit")
     }
 
     /// Says whether the integer is below zero.
@@ -53,15 +68,15 @@ impl Integer {
 
 impl From<u64> for Integer {
     fn from(n: u64) -> Self {
-        Self::from_parts(false, &n.to_be_bytes())
+        Self::from_magnitude(false, n)
     }
 }
 
 impl From<i64> for Integer {
     fn from(n: i64) -> Self {
         // `!n` is `-1 - n` in two's complement.
-        let stored = if n < 0 { !n } else { n };
-        Self::from_parts(n < 0, &stored.to_be_bytes())
+        let magnitude = if n < 0 { !n } else { n };
+        Self::from_magnitude(n < 0, magnitude.cast_unsigned())
     }
 }
 
@@ -73,28 +88,46 @@ impl FromStr for Integer {
             Some(digits) => (true, digits),
             None => (false, text),
         };
-        if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
-            return Err(ParseIntegerError(text.to_owned()));
+        Self::from_digits(negative, digits, 10)
+    }
+}
+
+impl Integer {
+    /// Makes an integer of a sign and digits of `radix`, which is at most 16.
+    pub(crate) fn from_digits(
+        negative: bool,
+        digits: &str,
+        radix: u32,
+    ) -> Result<Self, ParseIntegerError> {
+        let value = |digit: char| digit.to_digit(radix);
+        if digits.is_empty() || !digits.chars().all(|digit| value(digit).is_some()) {
+            return Err(ParseIntegerError::NotDigits(digits.to_owned()));
+        }
+        let digits = digits.trim_start_matches('0');
+        let too_long = || ParseIntegerError::TooLong(digits.len());
+        // A byte takes eight digits at most, so no number that fits has more than these.
+        if digits.len() > 8 * MAX_INTEGER_BYTES {
+            return Err(too_long());
         }
         // Little-endian base 256, multiplied up digit by digit.
         let mut bytes: Vec<u8> = Vec::with_capacity(digits.len() / 2 + 1);
-        for digit in digits.bytes() {
-            let mut carry = u16::from(digit - b'0');
+        for digit in digits.chars().filter_map(value) {
+            let mut carry = digit;
             for byte in &mut bytes {
-                let sum = u16::from(*byte) * 10 + carry;
+                let sum = u32::from(*byte) * radix + carry;
                 *byte = (sum & 0xff) as u8;
                 carry = sum >> 8;
             }
             if carry > 0 {
-                bytes.push(u8::try_from(carry).expect("a carry is below ten"));
+                bytes.push(u8::try_from(carry).expect("a carry is below the radix"));
             }
         }
-        let zero = bytes.is_empty();
-        if negative && !zero {
+        let negative = negative && !bytes.is_empty();
+        if negative {
             decrement(&mut bytes);
         }
         bytes.reverse();
-        Ok(Self::from_parts(negative && !zero, &bytes))
+        Self::from_parts(negative, &bytes).ok_or_else(too_long)
     }
 }
 
@@ -172,6 +205,21 @@ mod tests {
         for n in [0, 1, -1, i64::MAX, i64::MIN, -256, 65_536] {
             assert_eq!(Integer::from(n), n.to_string().parse().unwrap());
         }
+    }
+
+    #[test]
+    fn the_longest_integer_is_the_last_that_is_made() {
+        let longest = Integer::from_parts(true, &[0xff; MAX_INTEGER_BYTES]).unwrap();
+        assert_eq!(longest.to_string().parse(), Ok(longest.clone()));
+        assert_eq!(Integer::from_parts(true, &[1; MAX_INTEGER_BYTES + 1]), None);
+        let mut text = longest.to_string();
+        text.push('0');
+        assert!(matches!(
+            text.parse::<Integer>(),
+            Err(ParseIntegerError::TooLong(_))
+        ));
+        assert!("1".repeat(1_000_000).parse::<Integer>().is_err());
+        assert!("0".repeat(1_000_000).parse::<Integer>().is_ok());
     }
 
     #[test]

@@ -15,5 +15,5 @@ mod value;
 
 pub use decode::{DecodeError, Decoder, MAX_DEPTH};
 pub use encode::Encoder;
-pub use integer::{Integer, ParseIntegerError};
+pub use integer::{Integer, MAX_INTEGER_BYTES, ParseIntegerError};
 pub use value::{Finite, Value};

@@ -1,0 +1,195 @@
+//! The types of settings: each is read from a text (a variable) or a TOML value, and shown as text.
+//!
+//! A type whose TOML form is a string reads both through one parser.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use toml::de::DeValue;
+
+use crate::action::{AccessMode, EnvMode};
+use crate::tree::Escaped;
+
+/// What a setting's type can do.
+pub(super) trait SettingValue: Sized {
+    /// What a right value looks like, for messages and docs: continues "expected …".
+    const EXPECTED: &'static str;
+
+    /// Reads a variable's value, which is not empty.
+    fn from_text(text: &OsStr) -> Option<Self>;
+
+    /// Reads a TOML value.
+    fn from_toml(value: &DeValue<'_>) -> Option<Self> {
+        Self::from_text(OsStr::new(value.as_str()?))
+    }
+
+    /// Shows the value as `from_text` would read it; an unset one is empty.
+    fn to_text(&self) -> String;
+}
+
+/// Declares what words a type is written as.
+macro_rules! words {
+    ($type:ty, $expected:literal, { $($word:literal => $value:path),+ $(,)? }) => {
+        impl SettingValue for $type {
+            const EXPECTED: &'static str = $expected;
+
+            fn from_text(text: &OsStr) -> Option<Self> {
+                match text.to_str()? {
+                    $($word => Some($value),)+
+                    _ => None,
+                }
+            }
+
+            fn to_text(&self) -> String {
+                match self {
+                    $($value => $word.to_owned(),)+
+                }
+            }
+        }
+    };
+}
+
+/// How restored outputs share bytes with the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LinkPreference {
+    /// A reflink where the file system can, else a copy.
+    #[default]
+    Auto,
+    /// Always a copy.
+    Copy,
+    /// Always a reflink; an error where there is none.
+    Reflink,
+    /// A hard link where that is safe; such outputs stay read-only.
+    Hardlink,
+}
+
+/// What a stored result survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Nothing is synced, and nothing is believed that this host did not write or verify since it
+    /// booted.
+    #[default]
+    Verified,
+    /// Blobs, then the key's file, then its directory are synced.
+    Synced,
+}
+
+/// When an unchanged status stands for unchanged content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StatCachePolicy {
+    /// On file systems whose timestamps can be relied on.
+    #[default]
+    Auto,
+    /// Everywhere, by the user's choice.
+    Trust,
+    /// Never: every input is hashed at each look.
+    Off,
+}
+
+/// Files and folders whose settings and steps are used although another user owns them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrustedPaths(pub Vec<PathBuf>);
+
+impl TrustedPaths {
+    /// Says whether `file` was named, or the folder that holds it.
+    pub(super) fn names(&self, file: &Path) -> bool {
+        self.0
+            .iter()
+            .any(|trusted| trusted == file || Some(trusted.as_path()) == file.parent())
+    }
+}
+
+words!(AccessMode, "`read-write`, `read-only`, `write-only` or `off`", {
+    "read-write" => Self::ReadWrite,
+    "read-only" => Self::ReadOnly,
+    "write-only" => Self::WriteOnly,
+    "off" => Self::Off,
+});
+words!(EnvMode, "`strict` or `loose`", {
+    "strict" => Self::Strict,
+    "loose" => Self::Loose,
+});
+words!(LinkPreference, "`auto`, `copy`, `reflink` or `hardlink`", {
+    "auto" => Self::Auto,
+    "copy" => Self::Copy,
+    "reflink" => Self::Reflink,
+    "hardlink" => Self::Hardlink,
+});
+words!(Durability, "`verified` or `synced`", {
+    "verified" => Self::Verified,
+    "synced" => Self::Synced,
+});
+words!(StatCachePolicy, "`auto`, `trust` or `off`", {
+    "auto" => Self::Auto,
+    "trust" => Self::Trust,
+    "off" => Self::Off,
+});
+
+impl SettingValue for bool {
+    const EXPECTED: &'static str = "`true` or `false`";
+
+    fn from_text(text: &OsStr) -> Option<Self> {
+        match text.to_str()?.to_ascii_lowercase().as_str() {
+            "1" | "true" | "yes" | "on" => Some(true),
+            "0" | "false" | "no" | "off" => Some(false),
+            _ => None,
+        }
+    }
+
+    fn from_toml(value: &DeValue<'_>) -> Option<Self> {
+        value.as_bool()
+    }
+
+    fn to_text(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl SettingValue for Option<PathBuf> {
+    const EXPECTED: &'static str = "a path";
+
+    fn from_text(text: &OsStr) -> Option<Self> {
+        (!text.is_empty()).then(|| Some(text.into()))
+    }
+
+    fn to_text(&self) -> String {
+        self.as_deref().map(path_text).unwrap_or_default()
+    }
+}
+
+impl SettingValue for TrustedPaths {
+    const EXPECTED: &'static str = "a list of absolute paths";
+
+    fn from_text(text: &OsStr) -> Option<Self> {
+        text.as_bytes()
+            .split(|byte| *byte == b':')
+            .filter(|path| !path.is_empty())
+            .map(|path| absolute(OsStr::from_bytes(path)))
+            .collect::<Option<_>>()
+            .map(Self)
+    }
+
+    fn from_toml(value: &DeValue<'_>) -> Option<Self> {
+        value
+            .as_array()?
+            .iter()
+            .map(|path| absolute(OsStr::new(path.get_ref().as_str()?)))
+            .collect::<Option<_>>()
+            .map(Self)
+    }
+
+    fn to_text(&self) -> String {
+        let paths: Vec<String> = self.0.iter().map(|path| path_text(path)).collect();
+        paths.join(":")
+    }
+}
+
+/// Trust never depends on the folder that somebody happens to stand in.
+fn absolute(path: &OsStr) -> Option<PathBuf> {
+    Path::new(path).has_root().then(|| path.into())
+}
+
+fn path_text(path: &Path) -> String {
+    Escaped(path.as_os_str().as_bytes()).to_string()
+}

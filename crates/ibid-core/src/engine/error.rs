@@ -1,0 +1,123 @@
+//! `Error`: why a step could not be decided or run.
+//!
+//! A miss, a failing command and a store that cannot be written are outcomes or warnings; an
+//! error means that what the user asked for could not be tried. Each answers which kind it is, for
+//! exit codes, and what to do about it.
+
+use crate::exec::ExecError;
+use crate::fs::PathError;
+use crate::output::{AsideError, OutputError};
+use crate::scan::ScanError;
+use crate::scan::programs::ProgramError;
+use crate::tree::Place;
+
+/// Whose fault an error is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The request names something that is not there or may not be.
+    User,
+    /// The program is not there.
+    NotFound,
+    /// The program is there and cannot be executed.
+    NotExecutable,
+    /// The user interrupted.
+    Interrupted(i32),
+    /// The system failed.
+    Io,
+}
+
+/// Why a step could not be decided or run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An input cannot be read.
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+    /// A declared output may not be one.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// A program cannot be found or executed.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// The command could not be started.
+    #[error(transparent)]
+    Exec(#[from] ExecError),
+    /// Earlier outputs could not be moved away.
+    #[error(transparent)]
+    Aside(#[from] AsideError),
+    /// A word of the command names a folder that is not declared.
+    #[error("the command names the folder `{0}`, which is not declared")]
+    ImpliedFolder(Place),
+    /// A command that tells versions failed.
+    #[error("`{command}` ended with {status}")]
+    VersionsFrom {
+        /// The command line.
+        command: String,
+        /// How it ended.
+        status: String,
+    },
+    /// A system call failed.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// The user interrupted before the command ran.
+    #[error("interrupted by signal {signal}")]
+    Interrupted {
+        /// The signal's number.
+        signal: i32,
+    },
+}
+
+impl Error {
+    /// Returns whose fault it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Scan(_)
+            | Self::Output(_)
+            | Self::ImpliedFolder(_)
+            | Self::VersionsFrom { .. } => ErrorKind::User,
+            Self::Program(ProgramError::NotFound { .. }) => ErrorKind::NotFound,
+            Self::Program(_) => ErrorKind::NotExecutable,
+            Self::Exec(error) => match error.exit_code() {
+                127 => ErrorKind::NotFound,
+                126 => ErrorKind::NotExecutable,
+                _ => ErrorKind::Io,
+            },
+            Self::Interrupted { signal } => ErrorKind::Interrupted(*signal),
+            Self::Aside(_) | Self::Path(_) => ErrorKind::Io,
+        }
+    }
+
+    /// Returns what to do about it, if anything is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Output(error) => Some(error.hint().to_owned()),
+            Self::Scan(error) => error.hint(),
+            Self::Program(ProgramError::NotFound { .. }) => {
+                Some("check the spelling, or give the path of the program".to_owned())
+            }
+            Self::Program(_) => Some("`chmod +x` makes a script executable".to_owned()),
+            Self::ImpliedFolder(place) => Some(format!(
+                "declare it with `--input {place}/`, or say `--ignore-arg {place}` if the result \
+                 does not depend on what is in it"
+            )),
+            _ => None,
+        }
+    }
+}
+
+/// Joins an error and its causes on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // A transparent wrapper repeats what it wraps.
+        let next = error.to_string();
+        if !text.ends_with(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,136 @@
+//! `Event`: everything that a front door can hear about.
+//!
+//! The library prints nothing. It calls one method of one sink; reports for people, JSON lines
+//! and progress bars are made of these values, and of nothing else.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::outcome::{NotStored, Rerun, StepOutcome};
+use crate::digest::Key;
+use crate::exec::Stream;
+use crate::fs::Meter;
+
+/// Receives events, from any thread.
+pub trait Sink: Sync {
+    /// Takes one event; must not block for long.
+    fn event(&self, event: &Event<'_>);
+}
+
+/// Something happened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// Work on bytes began; the meter moves until [`Event::WorkEnded`].
+    WorkBegan {
+        /// What is being done.
+        work: Work,
+        /// Bytes done and expected.
+        meter: Arc<Meter>,
+    },
+    /// The work that began last is over.
+    WorkEnded,
+    /// The key is known.
+    Prepared {
+        /// The step's label.
+        label: &'a str,
+        /// Its key.
+        key: Key,
+    },
+    /// The command is about to run.
+    Running {
+        /// Why.
+        rerun: &'a Rerun,
+    },
+    /// The command wrote these bytes, live or in a replay.
+    Output {
+        /// To which stream.
+        stream: Stream,
+        /// The bytes, exactly.
+        bytes: &'a [u8],
+    },
+    /// Another process is computing the same, or writing the same outputs.
+    Waiting {
+        /// Who, as people would say it: `pid 4711 on node3`.
+        holder: String,
+        /// What it holds: a key or an output's path.
+        what: &'a str,
+    },
+    /// Something worth knowing, once.
+    Note(Note),
+    /// Something was lost, or will be missed.
+    Warning(Warning),
+    /// The step is over.
+    Finished {
+        /// The step's label.
+        label: &'a str,
+        /// How it went.
+        outcome: &'a StepOutcome,
+    },
+}
+
+/// Work that moves bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Reading inputs.
+    Hashing,
+    /// Copying outputs into the store.
+    Storing,
+    /// Copying outputs out of the store.
+    Restoring,
+}
+
+/// Something worth knowing that needs no action.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Note {
+    /// Words of the command name files that were not declared.
+    #[error("keyed without being declared: {}", .0.join(", "))]
+    Implied(Vec<String>),
+    /// An absolute path is part of the key.
+    #[error(
+        "the absolute path `{0}` is part of the key: the result is not shared with other folders"
+    )]
+    AbsolutePath(String),
+    /// A pipe in a script under a shell that cannot see its left side fail.
+    #[error("the script has a pipe, and `{0}` does not notice when its left side fails")]
+    PipeWithoutPipefail(String),
+    /// Bytes that stood where outputs were written are kept.
+    #[error("{count} replaced {} kept in `{}`", if *.count == 1 { "file" } else { "files" }, .at.display())]
+    Replaced {
+        /// How many files.
+        count: usize,
+        /// The directory that holds them.
+        at: PathBuf,
+    },
+    /// What a failed run wrote is kept.
+    #[error("the partial outputs of the failed run are kept in `{}`", .0.display())]
+    Partial(PathBuf),
+    /// Another run of this key gave something else.
+    #[error("the command is not deterministic: it gave other outputs than the stored run of the same key ({})", .0.join(", "))]
+    NotDeterministic(Vec<String>),
+    /// Hard links were asked for where they are not safe.
+    #[error("hard links are not used here: {0}")]
+    NoHardLinks(String),
+}
+
+/// Something was lost, or will be missed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Warning {
+    /// The result could not be stored, though it counts for the caller.
+    #[error("{0}; the result counts, but was not stored")]
+    NotStored(NotStored),
+    /// The store could not be used at all.
+    #[error("{0}; running without a cache")]
+    Uncached(String),
+    /// Something in the store was damaged, and was put aside.
+    #[error("{0}; it was put aside and the entry will be made again")]
+    Damaged(String),
+    /// Outputs could not be restored.
+    #[error("could not restore: {0}; running the command instead")]
+    NotRestored(String),
+    /// A result of a past run was not recorded in history, or a lease failed, or the like.
+    #[error("{0}")]
+    Store(String),
+}

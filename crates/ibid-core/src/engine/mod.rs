@@ -1,0 +1,34 @@
+//! The engine: the life of a step, from what was declared to how it went.
+//!
+//! [`step`] tells the story; [`prepare`] makes keys, [`look_up`] decides, and the rest restores or
+//! runs. Front doors hand in a [`Context`] and hear of everything through its sink.
+
+mod bring_back;
+mod clock;
+mod commit;
+mod context;
+mod error;
+mod event;
+mod explain;
+mod flight;
+mod freshness;
+mod history;
+mod lookup;
+mod outcome;
+mod prepare;
+mod replay;
+mod run;
+mod stamp;
+mod step;
+mod verdict;
+
+pub use clock::Clock;
+pub use context::{Access, Context, Provenance};
+pub use error::{Error, ErrorKind, chain};
+pub use event::{Event, Note, Sink, Warning, Work};
+pub use explain::{Closest, closest, read_record};
+pub use freshness::Miss;
+pub use lookup::{LookUp, look_up};
+pub use outcome::{Decision, NotStored, Rerun, StepOutcome};
+pub use prepare::{Prepared, prepare};
+pub use step::step;

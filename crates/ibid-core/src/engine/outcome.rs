@@ -1,0 +1,107 @@
+//! `StepOutcome`: how a step went, as a value.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::action::{Change, Trigger};
+use crate::digest::Key;
+use crate::exec::Status;
+
+/// How a step went.
+#[derive(Clone, Debug)]
+pub struct StepOutcome {
+    /// The key.
+    pub key: Key,
+    /// What was done.
+    pub decision: Decision,
+    /// What the command ended with, in this run or in the stored one.
+    pub status: Status,
+    /// How long it all took here.
+    pub elapsed: Duration,
+}
+
+/// What was done about a step.
+#[derive(Clone, Debug)]
+pub enum Decision {
+    /// Outputs in place already equal the result; nothing was touched.
+    UpToDate {
+        /// How long the stored run took.
+        saved: Duration,
+    },
+    /// Outputs came out of the store.
+    Restored {
+        /// How many outputs were put right.
+        outputs: usize,
+        /// Their bytes.
+        bytes: u64,
+        /// How long the stored run took.
+        saved: Duration,
+    },
+    /// The command ran.
+    Ran {
+        /// Why.
+        rerun: Rerun,
+        /// How long the command took.
+        took: Duration,
+        /// Why the result was not stored, if it was not.
+        not_stored: Option<NotStored>,
+    },
+}
+
+/// Why the command runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rerun {
+    /// The rerun triggers.
+    pub triggers: BTreeSet<Trigger>,
+    /// What happened at the look-up, in words: `no stored result`, `the result is 3 days old`.
+    pub reason: String,
+    /// The components that differ from the closest earlier entry of the label.
+    pub changes: Vec<Change>,
+    /// That entry.
+    pub compared_to: Option<Key>,
+}
+
+/// Why a result that counts was not stored.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotStored {
+    /// The command failed.
+    #[error("the command failed")]
+    Failed,
+    /// A signal ended it.
+    #[error("signal {0} ended the command")]
+    Signalled(i32),
+    /// It ran out of time.
+    #[error("the command ran out of time")]
+    TimedOut,
+    /// The kernel killed one of its processes for want of memory.
+    #[error("a process of the command was killed for want of memory")]
+    OutOfMemory,
+    /// Inputs changed while it ran.
+    #[error("changed while the command ran: {}", paths(.0))]
+    InputsChanged(Vec<PathBuf>),
+    /// Outputs changed while they were stored.
+    #[error("changed while being stored: {}", paths(.0))]
+    OutputsChanged(Vec<PathBuf>),
+    /// Declared outputs are missing or of the wrong kind.
+    #[error("{}", .0.join(", "))]
+    Outputs(Vec<String>),
+    /// Children of the command live on.
+    #[error("still running after the command ended: {}", .0.join(", "))]
+    Survivors(Vec<String>),
+    /// The user asked not to.
+    #[error("the access mode forbids writing")]
+    Mode,
+    /// The store failed.
+    #[error("{0}")]
+    Store(String),
+}
+
+fn paths(paths: &[PathBuf]) -> String {
+    let names: Vec<_> = paths
+        .iter()
+        .map(|path| format!("`{}`", path.display()))
+        .collect();
+    names.join(", ")
+}

@@ -1,0 +1,221 @@
+//! The command's words: programs, scripts, and files that words name without being declared.
+//!
+//! A program is keyed by the content of the file that runs; a script's interpreter too. The
+//! script operand of a known interpreter is code. Any other word that names a file below the root
+//! and is not declared is implied: keyed, and told once. A folder so named is refused, because
+//! what in it counts only the user knows (hazard A5).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use super::gather::Gather;
+use super::inputs::code_file;
+use super::segments::mark;
+use crate::action::{Command, CommandLine, InputRequest};
+use crate::digest::Digest;
+use crate::engine::error::Error;
+use crate::engine::event::Note;
+use crate::fs::FileKind;
+use crate::output::Role;
+use crate::scan::programs::{
+    Existing, Program, ShellWords, existing, implied_words, inline_script, resolve_program,
+    script_operand, shell_words, tool_words,
+};
+use crate::tree::{Content, Escaped, Place};
+
+/// What the command line names, resolved.
+pub(super) struct Resolved {
+    /// As it is keyed.
+    pub(super) keyed: Command,
+    /// As it is started.
+    pub(super) argv: Vec<Vec<u8>>,
+    /// The file that is started.
+    pub(super) program: PathBuf,
+    /// Every program found, the first the one that is started.
+    pub(super) programs: Vec<PathBuf>,
+    /// Programs by word.
+    pub(super) tools: BTreeMap<Vec<u8>, Digest>,
+    /// The script that an interpreter runs.
+    pub(super) code: BTreeMap<Vec<u8>, Content>,
+    /// Files that words name.
+    pub(super) implied: BTreeMap<Vec<u8>, Content>,
+}
+
+/// Resolves the command of the step; `path` is where the command finds programs.
+pub(super) fn resolve(gather: &mut Gather<'_>, path: &OsStr) -> Result<Resolved, Error> {
+    let argv = match &gather.step.command {
+        CommandLine::Argv(argv) => argv.clone(),
+        CommandLine::Shell {
+            interpreter,
+            script,
+        } => interpreter.iter().chain([script]).cloned().collect(),
+    };
+    let mut programs = Programs {
+        path,
+        found: Vec::new(),
+        tools: BTreeMap::new(),
+    };
+    let program = programs
+        .add(gather, argv.first().map_or(b"".as_slice(), Vec::as_slice))?
+        .path;
+    let tools: BTreeSet<usize> = tool_words(&argv).into_iter().collect();
+    for index in tools.iter().skip(1) {
+        programs.add_if_found(gather, &argv[*index])?;
+    }
+    for word in &gather.step.tools {
+        programs.add(gather, word)?;
+    }
+    let inline = inline_script(&argv).map(|index| (index, shell_words(&argv[index])));
+    if let Some((_, words)) = &inline {
+        for word in &words.commands {
+            programs.add_if_found(gather, word)?;
+        }
+        note_pipe(gather, words, &argv);
+    }
+    let (code, script) = script(gather, &argv)?;
+    let skip = tools
+        .into_iter()
+        .chain(script)
+        .chain(inline.as_ref().map(|(index, _)| *index));
+    let mut texts = implied_words(&argv, &skip.collect());
+    if let Some((_, words)) = &inline {
+        texts.extend(words.words.iter().map(Vec::as_slice));
+    }
+    let implied = implied(gather, &texts)?;
+    Ok(Resolved {
+        keyed: keyed(gather),
+        argv,
+        program,
+        programs: programs.found,
+        tools: programs.tools,
+        code,
+        implied,
+    })
+}
+
+/// Programs on the way.
+struct Programs<'a> {
+    path: &'a OsStr,
+    found: Vec<PathBuf>,
+    tools: BTreeMap<Vec<u8>, Digest>,
+}
+
+impl Programs<'_> {
+    /// Keys the program that `word` names, and its interpreters.
+    fn add(&mut self, gather: &mut Gather<'_>, word: &[u8]) -> Result<Program, Error> {
+        let dir = gather.step.dir.below(gather.root);
+        let program = resolve_program(word, self.path, &dir)?;
+        self.key(gather, word, &program.path)?;
+        for interpreter in &program.interpreters {
+            self.key(gather, &interpreter.word, &interpreter.path)?;
+        }
+        Ok(program)
+    }
+
+    /// The same for words that may be builtins, functions or anything else.
+    fn add_if_found(&mut self, gather: &mut Gather<'_>, word: &[u8]) -> Result<(), Error> {
+        let dir = gather.step.dir.below(gather.root);
+        match resolve_program(word, self.path, &dir) {
+            Ok(_) => self.add(gather, word).map(drop),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn key(&mut self, gather: &mut Gather<'_>, word: &[u8], path: &PathBuf) -> Result<(), Error> {
+        if !self.tools.contains_key(word) {
+            let digest = gather.digest(path)?;
+            self.tools.insert(word.to_vec(), digest);
+        }
+        if !self.found.contains(path) {
+            self.found.push(path.clone());
+        }
+        Ok(())
+    }
+}
+
+/// A failing left side of a pipe goes unseen without `pipefail` (hazard A9).
+fn note_pipe(gather: &mut Gather<'_>, words: &ShellWords, argv: &[Vec<u8>]) {
+    let sets_pipefail = argv
+        .iter()
+        .any(|word| word.windows(8).any(|part| part == b"pipefail".as_slice()));
+    if words.has_pipe && !sets_pipefail {
+        let shell = Escaped(&argv[0]).to_string();
+        gather.notes.push(Note::PipeWithoutPipefail(shell));
+    }
+}
+
+/// Keys the script that a known interpreter runs, unless it is declared or to be ignored.
+fn script(
+    gather: &mut Gather<'_>,
+    argv: &[Vec<u8>],
+) -> Result<(BTreeMap<Vec<u8>, Content>, Option<usize>), Error> {
+    let none = (BTreeMap::new(), None);
+    let Some(index) = script_operand(argv) else {
+        return Ok(none);
+    };
+    let place = Place::resolve(argv[index].as_slice(), &gather.step.dir, gather.root);
+    let exists = crate::fs::exists(&place.on_disk(gather.root))?;
+    let ignored = gather.step.ignore_args.contains(&argv[index]);
+    if ignored || !exists || gather.is_declared(&place) {
+        return Ok(none);
+    }
+    let content = code_file(gather, &place)?;
+    Ok((
+        BTreeMap::from([(place.key_name().to_vec(), content)]),
+        Some(index),
+    ))
+}
+
+/// Keys the files that words name without being declared.
+fn implied(gather: &mut Gather<'_>, texts: &[&[u8]]) -> Result<BTreeMap<Vec<u8>, Content>, Error> {
+    let found = existing(texts, &gather.step.dir, gather.root)?;
+    let mut implied = BTreeMap::new();
+    for Existing { word, place, .. } in found.existing {
+        let ignored = gather.step.ignore_args.contains(&word);
+        if ignored || gather.is_declared(&place) || gather.meets_output(&place) {
+            continue;
+        }
+        let at = crate::fs::Signature::of(&place.on_disk(gather.root));
+        match at.map(|signature| signature.kind()) {
+            Ok(FileKind::Dir) => return Err(Error::ImpliedFolder(place)),
+            // What is neither a file nor a folder is no content: the word counts, and no more.
+            Ok(FileKind::Special | FileKind::Link) | Err(_) => {}
+            Ok(FileKind::File) => {
+                let scanned = gather.content(&place, Role::Implied)?;
+                implied.insert(place.key_name().to_vec(), scanned.content);
+            }
+        }
+    }
+    if !implied.is_empty() {
+        let names = implied.keys().map(|name| format!("`{}`", Escaped(name)));
+        let names = names.collect();
+        gather.notes.push(Note::Implied(names));
+    }
+    Ok(implied)
+}
+
+/// The command as it is keyed: by-content inputs are named by position.
+fn keyed(gather: &Gather<'_>) -> Command {
+    let names: Vec<&[u8]> = gather
+        .step
+        .inputs
+        .iter()
+        .filter_map(|input| match input {
+            InputRequest::ByContent { spelling, .. } => Some(spelling.as_slice()),
+            InputRequest::Path { .. } | InputRequest::Glob { .. } => None,
+        })
+        .collect();
+    match &gather.step.command {
+        CommandLine::Argv(argv) => {
+            Command::Argv(argv.iter().map(|word| mark(word, &names)).collect())
+        }
+        CommandLine::Shell {
+            interpreter,
+            script,
+        } => Command::Shell {
+            interpreter: interpreter.clone(),
+            script: mark(script, &names),
+        },
+    }
+}

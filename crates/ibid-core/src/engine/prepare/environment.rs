@@ -1,0 +1,50 @@
+//! What the command sees of the environment, and which part of it is keyed.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
+
+use crate::action::Step;
+use crate::engine::context::Context;
+use crate::exec::minimal_environment;
+
+/// The resolved environment.
+pub(super) struct Environment {
+    /// Keyed variables; `None` is unset.
+    pub(super) keyed: BTreeMap<String, Option<Vec<u8>>>,
+    /// Everything that the command sees.
+    pub(super) complete: Vec<(OsString, OsString)>,
+}
+
+impl Environment {
+    /// Returns where the command, and so ibid, looks for programs.
+    pub(super) fn path(&self) -> OsString {
+        let path = self.complete.iter().find(|(name, _)| name == "PATH");
+        path.map(|(_, value)| value.clone()).unwrap_or_default()
+    }
+}
+
+/// Resolves the environment of a step.
+pub(super) fn resolve(step: &Step, cx: &Context<'_>) -> Environment {
+    let mut keyed = BTreeMap::new();
+    for request in &step.env {
+        let from_caller = || {
+            cx.env
+                .get(&request.name)
+                .map(|value| value.as_bytes().to_vec())
+        };
+        keyed.insert(
+            request.name.clone(),
+            request.value.clone().or_else(from_caller),
+        );
+    }
+    let values = keyed
+        .iter()
+        .map(|(name, value): (&String, &Option<Vec<u8>>)| {
+            (OsStr::new(name), value.as_deref().map(OsStr::from_bytes))
+        });
+    let visible = [&step.policy.pass_env, &step.policy.secret_env];
+    let visible = visible.into_iter().flatten().map(OsStr::new);
+    let complete = minimal_environment(step.env_mode, cx.env, values, visible);
+    Environment { keyed, complete }
+}

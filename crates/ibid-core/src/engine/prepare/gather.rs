@@ -1,0 +1,175 @@
+//! `Gather`: what all parts of preparing add to.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::action::{Action, Command, OutputKind, Step, Word};
+use crate::digest::Digest;
+use crate::engine::context::Context;
+use crate::engine::error::Error;
+use crate::engine::event::Note;
+use crate::fs::Meter;
+use crate::output::Role;
+use crate::scan::{Filter, Scanned, Scanner, Seen};
+use crate::tree::{Content, Escaped, Place, Tree};
+
+/// Folders that are alike on every machine of a platform: their absolute names do no harm.
+const SYSTEM: [&[u8]; 8] = [
+    b"/usr/", b"/bin/", b"/sbin/", b"/lib", b"/etc/", b"/opt/", b"/dev/", b"/proc/",
+];
+
+/// The step that is prepared, and what was found so far.
+pub(super) struct Gather<'a> {
+    pub(super) step: &'a Step,
+    pub(super) root: &'a Path,
+    pub(super) scanner: Scanner<'a>,
+    pub(super) filter: Filter,
+    pub(super) seen: Vec<Seen>,
+    pub(super) listings: Vec<Tree>,
+    pub(super) reads: Vec<(Role, Place)>,
+    pub(super) notes: Vec<Note>,
+}
+
+impl<'a> Gather<'a> {
+    pub(super) fn new(step: &'a Step, cx: &Context<'a>, meter: &'a Meter) -> Result<Self, Error> {
+        // A command finds its outputs removed, so what it could read there cannot count: without
+        // this, a declared folder that holds an output would change with every run.
+        let own = step.outputs.iter().filter_map(|output| match &output.kind {
+            OutputKind::Path(place) | OutputKind::Dir(place) => {
+                let path = std::str::from_utf8(place.inside()?.as_bytes()).ok()?;
+                Some(globset::escape(path))
+            }
+            OutputKind::Glob(pattern) => Some(pattern.clone()),
+        });
+        let excludes: Vec<_> = step.excludes.iter().cloned().chain(own).collect();
+        Ok(Self {
+            step,
+            root: cx.root,
+            scanner: Scanner::new(cx.root, cx.stats, meter),
+            filter: Filter::inputs(&excludes)?,
+            seen: Vec::new(),
+            listings: Vec::new(),
+            reads: Vec::new(),
+            notes: Vec::new(),
+        })
+    }
+
+    /// Scans a place that the step reads, and remembers what was seen.
+    pub(super) fn content(&mut self, place: &Place, role: Role) -> Result<Scanned, Error> {
+        let scanned = self
+            .scanner
+            .content(&place.on_disk(self.root), &self.filter)?;
+        Ok(self.keep(place, role, scanned))
+    }
+
+    pub(super) fn keep(&mut self, place: &Place, role: Role, mut scanned: Scanned) -> Scanned {
+        self.seen.append(&mut scanned.seen);
+        self.listings.extend(scanned.tree.take());
+        self.reads.push((role, place.clone()));
+        scanned
+    }
+
+    /// Digests a program or another file whose name does not count.
+    pub(super) fn digest(&mut self, path: &Path) -> Result<Digest, Error> {
+        let file = self.scanner.file_digest(path)?;
+        let digest = file.digest;
+        self.seen.push(file.into());
+        Ok(digest)
+    }
+
+    /// Says whether a place is read as declared, or lies in a directory that is.
+    pub(super) fn is_declared(&self, place: &Place) -> bool {
+        self.reads.iter().any(|(_, read)| place.is_within(read))
+    }
+
+    /// Says whether a place is a declared output, lies in one, or holds one.
+    pub(super) fn meets_output(&self, place: &Place) -> bool {
+        self.step.outputs.iter().any(|output| match &output.kind {
+            OutputKind::Path(output) | OutputKind::Dir(output) => {
+                place.is_within(output) || output.is_within(place)
+            }
+            OutputKind::Glob(pattern) => place.inside().is_some_and(|path| {
+                let path = path.as_bytes();
+                pattern
+                    .as_bytes()
+                    .strip_prefix(path)
+                    .is_some_and(|rest| rest.starts_with(b"/"))
+                    || crate::scan::Pattern::new(pattern).is_ok_and(|pattern| {
+                        pattern.matches(
+                            place.inside().expect("just looked at"),
+                            crate::fs::FileKind::File,
+                        )
+                    })
+            }),
+        })
+    }
+
+    /// Notes absolute paths in the key: the same action elsewhere has another one.
+    pub(super) fn note_absolute_paths(&mut self, action: &Action) {
+        let mut found = BTreeSet::new();
+        if let Command::Argv(words) = &action.command {
+            let plain = words.iter().skip(1).filter_map(|word| match word {
+                Word::Plain(bytes) => Some(bytes.as_slice()),
+                Word::Segments(_) => None,
+            });
+            found.extend(plain.filter_map(absolute_path));
+        }
+        found.extend(
+            action
+                .env
+                .values()
+                .flatten()
+                .filter_map(|value| absolute_path(value)),
+        );
+        found.extend(action.inputs.keys().filter_map(|name| absolute_path(name)));
+        let outputs = action
+            .outputs
+            .iter()
+            .map(crate::action::OutputSpec::key_name);
+        found.extend(outputs.filter_map(absolute_path));
+        let notes = found
+            .into_iter()
+            .map(|path| Note::AbsolutePath(Escaped(path).to_string()));
+        self.notes.extend(notes);
+    }
+}
+
+/// Returns the absolute path that a word is, or that follows its `=`.
+fn absolute_path(word: &[u8]) -> Option<&[u8]> {
+    let value = match word.iter().position(|byte| *byte == b'=') {
+        Some(at) if !word.starts_with(b"/") => &word[at + 1..],
+        _ => word,
+    };
+    let is_path = value.len() > 1 && value.starts_with(b"/") && !value.starts_with(b"//");
+    (is_path && !SYSTEM.iter().any(|folder| value.starts_with(folder))).then_some(value)
+}
+
+/// Returns the content behind links, for things whose name and links do not count.
+pub(super) fn resolved(content: &Content) -> Content {
+    content.resolved().clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::absolute_path;
+
+    #[test]
+    fn absolute_paths_are_found_where_a_command_would_find_them() {
+        assert_eq!(
+            absolute_path(b"/data/a.csv"),
+            Some(b"/data/a.csv".as_slice())
+        );
+        assert_eq!(absolute_path(b"--in=/data/a"), Some(b"/data/a".as_slice()));
+        for word in [
+            "a/b",
+            "/",
+            "/dev/null",
+            "--prefix=/usr/local",
+            "s/a/b/",
+            "//x",
+            "a=b",
+        ] {
+            assert_eq!(absolute_path(word.as_bytes()), None, "{word}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Preparing: a declared step becomes an action with its key, and everything that was looked at
+//! on the way is remembered, so that it can be looked at again when the command has run.
+//!
+//! Reads the workspace, changes nothing. The result is the only thing that can be looked up.
+
+mod command;
+mod environment;
+mod gather;
+mod inputs;
+mod packages;
+mod segments;
+mod versions;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use self::gather::Gather;
+use super::context::Context;
+use super::error::Error;
+use super::event::{Note, Work};
+use crate::action::{Action, KeyRecord, OutputKind, OutputSpec, Platform, StdinRequest, Step};
+use crate::digest::{BlobId, Key};
+use crate::output::Role;
+use crate::scan::Seen;
+use crate::tree::{Place, Tree};
+
+/// An action with its key, ready to be looked up.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// What is computed.
+    pub action: Action,
+    /// What the key is made of.
+    pub record: KeyRecord,
+    /// The key.
+    pub key: Key,
+    /// Worth telling if the command runs.
+    pub notes: Vec<Note>,
+    /// The encoded record, whose derived hash is the key.
+    pub(super) encoded: Vec<u8>,
+    /// How the command is started.
+    pub(super) start: Start,
+    /// Everything that the key's digests rest on.
+    pub(super) seen: Vec<Seen>,
+    /// Listings of input directories: stored, so that a later `why` can name the file in them.
+    pub(super) listings: Vec<Tree>,
+    /// What outputs have to keep away from.
+    pub(super) reads: Vec<(Role, Place)>,
+}
+
+/// How the command is started.
+#[derive(Clone, Debug)]
+pub(super) struct Start {
+    pub(super) program: PathBuf,
+    pub(super) argv: Vec<Vec<u8>>,
+    pub(super) dir: PathBuf,
+    pub(super) env: Vec<(OsString, OsString)>,
+    pub(super) stdin: Option<PathBuf>,
+}
+
+/// Resolves a step to its action and key.
+pub fn prepare(step: &Step, cx: &Context<'_>) -> Result<Prepared, Error> {
+    let meter = cx.begin(Work::Hashing);
+    let prepared = resolve(step, cx, &meter);
+    cx.end();
+    prepared
+}
+
+fn resolve(step: &Step, cx: &Context<'_>, meter: &crate::fs::Meter) -> Result<Prepared, Error> {
+    let mut gather = Gather::new(step, cx, meter)?;
+    let env = environment::resolve(step, cx);
+    let declared = inputs::declared(&mut gather)?;
+    let code = inputs::code(&mut gather)?;
+    let command = command::resolve(&mut gather, &env.path())?;
+    let packages = packages::resolve(&mut gather, &command.programs, &env)?;
+    let stdin = stdin(&mut gather)?;
+    let start = Start {
+        program: command.program,
+        argv: command.argv,
+        dir: step.dir.below(cx.root),
+        env: env.complete,
+        stdin: stdin.as_ref().map(|(path, _)| path.clone()),
+    };
+    let versions_from = versions::resolve(step, cx, &start)?;
+    let action = Action {
+        command: command.keyed,
+        dir: step.dir.clone(),
+        env_mode: step.env_mode,
+        tools: command.tools,
+        code: [code, command.code].into_iter().flatten().collect(),
+        implied: command.implied,
+        packages,
+        inputs: declared.named,
+        inputs_by_content: declared.by_content,
+        params: step.params.clone(),
+        specs: step.specs.clone(),
+        env: env.keyed,
+        versions: step.versions.clone(),
+        versions_from,
+        salts: step.salts.clone(),
+        stdin: stdin.map(|(_, blob)| blob),
+        platform: Platform {
+            os: std::env::consts::OS.to_owned(),
+            arch: std::env::consts::ARCH.to_owned(),
+        },
+        outputs: step.outputs.clone(),
+        policy: step.policy.clone(),
+    };
+    let record = action.record();
+    let encoded = record.encode();
+    gather.note_absolute_paths(&action);
+    Ok(Prepared {
+        key: Key::derive(&encoded),
+        record,
+        encoded,
+        action,
+        start,
+        notes: gather.notes,
+        seen: gather.seen,
+        listings: gather.listings,
+        reads: gather.reads,
+    })
+}
+
+/// The spooled file of standard input and its content.
+fn stdin(gather: &mut Gather<'_>) -> Result<Option<(PathBuf, BlobId)>, Error> {
+    match &gather.step.stdin {
+        StdinRequest::Empty => Ok(None),
+        StdinRequest::File(path) => {
+            let digest = gather.scanner.file_digest(path)?.digest;
+            Ok(Some((path.clone(), BlobId::new(digest))))
+        }
+    }
+}
+
+impl OutputSpec {
+    /// Returns where the output lies: for a pattern, its own text below the root.
+    pub(super) fn on_disk(&self, root: &std::path::Path) -> PathBuf {
+        match &self.kind {
+            OutputKind::Path(place) | OutputKind::Dir(place) => place.on_disk(root),
+            OutputKind::Glob(pattern) => root.join(pattern),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Commands that tell versions: what they print is a component.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+
+use super::Start;
+use crate::action::Step;
+use crate::engine::context::Context;
+use crate::engine::error::Error;
+use crate::exec::{Launch, Status, Stdin, run};
+use crate::scan::programs::resolve_program;
+use crate::tree::Escaped;
+
+/// More than this is no version.
+const LIMIT: usize = 1 << 20;
+
+/// Runs the commands in the environment of the step's own, and returns what each printed on both
+/// streams, by its command line.
+pub(super) fn resolve(
+    step: &Step,
+    cx: &Context<'_>,
+    start: &Start,
+) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+    let mut outputs = BTreeMap::new();
+    for argv in &step.versions_from {
+        let words: Vec<_> = argv.iter().map(|word| Escaped(word).to_string()).collect();
+        let command = words.join(" ");
+        let output = ask(argv, &command, cx, start)?;
+        outputs.insert(command, output);
+    }
+    Ok(outputs)
+}
+
+fn ask(argv: &[Vec<u8>], command: &str, cx: &Context<'_>, start: &Start) -> Result<Vec<u8>, Error> {
+    let path = start.env.iter().find(|(name, _)| name == "PATH");
+    let path = path.map_or(OsStr::new(""), |(_, value)| value);
+    let word = argv.first().map(Vec::as_slice).unwrap_or_default();
+    let program = resolve_program(word, path, &start.dir)?;
+    let launch = Launch {
+        env: start.env.clone(),
+        stdin: Stdin::Null,
+        orphans: cx.access.orphans,
+        ..Launch::new(
+            program.path,
+            argv.to_vec(),
+            start.dir.clone(),
+            cx.spool_dir.to_owned(),
+        )
+    };
+    let mut output = Vec::new();
+    let ended = run(
+        launch,
+        &mut |_, bytes: &[u8]| output.extend_from_slice(&bytes[..bytes.len().min(LIMIT)]),
+        cx.interrupt,
+    )?;
+    output.truncate(LIMIT);
+    match ended.status {
+        Status::Exited(0) => Ok(output),
+        status => Err(Error::VersionsFrom {
+            command: command.to_owned(),
+            status: status.to_string(),
+        }),
+    }
+}

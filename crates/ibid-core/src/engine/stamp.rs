@@ -1,0 +1,27 @@
+//! `Stamp`: the name of one run, for folders that keep what it replaced.
+
+use super::context::Context;
+use crate::fs::{Timestamp, random_name};
+use crate::output::RunStamp;
+
+/// When a run started, and what tells it from others of that second.
+pub(super) struct Stamp {
+    now: Timestamp,
+    id: String,
+}
+
+impl Stamp {
+    pub(super) fn now(cx: &Context<'_>) -> Self {
+        Self {
+            now: cx.timestamp(),
+            id: random_name()[..8].to_owned(),
+        }
+    }
+
+    pub(super) fn as_run(&self) -> RunStamp<'_> {
+        RunStamp {
+            now: self.now,
+            id: &self.id,
+        }
+    }
+}

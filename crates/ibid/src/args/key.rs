@@ -1,0 +1,19 @@
+//! The words of `ibid key`.
+
+use super::{GlobalArgs, RunArgs, StepArgs};
+
+/// Prints the key of a command and everything it is made of, without running it.
+#[derive(clap::Parser, Clone, Debug)]
+#[command(
+    name = "key",
+    bin_name = "ibid key",
+    after_help = "Takes the flags of `ibid exec`.\n\nExample: ibid key -i data.csv -- python3 clean.py data.csv"
+)]
+pub(crate) struct KeyArgs {
+    #[command(flatten)]
+    pub(crate) step: StepArgs,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+}

@@ -1,0 +1,295 @@
+//! What was typed.
+//!
+//! Owns the flags of every command, and nothing of their meaning: that is `request`. A start costs
+//! more than a hit, so the command's name is looked at first and only its own parser is built; the
+//! whole tree is built for completions, manual pages, the top-level help and suggestions.
+
+mod cite;
+mod completions;
+mod config;
+mod diff;
+mod dirs;
+mod exec;
+mod global;
+mod hash;
+mod invalidate;
+mod key;
+mod log;
+mod man;
+mod output;
+mod problem;
+mod restore;
+mod show;
+mod step;
+mod why;
+
+use std::ffi::{OsStr, OsString};
+
+use clap::{CommandFactory as _, Parser};
+
+pub(crate) use self::cite::{CiteArgs, CiteFormat};
+pub(crate) use self::completions::CompletionsArgs;
+pub(crate) use self::config::ConfigArgs;
+pub(crate) use self::diff::DiffArgs;
+pub(crate) use self::dirs::DirsArgs;
+pub(crate) use self::exec::ExecArgs;
+pub(crate) use self::global::{ColorChoice, GlobalArgs};
+pub(crate) use self::hash::HashArgs;
+pub(crate) use self::invalidate::InvalidateArgs;
+pub(crate) use self::key::KeyArgs;
+pub(crate) use self::log::LogArgs;
+pub(crate) use self::man::ManArgs;
+pub(crate) use self::output::OutputArgs;
+pub(crate) use self::restore::RestoreArgs;
+pub(crate) use self::show::ShowArgs;
+pub(crate) use self::step::{EnvModeArg, LinkArg, ModeArg, PackagesArg, RunArgs, StepArgs};
+pub(crate) use self::why::WhyArgs;
+use crate::error::Failure;
+use crate::exit;
+
+/// Never computes the same thing twice: results by content, restored instead of run again.
+#[derive(Parser, Debug)]
+#[command(
+    name = "ibid",
+    version,
+    disable_help_subcommand = true,
+    subcommand_value_name = "COMMAND",
+    subcommand_help_heading = "Commands",
+    after_help = "Example: ibid exec -i data.csv -o table.csv -- python3 clean.py data.csv table.csv"
+)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// One command with its flags.
+#[derive(clap::Subcommand, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one value is made in the life of the process"
+)]
+pub(crate) enum Verb {
+    Exec(ExecArgs),
+    Key(KeyArgs),
+    Hash(HashArgs),
+    Why(WhyArgs),
+    Diff(DiffArgs),
+    Show(ShowArgs),
+    Log(LogArgs),
+    Output(OutputArgs),
+    Restore(RestoreArgs),
+    Cite(CiteArgs),
+    Invalidate(InvalidateArgs),
+    Config(ConfigArgs),
+    Dirs(DirsArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
+}
+
+impl Verb {
+    /// Returns the flags that every command takes.
+    pub(crate) fn global(&self) -> &GlobalArgs {
+        match self {
+            Self::Exec(args) => &args.global,
+            Self::Key(args) => &args.global,
+            Self::Hash(args) => &args.global,
+            Self::Why(args) => &args.global,
+            Self::Diff(args) => &args.global,
+            Self::Show(args) => &args.global,
+            Self::Log(args) => &args.global,
+            Self::Output(args) => &args.global,
+            Self::Restore(args) => &args.global,
+            Self::Cite(args) => &args.global,
+            Self::Invalidate(args) => &args.global,
+            Self::Config(args) => &args.global,
+            Self::Dirs(args) => &args.global,
+            Self::Completions(args) => &args.global,
+            Self::Man(args) => &args.global,
+        }
+    }
+}
+
+/// What a command line asks for.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// A command.
+    Verb(Verb),
+    /// A text for stdout: help or the version.
+    Text(String),
+}
+
+/// The whole command, for completions and manual pages.
+pub(crate) fn tree() -> clap::Command {
+    Cli::command()
+}
+
+/// Reads a command line without the program's own name.
+pub(crate) fn parse(words: Vec<OsString>) -> Result<Asked, Failure> {
+    let (before, name, mut rest) = split_at_verb(words)?;
+    match name.as_ref().and_then(|name| name.to_str()) {
+        Some("--help" | "-h") => return Ok(Asked::Text(tree().render_help().to_string())),
+        Some("--version" | "-V") => {
+            return Ok(Asked::Text(format!("ibid {}\n", env!("CARGO_PKG_VERSION"))));
+        }
+        Some("help") if rest.is_empty() => {
+            return Ok(Asked::Text(tree().render_help().to_string()));
+        }
+        Some("help") => {
+            let verb = rest.swap_remove(0);
+            return verb_of(&verb, vec!["--help".into()]);
+        }
+        _ => {}
+    }
+    let Some(name) = name else {
+        return Err(Failure::usage("a command is missing")
+            .hint("`ibid --help` lists them; `ibid exec -- CMD` runs one through the cache"));
+    };
+    verb_of(&name, [before, rest].concat())
+}
+
+/// Splits the words at the command's name. Flags before it are those of every command, so they
+/// can as well stand behind it.
+fn split_at_verb(
+    words: Vec<OsString>,
+) -> Result<(Vec<OsString>, Option<OsString>, Vec<OsString>), Failure> {
+    let mut before = Vec::new();
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        let Some(text) = word.to_str().filter(|text| text.starts_with('-')) else {
+            return Ok((before, Some(word), words.collect()));
+        };
+        if matches!(text, "--help" | "-h" | "--version" | "-V") {
+            return Ok((before, Some(word), Vec::new()));
+        }
+        let takes_value = global::FLAGS_WITH_VALUE.contains(&text);
+        let known = takes_value
+            || matches!(text, "--json" | "--quiet" | "-q")
+            || (text.starts_with("-C") && text.len() > 2)
+            || global::FLAGS_WITH_VALUE
+                .iter()
+                .any(|flag| text.strip_prefix(flag).is_some_and(|v| v.starts_with('=')));
+        if !known {
+            return Err(
+                Failure::usage(format!("unknown flag `{}`", text.escape_debug()))
+                    .hint("flags of a command stand behind its name: `ibid exec --help`"),
+            );
+        }
+        let value = if takes_value { words.next() } else { None };
+        before.push(word);
+        before.extend(value);
+    }
+    Ok((before, None, Vec::new()))
+}
+
+/// Builds the parser of one command and reads its words.
+fn verb_of(name: &OsStr, words: Vec<OsString>) -> Result<Asked, Failure> {
+    let verb = match name.to_str().unwrap_or_default() {
+        "exec" => one(words).map(Verb::Exec),
+        "key" => one(words).map(Verb::Key),
+        "hash" => one(words).map(Verb::Hash),
+        "why" => one(words).map(Verb::Why),
+        "diff" => one(words).map(Verb::Diff),
+        "show" => one(words).map(Verb::Show),
+        "log" => one(words).map(Verb::Log),
+        "output" => one(words).map(Verb::Output),
+        "restore" => one(words).map(Verb::Restore),
+        "cite" => one(words).map(Verb::Cite),
+        "invalidate" => one(words).map(Verb::Invalidate),
+        "config" => one(words).map(Verb::Config),
+        "dirs" => one(words).map(Verb::Dirs),
+        "completions" => one(words).map(Verb::Completions),
+        "man" => one(words).map(Verb::Man),
+        _ => return unknown_verb(name),
+    };
+    match verb {
+        Ok(verb) => Ok(Asked::Verb(verb)),
+        Err(error) if error.exit_code() == 0 => Ok(Asked::Text(error.to_string())),
+        Err(error) => Err(problem::describe(&error, name)),
+    }
+}
+
+fn one<A: Parser>(words: Vec<OsString>) -> Result<A, clap::Error> {
+    A::try_parse_from(std::iter::once(OsString::from("ibid")).chain(words))
+}
+
+fn unknown_verb(name: &OsStr) -> Result<Asked, Failure> {
+    let error = match Cli::try_parse_from([OsStr::new("ibid"), name]) {
+        Err(error) => error,
+        Ok(cli) => return Ok(Asked::Verb(cli.verb)),
+    };
+    let failure = Failure::new(
+        exit::USAGE,
+        format!(
+            "unknown command `{}`",
+            name.to_string_lossy().escape_debug()
+        ),
+    );
+    Err(match problem::suggestion(&error) {
+        Some(similar) => failure.hint(format!("did you mean `ibid {similar}`?")),
+        None => failure.hint(format!(
+            "`ibid --help` lists the commands; to run a program, type `ibid exec -- {}`",
+            name.to_string_lossy().escape_debug()
+        )),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verb(words: &[&str]) -> Verb {
+        match parse(words.iter().map(OsString::from).collect()) {
+            Ok(Asked::Verb(verb)) => verb,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_tree_of_all_commands_is_sound() {
+        tree().debug_assert();
+    }
+
+    #[test]
+    fn every_command_of_the_tree_is_parsed_by_its_own_parser() {
+        for command in tree().get_subcommands() {
+            let help = parse(vec![command.get_name().into(), "--help".into()]);
+            let Ok(Asked::Text(text)) = help else {
+                panic!("{help:?}");
+            };
+            let usage = format!("Usage: ibid {}", command.get_name());
+            assert!(text.contains(&usage), "{text}");
+            assert!(text.contains("Example: ibid "), "{text}");
+        }
+    }
+
+    #[test]
+    fn flags_before_and_behind_the_name_are_the_same() {
+        for words in [
+            ["-C", "d", "dirs", "--quiet"].as_slice(),
+            &["--quiet", "dirs", "-Cd"],
+            &["-Cd", "--quiet", "dirs"],
+        ] {
+            let global = verb(words).global().clone();
+            assert!(global.quiet, "{words:?}");
+            assert_eq!(global.directory.as_deref(), Some("d".as_ref()), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_plain_word_starts_the_command() {
+        let Verb::Exec(args) = verb(&["exec", "-i", "a", "cc", "-c", "--quiet", "--", "x"]) else {
+            panic!("not exec");
+        };
+        assert_eq!(args.step.needs.input, ["a"]);
+        assert_eq!(args.step.command, ["cc", "-c", "--quiet", "--", "x"]);
+        assert!(!args.global.quiet);
+    }
+
+    #[test]
+    fn everything_after_two_dashes_is_the_command() {
+        let Verb::Exec(args) = verb(&["exec", "--no-input", "--", "-odd", "--", "b"]) else {
+            panic!("not exec");
+        };
+        assert_eq!(args.step.command, ["-odd", "--", "b"]);
+    }
+}

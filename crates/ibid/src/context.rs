@@ -1,0 +1,199 @@
+//! `Context`: what a command is told about the process it runs in; `Session`: what holds here.
+//!
+//! The only place that reads the environment, the current folder, the user and the clock;
+//! everything else gets them from here.
+
+use std::path::{Path, PathBuf};
+
+use ibid_core::config::{self, Config, ConfigError, Loaded, Overrides};
+use ibid_core::dirs::{Dirs, DirsError, LocalDir, Platform, Surroundings};
+use ibid_core::environ::EnvSnapshot;
+use ibid_core::fs::{FileSystem, FileSystemKind, Host, Timestamp};
+use ibid_core::scan::{StatCache, StatCacheOptions, StatPolicy};
+
+use crate::args::GlobalArgs;
+use crate::error::Failure;
+use crate::exit;
+use crate::report::{Console, people};
+
+/// Environment, current folder and console of this process.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// The environment as it was at the start.
+    pub(crate) env: EnvSnapshot,
+    /// The folder to work in, absolute and without links.
+    pub(crate) dir: PathBuf,
+    /// The effective user id.
+    pub(crate) user: u32,
+    /// Where to print.
+    pub(crate) console: Console,
+    cache_dir: Option<PathBuf>,
+    config: Option<PathBuf>,
+}
+
+/// Settings, root and folders that hold in this folder.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// Every setting with its origin.
+    pub(crate) config: Config,
+    /// The folder that declared paths are named from: the folder to work in or one above it.
+    pub(crate) root: PathBuf,
+    /// Where cache and temporary files live; nothing of it need exist.
+    pub(crate) dirs: Dirs,
+}
+
+impl Context {
+    /// Goes to the folder that `-C` names, and looks around.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a front door reads the environment and the current folder once"
+    )]
+    pub(crate) fn new(global: &GlobalArgs) -> Result<Self, Failure> {
+        if let Some(dir) = &global.directory {
+            std::env::set_current_dir(dir).map_err(|error| {
+                Failure::usage(format!("cannot work in `{}`", people::path(dir)))
+                    .because_of(Some(&error))
+                    .hint("`-C` takes a folder that exists")
+            })?;
+        }
+        let dir = std::env::current_dir().map_err(|error| {
+            Failure::new(exit::IBID_FAILED, "the current folder is gone")
+                .because_of(Some(&error))
+                .hint("go to a folder that exists, or use `-C DIR`")
+        })?;
+        let env: EnvSnapshot = std::env::vars_os().collect();
+        let console = Console::new(global, &env);
+        Ok(Self {
+            env,
+            dir,
+            user: rustix::process::geteuid().as_raw(),
+            console,
+            cache_dir: global.cache_dir.clone(),
+            config: global.config.clone(),
+        })
+    }
+
+    /// Returns the facts that folders depend on.
+    pub(crate) fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings {
+            platform: Platform::current(),
+            env: &self.env,
+            current_dir: &self.dir,
+            user: self.user,
+        }
+    }
+
+    /// Reads the settings for the project that this folder lies in, or for the root that is asked
+    /// for; `overrides` are what other flags say.
+    pub(crate) fn session(
+        &self,
+        root: Option<&Path>,
+        overrides: Overrides,
+    ) -> Result<Session, Failure> {
+        let around = self.surroundings();
+        let overrides = Overrides {
+            cache_dir: self.cache_dir.clone().map(Some),
+            quiet: self.console.is_quiet().then_some(true),
+            ..overrides
+        };
+        let loaded = config::load(&config::Request {
+            around,
+            overrides: &overrides,
+            config_file: self.config.as_deref(),
+            root,
+        })
+        .map_err(|error| config_failure(&error))?;
+        let dirs = loaded.dirs(&around).map_err(|error| dirs_failure(&error))?;
+        let Loaded { config, root } = loaded;
+        if config.quiet.value {
+            self.console.hush();
+        }
+        Ok(Session {
+            config,
+            root: root.dir,
+            dirs,
+        })
+    }
+}
+
+impl Session {
+    /// Returns where host-local state lies, if there is a place for it.
+    pub(crate) fn local_dir(&self) -> Option<LocalDir> {
+        self.dirs.local(is_of_this_host)
+    }
+
+    /// Returns the stat cache as the settings want it; with `read_all` it believes nothing.
+    pub(crate) fn stat_cache(&self, read_all: bool) -> StatCache {
+        let policy = match self.config.stat_cache.value {
+            _ if read_all => StatPolicy::Off,
+            config::StatCachePolicy::Auto => StatPolicy::Safe,
+            config::StatCachePolicy::Trust => StatPolicy::Trust,
+            config::StatCachePolicy::Off => StatPolicy::Off,
+        };
+        if policy == StatPolicy::Off {
+            return StatCache::off();
+        }
+        StatCache::open(StatCacheOptions {
+            dir: self.local_dir().map(|local| local.path),
+            probe_dirs: vec![self.dirs.cache().path.clone(), self.dirs.tmp().path.clone()],
+            policy,
+            host: Host::this(),
+            clock: wall_clock,
+        })
+    }
+}
+
+/// Says whether a path lies, or would lie once made, on a file system of this host alone.
+fn is_of_this_host(path: &Path) -> bool {
+    let found = path
+        .ancestors()
+        .find_map(|folder| FileSystem::of(folder).ok());
+    found.is_some_and(|system| {
+        !matches!(
+            system.kind,
+            FileSystemKind::Network | FileSystemKind::Unknown
+        )
+    })
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a front door reads the clock for the library"
+)]
+fn wall_clock() -> Timestamp {
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp {
+        seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+        nanos: since.subsec_nanos(),
+    }
+}
+
+fn config_failure(error: &ConfigError) -> Failure {
+    let failure = match error {
+        ConfigError::Mistake(mistake) => {
+            let failure = Failure::usage(format!(
+                "{}:{}:{}: {}",
+                people::path(&mistake.path),
+                mistake.excerpt.line,
+                mistake.excerpt.column,
+                mistake.message
+            ))
+            .excerpt(mistake.excerpt.to_string());
+            match &mistake.suggestion {
+                Some(word) => failure.hint(format!("did you mean `{word}`?")),
+                None => failure,
+            }
+        }
+        error => Failure::of(exit::USAGE, error),
+    };
+    match error.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+fn dirs_failure(error: &DirsError) -> Failure {
+    Failure::of(exit::USAGE, error).hint(error.hint())
+}

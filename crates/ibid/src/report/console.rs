@@ -1,0 +1,157 @@
+//! `Console`: the two streams of the process, and whose turn it is to write.
+
+use std::collections::BTreeSet;
+use std::io::{self, IsTerminal as _, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard};
+
+use anstyle::{AnsiColor, Style};
+use ibid_core::environ::EnvSnapshot;
+
+use super::progress::Progress;
+use crate::args::{ColorChoice, GlobalArgs};
+use crate::error::Failure;
+use crate::exit;
+
+const NOTE: Style = Style::new().dimmed();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+
+/// Where and how to print.
+#[derive(Debug)]
+pub(crate) struct Console {
+    json: bool,
+    quiet: AtomicBool,
+    color: bool,
+    progress: Option<Progress>,
+    said: Mutex<BTreeSet<String>>,
+}
+
+impl Console {
+    /// Looks at the flags, the environment and the terminal.
+    pub(crate) fn new(global: &GlobalArgs, env: &EnvSnapshot) -> Self {
+        let terminal = io::stderr().is_terminal();
+        let able = env.non_empty("TERM").is_none_or(|term| term != "dumb");
+        let color = match global.color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => terminal && able && env.non_empty("NO_COLOR").is_none(),
+        };
+        let progress = terminal && able && !global.quiet && !global.json;
+        Self {
+            json: global.json,
+            quiet: AtomicBool::new(global.quiet),
+            color,
+            progress: progress.then(Progress::default),
+            said: Mutex::default(),
+        }
+    }
+
+    /// Says whether output is for programs.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Says whether only errors and warnings are wanted.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet.load(Ordering::Relaxed)
+    }
+
+    /// Leaves out everything but errors and warnings from here on, as the settings ask.
+    pub(crate) fn hush(&self) {
+        self.quiet.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns the line of progress, if somebody watches.
+    pub(crate) fn progress(&self) -> Option<&Progress> {
+        self.progress.as_ref().filter(|_| !self.is_quiet())
+    }
+
+    /// Writes data to stdout. A reader that went away is no failure: there is nothing left to do.
+    pub(crate) fn data(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let _turn = self.turn();
+        let mut out = io::stdout().lock();
+        match out.write_all(bytes).and_then(|()| out.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
+                exit::IBID_FAILED,
+                "cannot write to standard output",
+            )
+            .because_of(Some(&error))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes one JSON value to stdout as a line.
+    pub(crate) fn json_data(&self, value: &serde_json::Value) -> Result<(), Failure> {
+        self.data(format!("{value}\n").as_bytes())
+    }
+
+    /// Passes on bytes of the command. Where nobody reads them, the command goes on all the same:
+    /// its result is wanted.
+    pub(crate) fn pass_out(&self, bytes: &[u8]) {
+        let _turn = self.turn();
+        let mut out = io::stdout().lock();
+        let _ = out.write_all(bytes).and_then(|()| out.flush());
+    }
+
+    /// Passes on bytes of the command's standard error.
+    pub(crate) fn pass_err(&self, bytes: &[u8]) {
+        let _turn = self.turn();
+        let _ = io::stderr().lock().write_all(bytes);
+    }
+
+    /// Says how it went, in a line.
+    pub(crate) fn say(&self, text: &str) {
+        if !self.is_quiet() && !self.json {
+            self.line(NOTE, "ibid:", text);
+        }
+    }
+
+    /// Prints lines that belong to what was said.
+    pub(crate) fn lines(&self, text: &str) {
+        if !self.is_quiet() && !self.json {
+            self.pass_err(text.as_bytes());
+        }
+    }
+
+    /// Says something that is worth knowing, once.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.is_quiet() && !self.json && self.first_time(text) {
+            self.line(NOTE, "ibid: note:", text);
+        }
+    }
+
+    /// Says what was lost, once, however quiet.
+    pub(crate) fn warn(&self, text: &str) {
+        if self.json {
+            if self.first_time(text) {
+                self.event(&serde_json::json!({"event": "warning", "text": text}));
+            }
+        } else if self.first_time(text) {
+            self.line(WARNING, "warning:", text);
+        }
+    }
+
+    /// Writes one event to stderr as a line of JSON.
+    pub(crate) fn event(&self, event: &serde_json::Value) {
+        self.pass_err(format!("{event}\n").as_bytes());
+    }
+
+    fn line(&self, style: Style, tag: &str, text: &str) {
+        let line = if self.color {
+            format!("{style}{tag}{style:#} {text}\n")
+        } else {
+            format!("{tag} {text}\n")
+        };
+        self.pass_err(line.as_bytes());
+    }
+
+    fn first_time(&self, text: &str) -> bool {
+        let mut said = self.said.lock().expect("no writer panics");
+        said.insert(text.to_owned())
+    }
+
+    /// Takes the line of progress away until the guard is dropped.
+    fn turn(&self) -> Option<MutexGuard<'_, super::progress::Board>> {
+        self.progress.as_ref().map(Progress::pause)
+    }
+}

@@ -1,0 +1,209 @@
+//! The workloads: what runs beside what, and how each run is prepared.
+
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::{Bench, Contest, Contestant, make_dir, tree, write};
+use crate::shell::Outcome;
+
+/// A named comparison.
+pub(super) struct Workload {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    pub(super) set_up: fn(&Bench) -> Outcome<Contest>,
+}
+
+/// All of them, in the order in which they run.
+pub(super) const ALL: &[Workload] = &[
+    Workload {
+        name: "up-to-date",
+        about: "one command, one input, one output that is in place",
+        set_up: up_to_date,
+    },
+    Workload {
+        name: "restore",
+        about: "one command, one input, one output that is restored",
+        set_up: restore,
+    },
+    Workload {
+        name: "hash-small",
+        about: "a tree of small files, hashed for the first time",
+        set_up: hash_small,
+    },
+    Workload {
+        name: "recheck-small",
+        about: "the same tree once it is known",
+        set_up: recheck_small,
+    },
+    Workload {
+        name: "hash-big",
+        about: "one big file, hashed for the first time",
+        set_up: hash_big,
+    },
+    Workload {
+        name: "recheck-big",
+        about: "the same file once it is known",
+        set_up: recheck_big,
+    },
+];
+
+/// A different path at each call.
+#[derive(Clone)]
+struct Fresh {
+    dir: PathBuf,
+    count: Rc<Cell<usize>>,
+}
+
+impl Fresh {
+    fn new(bench: &Bench, name: &str) -> Outcome<Self> {
+        let dir = bench.dir.join(name);
+        make_dir(&dir)?;
+        let count = Rc::default();
+        Ok(Self { dir, count })
+    }
+
+    fn next(&self) -> PathBuf {
+        let number = self.count.get();
+        self.count.set(number + 1);
+        self.dir.join(number.to_string())
+    }
+}
+
+const EXEC: &[&str] = &[
+    "exec", "-i", "in.txt", "-o", "out.txt", "--", "cp", "in.txt", "out.txt",
+];
+
+/// `ibid` with its own cache, which lies in `dir`.
+fn ibid(bench: &Bench, name: &str, dir: &Path, arguments: &[&str]) -> Contestant {
+    let program = bench.ibid.to_string_lossy();
+    let argv = [&[program.as_ref()], arguments].concat();
+    Contestant::new(name, dir, &argv)
+        .env("IBID_CACHE_DIR", bench.dir.join("cache"))
+        .env("HOME", bench.dir.join("home"))
+}
+
+/// A folder with one input.
+fn small_project(bench: &Bench, name: &str) -> Outcome<PathBuf> {
+    let dir = bench.dir.join(name);
+    make_dir(&dir)?;
+    make_dir(&bench.dir.join("home"))?;
+    write(&dir.join("in.txt"), &[b'x'; 8192])?;
+    Ok(dir)
+}
+
+/// The peers that answer a single command: the cost of a process, and a cache of output alone.
+fn small_peers(bench: &Bench, dir: &Path) -> Vec<Contestant> {
+    let cache = bench.dir.join("bkt");
+    let cache = cache.to_string_lossy();
+    let bkt = [
+        "bkt",
+        "--cache-dir",
+        &cache,
+        "--ttl",
+        "1d",
+        "--",
+        "cat",
+        "in.txt",
+    ];
+    vec![
+        Contestant::new("true", dir, &["true"]),
+        Contestant::new("bkt, hit", dir, &bkt),
+    ]
+}
+
+fn up_to_date(bench: &Bench) -> Outcome<Contest> {
+    let dir = small_project(bench, "up-to-date")?;
+    let mut contestants = small_peers(bench, &dir);
+    contestants.push(ibid(bench, "ibid exec, up to date", &dir, EXEC));
+    Ok(Contest::short(contestants))
+}
+
+fn restore(bench: &Bench) -> Outcome<Contest> {
+    let dir = small_project(bench, "restore")?;
+    let mut contestants = small_peers(bench, &dir);
+    let away = Fresh::new(bench, "restored")?;
+    let output = dir.join("out.txt");
+    let hit = ibid(bench, "ibid exec, output restored", &dir, EXEC);
+    contestants.push(hit.prepared_by(move || rename_away(&output, &away)));
+    let copy = ["cp", "in.txt", "copy.txt"];
+    let (away, output) = (Fresh::new(bench, "copied")?, dir.join("copy.txt"));
+    let copy = Contestant::new("cp", &dir, &copy);
+    contestants.push(copy.prepared_by(move || rename_away(&output, &away)));
+    Ok(Contest::short(contestants))
+}
+
+fn rename_away(path: &Path, away: &Fresh) -> Outcome {
+    match std::fs::rename(path, away.next()) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.to_string()),
+        _ => Ok(()),
+    }
+}
+
+/// `ibid hash` that knows nothing: its cache is a link to a new folder at each run.
+fn first_hash(bench: &Bench, dir: &Path, what: &str) -> Outcome<Contestant> {
+    let fresh = Fresh::new(bench, &format!("first-{what}"))?;
+    let link = bench.dir.join(format!("cache-of-{what}"));
+    let contestant = ibid(bench, "ibid hash, first time", dir, &["hash", what])
+        .env("IBID_CACHE_DIR", &link)
+        .env("IBID_LOCAL_DIR", link.join("local"));
+    Ok(contestant.prepared_by(move || {
+        let target = fresh.next();
+        make_dir(&target)?;
+        let draft = target.with_extension("link");
+        std::os::unix::fs::symlink(&target, &draft).map_err(|error| error.to_string())?;
+        std::fs::rename(&draft, &link).map_err(|error| error.to_string())
+    }))
+}
+
+/// Splits a path into its folder and its name.
+fn split(path: &Path) -> (PathBuf, String) {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    (path.parent().unwrap_or(path).to_owned(), name.into_owned())
+}
+
+fn hash_small(bench: &Bench) -> Outcome<Contest> {
+    let (dir, name) = split(&tree::small_files(&bench.inputs, bench.options.files)?);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let all = |program: &str| {
+        format!("find {name} -type f -print0 | xargs -0 -P{cores} -n 1000 {program} > /dev/null")
+    };
+    let peer = |program: &str, label: &str| {
+        Contestant::new(label, &dir, &["sh", "-c", &all(program)]).needing(program)
+    };
+    Ok(Contest::long(vec![
+        peer("b3sum", "xargs b3sum, a process per core"),
+        peer("sha256sum", "xargs sha256sum, a process per core"),
+        first_hash(bench, &dir, &name)?,
+    ]))
+}
+
+fn recheck_small(bench: &Bench) -> Outcome<Contest> {
+    let (dir, name) = split(&tree::small_files(&bench.inputs, bench.options.files)?);
+    Ok(Contest::long(vec![
+        Contestant::new(
+            "find -printf, one stat a file",
+            &dir,
+            &["find", &name, "-printf", "%T@ %s"],
+        ),
+        Contestant::new("du -s", &dir, &["du", "-s", &name]),
+        ibid(bench, "ibid hash, known", &dir, &["hash", &name]),
+    ]))
+}
+
+fn hash_big(bench: &Bench) -> Outcome<Contest> {
+    let (dir, name) = split(&tree::big_file(&bench.inputs, bench.options.big)?);
+    Ok(Contest::long(vec![
+        Contestant::new("b3sum", &dir, &["b3sum", &name]),
+        Contestant::new("sha256sum", &dir, &["sha256sum", &name]),
+        first_hash(bench, &dir, &name)?,
+    ]))
+}
+
+fn recheck_big(bench: &Bench) -> Outcome<Contest> {
+    let (dir, name) = split(&tree::big_file(&bench.inputs, bench.options.big)?);
+    Ok(Contest::short(vec![
+        Contestant::new("true", &dir, &["true"]),
+        ibid(bench, "ibid hash, known", &dir, &["hash", &name]),
+    ]))
+}
