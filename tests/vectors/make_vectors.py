@@ -385,6 +385,8 @@ ACTIONS = {
     "no segments are an empty word": BASE | {"argv": ["a", []]},
     "neighbouring texts join": BASE
     | {"argv": ["a", ["x", "y", 0, "", "z"]], "inputs_by_content": [FILE_A]},
+    "empty texts are left out": BASE
+    | {"argv": ["a", ["", 0, ""]], "inputs_by_content": [FILE_A]},
     "tools": BASE | {"tools": [["true", digest("elf")], ["/usr/bin/env", digest("env")]]},
     "code and implied": BASE
     | {"code": [["fit.py", FILE_A]], "implied": [["notes.txt", FILE_A], ["../shared/x", FILE_X]]},

@@ -85,6 +85,7 @@ impl TestEnv {
             .env("HOME", self.dir.join("home"))
             .env("XDG_CONFIG_HOME", self.dir.join("config"))
             .env("XDG_CACHE_HOME", self.dir.join("cache"))
+            .env("TZ", "UTC")
             .env("TMPDIR", self.dir.join("tmp"))
             .current_dir(self.work(""))
             .stdin(std::process::Stdio::null());
@@ -121,8 +122,52 @@ impl TestEnv {
     /// Replaces what differs from run to run.
     fn filtered(&self, bytes: &[u8]) -> String {
         let text = String::from_utf8_lossy(bytes);
-        text.replace(&*self.dir.path().to_string_lossy(), "[DIR]")
+        let text = text.replace(&*self.dir.path().to_string_lossy(), "[DIR]");
+        without_spans(&without_times(&text))
     }
+}
+
+/// Replaces points in time such as `2026-01-02 03:04:05`.
+fn without_times(text: &str) -> String {
+    const SHAPE: &[u8] = b"0000-00-00 00:00:00";
+    let is_time = |window: &[u8]| {
+        window.iter().zip(SHAPE).all(|(byte, shape)| match shape {
+            b'0' => byte.is_ascii_digit(),
+            shape => byte == shape,
+        })
+    };
+    let times = text.as_bytes().windows(SHAPE.len()).filter(|w| is_time(w));
+    let times: Vec<String> = times
+        .map(|window| String::from_utf8_lossy(window).into_owned())
+        .collect();
+    times
+        .iter()
+        .fold(text.to_owned(), |text, time| text.replace(time, "[TIME]"))
+}
+
+/// Replaces spans such as `3 ms`, `1.2 s` and `< 1 ms`.
+fn without_spans(text: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    let mut pieces = text.split_inclusive([' ', '\n', '(', ')', ',']).peekable();
+    while let Some(piece) = pieces.next() {
+        let unit = pieces
+            .peek()
+            .map(|next| next.trim_end_matches([' ', '\n', ')', ',']));
+        let is_number = piece
+            .strip_suffix(' ')
+            .is_some_and(|number| number.parse::<f64>().is_ok());
+        if is_number && matches!(unit, Some("ms" | "s")) {
+            if kept.last() == Some(&"< ") {
+                kept.pop();
+            }
+            kept.push("[SPAN]");
+            let unit = unit.unwrap_or_default().len();
+            kept.push(&pieces.next().unwrap_or_default()[unit..]);
+        } else {
+            kept.push(piece);
+        }
+    }
+    kept.concat()
 }
 
 impl Ran {

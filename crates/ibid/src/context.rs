@@ -4,12 +4,17 @@
 //! everything else gets them from here.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ibid_core::config::{self, Config, ConfigError, Loaded, Overrides};
 use ibid_core::dirs::{Dirs, DirsError, LocalDir, Platform, Surroundings};
 use ibid_core::environ::EnvSnapshot;
 use ibid_core::fs::{FileSystem, FileSystemKind, Host, Timestamp};
 use ibid_core::scan::{StatCache, StatCacheOptions, StatPolicy};
+use ibid_core::store::{
+    self, Access, LocalStore, OpenError, ProcessMemory, StoreOptions, VerifiedBlobs,
+};
 
 use crate::args::GlobalArgs;
 use crate::error::Failure;
@@ -40,6 +45,8 @@ pub(crate) struct Session {
     pub(crate) root: PathBuf,
     /// Where cache and temporary files live; nothing of it need exist.
     pub(crate) dirs: Dirs,
+    /// This machine and its boot.
+    pub(crate) host: Host,
 }
 
 impl Context {
@@ -112,11 +119,51 @@ impl Context {
             config,
             root: root.dir,
             dirs,
+            host: Host::this(),
         })
+    }
+
+    /// Opens the store to look things up in it; it need not exist.
+    pub(crate) fn stored(&self) -> Result<LocalStore, Failure> {
+        self.store(Access::ReadOnly)
+    }
+
+    /// Opens the store that the settings name.
+    pub(crate) fn store(&self, access: Access) -> Result<LocalStore, Failure> {
+        let session = self.session(None, Overrides::default())?;
+        session
+            .open_store(access, Arc::new(ProcessMemory::default()))
+            .map_err(|error| store_failure(&error))
     }
 }
 
 impl Session {
+    /// Opens the store, which need not exist; `verified` knows blobs that need not be read again.
+    pub(crate) fn open_store(
+        &self,
+        access: Access,
+        verified: Arc<dyn VerifiedBlobs>,
+    ) -> Result<LocalStore, OpenError> {
+        let machine = &self.host;
+        let options = StoreOptions {
+            access,
+            durability: match self.config.durability.value {
+                config::Durability::Verified => store::Durability::Verified,
+                config::Durability::Synced => store::Durability::Synced,
+            },
+            host: store::Host {
+                boot: format!("{} {}", machine.machine_id, machine.boot_id),
+                name: machine.name.clone(),
+            },
+            created: jiff::Timestamp::from_nanosecond(i128::from(now()))
+                .unwrap_or_default()
+                .to_string(),
+            verified,
+            leases: self.config.leases.value,
+        };
+        LocalStore::open(&self.dirs.cache().path, options)
+    }
+
     /// Returns where host-local state lies, if there is a place for it.
     pub(crate) fn local_dir(&self) -> Option<LocalDir> {
         self.dirs.local(is_of_this_host)
@@ -135,9 +182,10 @@ impl Session {
         }
         StatCache::open(StatCacheOptions {
             dir: self.local_dir().map(|local| local.path),
-            probe_dirs: vec![self.dirs.cache().path.clone(), self.dirs.tmp().path.clone()],
+            // Not the store itself, which takes a folder with foreign files for somebody else's.
+            probe_dirs: vec![self.dirs.tmp().path.clone(), self.root.join(".ibid")],
             policy,
-            host: Host::this(),
+            host: self.host.clone(),
             clock: wall_clock,
         })
     }
@@ -156,18 +204,37 @@ fn is_of_this_host(path: &Path) -> bool {
     })
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a front door reads the clock for the library"
-)]
-fn wall_clock() -> Timestamp {
-    let since = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
+/// Returns nanoseconds since 1970.
+pub(crate) fn now() -> u64 {
+    u64::try_from(since_1970().as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Returns the time as file systems stamp it.
+pub(crate) fn wall_clock() -> Timestamp {
+    let since = since_1970();
     Timestamp {
         seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
         nanos: since.subsec_nanos(),
     }
+}
+
+/// Reads the clock.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a front door reads the clock for the library"
+)]
+pub(crate) fn system_time() -> SystemTime {
+    SystemTime::now()
+}
+
+fn since_1970() -> Duration {
+    system_time().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// A store that may not be used.
+pub(crate) fn store_failure(error: &OpenError) -> Failure {
+    Failure::of(exit::IBID_FAILED, error)
+        .hint("`--cache-dir DIR` uses another cache, `--mode off` none")
 }
 
 fn config_failure(error: &ConfigError) -> Failure {

@@ -1,7 +1,7 @@
 //! Failures as the user sees them: one line, its causes, a blank line, what to do.
 
 use std::error::Error;
-use std::io::Write as _;
+use std::fmt::Write as _;
 
 use ibid_core::tree::Escaped;
 
@@ -53,6 +53,12 @@ impl Failure {
         self
     }
 
+    /// Adds a cause in words.
+    pub(crate) fn cause(mut self, cause: impl Into<String>) -> Self {
+        self.causes.push(cause.into());
+        self
+    }
+
     /// Adds the line of a file that is at fault; it may have several lines, and stands as it is.
     pub(crate) fn excerpt(mut self, excerpt: impl Into<String>) -> Self {
         self.excerpt = Some(excerpt.into());
@@ -78,6 +84,7 @@ impl Failure {
             "causes": self.causes,
             "hints": self.hints,
             "exit_code": self.exit,
+            "v": 1,
         })
     }
 
@@ -85,14 +92,14 @@ impl Failure {
     pub(crate) fn text(&self) -> String {
         let mut text = format!("error: {}\n", one_line(&self.message));
         for line in self.excerpt.iter().flat_map(|excerpt| excerpt.lines()) {
-            text += &format!("  {line}\n");
+            let _ = writeln!(text, "  {line}");
         }
         for cause in &self.causes {
-            text += &format!("caused by: {}\n", one_line(cause));
+            let _ = writeln!(text, "caused by: {}", one_line(cause));
         }
         for (index, hint) in self.hints.iter().enumerate() {
             let gap = if index == 0 { "\n" } else { "" };
-            text += &format!("{gap}hint: {}\n", one_line(hint));
+            let _ = writeln!(text, "{gap}hint: {}", one_line(hint));
         }
         text
     }
@@ -105,7 +112,7 @@ impl Failure {
             self.text()
         };
         // Where stderr is gone there is nobody to tell.
-        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), text.as_bytes());
     }
 }
 

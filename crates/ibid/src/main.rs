@@ -10,7 +10,9 @@ mod error;
 mod exit;
 mod report;
 mod request;
+mod run;
 mod signals;
+mod verified;
 
 fn main() -> std::process::ExitCode {
     let words: Vec<_> = std::env::args_os().skip(1).collect();

@@ -40,7 +40,8 @@ pub struct Action {
     pub env: BTreeMap<String, Option<Vec<u8>>>,
     /// Version tags.
     pub versions: BTreeMap<String, String>,
-    /// Outputs of commands that tell versions, by command line.
+    /// Outputs of commands that tell versions, by command line as [`super::command_text`]
+    /// writes it.
     pub versions_from: BTreeMap<String, Vec<u8>>,
     /// Values that only change the key.
     pub salts: BTreeMap<String, String>,

@@ -50,12 +50,12 @@ pub enum Error {
     #[error("the command names the folder `{0}`, which is not declared")]
     ImpliedFolder(Place),
     /// A command that tells versions failed.
-    #[error("`{command}` ended with {status}")]
+    #[error("`{command}`, which is to tell a version, {problem}")]
     VersionsFrom {
         /// The command line.
         command: String,
-        /// How it ended.
-        status: String,
+        /// What is wrong with its run.
+        problem: String,
     },
     /// A system call failed.
     #[error(transparent)]

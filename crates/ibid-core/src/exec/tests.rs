@@ -11,7 +11,8 @@ use rustix::process::{Pid, Signal};
 use super::family::Process;
 use super::*;
 
-const HOUR: Duration = Duration::from_hours(1);
+/// Longer than any of these runs takes, short enough for a broken one to fail rather than hang.
+const LONG: Duration = Duration::from_secs(20);
 
 /// What came of a run, and what its sink was given.
 struct Ran {
@@ -229,7 +230,7 @@ fn a_time_out_ends_the_whole_group() {
     let dir = TempDir::new();
     let mut launch = sh("sh -c 'sleep 1000 & echo $!; wait' & echo $!; wait", &dir);
     launch.timeout = Some(Duration::from_millis(300));
-    launch.grace = HOUR;
+    launch.grace = LONG;
     let ran = run_plainly(launch);
     assert!(ran.ended.timed_out);
     assert_eq!(ran.ended.status, Status::Signalled { signal: 15 });
@@ -268,7 +269,7 @@ fn a_stopped_command_hears_that_its_time_is_up() {
     let dir = TempDir::new();
     let mut launch = sh("kill -STOP $$", &dir);
     launch.timeout = Some(Duration::from_millis(100));
-    launch.grace = HOUR;
+    launch.grace = LONG;
     let ran = run_plainly(launch);
     assert_eq!(ran.ended.status, Status::Signalled { signal: 15 });
 }
@@ -288,7 +289,7 @@ fn an_interrupt_is_forwarded_to_the_group_and_the_command_ends_its_own_way() {
     let dir = TempDir::new();
     let script = "trap 'echo got; exit 3' INT; sleep 1000 & echo $!; wait";
     let mut launch = sh(script, &dir);
-    launch.grace = HOUR;
+    launch.grace = LONG;
     let mut raised = false;
     let ran = run_hearing(launch, |interrupt, _| {
         if !raised {
@@ -311,7 +312,7 @@ fn a_second_interrupt_kills_at_once() {
     let dir = TempDir::new();
     let script = "trap 'echo again' INT; sleep 1000 & echo ready; while :; do wait; done";
     let mut launch = sh(script, &dir);
-    launch.grace = HOUR;
+    launch.grace = LONG;
     let mut heard = 0;
     let ran = run_hearing(launch, |interrupt, stdout| {
         let lines = stdout.split(|byte| *byte == b'\n').count() - 1;

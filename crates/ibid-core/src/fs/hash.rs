@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
@@ -40,7 +41,7 @@ pub enum HashError {
     #[error(transparent)]
     Io(#[from] PathError),
     /// It grew or shrank meanwhile.
-    #[error("`{}` changed its size while it was read", .0.display())]
+    #[error("`{}` changed its size while it was read", .0.as_os_str().as_bytes().escape_ascii())]
     SizeChanged(PathBuf),
 }
 

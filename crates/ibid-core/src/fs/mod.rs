@@ -25,10 +25,19 @@ pub use config_file::{ConfigFile, read_config_file};
 pub use copy::{copy_hashing, reflink};
 pub use error::{IoContext, PathError};
 pub use hash::{HashError, Threads, hash_open};
-pub use meter::{Meter};
-pub use private_dir::{make_private_dir};
-pub use read::{exists, list_dir, open_file, open_in_place, open_nofollow, read_at_most, read_limited, read_link, read_small};
+pub use meter::Meter;
+pub use private_dir::make_private_dir;
+pub use read::{
+    exists, list_dir, open_file, open_in_place, open_nofollow, read_at_most, read_limited,
+    read_link, read_small,
+};
 pub use signature::{FileKind, Signature, Timestamp};
-pub use spool::{unnamed_file};
-pub use stage::{Published, Staged, close_checked, create_dir, create_dirs, link_open, random_bytes, random_name, remove_file, rename, rename_new, sync_dir, sync_file_system};
-pub use system::{COARSEST_NANOS, CachedPages, FileSystem, FileSystemId, FileSystemKind, Host, boot_id, cached_pages, machine_id};
+pub use spool::unnamed_file;
+pub use stage::{
+    Published, Staged, close_checked, create_dir, create_dirs, link_open, random_bytes,
+    random_name, remove_file, rename, rename_new, sync_dir, sync_file_system,
+};
+pub use system::{
+    COARSEST_NANOS, CachedPages, FileSystem, FileSystemId, FileSystemKind, Host, boot_id,
+    cached_pages, machine_id,
+};

@@ -46,11 +46,11 @@ mod tests {
         make_private_dir(&dir, user).unwrap();
         assert!(make_private_dir(&dir, user + 1).is_err());
 
-        rustix::fs::chmod(&dir, Mode::from(0o710)).unwrap();
-        assert!(make_private_dir(&dir, user).is_err());
-
         let link = temp.join("link");
         rustix::fs::symlink(&dir, &link).unwrap();
         assert!(make_private_dir(&link, user).is_err());
+
+        rustix::fs::chmod(&dir, Mode::from(0o710)).unwrap();
+        assert!(make_private_dir(&dir, user).is_err());
     }
 }

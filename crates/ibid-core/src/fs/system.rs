@@ -132,6 +132,11 @@ impl FileSystemKind {
         matches!(self, Self::Local | Self::Btrfs)
     }
 
+    /// Says whether a uuid and an inode number name one file.
+    const fn has_own_inodes(self) -> bool {
+        matches!(self, Self::Local | Self::Btrfs | Self::LocalOther)
+    }
+
     /// Says whether timestamps may be believed without asking the user.
     pub const fn keeps_stamps(self) -> bool {
         matches!(
@@ -170,7 +175,9 @@ impl FileSystem {
             reason = "magic numbers have 32 bits, in words of several widths"
         )]
         let kind = FileSystemKind::from_magic(facts.f_type as u32);
-        let id = match uuid(&file) {
+        // Layers of an overlay number their inodes each for itself, so a device counts there.
+        let uuid = uuid(&file).filter(|_| kind.has_own_inodes());
+        let id = match uuid {
             Some(uuid) => FileSystemId::of(&[b"uuid", &uuid, &subvolume(&file, kind)]),
             None => FileSystemId::of(&[b"device", &device.to_le_bytes(), boot_id().as_bytes()]),
         };

@@ -92,6 +92,12 @@ pub fn may_execute(path: &Path) -> bool {
     rustix::fs::accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS).is_ok()
 }
 
+/// Says whether the caller may make files in the directory `path`; links are followed.
+pub fn may_write_in(path: &Path) -> bool {
+    let access = Access::WRITE_OK | Access::EXEC_OK;
+    rustix::fs::accessat(CWD, path, access, AtFlags::EACCESS).is_ok()
+}
+
 /// Returns the signature of whatever `path` is, or `None` if nothing is there.
 pub fn look(path: &Path, links: Links) -> Result<Option<Signature>, PathError> {
     let looked = match links {

@@ -65,7 +65,7 @@ impl Digests<'_> {
         let on_disk = dir.path_of(path);
         let (file, before) = dir.open_file(path)?;
         let fs = self.file_system(dir, &before);
-        let started = fs.map(|fs| self.stats.started(&fs));
+        let started = fs.map(|fs| self.stats.started(&before, &fs));
         let clean = fs.is_some() && cached_pages(&file).is_some_and(CachedPages::are_clean);
         let digest =
             hash_open(&file, &on_disk, before.size, threads, self.meter).map_err(|error| {

@@ -211,8 +211,7 @@ impl Trees<'_> {
             members: members.collect(),
         }));
         self.above.pop();
-        // A walk lists every directory before what lies in it.
-        Ok(Tree::from_entries(entries).expect("a walk gives a tree"))
+        Tree::from_entries(entries).map_err(|_| ScanError::TooDeep(dir.to_owned()))
     }
 
     /// Says what a link inside the innermost tree is.

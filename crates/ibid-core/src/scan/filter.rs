@@ -17,6 +17,8 @@ pub struct Filter {
     litter: bool,
     any: Arc<GlobSet>,
     dirs: Arc<GlobSet>,
+    /// What the step writes: directories above it exist for its sake.
+    outputs: Arc<[RelPath]>,
 }
 
 impl Filter {
@@ -26,6 +28,7 @@ impl Filter {
             litter: false,
             any: Arc::default(),
             dirs: Arc::default(),
+            outputs: Arc::default(),
         }
     }
 
@@ -56,7 +59,30 @@ impl Filter {
             litter: true,
             any: build(any)?,
             dirs: build(dirs)?,
+            outputs: Arc::default(),
         })
+    }
+
+    /// Leaves out directories, too, that hold nothing but the way to one of `outputs`, paths
+    /// relative to the root: they are made for the command, before it runs or by itself, and
+    /// would change the directory that they lie in.
+    #[must_use]
+    pub fn beside_outputs(self, outputs: Vec<RelPath>) -> Self {
+        Self {
+            outputs: outputs.into(),
+            ..self
+        }
+    }
+
+    /// Says whether there are outputs to stand beside.
+    pub(super) fn has_outputs(&self) -> bool {
+        !self.outputs.is_empty()
+    }
+
+    /// Says whether a directory lies on the way to an output.
+    pub(super) fn leads_to_output(&self, from_root: &RelPath) -> bool {
+        let leads = |output: &RelPath| output.strip_prefix(from_root).is_some();
+        self.outputs.iter().any(leads)
     }
 
     /// Says whether an entry called `name` is left out; `from_root` is its path relative to the
@@ -133,7 +159,7 @@ impl Pattern {
     }
 
     /// Returns the directory below which all matches lie.
-    pub(super) fn prefix(&self) -> &RelPath {
+    pub fn prefix(&self) -> &RelPath {
         &self.prefix
     }
 

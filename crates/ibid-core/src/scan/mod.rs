@@ -7,6 +7,8 @@
 mod content;
 mod error;
 mod filter;
+#[cfg(test)]
+mod laws;
 mod operand;
 mod program;
 pub mod programs;
@@ -19,7 +21,7 @@ pub mod stat_cache;
 mod walk;
 
 pub use content::{Globbed, Scanned, ScannedTree};
-pub use error::{ScanError};
+pub use error::ScanError;
 pub use filter::{Filter, Pattern};
 pub use operand::{Implied, implied_paths, is_python, script_operand};
 pub use program::{Program, ProgramError, SearchPath};

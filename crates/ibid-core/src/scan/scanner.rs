@@ -162,7 +162,7 @@ impl<'a> Scanner<'a> {
     ) -> Result<Option<FileDigest>, ScanError> {
         let walk::Opened { file, signature } = opened;
         let system = self.stats.file_system(path, signature.device);
-        let started = system.map(|system| self.stats.started(&system));
+        let started = system.map(|system| self.stats.started(signature, &system));
         // Asked before the first byte is read: a page that is dirtied later moves mtime.
         let clean = system.is_some_and(|system| system.kind.tells_dirty_pages())
             && fs::cached_pages(file).is_some_and(fs::CachedPages::are_clean);

@@ -3,6 +3,7 @@
 //! Iterative, because nesting is the file system's choice and not ours (hazard G7). Names stay
 //! raw bytes. Links are listed, never entered.
 
+use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
@@ -57,6 +58,9 @@ impl Scanner<'_> {
             }
         }
         walked.sort_unstable_by(|left, right| left.path.cmp(&right.path));
+        if let Some(root) = from_root.as_ref().filter(|_| filter.has_outputs()) {
+            drop_ways_to_outputs(&mut walked, root, filter);
+        }
         Ok(walked)
     }
 
@@ -98,4 +102,21 @@ impl Scanner<'_> {
         let below = path.strip_prefix(self.root).ok()?;
         RelPath::new(below.as_os_str().as_bytes()).ok()
     }
+}
+
+/// Drops directories that hold nothing but the way to an output. What lies in a directory comes
+/// after it, so going backwards decides a directory when all in it is decided.
+fn drop_ways_to_outputs(walked: &mut Vec<Walked>, from_root: &RelPath, filter: &Filter) {
+    let mut kept = Vec::with_capacity(walked.len());
+    let mut filled: HashSet<RelPath> = HashSet::new();
+    while let Some(entry) = walked.pop() {
+        let is_empty = entry.shape == Shape::Dir && !filled.contains(&entry.path);
+        if is_empty && filter.leads_to_output(&from_root.join(&entry.path)) {
+            continue;
+        }
+        filled.extend(entry.path.parent());
+        kept.push(entry);
+    }
+    kept.reverse();
+    *walked = kept;
 }

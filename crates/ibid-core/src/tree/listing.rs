@@ -33,8 +33,7 @@ pub enum Entry {
     LinkOut {
         /// The text of the link.
         text: Vec<u8>,
-        /// What it leads to, followed to the end: a file with its executable bit, or a directory.
-        /// Texts of further links on the way count if this is a [`Content::Link`].
+        /// What it leads to in the end: a file with its executable bit, or a directory.
         target: Content,
     },
     /// A directory.

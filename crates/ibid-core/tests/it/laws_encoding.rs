@@ -1,6 +1,6 @@
 //! Laws of the canonical encoding (hazards A3 and G5).
 
-use ibid_core::digest::encoding::{Decoder, Integer, MAX_DEPTH, Value};
+use ibid_core::digest::encoding::{Decoder, Finite, Integer, MAX_DEPTH, Value};
 use ibid_core::digest::{Digest, Hasher, Key};
 use proptest::prelude::*;
 
@@ -85,6 +85,16 @@ proptest! {
         prop_assert_eq!(hasher.finish(), Digest::of(&bytes));
         prop_assert_ne!(*Key::derive(&bytes).digest(), Digest::of(&bytes));
     }
+}
+
+#[test]
+fn zeros_of_both_signs_differ() {
+    let float = |value| Value::Float(Finite::new(value).unwrap());
+    assert_ne!(float(0.0), float(-0.0));
+    assert_ne!(float(0.0).encode(), float(-0.0).encode());
+    assert_ne!(float(1.0), Value::from(1_u64));
+    assert_eq!(Finite::new(f64::NAN), None);
+    assert_eq!(Finite::new(f64::NEG_INFINITY), None);
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub(crate) struct GlobalArgs {
     /// Print errors and warnings only.
     #[arg(short, long)]
     pub(crate) quiet: bool,
-    /// When to use colours; NO_COLOR is honoured.
+    /// When to use colours; `NO_COLOR` is honoured.
     #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
     pub(crate) color: ColorChoice,
 }

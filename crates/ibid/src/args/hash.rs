@@ -15,7 +15,7 @@ pub(crate) struct HashArgs {
     /// Files; with --tree, folders too.
     #[arg(value_name = "PATH", required = true)]
     pub(crate) paths: Vec<PathBuf>,
-    /// Hash folders with everything below them.
+    /// Hash folders with everything below them, as inputs: without `.git/` and the like.
     #[arg(long)]
     pub(crate) tree: bool,
     /// Read every byte, even of files known to be unchanged.

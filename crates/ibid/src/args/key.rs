@@ -7,6 +7,7 @@ use super::{GlobalArgs, RunArgs, StepArgs};
 #[command(
     name = "key",
     bin_name = "ibid key",
+    override_usage = "ibid key [OPTIONS] -- CMD [ARG]...",
     after_help = "Takes the flags of `ibid exec`.\n\nExample: ibid key -i data.csv -- python3 clean.py data.csv"
 )]
 pub(crate) struct KeyArgs {

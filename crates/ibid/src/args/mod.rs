@@ -64,10 +64,6 @@ struct Cli {
 
 /// One command with its flags.
 #[derive(clap::Subcommand, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one value is made in the life of the process"
-)]
 pub(crate) enum Verb {
     Exec(ExecArgs),
     Key(KeyArgs),
@@ -111,6 +107,10 @@ impl Verb {
 
 /// What a command line asks for.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one value is made in the life of the process"
+)]
 pub(crate) enum Asked {
     /// A command.
     Verb(Verb),
@@ -147,11 +147,12 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Asked, Failure> {
     verb_of(&name, [before, rest].concat())
 }
 
+/// Flags before the command's name, the name, and what follows it.
+type Split = (Vec<OsString>, Option<OsString>, Vec<OsString>);
+
 /// Splits the words at the command's name. Flags before it are those of every command, so they
 /// can as well stand behind it.
-fn split_at_verb(
-    words: Vec<OsString>,
-) -> Result<(Vec<OsString>, Option<OsString>, Vec<OsString>), Failure> {
+fn split_at_verb(words: Vec<OsString>) -> Result<Split, Failure> {
     let mut before = Vec::new();
     let mut words = words.into_iter();
     while let Some(word) = words.next() {

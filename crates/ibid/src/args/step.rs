@@ -12,14 +12,18 @@ pub(crate) struct StepArgs {
     #[command(flatten)]
     pub(crate) makes: MakeArgs,
     /// The command and its arguments, after `--` or after the last flag.
-    #[arg(trailing_var_arg = true, value_name = "CMD", required = true)]
+    #[arg(
+        trailing_var_arg = true,
+        value_name = "CMD",
+        required = true,
+        help_heading = "Arguments"
+    )]
     pub(crate) command: Vec<OsString>,
 }
 
 /// What the result depends on.
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "What it depends on")]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct NeedArgs {
     /// A file, folder or quoted pattern that the command reads (`data/`, 'src/**/*.h').
     #[arg(short, long, value_name = "PATH|GLOB")]

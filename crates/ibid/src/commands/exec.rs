@@ -1,18 +1,85 @@
-//! `ibid exec`.
+//! `ibid exec`: a command, or its earlier result.
+
+use ibid_core::engine::{self, Decision, NotStored, StepOutcome};
+use ibid_core::exec::Status;
 
 use crate::args::ExecArgs;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::exit::Exit;
-use crate::request;
+use crate::exit::{self, Exit};
+use crate::report::Reporter;
+use crate::run::{Purpose, Run};
+use crate::{request, signals};
 
 pub(super) fn run(args: ExecArgs, context: &Context) -> Result<Exit, Failure> {
     let root = args.step.makes.root.as_deref();
-    let root = root
-        .map(|root| request::asked_root(root, &context.dir))
-        .transpose()?;
-    let session = context.session(root, request::overrides(&args.step, &args.run))?;
-    let request = request::exec(args.step, &args.run, &context.dir, &session)?;
-    context.console.say(&format!("{request:?}"));
-    Ok(Exit::OK)
+    let root = root.map(|root| request::asked_root(root, &context.dir));
+    let session = context.session(root.transpose()?, request::overrides(&args.step, &args.run))?;
+    let mut request = request::exec(args.step, &args.run, &context.dir, &session)?;
+    let mut run = Run::new(
+        context,
+        &session,
+        &request.root,
+        Purpose::Execute {
+            force: request.force,
+        },
+    )?;
+    if request.stdin {
+        run.spool_stdin(&mut request.step)?;
+    }
+    let interrupt = run.interrupt.clone();
+    let on_running = || {
+        // Before the command runs nothing needs more than the default: to end.
+        signals::forward_to(&interrupt);
+        if let Some(caveat) = &run.caveat {
+            let warning = format!("{caveat}; running without storing the result");
+            context.console.warn(&warning);
+        }
+    };
+    let reporter = Reporter::new(&context.console, request.explain, &on_running);
+    let outcome = engine::step(&request.step, &run.engine(&reporter));
+    context.console.end();
+    match outcome {
+        Err(error) => Err(failure(&error)),
+        Ok(_) if session.config.strict.value && reporter.cache_failed() => Err(Failure::new(
+            exit::IBID_FAILED,
+            "the command ran, but the cache failed, and `--strict` is set",
+        )
+        .hint("the warnings above name the fault")),
+        Ok(outcome) => Ok(ending(&outcome)),
+    }
+}
+
+/// Ends as the command did.
+fn ending(outcome: &StepOutcome) -> Exit {
+    let timed_out = matches!(
+        outcome.decision,
+        Decision::Ran {
+            not_stored: Some(NotStored::TimedOut),
+            ..
+        }
+    );
+    match outcome.status {
+        Status::Exited(code) => Exit::Code(code),
+        // The signal was ours, so it is no wish of anybody that this process ends by it.
+        status @ Status::Signalled { .. } if timed_out => Exit::Code(status.code()),
+        Status::Signalled { signal } => Exit::Signal(signal),
+    }
+}
+
+/// Maps whose fault it is to an exit code.
+pub(super) fn failure(error: &engine::Error) -> Failure {
+    use engine::ErrorKind;
+    let code = match error.kind() {
+        ErrorKind::User => exit::USAGE,
+        ErrorKind::NotFound => exit::NOT_FOUND,
+        ErrorKind::NotExecutable => exit::NOT_EXECUTABLE,
+        ErrorKind::Interrupted(_) => exit::INTERRUPTED,
+        _ => exit::IBID_FAILED,
+    };
+    let failure = Failure::of(code, error);
+    match error.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
 }

@@ -1,18 +1,55 @@
-//! `ibid key`.
+//! `ibid key`: what a command would be stored under, and everything that counts for it.
 
+use std::fmt::Write as _;
+
+use ibid_core::engine::{self, Prepared};
+use serde_json::json;
+
+use super::exec::failure;
 use crate::args::KeyArgs;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::report::{Reporter, value};
 use crate::request;
+use crate::run::{Purpose, Run};
 
 pub(super) fn run(args: KeyArgs, context: &Context) -> Result<Exit, Failure> {
     let root = args.step.makes.root.as_deref();
-    let root = root
-        .map(|root| request::asked_root(root, &context.dir))
-        .transpose()?;
-    let session = context.session(root, request::overrides(&args.step, &args.run))?;
-    let request = request::exec(args.step, &args.run, &context.dir, &session)?;
-    context.console.say(&format!("{request:?}"));
+    let root = root.map(|root| request::asked_root(root, &context.dir));
+    let session = context.session(root.transpose()?, request::overrides(&args.step, &args.run))?;
+    let mut request = request::exec(args.step, &args.run, &context.dir, &session)?;
+    let mut run = Run::new(context, &session, &request.root, Purpose::MakeKey)?;
+    if request.stdin {
+        run.spool_stdin(&mut request.step)?;
+    }
+    let reporter = Reporter::new(&context.console, false, &|| ());
+    let prepared = engine::prepare(&request.step, &run.engine(&reporter));
+    let prepared = prepared.map_err(|error| failure(&error))?;
+    for note in &prepared.notes {
+        context.console.note(&note.to_string());
+    }
+    if context.console.is_json() {
+        context.console.json_data(&as_json(&prepared))?;
+    } else {
+        context.console.data(as_text(&prepared).as_bytes())?;
+    }
     Ok(Exit::OK)
+}
+
+fn as_text(prepared: &Prepared) -> String {
+    let mut text = format!("{}\n", prepared.key);
+    for component in prepared.record.components() {
+        let _ = writeln!(text, "  {}", value::component(component));
+    }
+    text
+}
+
+fn as_json(prepared: &Prepared) -> serde_json::Value {
+    let components = prepared.record.components().iter();
+    json!({
+        "key": prepared.key.to_string(),
+        "label": prepared.action.policy.label,
+        "components": components.map(value::component_json).collect::<Vec<_>>(),
+    })
 }

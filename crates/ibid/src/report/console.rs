@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use anstyle::{AnsiColor, Style};
 use ibid_core::environ::EnvSnapshot;
+use ibid_core::fs::Meter;
 
 use super::progress::Progress;
 use crate::args::{ColorChoice, GlobalArgs};
@@ -61,9 +62,19 @@ impl Console {
         self.quiet.store(true, Ordering::Relaxed);
     }
 
-    /// Returns the line of progress, if somebody watches.
-    pub(crate) fn progress(&self) -> Option<&Progress> {
-        self.progress.as_ref().filter(|_| !self.is_quiet())
+    /// Watches work that moves `meter`, such as `hashing`, if somebody looks on.
+    pub(crate) fn begin(&self, verb: &'static str, meter: &Arc<Meter>) {
+        if let Some(progress) = self.progress.as_ref().filter(|_| !self.is_quiet()) {
+            let meter = Arc::clone(meter);
+            progress.begin(verb, Box::new(move || (meter.done(), meter.total())));
+        }
+    }
+
+    /// The work that was watched is over.
+    pub(crate) fn end(&self) {
+        if let Some(progress) = &self.progress {
+            progress.end();
+        }
     }
 
     /// Writes data to stdout. A reader that went away is no failure: there is nothing left to do.
@@ -124,15 +135,19 @@ impl Console {
     pub(crate) fn warn(&self, text: &str) {
         if self.json {
             if self.first_time(text) {
-                self.event(&serde_json::json!({"event": "warning", "text": text}));
+                self.event(
+                    &serde_json::json!({"event": "warning", "warning": "cache", "text": text}),
+                );
             }
         } else if self.first_time(text) {
             self.line(WARNING, "warning:", text);
         }
     }
 
-    /// Writes one event to stderr as a line of JSON.
+    /// Writes one event to stderr as a line of JSON, with the version of the format.
     pub(crate) fn event(&self, event: &serde_json::Value) {
+        let mut event = event.clone();
+        event["v"] = 1.into();
         self.pass_err(format!("{event}\n").as_bytes());
     }
 

@@ -5,7 +5,13 @@
 //! progress is gone before anything else is written.
 
 mod console;
+mod events;
+pub(crate) mod history;
+mod human;
+mod json;
 pub(crate) mod people;
 mod progress;
+pub(crate) mod value;
 
 pub(crate) use self::console::Console;
+pub(crate) use self::events::Reporter;

@@ -1,10 +1,9 @@
-//! Sizes, times and names as people read them. Exact numbers are for `--json`.
+//! Sizes, counts and names as people read them. Exact numbers are for `--json`.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
-use std::time::Duration;
 
 use ibid_core::tree::Escaped;
 
@@ -27,28 +26,6 @@ pub(crate) fn size(bytes: u64) -> String {
     match rounded(10, unit) {
         tenths @ 0..1000 => format!("{}.{} {name}", tenths / 10, tenths % 10),
         _ => format!("{} {name}", rounded(1, unit)),
-    }
-}
-
-/// Prints a time span with about two digits of use: `3 ms`, `3.4 s`, `2 min 5 s`, `3 h 20 min`.
-pub(crate) fn duration(span: Duration) -> String {
-    let seconds = span.as_secs();
-    match seconds {
-        0 if span.as_millis() == 0 => "0 ms".to_owned(),
-        0 => format!("{} ms", span.as_millis()),
-        1..10 => format!("{}.{} s", seconds, span.subsec_millis() / 100),
-        10..60 => format!("{seconds} s"),
-        60..3600 => two(seconds / 60, "min", seconds % 60, "s"),
-        3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
-        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
-    }
-}
-
-fn two(large: u64, unit: &str, small: u64, below: &str) -> String {
-    if small == 0 {
-        format!("{large} {unit}")
-    } else {
-        format!("{large} {unit} {small} {below}")
     }
 }
 
@@ -112,18 +89,6 @@ mod tests {
         assert_eq!(shown(123_456_789), "123 MB");
         assert_eq!(shown(999_999), "1.0 MB");
         assert_eq!(shown(u64::MAX), "18.4 EB");
-    }
-
-    #[test]
-    fn time_spans_have_two_units_at_most() {
-        let shown = |millis| duration(Duration::from_millis(millis));
-        assert_eq!(shown(0), "0 ms");
-        assert_eq!(shown(3), "3 ms");
-        assert_eq!(shown(3450), "3.4 s");
-        assert_eq!(shown(42_000), "42 s");
-        assert_eq!(shown(125_000), "2 min 5 s");
-        assert_eq!(shown(3_600_000), "1 h");
-        assert_eq!(shown(90_000_000), "1 d 1 h");
     }
 
     #[test]

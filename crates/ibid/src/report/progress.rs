@@ -3,10 +3,13 @@
 //! A thread of its own draws it, half a second after the work began and ten times a second at
 //! most, from a meter that the library counts up. Whoever writes anything else pauses it first.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use ibid_core::action::HumanDuration;
 
 use super::people;
 
@@ -128,14 +131,16 @@ impl Board {
         }
         let (done, total) = (work.gauge)();
         let text = line(work.verb, done, total, elapsed);
-        let _ = write!(std::io::stderr().lock(), "{CLEAR}{text}");
+        let _ = std::io::stderr()
+            .lock()
+            .write_all(format!("{CLEAR}{text}").as_bytes());
         self.drawn = true;
         Some(INTERVAL)
     }
 
     fn clear(&mut self) {
         if self.drawn {
-            let _ = write!(std::io::stderr().lock(), "{CLEAR}");
+            let _ = std::io::stderr().lock().write_all(CLEAR.as_bytes());
             self.drawn = false;
         }
     }
@@ -147,12 +152,13 @@ fn line(verb: &str, done: u64, total: u64, elapsed: Duration) -> String {
     let rate = u64::try_from(rate).unwrap_or(u64::MAX);
     let mut text = format!("{verb} {}", people::size(done));
     if total > done {
-        text += &format!(" of {}", people::size(total));
+        let _ = write!(text, " of {}", people::size(total));
     }
-    text += &format!(", {}/s", people::size(rate));
+    let _ = write!(text, ", {}/s", people::size(rate));
     if total > done && rate > 0 {
         let left = Duration::from_secs((total - done).div_ceil(rate));
-        text += &format!(", {} left", people::duration(left).replace(".0 s", " s"));
+        let left = HumanDuration(left).to_string().replace(".0 s", " s");
+        let _ = write!(text, ", {left} left");
     }
     text
 }

@@ -1,6 +1,7 @@
 //! Components of a key for people and for programs: values shortened, or exact.
 
-use ibid_core::action::{Change, Component, ComponentKind, JsonText};
+use ibid_core::action::document::JsonText;
+use ibid_core::action::{Change, Component, ComponentKind};
 use ibid_core::digest::Digest;
 use ibid_core::digest::encoding::{Decoder, Encoder, Value};
 use ibid_core::tree::{Content, Escaped};
@@ -21,13 +22,13 @@ pub(crate) fn component(component: &Component) -> String {
 pub(crate) fn change(change: &Change) -> String {
     let title = change.title();
     match (&change.old, &change.new) {
-        (Some(old), Some(new)) => match inner_changes(old, new) {
-            Some(inner) => format!("{title}: {inner}"),
-            None => {
+        (Some(old), Some(new)) => {
+            let changed = inner_changes(old, new).unwrap_or_else(|| {
                 let (old, new) = (short(change.kind, old), short(change.kind, new));
-                format!("{title}: {old} → {new}")
-            }
-        },
+                format!("{old} → {new}")
+            });
+            format!("{title}: {changed}")
+        }
         (None, Some(new)) => format!("{title}: new, {}", short(change.kind, new)),
         (Some(old), None) => format!("{title}: gone, was {}", short(change.kind, old)),
         (None, None) => title,
@@ -65,6 +66,8 @@ fn short(kind: ComponentKind, value: &Value) -> String {
     let text = match (kind, value) {
         (ComponentKind::Env, Value::Null) => "unset".to_owned(),
         (ComponentKind::Command, Value::Array(words)) => command_words(words),
+        (ComponentKind::Command, Value::Bytes(dir)) if dir.is_empty() => ".".to_owned(),
+        (ComponentKind::Output, Value::Array(parts)) => output_words(parts),
         (_, Value::Bytes(bytes)) => format!("\"{}\"", Escaped(bytes)),
         (_, value) => Escaped(JsonText(value).to_string().as_bytes()).to_string(),
     };
@@ -135,6 +138,18 @@ pub(crate) fn content_json(content: &Content) -> serde_json::Value {
 pub(crate) fn command_words(words: &[Value]) -> String {
     let words: Vec<Vec<u8>> = words.iter().map(word).collect();
     people::command_line(words.iter().map(Vec::as_slice))
+}
+
+/// Says what kind of output is declared.
+fn output_words(parts: &[Value]) -> String {
+    let kind = match parts {
+        [Value::Text(kind), ..] => kind.as_str(),
+        _ => "unknown",
+    };
+    match parts {
+        [_, Value::Bool(true)] => format!("{kind}, optional"),
+        _ => kind.to_owned(),
+    }
 }
 
 fn word(value: &Value) -> Vec<u8> {

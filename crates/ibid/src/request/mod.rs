@@ -8,5 +8,5 @@ mod paths;
 mod root;
 mod words;
 
-pub(crate) use self::exec::{ExecRequest, exec, overrides};
+pub(crate) use self::exec::{exec, overrides};
 pub(crate) use self::root::asked_root;

@@ -73,7 +73,7 @@ impl Root {
         let bytes = word.as_bytes();
         let body = bytes.strip_suffix(b"/").unwrap_or(bytes);
         if !body.is_empty() && !body.contains(&b'/') {
-            return text("--exclude", word);
+            return Ok(format!("**/{}", text("--exclude", word)?));
         }
         let mut pattern = self.pattern("--exclude", word)?;
         if bytes.ends_with(b"/") {
@@ -165,8 +165,8 @@ mod tests {
     #[test]
     fn rules_without_a_slash_hold_at_every_depth() {
         let rule = |word: &str| root().exclude(OsStr::new(word)).unwrap();
-        assert_eq!(rule("*.log"), "*.log");
-        assert_eq!(rule("cache/"), "cache/");
+        assert_eq!(rule("*.log"), "**/*.log");
+        assert_eq!(rule("cache/"), "**/cache/");
         assert_eq!(rule("./x/*.log"), "sub[[]1]/x/*.log");
         assert_eq!(rule("../a/b/"), "a/b/");
     }

@@ -209,7 +209,7 @@ fn failures_are_json_where_that_was_asked_for() {
     let text = refused(&["--json"]);
     assert!(
         text.starts_with("{\"event\":\"error\",\"message\":\"nothing is declared")
-            && text.ends_with("\"exit_code\":2}\n"),
+            && text.ends_with("\"exit_code\":2,\"v\":1}\n"),
         "{text}"
     );
 }

@@ -1,6 +1,15 @@
 //! The command line as a user meets it: the built binary, in an environment of its own.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests open the files that they hand to the binary"
+)]
+
 mod arguments;
+mod exec;
+mod hash;
+mod settings;
+mod stored;
 
 use ibid_testkit::TestEnv;
 

@@ -43,8 +43,6 @@ pub(super) fn parse(text: &str) -> Result<Value, DocumentError> {
 struct Seed<'p> {
     problem: &'p RefCell<Option<Problem>>,
     depth: usize,
-    /// Whether this is the value of [`NUMBER_KEY`], where an owned string is a number.
-    of_number_key: bool,
 }
 
 impl<'p> Seed<'p> {
@@ -52,7 +50,6 @@ impl<'p> Seed<'p> {
         Self {
             problem,
             depth: MAX_DEPTH,
-            of_number_key: false,
         }
     }
 
@@ -64,11 +61,7 @@ impl<'p> Seed<'p> {
 
     fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
         match self.depth.checked_sub(1) {
-            Some(depth) => Ok(Self {
-                depth,
-                of_number_key: false,
-                ..self
-            }),
+            Some(depth) => Ok(Self { depth, ..self }),
             None => self.fail(Problem::TooDeep),
         }
     }
@@ -91,17 +84,14 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
     }
 }
 
-/// Reads the value of [`NUMBER_KEY`].
+/// Reads the value of [`NUMBER_KEY`], the one place where a number's text may stand.
 struct NumberSeed<'p>(Seed<'p>);
 
 impl<'de> DeserializeSeed<'de> for NumberSeed<'_> {
     type Value = Read;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Read, D::Error> {
-        deserializer.deserialize_any(Seed {
-            of_number_key: true,
-            ..self.0
-        })
+        deserializer.deserialize_any(self.0)
     }
 }
 
@@ -135,11 +125,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
 
     /// A string that the parser made itself: the text of a number.
     fn visit_string<E>(self, text: String) -> Result<Read, E> {
-        Ok(if self.of_number_key {
-            Read::Number(text)
-        } else {
-            Read::Value(Value::Text(text))
-        })
+        Ok(Read::Number(text))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Read, A::Error> {

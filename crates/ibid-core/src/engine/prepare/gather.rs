@@ -8,9 +8,9 @@ use crate::digest::Digest;
 use crate::engine::context::Context;
 use crate::engine::error::Error;
 use crate::engine::event::Note;
-use crate::fs::Meter;
+use crate::fs::{FileKind, Meter};
 use crate::output::Role;
-use crate::scan::{Filter, Scanned, Scanner, Seen};
+use crate::scan::{Filter, Pattern, Scanned, Scanner, Seen};
 use crate::tree::{Content, Escaped, Place, Tree};
 
 /// Folders that are alike on every machine of a platform: their absolute names do no harm.
@@ -32,21 +32,11 @@ pub(super) struct Gather<'a> {
 
 impl<'a> Gather<'a> {
     pub(super) fn new(step: &'a Step, cx: &Context<'a>, meter: &'a Meter) -> Result<Self, Error> {
-        // A command finds its outputs removed, so what it could read there cannot count: without
-        // this, a declared folder that holds an output would change with every run.
-        let own = step.outputs.iter().filter_map(|output| match &output.kind {
-            OutputKind::Path(place) | OutputKind::Dir(place) => {
-                let path = std::str::from_utf8(place.inside()?.as_bytes()).ok()?;
-                Some(globset::escape(path))
-            }
-            OutputKind::Glob(pattern) => Some(pattern.clone()),
-        });
-        let excludes: Vec<_> = step.excludes.iter().cloned().chain(own).collect();
         Ok(Self {
             step,
             root: cx.root,
             scanner: Scanner::new(cx.root, cx.stats, meter),
-            filter: Filter::inputs(&excludes)?,
+            filter: filter(step)?,
             seen: Vec::new(),
             listings: Vec::new(),
             reads: Vec::new(),
@@ -89,17 +79,10 @@ impl<'a> Gather<'a> {
                 place.is_within(output) || output.is_within(place)
             }
             OutputKind::Glob(pattern) => place.inside().is_some_and(|path| {
-                let path = path.as_bytes();
-                pattern
-                    .as_bytes()
-                    .strip_prefix(path)
-                    .is_some_and(|rest| rest.starts_with(b"/"))
-                    || crate::scan::Pattern::new(pattern).is_ok_and(|pattern| {
-                        pattern.matches(
-                            place.inside().expect("just looked at"),
-                            crate::fs::FileKind::File,
-                        )
-                    })
+                Pattern::new(pattern).is_ok_and(|pattern| {
+                    pattern.prefix().strip_prefix(path).is_some()
+                        || pattern.matches(path, FileKind::File)
+                })
             }),
         })
     }
@@ -132,6 +115,28 @@ impl<'a> Gather<'a> {
             .map(|path| Note::AbsolutePath(Escaped(path).to_string()));
         self.notes.extend(notes);
     }
+}
+
+/// What declared directories and patterns leave out: what the user excludes, and the step's own
+/// outputs. A command finds those removed, so what stands there cannot count; a folder that holds
+/// one would change with every run.
+fn filter(step: &Step) -> Result<Filter, Error> {
+    let mut excludes = step.excludes.clone();
+    let mut outputs = Vec::new();
+    for output in &step.outputs {
+        match &output.kind {
+            OutputKind::Path(place) | OutputKind::Dir(place) => {
+                let Some(path) = place.inside() else { continue };
+                excludes.extend(std::str::from_utf8(path.as_bytes()).map(globset::escape));
+                outputs.push(path.clone());
+            }
+            OutputKind::Glob(pattern) => {
+                excludes.push(pattern.clone());
+                outputs.push(Pattern::new(pattern)?.prefix().clone());
+            }
+        }
+    }
+    Ok(Filter::inputs(&excludes)?.beside_outputs(outputs))
 }
 
 /// Returns the absolute path that a word is, or that follows its `=`.

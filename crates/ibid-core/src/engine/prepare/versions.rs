@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 
 use super::Start;
-use crate::action::Step;
+use crate::action::{Step, command_text};
 use crate::engine::context::Context;
 use crate::engine::error::Error;
 use crate::exec::{Launch, Status, Stdin, run};
 use crate::scan::programs::resolve_program;
-use crate::tree::Escaped;
 
 /// More than this is no version.
 const LIMIT: usize = 1 << 20;
@@ -23,8 +22,7 @@ pub(super) fn resolve(
 ) -> Result<BTreeMap<String, Vec<u8>>, Error> {
     let mut outputs = BTreeMap::new();
     for argv in &step.versions_from {
-        let words: Vec<_> = argv.iter().map(|word| Escaped(word).to_string()).collect();
-        let command = words.join(" ");
+        let command = command_text(argv);
         let output = ask(argv, &command, cx, start)?;
         outputs.insert(command, output);
     }
@@ -48,17 +46,19 @@ fn ask(argv: &[Vec<u8>], command: &str, cx: &Context<'_>, start: &Start) -> Resu
         )
     };
     let mut output = Vec::new();
-    let ended = run(
-        launch,
-        &mut |_, bytes: &[u8]| output.extend_from_slice(&bytes[..bytes.len().min(LIMIT)]),
-        cx.interrupt,
-    )?;
-    output.truncate(LIMIT);
-    match ended.status {
-        Status::Exited(0) => Ok(output),
-        status => Err(Error::VersionsFrom {
-            command: command.to_owned(),
-            status: status.to_string(),
-        }),
-    }
+    let mut take = |_, bytes: &[u8]| {
+        // One byte beyond the limit is enough to tell.
+        let room = (LIMIT + 1).saturating_sub(output.len());
+        output.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    };
+    let ended = run(launch, &mut take, cx.interrupt)?;
+    let problem = match ended.status {
+        Status::Exited(0) if output.len() <= LIMIT => return Ok(output),
+        Status::Exited(0) => format!("printed more than {LIMIT} bytes"),
+        status => format!("ended with {status}"),
+    };
+    Err(Error::VersionsFrom {
+        command: command.to_owned(),
+        problem,
+    })
 }

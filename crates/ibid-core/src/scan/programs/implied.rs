@@ -99,3 +99,66 @@ fn is_url(text: &[u8]) -> bool {
                 .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use ibid_testkit::TempDir;
+
+    use super::*;
+    use crate::scan::programs::test_files::{link, write};
+
+    #[test]
+    fn words_and_values_are_tried_once_each() {
+        let line = "tool a.csv --mask=m.nii if=d - --  https://x/y a.csv -Iinc --url=s3://b/k";
+        let argv: Vec<Vec<u8>> = line
+            .split(' ')
+            .map(|word| word.as_bytes().to_vec())
+            .collect();
+        let words = implied_words(&argv, &BTreeSet::from([0]));
+        let words: Vec<_> = words
+            .into_iter()
+            .map(|word| str::from_utf8(word).unwrap())
+            .collect();
+        let expected = "a.csv --mask=m.nii m.nii if=d d -Iinc --url=s3://b/k";
+        assert_eq!(words.join(" "), expected);
+    }
+
+    #[test]
+    fn what_lies_below_the_root_is_found_under_one_name() {
+        let dir = TempDir::new();
+        let root = dir.join("root");
+        write(&root.join("sub/a.csv"), "");
+        write(&dir.join("outside.csv"), "");
+        link(Path::new("absent"), &root.join("sub/link"));
+        let absolute = root.join("sub/a.csv");
+        let absolute = absolute.as_os_str().as_encoded_bytes();
+        let mut texts: Vec<&[u8]> = vec![b"a.csv", b"./a.csv", absolute, b"..", b"../sub", b"link"];
+        let long = [b'x'; 300];
+        texts.extend([
+            b"../../outside.csv".as_slice(),
+            b"a.csv/x",
+            b"absent",
+            &long,
+        ]);
+        let found = existing(&texts, &RelPath::new("sub").unwrap(), &root).unwrap();
+        let named: Vec<_> = found
+            .existing
+            .iter()
+            .map(|one| (one.place.to_string(), one.kind, one.word.as_slice()))
+            .collect();
+        let expected = [
+            ("sub".to_owned(), FileKind::Dir, b"../sub".as_slice()),
+            ("sub/a.csv".to_owned(), FileKind::File, b"a.csv"),
+            ("sub/link".to_owned(), FileKind::Link, b"link"),
+        ];
+        assert_eq!(named, expected);
+    }
+
+    #[test]
+    fn words_beyond_the_limit_are_counted() {
+        let dir = TempDir::new();
+        let texts = vec![b"absent".as_slice(); MAX_WORDS + 3];
+        let found = existing(&texts, &RelPath::new("").unwrap(), dir.path()).unwrap();
+        assert_eq!(found.left_out, 3);
+    }
+}

@@ -13,6 +13,9 @@ mod python_env;
 mod python_packages;
 mod shell_lexer;
 mod shell_words;
+mod shim;
+#[cfg(test)]
+mod test_files;
 
 pub use implied::{Existing, Implied, MAX_WORDS, existing, implied_words};
 pub use operand::{base_name, inline_script, script_operand, tool_words};
@@ -20,3 +23,4 @@ pub use program::{Interpreter, Program, ProgramError, near_program, resolve_prog
 pub use python_env::{PythonScope, Surroundings, is_python};
 pub use python_packages::python_packages;
 pub use shell_words::{ShellWords, shell_words};
+pub use shim::behind_shim;

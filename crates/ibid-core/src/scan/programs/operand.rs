@@ -365,3 +365,115 @@ fn file_option_syntax(name: &[u8]) -> Option<Syntax> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn argv(line: &str) -> Vec<Vec<u8>> {
+        line.split(' ')
+            .map(|word| word.as_bytes().to_vec())
+            .collect()
+    }
+
+    #[test]
+    fn scripts_of_known_interpreters_are_found() {
+        for (line, script) in [
+            ("python3 fit.py --x 1", "fit.py"),
+            (
+                "/opt/venv/bin/python3.12 -u -W error -Xdev fit.py",
+                "fit.py",
+            ),
+            ("python -BsX importtime fit.py", "fit.py"),
+            ("python3.13t -- -odd.py", "-odd.py"),
+            ("pypy3 --check-hash-based-pycs never a.py", "a.py"),
+            ("Rscript --vanilla fit.R x", "fit.R"),
+            ("R --no-save -f fit.R", "fit.R"),
+            ("perl -w -I lib -Mstrict a.pl", "a.pl"),
+            ("ruby -r json -Ilib a.rb", "a.rb"),
+            ("node --require ./x.js --inspect a.js", "a.js"),
+            ("bash -euo pipefail a.sh", "a.sh"),
+            ("sh +e -x a.sh", "a.sh"),
+            ("bash --rcfile rc a.sh", "a.sh"),
+            ("julia +release --project=. -t 4 fit.jl", "fit.jl"),
+            ("lua5.4 -e x=1 a.lua", "a.lua"),
+            ("octave --path p a.m", "a.m"),
+            ("php -d a=b a.php", "a.php"),
+            ("php -f a.php", "a.php"),
+            ("awk -F , -f a.awk data", "a.awk"),
+            ("sed -n -f a.sed data", "a.sed"),
+            ("env A=1 python3 a.py", "a.py"),
+            (
+                "env -i -u B A=1 nice -n 5 timeout -k 1 5 python3 a.py",
+                "a.py",
+            ),
+            ("nice -10 time -p stdbuf -oL python3 a.py", "a.py"),
+            (
+                "taskset -c 0-3 ionice -c2 -n0 setsid -w nohup python3 a.py",
+                "a.py",
+            ),
+        ] {
+            let argv = argv(line);
+            let found = script_operand(&argv).map(|index| str::from_utf8(&argv[index]).unwrap());
+            assert_eq!(found, Some(script), "{line}");
+        }
+    }
+
+    #[test]
+    fn code_modules_and_standard_input_are_no_script() {
+        for line in [
+            "python3 -c print(1) a.py",
+            "python3 -Bc print(1) a.py",
+            "python3 -m pytest a.py",
+            "python3 -",
+            "python3",
+            "perl -ne print a.txt",
+            "ruby -e 1 a.rb",
+            "node --eval 1 a.js",
+            "Rscript -e 1 a.R",
+            "julia -e 1 a.jl",
+            "bash -c true a.sh",
+            "bash -s a.sh",
+            "awk {print} data",
+            "sed -e s/a/b/ data",
+            "pythonic a.py",
+            "gcc a.c",
+            "timeout 5",
+            "ionice -p 1 python3 a.py",
+        ] {
+            assert_eq!(script_operand(&argv(line)), None, "{line}");
+        }
+        assert_eq!(script_operand(&[]), None);
+    }
+
+    #[test]
+    fn the_text_of_a_shell_is_found() {
+        for (line, text) in [
+            ("sh -c TEXT name", Some(2)),
+            ("bash -euo pipefail -c TEXT", Some(4)),
+            ("bash -lc -x -- TEXT", Some(4)),
+            ("env A=1 /bin/sh -ec TEXT", Some(4)),
+            ("sh -c", None),
+            ("sh a.sh -c x", None),
+            ("python3 -c x", None),
+        ] {
+            assert_eq!(inline_script(&argv(line)), text, "{line}");
+        }
+    }
+
+    #[test]
+    fn programs_behind_programs_are_tools() {
+        for (line, tools) in [
+            ("python3 a.py", vec![0]),
+            ("env A=1 timeout 5 tool x", vec![0, 2, 4]),
+            ("xargs -n 1 -P4 tool x", vec![0, 4]),
+            ("find . -name x -exec grep y {} ;", vec![0, 5]),
+            ("command -v tool", vec![0]),
+            ("env", vec![0]),
+            ("timeout 5", vec![0]),
+        ] {
+            assert_eq!(tool_words(&argv(line)), tools, "{line}");
+        }
+        assert!(tool_words(&[]).is_empty());
+    }
+}

@@ -44,11 +44,12 @@ pub struct Interpreter {
 }
 
 impl Program {
-    /// Returns the path of the Python interpreter that this is or that runs it, if any.
+    /// Returns the path of the Python interpreter that this is or that runs it, if any. A script
+    /// is none, whatever its name: it may be a shim (see [`super::behind_shim`]).
     pub fn python(&self) -> Option<&Path> {
-        std::iter::once(self.path.as_path())
-            .chain(self.interpreters.iter().map(|found| found.path.as_path()))
-            .find(|path| super::python_env::is_python(path))
+        let last = self.interpreters.last();
+        let path = last.map_or(self.path.as_path(), |found| found.path.as_path());
+        super::python_env::is_python(path).then_some(path)
     }
 }
 
@@ -275,5 +276,165 @@ fn is_near(a: &[u8], b: &[u8]) -> bool {
             first == other_second && second == other_first
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use ibid_testkit::TempDir;
+
+    use super::*;
+    use crate::scan::programs::test_files::{link, program, write};
+
+    /// `bin1` and `bin2` on the PATH, with an `env` and a `python3`.
+    fn path_of(dir: &TempDir) -> OsString {
+        program(&dir.join("bin1/env"), "\x7fELF");
+        program(&dir.join("bin2/python3"), "\x7fELF");
+        std::env::join_paths([dir.join("bin1"), dir.join("bin2")]).unwrap()
+    }
+
+    #[test]
+    fn the_first_on_the_path_is_found_unresolved() {
+        let dir = TempDir::new();
+        let path = path_of(&dir);
+        program(&dir.join("bin2/tool"), "");
+        let found = resolve_program(b"tool", &path, dir.path()).unwrap();
+        assert_eq!(found.path, dir.join("bin2/tool"));
+        assert_eq!(found.interpreters, []);
+        link(&dir.join("bin2/tool"), &dir.join("bin1/tool"));
+        let found = resolve_program(b"tool", &path, dir.path()).unwrap();
+        assert_eq!(found.path, dir.join("bin1/tool"));
+    }
+
+    #[test]
+    fn directories_and_files_without_permission_are_passed_over() {
+        let dir = TempDir::new();
+        let path = path_of(&dir);
+        write(&dir.join("bin1/tool"), "");
+        let error = resolve_program(b"tool", &path, dir.path()).unwrap_err();
+        let denied = dir.join("bin1/tool");
+        assert!(matches!(&error, ProgramError::NotExecutable { path, .. } if *path == denied));
+        program(&dir.join("bin2/tool"), "");
+        let found = resolve_program(b"tool", &path, dir.path()).unwrap();
+        assert_eq!(found.path, dir.join("bin2/tool"));
+        write(&dir.join("bin1/folder/x"), "");
+        let error = resolve_program(b"folder", &path, dir.path()).unwrap_err();
+        assert!(matches!(error, ProgramError::NotFound { .. }), "{error}");
+        let error = resolve_program(b"./bin1/folder", &path, dir.path()).unwrap_err();
+        assert!(matches!(
+            error,
+            ProgramError::NotExecutable {
+                kind: FileKind::Dir,
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn a_word_with_a_slash_and_an_empty_element_mean_the_working_folder() {
+        let dir = TempDir::new();
+        let work = dir.join("work");
+        program(&work.join("sub/tool"), "");
+        program(&work.join("here"), "");
+        let found = resolve_program(b"sub/tool", OsStr::new(""), &work).unwrap();
+        assert_eq!(found.path, work.join("sub/tool"));
+        let found = resolve_program(b"here", OsStr::new("/absent:"), &work).unwrap();
+        assert_eq!(found.path, work.join("here"));
+        for word in [b"".as_slice(), b"he\0re", b"absent"] {
+            let error = resolve_program(word, OsStr::new("/absent:"), &work).unwrap_err();
+            assert!(matches!(error, ProgramError::NotFound { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn interpreters_of_scripts_are_found_through_env() {
+        let dir = TempDir::new();
+        let path = path_of(&dir);
+        let env = dir.join("bin1/env").display().to_string();
+        let python = dir.join("bin2/python3").display().to_string();
+        for (text, expected) in [
+            (format!("#!{env} python3\n"), vec!["env", "python3"]),
+            (format!("#! {env}\tpython3 \nx"), vec!["env", "python3"]),
+            (format!("#!{env} -S python3 -u\n"), vec!["env", "python3"]),
+            (
+                format!("#!{env} -S -i A=1 python3 x\n"),
+                vec!["env", "python3"],
+            ),
+            (format!("#!{env} -i\n"), vec!["env"]),
+            (format!("#!{python} -u"), vec!["python3"]),
+            (format!("#!\n{python}"), vec![]),
+            ("text without a line".to_owned(), vec![]),
+        ] {
+            program(&dir.join("bin1/script"), &text);
+            let found = resolve_program(b"script", &path, dir.path()).unwrap();
+            let names: Vec<_> = found
+                .interpreters
+                .iter()
+                .map(|one| String::from_utf8_lossy(base_name(&one.word)).into_owned())
+                .collect();
+            assert_eq!(names, expected, "{text}");
+            assert_eq!(
+                found.python().is_some(),
+                expected.contains(&"python3"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_path_too_long_for_the_line_is_found_behind_the_shell() {
+        let dir = TempDir::new();
+        let path = path_of(&dir);
+        program(&dir.join("bin1/sh"), "\x7fELF");
+        let shell = dir.join("bin1/sh").display().to_string();
+        let python = dir.join("bin2/python3");
+        let text = format!(
+            "#!{shell}\n'''exec' \"{}\" \"$0\" \"$@\"\n' '''\n",
+            python.display()
+        );
+        program(&dir.join("bin1/script"), &text);
+        let found = resolve_program(b"script", &path, dir.path()).unwrap();
+        assert_eq!(found.python(), Some(python.as_path()));
+    }
+
+    #[test]
+    fn scripts_run_by_scripts_are_followed_but_not_in_a_ring() {
+        let dir = TempDir::new();
+        let path = path_of(&dir);
+        let inner = dir.join("bin1/inner");
+        program(
+            &inner,
+            &format!("#!{}\n", dir.join("bin2/python3").display()),
+        );
+        program(&dir.join("bin1/outer"), &format!("#!{}\n", inner.display()));
+        let found = resolve_program(b"outer", &path, dir.path()).unwrap();
+        assert_eq!(found.interpreters.len(), 2);
+        program(&inner, &format!("#!{}\n", inner.display()));
+        let error = resolve_program(b"outer", &path, dir.path()).unwrap_err();
+        assert!(matches!(error, ProgramError::TooDeep(_)), "{error}");
+    }
+
+    #[test]
+    fn a_missing_interpreter_names_script_and_word() {
+        let dir = TempDir::new();
+        let path = path_of(&dir);
+        program(&dir.join("bin1/script"), "#!/absent/perl\r\n");
+        let error = resolve_program(b"script", &path, dir.path()).unwrap_err();
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(error.to_string().contains("bin1/script"), "{error}");
+        assert!(source.contains("/absent/perl\\r"), "{source}");
+    }
+
+    #[test]
+    fn a_near_name_is_hinted_at() {
+        let dir = TempDir::new();
+        let path = path_of(&dir);
+        for near in ["pyhton3", "python", "python33", "pythan3"] {
+            let hint = near_program(near.as_bytes(), &path, dir.path());
+            assert_eq!(hint.as_deref(), Some(b"python3".as_slice()), "{near}");
+        }
+        assert_eq!(near_program(b"perl", &path, dir.path()), None);
     }
 }

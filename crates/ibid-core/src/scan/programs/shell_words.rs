@@ -181,3 +181,190 @@ fn add(list: &mut Vec<Vec<u8>>, seen: &mut BTreeSet<Vec<u8>>, word: &[u8]) {
         list.push(word.to_owned());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn join(words: &[Vec<u8>]) -> String {
+        let words: Vec<_> = words
+            .iter()
+            .map(|word| String::from_utf8_lossy(word))
+            .collect();
+        words.join(" ")
+    }
+
+    #[test]
+    fn commands_are_the_words_in_command_position() {
+        for (text, commands) in [
+            ("a x; b y && c | d || e & f\ng", "a b c d e f g"),
+            ("(a x) ; { b; }", "a b"),
+            ("if a; then b; elif c; then d; else e; fi", "a b c d e"),
+            ("while a; do b; done < in; until c; do d; done", "a b c d"),
+            ("for x in p q; do a $x; done", "a"),
+            ("for ((i=0; i<3; i++)); do a; done", "a"),
+            ("case $x in p|q) a;; (r) b ;; *) c\nesac; d", "a b c d"),
+            ("! a; time -p b; A=1 B=2 c; exec d; command e", "a b c d e"),
+            ("env X=1 nice -n 3 a x; xargs -n1 b", "a b env nice xargs"),
+            (
+                "a $(b x | c) `d \\`e\\``; \"$(f \"$(g)\")\"",
+                "a b c d e f g",
+            ),
+            ("X=$(a) b", "a b"),
+            ("a <<EOF\nno $(b) `c`\nEOF\nd", "a b c d"),
+            ("a <<'EOF' && b\n$(no)\nEOF\nc", "a b c"),
+            ("a <<-EOF\n\tno\n\tEOF\nb", "a b"),
+            ("a <<< no; b", "a b"),
+            ("# no; no\na # no\nb#c", "a b#c"),
+            ("a 2>&1 >out <in b; >x c", "a c"),
+            ("diff <(a x) <(b y)", "a b diff"),
+            ("f() { a; }; function g { b; }; f", "a b f"),
+            ("$TOOL x; ${X:-$(a)} y; 'my tool' z", "a my tool"),
+            ("[ -f x ] && [[ $a < b && c ]] && a", "a"),
+            ("X=(p q $(a)); b", "a b"),
+            ("echo $((1 + 2)); ((x = 1)); a; echo $((b) | c)", "a b c"),
+            (
+                "bash -c 'a; b | c'; eval \"d x\"; trap 'e' EXIT",
+                "a b bash c d e",
+            ),
+            ("echo; cd x; test y; printf z; xargs echo", "echo xargs"),
+            ("a \\\n b\\\nc; \"a\\\nd\"", "a ad"),
+            ("echo \"${x:-can't}\"; a", "a"),
+        ] {
+            let mut found = shell_words(text.as_bytes()).commands;
+            found.retain(|word| word != b"time");
+            found.sort();
+            assert_eq!(join(&found), commands, "{text}");
+        }
+    }
+
+    #[test]
+    fn literal_words_are_all_told_apart() {
+        let text =
+            "IN='a b.csv' tool \"$X/y\" --mask=m.nii \"q\"'r's data/*.csv '*' <in >out 2>>log p
+            for f in l1 l2; do :; done; [[ -f t ]]; cat <&3 >&2";
+        let found = shell_words(text.as_bytes());
+        let words = "IN=a b.csv tool --mask=m.nii qrs * p l1 l2 : -f t cat in";
+        assert_eq!(join(&found.words), words);
+        assert_eq!(join(&found.patterns), "data/*.csv");
+        assert_eq!(join(&found.written), "out log");
+    }
+
+    #[test]
+    fn a_pipe_is_noticed() {
+        for (text, has_pipe) in [
+            ("a | b", true),
+            ("a |& b", true),
+            ("x=$(a | b)", true),
+            ("sh -c 'a | b'", true),
+            (
+                "a || b; echo 'x | y' \"|\"; case x in a|b) c;; esac # |",
+                false,
+            ),
+            ("a >| out", false),
+            ("a <<E\n|\nE", false),
+        ] {
+            assert_eq!(shell_words(text.as_bytes()).has_pipe, has_pipe, "{text}");
+        }
+    }
+
+    #[test]
+    fn deep_nesting_ends() {
+        let openings = [
+            "$(",
+            "`",
+            "(",
+            "((",
+            "${a",
+            "\"$(",
+            "<(",
+            "$((x) ",
+            "case x in ",
+            "[[ ",
+            "a <<E\n",
+            "eval ",
+            "env ",
+            "\"${",
+            "sh -c '",
+            "x=(",
+        ];
+        for opening in openings {
+            shell_words(opening.repeat(5_000).as_bytes());
+        }
+    }
+
+    const PIECES: [&str; 46] = [
+        "$(",
+        "`",
+        "(",
+        ")",
+        "((",
+        "))",
+        "${",
+        "}",
+        "\"",
+        "'",
+        "$'",
+        "\\",
+        "\n",
+        "<<E",
+        "E\n",
+        "<<-",
+        "<",
+        ">",
+        ">&",
+        "&>",
+        "<>",
+        "|",
+        "||",
+        ";;",
+        ";",
+        "case x in",
+        "esac",
+        "[[",
+        "]]",
+        "for",
+        "in",
+        "function",
+        "x=",
+        "=(",
+        " ",
+        "#",
+        "$",
+        "*",
+        "[",
+        "sh -c '",
+        "eval ",
+        "time -p",
+        "env -S",
+        "find -exec",
+        "2",
+        "\0",
+    ];
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(
+            pieces in prop::collection::vec(
+                prop_oneof![
+                    prop::sample::select(&PIECES[..]).prop_map(|text| text.as_bytes().to_vec()),
+                    prop::collection::vec(any::<u8>(), 0..4),
+                ],
+                0..40,
+            ),
+        ) {
+            shell_words(&pieces.concat());
+            split_plain(&pieces.concat());
+        }
+
+        #[test]
+        fn quoted_words_come_back(words in prop::collection::vec("[^'\0]{1,8}", 1..6)) {
+            let text: Vec<_> = words.iter().map(|word| format!("'{word}'")).collect();
+            let found = split_plain(text.join(" ").as_bytes());
+            let wanted: Vec<_> = words.iter().map(|word| word.as_bytes().to_vec()).collect();
+            prop_assert_eq!(found, wanted);
+        }
+    }
+}

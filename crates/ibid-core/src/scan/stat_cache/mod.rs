@@ -190,17 +190,20 @@ impl StatCache {
         trusted.then_some(record)
     }
 
-    /// Returns the time on `fs`, for a hashing that begins afterwards. A file is touched there
-    /// at the first call of the process only: an earlier start is always on the safe side.
-    pub fn started(&self, fs: &FileSystem) -> Started {
-        if let Some(started) = lock(&self.probes).get(&fs.device) {
-            return *started;
+    /// Returns the time on `fs`, for a hashing of the file with this signature that begins
+    /// afterwards. A file is touched there at the first call of the process, and when the one at
+    /// hand was changed since: an earlier start is always on the safe side.
+    pub fn started(&self, signature: &Signature, fs: &FileSystem) -> Started {
+        let last = lock(&self.probes).get(&fs.device).copied();
+        let changed = signature.last_change().as_nanos() + i128::from(fs.granularity);
+        match last {
+            Some(started) if changed < started.at.as_nanos() => started,
+            _ => self.started_anew(fs),
         }
-        self.started_anew(fs)
     }
 
-    /// Returns the time on `fs` as it is at this call: for files that were made in this process's
-    /// lifetime, which look too young from its start.
+    /// Returns the time on `fs` as it is at this call: for outputs of a process that has just
+    /// ended.
     pub fn started_anew(&self, fs: &FileSystem) -> Started {
         let probe = self.probe_dirs.iter().find_map(|dir| touch_on(dir, fs));
         let started = match probe {
@@ -213,7 +216,7 @@ impl StatCache {
                 by_wall_clock: true,
             },
         };
-        lock(&self.probes).entry(fs.device).or_insert(started);
+        lock(&self.probes).insert(fs.device, started);
         started
     }
 

@@ -1,0 +1,366 @@
+//! The life of a step against a real store and real processes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use ibid_core::action::{
+    CommandLine, EnvMode, InputRequest, OutputKind, OutputSpec, Packages, Policy, StdinRequest,
+    Step, Trigger,
+};
+use ibid_core::engine::{
+    Access, Clock, Context, Decision, Error, Event, NotStored, Provenance, Rerun, Sink,
+    StepOutcome, step,
+};
+use ibid_core::environ::EnvSnapshot;
+use ibid_core::exec::{Interrupt, Status, Stream};
+use ibid_core::scan::StatCache;
+use ibid_core::store::{LocalStore, StoreOptions};
+use ibid_core::tree::{Place, RelPath};
+use ibid_testkit::TempDir;
+
+/// Collects what is told.
+#[derive(Default)]
+struct Heard {
+    stdout: Mutex<Vec<u8>>,
+    told: Mutex<Vec<String>>,
+}
+
+impl Sink for Heard {
+    fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::Output {
+                stream: Stream::Stdout,
+                bytes,
+            } => {
+                self.stdout.lock().unwrap().extend_from_slice(bytes);
+            }
+            Event::Note(note) => self.told.lock().unwrap().push(note.to_string()),
+            Event::Warning(warning) => self.told.lock().unwrap().push(warning.to_string()),
+            _ => {}
+        }
+    }
+}
+
+/// A workspace with its own store.
+struct Bench {
+    dir: TempDir,
+    root: PathBuf,
+    env: EnvSnapshot,
+    access: Access,
+    age: Duration,
+}
+
+struct Went {
+    outcome: StepOutcome,
+    stdout: Vec<u8>,
+    told: Vec<String>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let dir = TempDir::new();
+        let root = dir.join("work");
+        std::fs::create_dir(&root).unwrap();
+        std::fs::create_dir(dir.join("tmp")).unwrap();
+        let env = [("PATH", "/usr/bin:/bin"), ("HOME", "/nonexistent")]
+            .into_iter()
+            .collect();
+        Self {
+            dir,
+            root,
+            env,
+            access: Access::default(),
+            age: Duration::ZERO,
+        }
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.root.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn read(&self, path: &str) -> String {
+        std::fs::read_to_string(self.root.join(path)).unwrap()
+    }
+
+    fn try_step(&self, asked: &Step) -> Result<Went, Error> {
+        let heard = Heard::default();
+        let store = LocalStore::open(&self.dir.join("store"), StoreOptions::default()).unwrap();
+        let stats = StatCache::off();
+        let provenance = Provenance::default();
+        let interrupt = Interrupt::new().unwrap();
+        let cx = Context {
+            root: &self.root,
+            env: &self.env,
+            store: Some(&store),
+            stats: &stats,
+            spool_dir: &self.dir.join("tmp"),
+            provenance: &provenance,
+            clock: Clock::starting(SystemTime::now() + self.age),
+            interrupt: &interrupt,
+            sink: &heard,
+            access: self.access,
+        };
+        let outcome = step(asked, &cx)?;
+        Ok(Went {
+            outcome,
+            stdout: heard.stdout.into_inner().unwrap(),
+            told: heard.told.into_inner().unwrap(),
+        })
+    }
+
+    fn step(&self, asked: &Step) -> Went {
+        self.try_step(asked).unwrap()
+    }
+}
+
+fn inside(path: &str) -> Place {
+    Place::Inside(RelPath::new(path).unwrap())
+}
+
+/// `sh -c script` with inputs and outputs.
+fn shell(script: &str, inputs: &[&str], outputs: &[&str]) -> Step {
+    let words = ["sh", "-c", script].map(|word| word.as_bytes().to_vec());
+    Step {
+        command: CommandLine::Argv(words.to_vec()),
+        dir: RelPath::ROOT,
+        inputs: inputs
+            .iter()
+            .map(|path| InputRequest::Path {
+                place: inside(path),
+                dir_only: false,
+            })
+            .collect(),
+        excludes: Vec::new(),
+        code: Vec::new(),
+        outputs: outputs
+            .iter()
+            .map(|path| OutputSpec {
+                kind: OutputKind::Path(inside(path)),
+                optional: false,
+            })
+            .collect(),
+        ignore_args: BTreeSet::new(),
+        params: BTreeMap::new(),
+        specs: Vec::new(),
+        env: Vec::new(),
+        env_mode: EnvMode::Strict,
+        tools: Vec::new(),
+        packages: Packages::Auto,
+        versions: BTreeMap::new(),
+        versions_from: Vec::new(),
+        salts: BTreeMap::new(),
+        stdin: StdinRequest::Empty,
+        policy: Policy {
+            label: "work/step".to_owned(),
+            ..Policy::default()
+        },
+    }
+}
+
+fn rerun(went: &Went) -> (&Rerun, Option<&NotStored>) {
+    match &went.outcome.decision {
+        Decision::Ran {
+            rerun, not_stored, ..
+        } => (rerun, not_stored.as_ref()),
+        other => panic!("the command did not run: {other:?}"),
+    }
+}
+
+fn is_up_to_date(went: &Went) -> bool {
+    matches!(went.outcome.decision, Decision::UpToDate { .. })
+}
+
+fn is_restored(went: &Went) -> bool {
+    matches!(went.outcome.decision, Decision::Restored { .. })
+}
+
+#[test]
+fn a_step_runs_once_then_is_up_to_date_and_comes_back_when_removed() {
+    let bench = Bench::new();
+    bench.write("in", "a");
+    let copy = shell("cat in > out; echo done", &["in"], &["out"]);
+    let first = bench.step(&copy);
+    let (why, not_stored) = rerun(&first);
+    assert_eq!(
+        (why.triggers.first(), not_stored),
+        (Some(&Trigger::New), None)
+    );
+    let second = bench.step(&copy);
+    assert!(is_up_to_date(&second), "{:?}", second.outcome);
+    assert_eq!(
+        (first.stdout, second.stdout),
+        (b"done\n".to_vec(), b"done\n".to_vec())
+    );
+    std::fs::remove_file(bench.root.join("out")).unwrap();
+    assert!(is_restored(&bench.step(&copy)));
+    assert_eq!(bench.read("out"), "a");
+}
+
+#[test]
+fn an_edited_output_is_put_right_and_the_edit_is_kept() {
+    let bench = Bench::new();
+    bench.write("in", "a");
+    let copy = shell("cat in > out", &["in"], &["out"]);
+    bench.step(&copy);
+    bench.write("out", "edited by hand");
+    let again = bench.step(&copy);
+    assert!(is_restored(&again));
+    assert_eq!(bench.read("out"), "a");
+    assert!(
+        again
+            .told
+            .iter()
+            .any(|told| told.starts_with("1 replaced file kept")),
+        "{:?}",
+        again.told
+    );
+}
+
+#[test]
+fn a_changed_input_is_named_against_the_closest_entry_and_its_return_is_a_hit() {
+    let bench = Bench::new();
+    bench.write("in", "a");
+    let copy = shell("cat in > out", &["in"], &["out"]);
+    bench.step(&copy);
+    bench.write("in", "b");
+    let changed = bench.step(&copy);
+    let (why, _) = rerun(&changed);
+    let titles: Vec<_> = why.changes.iter().map(|change| change.title()).collect();
+    assert_eq!(titles, ["input/in"]);
+    assert_eq!(why.triggers, BTreeSet::from([Trigger::Inputs]));
+    bench.write("in", "a");
+    assert!(is_restored(&bench.step(&copy)));
+}
+
+#[test]
+fn a_failing_run_is_not_stored_and_gives_the_last_good_output_back() {
+    let bench = Bench::new();
+    bench.write("in", "good");
+    let step = shell("cat in > out; grep -q good in", &["in"], &["out"]);
+    bench.step(&step);
+    bench.write("in", "bad");
+    for _ in 0..2 {
+        let failed = bench.step(&step);
+        assert_eq!(failed.outcome.status, Status::Exited(1));
+        assert_eq!(rerun(&failed).1, Some(&NotStored::Failed));
+        assert_eq!(bench.read("out"), "good");
+        assert!(
+            failed
+                .told
+                .iter()
+                .any(|told| told.contains("partial outputs")),
+            "{:?}",
+            failed.told
+        );
+    }
+}
+
+#[test]
+fn an_input_that_the_command_edits_is_named_and_the_result_is_not_stored() {
+    let bench = Bench::new();
+    bench.write("in", "a");
+    let step = shell("cat in > out; echo more >> in", &["in"], &["out"]);
+    let went = bench.step(&step);
+    assert_eq!(
+        rerun(&went).1,
+        Some(&NotStored::InputsChanged(vec!["in".into()]))
+    );
+    assert_eq!(bench.read("out"), "a");
+}
+
+#[test]
+fn a_result_beyond_its_ttl_is_stale_although_its_outputs_stand() {
+    let mut bench = Bench::new();
+    let mut step = shell("echo x > out", &[], &["out"]);
+    step.policy.ttl = Some(Duration::from_secs(60));
+    bench.step(&step);
+    assert!(is_up_to_date(&bench.step(&step)));
+    bench.age = Duration::from_secs(61);
+    let stale = bench.step(&step);
+    assert_eq!(rerun(&stale).0.triggers, BTreeSet::from([Trigger::Ttl]));
+    assert!(
+        is_up_to_date(&bench.step(&step)),
+        "the refresh counts from its own completion"
+    );
+}
+
+#[test]
+fn a_folder_that_is_read_and_written_does_not_change_with_the_outputs() {
+    let bench = Bench::new();
+    bench.write("src/a", "a");
+    let step = shell("cat src/a > src/build/out", &["src"], &["src/build/out"]);
+    let first = bench.step(&step);
+    assert_eq!(rerun(&first).1, None);
+    assert!(is_up_to_date(&bench.step(&step)));
+}
+
+#[test]
+fn files_that_words_name_are_keyed_and_folders_are_refused() {
+    let bench = Bench::new();
+    bench.write("conf", "1");
+    bench.write("folder/x", "1");
+    let mut step = shell("", &[], &[]);
+    step.command = CommandLine::Argv([b"cat".to_vec(), b"conf".to_vec()].into());
+    let first = bench.step(&step);
+    assert!(
+        first.told.iter().any(|told| told.contains("`conf`")),
+        "{:?}",
+        first.told
+    );
+    bench.write("conf", "2");
+    let second = bench.step(&step);
+    assert_eq!(second.stdout, b"2");
+    assert_eq!(rerun(&second).0.changes[0].title(), "implied/conf");
+    step.command = CommandLine::Argv([b"ls".to_vec(), b"folder".to_vec()].into());
+    assert!(matches!(
+        bench.try_step(&step),
+        Err(Error::ImpliedFolder(_))
+    ));
+    step.ignore_args.insert(b"folder".to_vec());
+    assert_eq!(bench.step(&step).stdout, b"x\n");
+}
+
+#[test]
+fn a_store_that_cannot_be_written_changes_nothing_for_the_command() {
+    let bench = Bench::new();
+    std::fs::write(bench.dir.join("store"), "a file, not a folder").unwrap();
+    let step = shell("echo x > out; echo hello; exit 3", &[], &["out"]);
+    let went = bench.step(&step);
+    assert_eq!(
+        (went.outcome.status, went.stdout),
+        (Status::Exited(3), b"hello\n".to_vec())
+    );
+}
+
+#[test]
+fn equal_steps_at_once_run_once() {
+    let bench = Arc::new(Bench::new());
+    bench.write("in", "a");
+    let step = Arc::new(shell(
+        "echo ran >> ../count; cat in > out",
+        &["in"],
+        &["out"],
+    ));
+    let threads: Vec<_> = (0..8)
+        .map(|_| {
+            let (bench, step) = (Arc::clone(&bench), Arc::clone(&step));
+            std::thread::spawn(move || bench.step(&step).outcome.status)
+        })
+        .collect();
+    for thread in threads {
+        assert_eq!(thread.join().unwrap(), Status::Exited(0));
+    }
+    assert_eq!(
+        std::fs::read_to_string(bench.dir.join("count")).unwrap(),
+        "ran\n"
+    );
+    assert_eq!(read(&bench.root.join("out")), "a");
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap()
+}

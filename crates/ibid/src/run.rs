@@ -1,0 +1,193 @@
+//! `Run`: everything that the engine needs from this process, gathered for one request.
+
+use std::fs::File;
+use std::os::fd::AsRawFd as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ibid_core::action::{AccessMode, StdinRequest, Step};
+use ibid_core::config::LinkPreference;
+use ibid_core::engine::{self, Clock, Provenance, Sink};
+use ibid_core::exec::{Interrupt, Orphans};
+use ibid_core::fs::{self, FileKind, Signature};
+use ibid_core::scan::StatCache;
+use ibid_core::store::{Access, LinkMode, LocalStore, OpenError};
+
+use crate::context::{Context, Session, store_failure, system_time};
+use crate::error::Failure;
+use crate::exit;
+use crate::report::people;
+use crate::verified::VerifiedByStat;
+
+/// What a request is after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The outcome of a step; with `force` by running it.
+    Execute { force: bool },
+    /// Its key only: the store is not looked at, and nothing is written.
+    MakeKey,
+}
+
+/// Owns what [`engine::Context`] borrows.
+#[derive(Debug)]
+pub(crate) struct Run<'a> {
+    context: &'a Context,
+    root: PathBuf,
+    store: Option<LocalStore>,
+    stats: Arc<StatCache>,
+    spool_dir: PathBuf,
+    provenance: Provenance,
+    clock: Clock,
+    pub(crate) interrupt: Interrupt,
+    access: engine::Access,
+    /// Why the result of a run will not be stored, if that is known before.
+    pub(crate) caveat: Option<String>,
+    /// Keeps spooled standard input until the run is over.
+    stdin: Option<File>,
+}
+
+impl<'a> Run<'a> {
+    /// Opens what the settings name. A store that cannot be opened is a warning, unless the user
+    /// wants a failure; one of a newer format is always refused.
+    pub(crate) fn new(
+        context: &'a Context,
+        session: &Session,
+        root: &Path,
+        purpose: Purpose,
+    ) -> Result<Self, Failure> {
+        let clock = Clock::starting(system_time());
+        let interrupt = Interrupt::new().map_err(|error| Failure::of(exit::IBID_FAILED, &error))?;
+        let stats = Arc::new(session.stat_cache(false));
+        let (mode, force) = match purpose {
+            Purpose::Execute { force } => (session.config.mode.value, force),
+            Purpose::MakeKey => (AccessMode::Off, false),
+        };
+        let (store, caveat) = open_store(session, &stats, mode)?;
+        let spool_dir = spool_dir(context, session, mode);
+        Ok(Self {
+            context,
+            root: root.to_owned(),
+            store,
+            stats,
+            spool_dir,
+            provenance: Provenance {
+                host: session.host.name.clone(),
+                user: user_name(context),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+            },
+            clock,
+            interrupt,
+            access: engine::Access {
+                mode,
+                force,
+                link: match session.config.link.value {
+                    LinkPreference::Auto | LinkPreference::Reflink => LinkMode::Reflink,
+                    LinkPreference::Copy => LinkMode::Copy,
+                    LinkPreference::Hardlink => LinkMode::Hard,
+                },
+                // Every child of this process is started by the library.
+                orphans: Orphans::Adopt,
+            },
+            caveat,
+            stdin: None,
+        })
+    }
+
+    /// Reads standard input to its end into a file without a name, which the step then reads.
+    pub(crate) fn spool_stdin(&mut self, step: &mut Step) -> Result<(), Failure> {
+        let mut file = fs::unnamed_file(&self.spool_dir)
+            .map_err(|error| Failure::of(exit::IBID_FAILED, &error))?;
+        std::io::copy(&mut std::io::stdin().lock(), &mut file).map_err(|error| {
+            Failure::new(exit::IBID_FAILED, "cannot keep standard input")
+                .because_of(Some(&error))
+                .hint("`IBID_TMP_DIR` names a folder for temporary files")
+        })?;
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        step.stdin = StdinRequest::File(path.into());
+        self.stdin = Some(file);
+        Ok(())
+    }
+
+    /// Lends everything to the engine.
+    pub(crate) fn engine<'b>(&'b self, sink: &'b dyn Sink) -> engine::Context<'b> {
+        engine::Context {
+            root: &self.root,
+            env: &self.context.env,
+            store: self.store.as_ref(),
+            stats: &self.stats,
+            spool_dir: &self.spool_dir,
+            provenance: &self.provenance,
+            clock: self.clock,
+            interrupt: &self.interrupt,
+            sink,
+            access: self.access,
+        }
+    }
+}
+
+/// Opens the store, and says why nothing can be stored in it where that is so.
+fn open_store(
+    session: &Session,
+    stats: &Arc<StatCache>,
+    mode: AccessMode,
+) -> Result<(Option<LocalStore>, Option<String>), Failure> {
+    let dir = &session.dirs.cache().path;
+    let writes = matches!(mode, AccessMode::ReadWrite | AccessMode::WriteOnly);
+    let caveat = match mode {
+        AccessMode::Off => return Ok((None, None)),
+        _ if writes => unwritable(dir),
+        _ => None,
+    };
+    if let Some(caveat) = caveat.as_ref().filter(|_| session.config.strict.value) {
+        return Err(Failure::new(exit::IBID_FAILED, caveat).hint(
+            "`--cache-dir DIR` uses another cache; without `--strict` the command runs uncached",
+        ));
+    }
+    let access = match &caveat {
+        None if writes => Access::ReadWrite,
+        _ => Access::ReadOnly,
+    };
+    let verified = VerifiedByStat {
+        stats: Arc::clone(stats),
+        store: dir.clone(),
+    };
+    match session.open_store(access, Arc::new(verified)) {
+        Ok(store) => Ok((Some(store), caveat)),
+        Err(error @ OpenError::Io(_)) if !session.config.strict.value => {
+            Ok((None, caveat.or_else(|| Some(engine::chain(&error)))))
+        }
+        Err(error) => Err(store_failure(&error)),
+    }
+}
+
+/// Says why nothing can be stored in `dir`, which is made if it is missing. Hits come from a store
+/// that cannot be written all the same.
+fn unwritable(dir: &Path) -> Option<String> {
+    if Signature::of(dir).is_err()
+        && let Err(error) = fs::create_dirs(dir, None)
+    {
+        return Some(engine::chain(&error));
+    }
+    let shown = people::path(dir);
+    (!fs::walk::may_write_in(dir)).then(|| format!("the cache `{shown}` cannot be written"))
+}
+
+/// Returns a folder that exists: the one of the settings, made where the store may be written,
+/// else the system's own.
+fn spool_dir(context: &Context, session: &Session, mode: AccessMode) -> PathBuf {
+    let is_dir = |path: &Path| Signature::of(path).is_ok_and(|it| it.kind() == FileKind::Dir);
+    let chosen = &session.dirs.tmp().path;
+    let may_make = matches!(mode, AccessMode::ReadWrite | AccessMode::WriteOnly);
+    if is_dir(chosen) || (may_make && fs::create_dirs(chosen, None).is_ok()) {
+        return chosen.clone();
+    }
+    let system = context.env.non_empty("TMPDIR").map(PathBuf::from);
+    system
+        .filter(|dir| dir.is_absolute() && is_dir(dir))
+        .unwrap_or_else(|| "/tmp".into())
+}
+
+fn user_name(context: &Context) -> Option<String> {
+    let name = context.env.non_empty("USER")?;
+    Some(name.to_string_lossy().into_owned())
+}
