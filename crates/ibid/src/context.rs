@@ -3,6 +3,7 @@
 //! The only place that reads the environment, the current folder, the user and the clock;
 //! everything else gets them from here.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -68,7 +69,18 @@ impl Context {
                 .because_of(Some(&error))
                 .hint("go to a folder that exists, or use `-C DIR`")
         })?;
-        let env: EnvSnapshot = std::env::vars_os().collect();
+        // What `-C` left behind is no place that a command should be told it runs in.
+        let moved = |name: &OsStr| name == "PWD" && global.directory.is_some();
+        let env: EnvSnapshot = std::env::vars_os()
+            .map(|(name, value)| {
+                let value = if moved(&name) {
+                    dir.clone().into()
+                } else {
+                    value
+                };
+                (name, value)
+            })
+            .collect();
         let console = Console::new(global, &env);
         Ok(Self {
             env,

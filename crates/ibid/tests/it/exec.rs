@@ -194,3 +194,23 @@ fn a_key_is_told_without_running_or_writing_anything() {
     );
     assert!(!env.work("ran").exists() && !env.cache().join("v1").exists());
 }
+
+#[test]
+fn another_folder_is_where_the_command_and_its_paths_are() {
+    let env = test_env();
+    env.write("sub/in.txt", "x");
+    let words = ["-C", "sub", "exec", "--env-mode", "loose", "-i", "in.txt"];
+    let mut command = env.command();
+    command.env("PWD", env.work(""));
+    command
+        .args(words)
+        .args(["--", "sh", "-c", "pwd; echo $PWD; ls"]);
+    let ran = env.finish(&mut command);
+    let place = "[DIR]/work/sub";
+    assert_eq!(
+        ran.stdout,
+        format!("{place}\n{place}\nin.txt\n"),
+        "{}",
+        ran.story()
+    );
+}
