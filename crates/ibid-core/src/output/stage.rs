@@ -22,11 +22,13 @@ use crate::store::{LinkMode, LocalStore};
 use crate::tree::{Entry, RelPath};
 
 /// Why files were copied although hard links were asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LinkRefusal {
     /// Root may write what is read-only, and so would edit the store.
+    #[error("root may write read-only files, and so could edit the store")]
     Root,
     /// The file system does not allow it, or the store lies on another one.
+    #[error("the store and the outputs do not lie on one file system that can link")]
     FileSystem,
 }
 
