@@ -4,6 +4,7 @@
 //! it is said there whether it is keyed, and as what (hazard A2).
 
 use std::collections::BTreeMap;
+use std::env::consts;
 
 use super::component::{Component, ComponentKind as Kind, ComponentName as Name};
 use super::{EnvMode, KeyRecord, Policy};
@@ -272,6 +273,14 @@ fn segments_value(segments: &[Segment]) -> Value {
 }
 
 impl Platform {
+    /// Returns the platform that this library was built for.
+    pub fn this() -> Self {
+        Self {
+            os: consts::OS.to_owned(),
+            arch: consts::ARCH.to_owned(),
+        }
+    }
+
     fn value(&self) -> Value {
         Value::Array(vec![
             Value::from(self.os.as_str()),

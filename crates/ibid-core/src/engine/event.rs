@@ -87,6 +87,11 @@ pub enum Note {
     /// Words of the command name files that were not declared.
     #[error("keyed without being declared: {}", .0.join(", "))]
     Implied(Vec<String>),
+    /// A command line names more than is looked for.
+    #[error(
+        "{0} words of the command were not looked for among the files: what they name is not keyed"
+    )]
+    WordsLeftOut(usize),
     /// An absolute path is part of the key.
     #[error(
         "the absolute path `{0}` is part of the key: the result is not shared with other folders"

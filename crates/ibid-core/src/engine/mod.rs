@@ -21,7 +21,6 @@ mod run;
 mod stamp;
 mod step;
 mod verdict;
-mod verified;
 
 pub use clock::Clock;
 pub use context::{Access, Context, Provenance};
@@ -33,4 +32,3 @@ pub use lookup::{LookUp, look_up};
 pub use outcome::{Decision, NotStored, Rerun, StepOutcome};
 pub use prepare::{Prepared, prepare};
 pub use step::step;
-pub use verified::StatCacheBlobs;

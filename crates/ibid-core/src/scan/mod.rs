@@ -9,24 +9,16 @@ mod error;
 mod filter;
 #[cfg(test)]
 mod laws;
-mod operand;
-mod program;
 pub mod programs;
-mod python_packages;
 mod recheck;
 mod scanner;
 mod seen;
-mod shell_words;
 pub mod stat_cache;
 mod walk;
 
 pub use content::{Globbed, Scanned, ScannedTree};
 pub use error::ScanError;
 pub use filter::{Filter, Pattern};
-pub use operand::{Implied, implied_paths, is_python, script_operand};
-pub use program::{Program, ProgramError, SearchPath};
-pub use python_packages::{PythonEnvironment, PythonPackages};
 pub use scanner::{Scanner, SymlinkPolicy};
 pub use seen::{Drift, DriftKind, FileDigest, Seen};
-pub use shell_words::{ShellScript, ShellWord};
 pub use stat_cache::{Origin, Started, StatCache, StatCacheOptions, StatPolicy};

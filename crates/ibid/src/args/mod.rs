@@ -170,10 +170,8 @@ fn split_at_verb(words: Vec<OsString>) -> Result<Split, Failure> {
                 .iter()
                 .any(|flag| text.strip_prefix(flag).is_some_and(|v| v.starts_with('=')));
         if !known {
-            return Err(
-                Failure::usage(format!("unknown flag `{}`", text.escape_debug()))
-                    .hint("flags of a command stand behind its name: `ibid exec --help`"),
-            );
+            return Err(Failure::usage(format!("unknown flag `{text}`"))
+                .hint("flags of a command stand behind its name: `ibid exec --help`"));
         }
         let value = if takes_value { words.next() } else { None };
         before.push(word);
@@ -220,16 +218,13 @@ fn unknown_verb(name: &OsStr) -> Result<Asked, Failure> {
     };
     let failure = Failure::new(
         exit::USAGE,
-        format!(
-            "unknown command `{}`",
-            name.to_string_lossy().escape_debug()
-        ),
+        format!("unknown command `{}`", name.to_string_lossy()),
     );
     Err(match problem::suggestion(&error) {
         Some(similar) => failure.hint(format!("did you mean `ibid {similar}`?")),
         None => failure.hint(format!(
             "`ibid --help` lists the commands; to run a program, type `ibid exec -- {}`",
-            name.to_string_lossy().escape_debug()
+            name.to_string_lossy()
         )),
     })
 }

@@ -15,14 +15,14 @@ pub(super) fn describe(error: &clap::Error, verb: &OsStr) -> Failure {
     let value = text(error, ContextKind::InvalidValue).unwrap_or_default();
     let message = match error.kind() {
         ErrorKind::UnknownArgument if bare.starts_with('-') => {
-            format!("unknown flag `{}` of `ibid {verb}`", bare.escape_debug())
+            format!("unknown flag `{bare}` of `ibid {verb}`")
         }
         ErrorKind::UnknownArgument => {
-            format!("`ibid {verb}` takes no `{}`", bare.escape_debug())
+            format!("`ibid {verb}` takes no `{bare}`")
         }
         ErrorKind::InvalidValue if value.is_empty() => format!("`{bare}` needs a value"),
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
-            format!("`{}` is no value of `{bare}`", value.escape_debug())
+            format!("`{value}` is no value of `{bare}`")
         }
         ErrorKind::MissingRequiredArgument => {
             format!("`ibid {verb}` needs {}", missing(error))

@@ -8,7 +8,7 @@ use ibid_core::engine::{Event, NotStored, Sink, Warning};
 use ibid_core::exec::Stream;
 
 use super::Console;
-use super::human::{explanation, outcome_line};
+use super::human::{explanation, outcome_line, surprise};
 use super::json::{event_json, work_word};
 
 /// Tells events as the console wants them.
@@ -40,6 +40,10 @@ impl<'a> Reporter<'a> {
         self.cache_failed.load(Ordering::Relaxed)
     }
 
+    fn fault(&self) {
+        self.cache_failed.store(true, Ordering::Relaxed);
+    }
+
     fn json(&self, event: &Event<'_>) {
         if let Some(event) = event_json(event) {
             self.console.event(&event);
@@ -55,7 +59,12 @@ impl<'a> Reporter<'a> {
             }
             Event::Note(note) => console.note(&note.to_string()),
             Event::Warning(warning) => console.warn(&warning.to_string()),
-            Event::Finished { outcome, .. } => console.say(&outcome_line(outcome)),
+            Event::Finished { outcome, .. } => {
+                if let Some(reason) = surprise(outcome) {
+                    console.warn(&format!("{reason}; the result counts, but was not stored"));
+                }
+                console.say(&outcome_line(outcome));
+            }
             _ => {}
         }
     }
@@ -73,9 +82,12 @@ impl Sink for Reporter<'_> {
             Event::WorkBegan { work, meter } => self.console.begin(work_word(*work), meter),
             Event::WorkEnded => self.console.end(),
             Event::Running { .. } => (self.on_running)(),
-            Event::Warning(
-                Warning::Uncached(_) | Warning::Store(_) | Warning::NotStored(NotStored::Store(_)),
-            ) => self.cache_failed.store(true, Ordering::Relaxed),
+            Event::Warning(Warning::Uncached(_) | Warning::Store(_)) => self.fault(),
+            Event::Finished { outcome, .. }
+                if matches!(surprise(outcome), Some(NotStored::Store(_))) =>
+            {
+                self.fault();
+            }
             _ => {}
         }
         if self.console.is_json() {

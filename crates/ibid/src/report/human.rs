@@ -42,6 +42,19 @@ pub(super) fn outcome_line(outcome: &StepOutcome) -> String {
     }
 }
 
+/// Returns why a result was not stored, where neither the command nor the request says so.
+pub(super) fn surprise(outcome: &StepOutcome) -> Option<&NotStored> {
+    let Decision::Ran { not_stored, .. } = &outcome.decision else {
+        return None;
+    };
+    not_stored.as_ref().filter(|reason| {
+        !matches!(
+            reason,
+            NotStored::Failed | NotStored::Signalled(_) | NotStored::TimedOut | NotStored::Mode
+        )
+    })
+}
+
 /// Says how a run ended, up to how long it took.
 fn ending(status: Status, not_stored: Option<&NotStored>) -> String {
     match (status, not_stored) {

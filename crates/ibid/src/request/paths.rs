@@ -55,6 +55,11 @@ impl Root {
     ) -> Result<Vec<OutputSpec>, Failure> {
         let read = |word: &OsString| {
             let place = self.place(flag, word)?;
+            if place.inside().is_some_and(RelPath::is_root) {
+                let word = people::os(word);
+                return Err(Failure::usage(format!("the output `{word}` is the root"))
+                    .hint("declare the files or the subfolder that the command writes"));
+            }
             let kind = if has_magic(word.as_bytes()) {
                 OutputKind::Glob(self.pattern(flag, word)?)
             } else if word.as_bytes().ends_with(b"/") {

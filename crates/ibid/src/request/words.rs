@@ -25,15 +25,12 @@ pub(super) fn params(words: &[OsString]) -> Result<BTreeMap<String, Value>, Fail
         let value = DocumentFormat::Json
             .parse(json.as_bytes())
             .map_err(|error| {
-                Failure::usage(format!(
-                    "the param `{name}` is not JSON: `{}`",
-                    json.escape_debug()
-                ))
-                .because_of(Some(&error))
-                .hint(format!(
-                    "text needs quotes of its own: --param '{name}={}'",
-                    serde_json::Value::from(json.trim_matches('"'))
-                ))
+                Failure::usage(format!("the param `{name}` is not JSON: `{json}`"))
+                    .because_of(Some(&error))
+                    .hint(format!(
+                        "text needs quotes of its own: --param '{name}={}'",
+                        serde_json::Value::from(json.trim_matches('"'))
+                    ))
             })?;
         if params.insert(name.to_owned(), value).is_some() {
             return Err(Failure::usage(format!("the param `{name}` is given twice")));
@@ -93,8 +90,7 @@ pub(super) fn variable(flag: &str, word: &OsStr) -> Result<String, Failure> {
     let name = text(flag, word)?;
     if name.is_empty() || name.contains('=') {
         return Err(Failure::usage(format!(
-            "`{}` of `{flag}` is not the name of a variable",
-            name.escape_debug()
+            "`{name}` of `{flag}` is not the name of a variable"
         ))
         .hint("a value can be given with `--env NAME=VALUE` only"));
     }
@@ -121,8 +117,7 @@ pub(super) fn command(word: &OsStr) -> Result<Vec<Vec<u8>>, Failure> {
     let line = text("--versions-from", word)?;
     let words = shell_words::split(&line).map_err(|error| {
         Failure::usage(format!(
-            "cannot read the command `{}` of `--versions-from`",
-            line.escape_debug()
+            "cannot read the command `{line}` of `--versions-from`"
         ))
         .because_of(Some(&error))
     })?;
@@ -155,11 +150,8 @@ pub(super) fn duration(
 pub(super) fn exit_code(word: &OsStr) -> Result<u8, Failure> {
     let typed = text("--ok-exit", word)?;
     typed.parse().map_err(|_| {
-        Failure::usage(format!(
-            "`{}` of `--ok-exit` is not an exit code",
-            typed.escape_debug()
-        ))
-        .hint("exit codes are 0 to 255; give the flag once for each")
+        Failure::usage(format!("`{typed}` of `--ok-exit` is not an exit code"))
+            .hint("exit codes are 0 to 255; give the flag once for each")
     })
 }
 
@@ -170,10 +162,9 @@ fn name_and_value<'a>(
 ) -> Result<(&'a str, &'a str), Failure> {
     match word.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name, value)),
-        _ => Err(Failure::usage(format!(
-            "`{}` of `{flag}` is not a name with a value",
-            word.escape_debug()
-        ))
-        .hint(format!("`{flag} {example}`"))),
+        _ => Err(
+            Failure::usage(format!("`{word}` of `{flag}` is not a name with a value"))
+                .hint(format!("`{flag} {example}`")),
+        ),
     }
 }

@@ -2,13 +2,15 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "tests open the files that they hand to the binary"
+    reason = "tests make the files and pipes that they hand to the binary"
 )]
 
 mod arguments;
+mod bad_input;
 mod exec;
 mod hash;
 mod settings;
+mod signals;
 mod stored;
 
 use ibid_testkit::TestEnv;

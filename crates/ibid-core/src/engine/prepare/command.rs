@@ -16,11 +16,12 @@ use crate::action::{Command, CommandLine, InputRequest};
 use crate::digest::Digest;
 use crate::engine::error::Error;
 use crate::engine::event::Note;
-use crate::fs::FileKind;
+use crate::fs::{FileKind, Signature};
 use crate::output::Role;
+use crate::scan::Pattern;
 use crate::scan::programs::{
-    Existing, Program, ShellWords, existing, implied_words, inline_script, resolve_program,
-    script_operand, shell_words, tool_words,
+    Existing, Program, ShellWords, Surroundings, behind_shim, existing, implied_words,
+    inline_script, resolve_program, script_operand, shell_words, tool_words,
 };
 use crate::tree::{Content, Escaped, Place};
 
@@ -42,8 +43,11 @@ pub(super) struct Resolved {
     pub(super) implied: BTreeMap<Vec<u8>, Content>,
 }
 
-/// Resolves the command of the step; `path` is where the command finds programs.
-pub(super) fn resolve(gather: &mut Gather<'_>, path: &OsStr) -> Result<Resolved, Error> {
+/// Resolves the command of the step in the environment that it gets.
+pub(super) fn resolve(
+    gather: &mut Gather<'_>,
+    around: &Surroundings<'_>,
+) -> Result<Resolved, Error> {
     let argv = match &gather.step.command {
         CommandLine::Argv(argv) => argv.clone(),
         CommandLine::Shell {
@@ -52,12 +56,12 @@ pub(super) fn resolve(gather: &mut Gather<'_>, path: &OsStr) -> Result<Resolved,
         } => interpreter.iter().chain([script]).cloned().collect(),
     };
     let mut programs = Programs {
-        path,
+        around,
         found: Vec::new(),
         tools: BTreeMap::new(),
     };
     let program = programs
-        .add(gather, argv.first().map_or(b"".as_slice(), Vec::as_slice))?
+        .add(gather, argv.first().map_or(&[], Vec::as_slice))?
         .path;
     let tools: BTreeSet<usize> = tool_words(&argv).into_iter().collect();
     for index in tools.iter().skip(1) {
@@ -78,11 +82,16 @@ pub(super) fn resolve(gather: &mut Gather<'_>, path: &OsStr) -> Result<Resolved,
         .into_iter()
         .chain(script)
         .chain(inline.as_ref().map(|(index, _)| *index));
-    let mut texts = implied_words(&argv, &skip.collect());
-    if let Some((_, words)) = &inline {
-        texts.extend(words.words.iter().map(Vec::as_slice));
+    let mut words = implied_words(&argv, &skip.collect());
+    let mut implied = BTreeMap::new();
+    if let Some((_, script)) = &inline {
+        words.extend(implied_words(&script.words, &BTreeSet::new()));
+        for pattern in &script.patterns {
+            implied_pattern(gather, pattern, &mut implied)?;
+        }
     }
-    let implied = implied(gather, &texts)?;
+    implied_files(gather, &words, &mut implied)?;
+    note_implied(gather, &implied);
     Ok(Resolved {
         keyed: keyed(gather),
         argv,
@@ -96,27 +105,32 @@ pub(super) fn resolve(gather: &mut Gather<'_>, path: &OsStr) -> Result<Resolved,
 
 /// Programs on the way.
 struct Programs<'a> {
-    path: &'a OsStr,
+    around: &'a Surroundings<'a>,
     found: Vec<PathBuf>,
     tools: BTreeMap<Vec<u8>, Digest>,
 }
 
 impl Programs<'_> {
-    /// Keys the program that `word` names, and its interpreters.
+    fn path(&self) -> &OsStr {
+        self.around.env.get("PATH").unwrap_or_default()
+    }
+
+    /// Keys the program that `word` names, and its interpreters. Where the program only chooses
+    /// among installed versions, the chosen one is keyed in its stead.
     fn add(&mut self, gather: &mut Gather<'_>, word: &[u8]) -> Result<Program, Error> {
-        let dir = gather.step.dir.below(gather.root);
-        let program = resolve_program(word, self.path, &dir)?;
-        self.key(gather, word, &program.path)?;
-        for interpreter in &program.interpreters {
+        let program = resolve_program(word, self.path(), self.around.dir)?;
+        let chosen = behind_shim(&program, self.path(), self.around)?;
+        let keyed = chosen.as_ref().unwrap_or(&program);
+        self.key(gather, word, &keyed.path)?;
+        for interpreter in &keyed.interpreters {
             self.key(gather, &interpreter.word, &interpreter.path)?;
         }
         Ok(program)
     }
 
-    /// The same for words that may be builtins, functions or anything else.
+    /// The same for words that may be functions or anything else.
     fn add_if_found(&mut self, gather: &mut Gather<'_>, word: &[u8]) -> Result<(), Error> {
-        let dir = gather.step.dir.below(gather.root);
-        match resolve_program(word, self.path, &dir) {
+        match resolve_program(word, self.path(), self.around.dir) {
             Ok(_) => self.add(gather, word).map(drop),
             Err(_) => Ok(()),
         }
@@ -168,31 +182,71 @@ fn script(
 }
 
 /// Keys the files that words name without being declared.
-fn implied(gather: &mut Gather<'_>, texts: &[&[u8]]) -> Result<BTreeMap<Vec<u8>, Content>, Error> {
+fn implied_files(
+    gather: &mut Gather<'_>,
+    texts: &[&[u8]],
+    implied: &mut BTreeMap<Vec<u8>, Content>,
+) -> Result<(), Error> {
     let found = existing(texts, &gather.step.dir, gather.root)?;
-    let mut implied = BTreeMap::new();
+    if found.left_out > 0 {
+        gather.notes.push(Note::WordsLeftOut(found.left_out));
+    }
     for Existing { word, place, .. } in found.existing {
-        let ignored = gather.step.ignore_args.contains(&word);
-        if ignored || gather.is_declared(&place) || gather.meets_output(&place) {
-            continue;
-        }
-        let at = crate::fs::Signature::of(&place.on_disk(gather.root));
-        match at.map(|signature| signature.kind()) {
-            Ok(FileKind::Dir) => return Err(Error::ImpliedFolder(place)),
-            // What is neither a file nor a folder is no content: the word counts, and no more.
-            Ok(FileKind::Special | FileKind::Link) | Err(_) => {}
-            Ok(FileKind::File) => {
-                let scanned = gather.content(&place, Role::Implied)?;
-                implied.insert(place.key_name().to_vec(), scanned.content);
-            }
+        if !gather.step.ignore_args.contains(&word) {
+            implied_place(gather, place, implied)?;
         }
     }
+    Ok(())
+}
+
+/// Keys the files that a pattern in a shell text would name; that these are all counts, too.
+fn implied_pattern(
+    gather: &mut Gather<'_>,
+    text: &[u8],
+    implied: &mut BTreeMap<Vec<u8>, Content>,
+) -> Result<(), Error> {
+    let place = Place::resolve(text, &gather.step.dir, gather.root);
+    let pattern = place
+        .inside()
+        .and_then(|path| std::str::from_utf8(path.as_bytes()).ok());
+    let Some(Ok(pattern)) = pattern.map(Pattern::new) else {
+        return Ok(());
+    };
+    let Ok(matches) = gather.scanner.glob(&pattern, &gather.filter) else {
+        return Ok(());
+    };
+    gather.seen.push(matches.seen);
+    for path in matches.paths {
+        implied_place(gather, Place::Inside(path), implied)?;
+    }
+    Ok(())
+}
+
+fn implied_place(
+    gather: &mut Gather<'_>,
+    place: Place,
+    implied: &mut BTreeMap<Vec<u8>, Content>,
+) -> Result<(), Error> {
+    if gather.is_declared(&place) || gather.meets_output(&place) {
+        return Ok(());
+    }
+    match Signature::of(&place.on_disk(gather.root)).map(|signature| signature.kind()) {
+        Ok(FileKind::Dir) => return Err(Error::ImpliedFolder(place)),
+        // What is neither a file nor a folder is no content: the word counts, and no more.
+        Ok(FileKind::Special | FileKind::Link) | Err(_) => {}
+        Ok(FileKind::File) => {
+            let scanned = gather.content(&place, Role::Implied)?;
+            implied.insert(place.key_name().to_vec(), scanned.content);
+        }
+    }
+    Ok(())
+}
+
+fn note_implied(gather: &mut Gather<'_>, implied: &BTreeMap<Vec<u8>, Content>) {
     if !implied.is_empty() {
         let names = implied.keys().map(|name| format!("`{}`", Escaped(name)));
-        let names = names.collect();
-        gather.notes.push(Note::Implied(names));
+        gather.notes.push(Note::Implied(names.collect()));
     }
-    Ok(implied)
 }
 
 /// The command as it is keyed: by-content inputs are named by position.

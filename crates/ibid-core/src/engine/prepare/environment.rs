@@ -16,14 +16,6 @@ pub(super) struct Environment {
     pub(super) complete: Vec<(OsString, OsString)>,
 }
 
-impl Environment {
-    /// Returns where the command, and so ibid, looks for programs.
-    pub(super) fn path(&self) -> OsString {
-        let path = self.complete.iter().find(|(name, _)| name == "PATH");
-        path.map(|(_, value)| value.clone()).unwrap_or_default()
-    }
-}
-
 /// Resolves the environment of a step.
 pub(super) fn resolve(step: &Step, cx: &Context<'_>) -> Environment {
     let mut keyed = BTreeMap::new();

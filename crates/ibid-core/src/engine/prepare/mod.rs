@@ -22,6 +22,7 @@ use crate::action::{Action, KeyRecord, OutputKind, OutputSpec, Platform, StdinRe
 use crate::digest::{BlobId, Key};
 use crate::output::Role;
 use crate::scan::Seen;
+use crate::scan::programs::Surroundings;
 use crate::tree::{Place, Tree};
 
 /// An action with its key, ready to be looked up.
@@ -70,13 +71,19 @@ fn resolve(step: &Step, cx: &Context<'_>, meter: &crate::fs::Meter) -> Result<Pr
     let env = environment::resolve(step, cx);
     let declared = inputs::declared(&mut gather)?;
     let code = inputs::code(&mut gather)?;
-    let command = command::resolve(&mut gather, &env.path())?;
-    let packages = packages::resolve(&mut gather, &command.programs, &env)?;
+    let seen_by_command = env.complete.iter().cloned().collect();
+    let dir = step.dir.below(cx.root);
+    let around = Surroundings {
+        env: &seen_by_command,
+        dir: &dir,
+    };
+    let command = command::resolve(&mut gather, &around)?;
+    let packages = packages::resolve(&mut gather, &command.programs, &around)?;
     let stdin = stdin(&mut gather)?;
     let start = Start {
         program: command.program,
         argv: command.argv,
-        dir: step.dir.below(cx.root),
+        dir,
         env: env.complete,
         stdin: stdin.as_ref().map(|(path, _)| path.clone()),
     };
@@ -98,10 +105,7 @@ fn resolve(step: &Step, cx: &Context<'_>, meter: &crate::fs::Meter) -> Result<Pr
         versions_from,
         salts: step.salts.clone(),
         stdin: stdin.map(|(_, blob)| blob),
-        platform: Platform {
-            os: std::env::consts::OS.to_owned(),
-            arch: std::env::consts::ARCH.to_owned(),
-        },
+        platform: Platform::this(),
         outputs: step.outputs.clone(),
         policy: step.policy.clone(),
     };

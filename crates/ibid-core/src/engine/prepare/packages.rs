@@ -5,12 +5,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::environment::Environment;
 use super::gather::Gather;
 use crate::action::Packages;
 use crate::digest::encoding::Value;
 use crate::engine::error::Error;
-use crate::environ::EnvSnapshot;
 use crate::fs::PathError;
 use crate::scan::ScanError;
 use crate::scan::programs::{PythonScope, Surroundings, is_python, python_packages};
@@ -20,7 +18,7 @@ use crate::scan::programs::{PythonScope, Surroundings, is_python, python_package
 pub(super) fn resolve(
     gather: &mut Gather<'_>,
     programs: &[PathBuf],
-    env: &Environment,
+    around: &Surroundings<'_>,
 ) -> Result<BTreeMap<String, Value>, Error> {
     let scope = match gather.step.packages {
         Packages::None => return Ok(BTreeMap::new()),
@@ -29,16 +27,6 @@ pub(super) fn resolve(
     };
     let Some(python) = programs.iter().find(|program| is_python(program)) else {
         return Ok(BTreeMap::new());
-    };
-    let env: EnvSnapshot = env
-        .complete
-        .iter()
-        .map(|(name, value)| (name, value))
-        .collect();
-    let dir = gather.step.dir.below(gather.root);
-    let around = Surroundings {
-        env: &env,
-        dir: &dir,
     };
     let scanner = gather.scanner;
     let seen = RefCell::new(Vec::new());
@@ -50,7 +38,7 @@ pub(super) fn resolve(
         seen.borrow_mut().push(file.into());
         Ok(digest)
     };
-    let packages = python_packages(python, scope, &around, &digest)?;
+    let packages = python_packages(python, scope, around, &digest)?;
     gather.seen.append(&mut seen.into_inner());
     Ok(packages
         .map(|packages| ("python".to_owned(), packages))

@@ -1,0 +1,39 @@
+//! Signals to ibid end the command with all its children, and ibid the same way.
+
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+
+use crate::test_env;
+
+#[test]
+fn an_interrupt_leaves_nothing_running() {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let env = test_env();
+        let script = "sleep 600 & echo $!; wait";
+        let mut child = env
+            .command()
+            .args(["exec", "--no-input", "--", "sh", "-c", script])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary under test starts");
+        let stdout = child.stdout.take().expect("it is piped");
+        let mut line = String::new();
+        BufReader::new(stdout)
+            .read_line(&mut line)
+            .expect("the command says who its child is");
+        let grandchild = line.trim().parse().ok().and_then(Pid::from_raw);
+        let grandchild = grandchild.expect("a process id");
+
+        kill_process(Pid::from_child(&child), signal).expect("ibid runs");
+        let status = child.wait().expect("a child can be waited for");
+        assert_eq!(status.signal(), Some(signal.as_raw()), "{status}");
+        assert!(
+            test_kill_process(grandchild).is_err(),
+            "the command's child lives on"
+        );
+    }
+}
