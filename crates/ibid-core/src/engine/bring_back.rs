@@ -117,7 +117,7 @@ fn restore(
     let _leases = flight::outputs(prepared, store, cx)?;
     let meter = cx.begin(Work::Restoring);
     let stamp = Stamp::now(cx);
-    let restorer = Restorer {
+    let source = Restorer {
         store,
         digests: Digests {
             stats: cx.stats,
@@ -130,9 +130,9 @@ fn restore(
         },
     };
     let made = made_links(&result.outcome.outputs);
-    let restored = restorer.restore(&action.outputs, &result.outcome.outputs, &made);
+    let put_right = source.restore(&action.outputs, &result.outcome.outputs, &made);
     cx.end();
-    match restored {
+    match put_right {
         // Somebody else put them right meanwhile.
         Ok(restored) if restored.files == 0 && restored.replaced.count == 0 => Ok(Ok(None)),
         Ok(restored) => {

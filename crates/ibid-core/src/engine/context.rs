@@ -138,7 +138,11 @@ impl Context<'_> {
     /// Tells what the store found damaged since the last call.
     pub(super) fn tell_faults(&self) {
         for fault in self.store.into_iter().flat_map(LocalStore::take_faults) {
-            self.warn(Warning::Damaged(fault.to_string()));
+            self.warn(match fault.what {
+                // Leases only save work: nothing was damaged, and nothing is made again.
+                "lease" => Warning::Store(fault.to_string()),
+                _ => Warning::Damaged(fault.to_string()),
+            });
         }
     }
 

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::outcome::{NotStored, Rerun, StepOutcome};
+use super::outcome::{Rerun, StepOutcome};
 use crate::digest::Key;
 use crate::exec::Stream;
 use crate::fs::Meter;
@@ -123,12 +123,6 @@ pub enum Note {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Warning {
-    /// The result could not be stored, though it counts for the caller.
-    #[error("{0}; the result counts, but was not stored")]
-    NotStored(NotStored),
-    /// The store could not be used at all.
-    #[error("{0}; running without a cache")]
-    Uncached(String),
     /// Something in the store was damaged, and was put aside.
     #[error("{0}; it was put aside and the entry will be made again")]
     Damaged(String),

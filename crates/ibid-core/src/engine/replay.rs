@@ -31,7 +31,7 @@ impl Log {
     pub(super) fn replay(self, cx: &Context<'_>) {
         let Some(file) = self.0 else { return };
         let told = replay_log(file, |stream, bytes| {
-            cx.emit(&Event::Output { stream, bytes })
+            cx.emit(&Event::Output { stream, bytes });
         });
         if let Err(error) = told {
             cx.warn(super::event::Warning::Store(format!(

@@ -7,7 +7,7 @@
 use super::freshness::is_success;
 use super::outcome::NotStored;
 use crate::action::Policy;
-use crate::exec::{Ended, Status};
+use crate::exec::{Ended, Status, Survivor};
 use crate::tree::Escaped;
 
 /// What the end of a command allows.
@@ -48,9 +48,10 @@ pub(super) fn judge(ended: &Ended, policy: &Policy) -> Verdict {
         return refused(NotStored::OutOfMemory);
     }
     if !ended.survivors.is_empty() || ended.streams_open {
-        let named = ended.survivors.iter();
-        let names = named.map(|process| format!("{} ({})", Escaped(&process.name), process.pid));
-        return refused(NotStored::Survivors(names.collect()));
+        let named = |process: &Survivor| format!("{} ({})", Escaped(&process.name), process.pid);
+        return refused(NotStored::Survivors(
+            ended.survivors.iter().map(named).collect(),
+        ));
     }
     match (success, policy.cache_failures) {
         (true, _) => Verdict::Success,

@@ -229,7 +229,11 @@ fn a_changed_input_is_named_against_the_closest_entry_and_its_return_is_a_hit() 
     bench.write("in", "b");
     let changed = bench.step(&copy);
     let (why, _) = rerun(&changed);
-    let titles: Vec<_> = why.changes.iter().map(|change| change.title()).collect();
+    let titles: Vec<_> = why
+        .changes
+        .iter()
+        .map(ibid_core::action::Change::title)
+        .collect();
     assert_eq!(titles, ["input/in"]);
     assert_eq!(why.triggers, BTreeSet::from([Trigger::Inputs]));
     bench.write("in", "a");
@@ -276,7 +280,7 @@ fn an_input_that_the_command_edits_is_named_and_the_result_is_not_stored() {
 fn a_result_beyond_its_ttl_is_stale_although_its_outputs_stand() {
     let mut bench = Bench::new();
     let mut step = shell("echo x > out", &[], &["out"]);
-    step.policy.ttl = Some(Duration::from_secs(60));
+    step.policy.ttl = Some(Duration::from_mins(1));
     bench.step(&step);
     assert!(is_up_to_date(&bench.step(&step)));
     bench.age = Duration::from_secs(61);

@@ -1,5 +1,11 @@
 //! Tests of the library through its public interface, and of the house rules, in one binary.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails where something unexpected happens, and sets its files up by itself"
+)]
+
 mod document;
 mod engine;
 mod format;

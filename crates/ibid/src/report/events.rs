@@ -82,7 +82,7 @@ impl Sink for Reporter<'_> {
             Event::WorkBegan { work, meter } => self.console.begin(work_word(*work), meter),
             Event::WorkEnded => self.console.end(),
             Event::Running { .. } => (self.on_running)(),
-            Event::Warning(Warning::Uncached(_) | Warning::Store(_)) => self.fault(),
+            Event::Warning(Warning::Store(_)) => self.fault(),
             Event::Finished { outcome, .. }
                 if matches!(surprise(outcome), Some(NotStored::Store(_))) =>
             {

@@ -123,8 +123,6 @@ fn note_word(note: &Note) -> &'static str {
 
 fn warning_word(warning: &Warning) -> &'static str {
     match warning {
-        Warning::NotStored(_) => "not-stored",
-        Warning::Uncached(_) => "uncached",
         Warning::Damaged(_) => "damaged",
         Warning::NotRestored(_) => "not-restored",
         Warning::Store(_) => "store",

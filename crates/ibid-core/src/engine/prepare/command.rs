@@ -159,11 +159,11 @@ fn note_pipe(gather: &mut Gather<'_>, words: &ShellWords, argv: &[Vec<u8>]) {
     }
 }
 
+/// Code files by the name of their place.
+type Code = BTreeMap<Vec<u8>, Content>;
+
 /// Keys the script that a known interpreter runs, unless it is declared or to be ignored.
-fn script(
-    gather: &mut Gather<'_>,
-    argv: &[Vec<u8>],
-) -> Result<(BTreeMap<Vec<u8>, Content>, Option<usize>), Error> {
+fn script(gather: &mut Gather<'_>, argv: &[Vec<u8>]) -> Result<(Code, Option<usize>), Error> {
     let none = (BTreeMap::new(), None);
     let Some(index) = script_operand(argv) else {
         return Ok(none);
