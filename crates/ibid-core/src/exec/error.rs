@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use crate::fs::{PathError, process_files};
+use crate::fs::{self, Links, PathError};
 use crate::tree::Escaped;
 
 /// A command could not be started, or its end could not be seen.
@@ -117,12 +117,12 @@ impl ExecError {
 
 /// Tells which of the causes of `error` it was.
 pub(super) fn diagnose(program: &Path, dir: &Path, bytes: usize, error: io::Error) -> ExecError {
-    if let Err(error) = process_files::enter_check(dir) {
+    if let Err(error) = fs::enter_check(dir) {
         return ExecError::WorkingDir(error);
     }
     let at = dir.join(program);
     let program = program.to_owned();
-    let missing = |at: &Path| matches!(process_files::exists(at), Ok(false));
+    let missing = |at: &Path| matches!(fs::look(at, Links::Follow), Ok(None));
     match Errno::from_io_error(&error) {
         Some(Errno::NOENT | Errno::NOTDIR) if missing(&at) => ExecError::NotFound { program },
         Some(Errno::NOENT) => ExecError::InterpreterNotFound {
@@ -145,7 +145,7 @@ pub(super) fn diagnose(program: &Path, dir: &Path, bytes: usize, error: io::Erro
 /// Returns what the `#!` line of a script names.
 fn interpreter(script: &Path) -> Option<PathBuf> {
     // The kernel looks at no more of a script.
-    let start = process_files::read_start(script, 256).ok()?;
+    let start = fs::read_start(script, 256).ok()?;
     let line = start
         .strip_prefix(b"#!")?
         .split(|byte| *byte == b'\n')

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::Survivor;
-use crate::fs::process_files::{link_text, numbers_in, read_start};
+use crate::fs::{numbers_in, read_link, read_start};
 
 const PROC: &str = "/proc";
 
@@ -118,7 +118,7 @@ pub(super) fn holders(pipes: &[Vec<u8>]) -> Vec<Process> {
         let dir = Path::new(PROC).join(format!("{pid}/fd"));
         let descriptors = numbers_in(&dir).unwrap_or_default();
         descriptors.into_iter().any(|descriptor| {
-            link_text(&dir.join(descriptor.to_string())).is_ok_and(|text| pipes.contains(&text))
+            read_link(&dir.join(descriptor.to_string())).is_ok_and(|text| pipes.contains(&text))
         })
     };
     let pids = numbers_in(Path::new(PROC)).unwrap_or_default();

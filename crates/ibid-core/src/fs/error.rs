@@ -26,14 +26,6 @@ impl PathError {
             || self.source.raw_os_error() == Some(ESTALE)
     }
 
-    /// Says whether the disk or the user's quota is full.
-    pub fn is_no_space(&self) -> bool {
-        matches!(
-            self.source.kind(),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-        )
-    }
-
     /// Says whether this user may not write there, or nobody can.
     pub fn is_denied(&self) -> bool {
         matches!(
@@ -56,5 +48,21 @@ impl<T, E: Into<io::Error>> IoContext<T> for Result<T, E> {
             path: path.to_owned(),
             source: error.into(),
         })
+    }
+}
+
+/// Tells absence from other failures.
+pub trait IfPresent<T> {
+    /// Turns the absence of the path into `None`; every other failure stays one.
+    fn if_present(self) -> Result<Option<T>, PathError>;
+}
+
+impl<T> IfPresent<T> for Result<T, PathError> {
+    fn if_present(self) -> Result<Option<T>, PathError> {
+        match self {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.is_absent() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
