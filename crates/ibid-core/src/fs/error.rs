@@ -1,12 +1,11 @@
 //! I/O errors that say which path and which operation.
 
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 /// A system call on a path failed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {operation} `{}`", crate::tree::Escaped(.path.as_os_str().as_bytes()))]
+#[error("cannot {operation} `{}`", crate::tree::Escaped::path(.path))]
 pub struct PathError {
     /// What was tried: a verb that continues "cannot …".
     pub operation: &'static str,

@@ -19,7 +19,7 @@ use super::inspect::{DifferenceKind, Wanted, compare, places};
 use super::keep::{Ground, Keep, Thing, mirror};
 use super::stage::{LinkRefusal, Staging};
 use super::target::{Parents, Target};
-use super::walk::{shown, walk};
+use super::walk::walk;
 use crate::action::OutputSpec;
 use crate::digest::TreeId;
 use crate::fs::PathError;
@@ -50,7 +50,7 @@ pub enum RestoreError {
     #[error("cannot put outputs in place")]
     Path(#[source] PathError),
     /// The directory to restore into holds something.
-    #[error("`{}` is not empty", shown(.0))]
+    #[error("`{}` is not empty", Escaped::path(.0))]
     NotEmpty(PathBuf),
 }
 

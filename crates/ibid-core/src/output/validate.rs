@@ -10,10 +10,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::pattern::{Pattern, PatternError};
-use super::walk::shown;
 use crate::action::{OutputKind, OutputSpec};
 use crate::fs::{FileKind, Signature, future_path};
-use crate::tree::{Place, RelPath};
+use crate::tree::{Escaped, Place, RelPath};
 
 /// What a path that may not be an output is to the step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +41,7 @@ pub struct Reserved<'a> {
 #[non_exhaustive]
 pub enum OutputError {
     /// The output is or contains the root.
-    #[error("output `{output}` is or contains the root `{}`", shown(.root))]
+    #[error("output `{output}` is or contains the root `{}`", Escaped::path(.root))]
     Root {
         /// The output.
         output: Place,
@@ -68,7 +67,7 @@ pub enum OutputError {
         folder: &'static str,
     },
     /// The output contains the store or lies in it.
-    #[error("output `{output}` contains the store `{}` or lies in it", shown(.store))]
+    #[error("output `{output}` contains the store `{}` or lies in it", Escaped::path(.store))]
     Store {
         /// The output.
         output: Place,

@@ -66,7 +66,7 @@ pub enum ProgramError {
     },
     /// Something is there that the caller may not execute: a file without permission, or a
     /// directory where the word is a path.
-    #[error("cannot execute `{}`: {}", Escaped(.path.as_os_str().as_bytes()), Obstacle(*.kind))]
+    #[error("cannot execute `{}`: {}", Escaped::path(.path), Obstacle(*.kind))]
     NotExecutable {
         /// The word.
         word: Vec<u8>,
@@ -76,7 +76,7 @@ pub enum ProgramError {
         kind: FileKind,
     },
     /// The interpreter that a script names leads to no program.
-    #[error("cannot find the interpreter of `{}`", Escaped(.script.as_os_str().as_bytes()))]
+    #[error("cannot find the interpreter of `{}`", Escaped::path(.script))]
     Interpreter {
         /// The script.
         script: PathBuf,
@@ -85,7 +85,7 @@ pub enum ProgramError {
         source: Box<Self>,
     },
     /// Interpreters are scripts of one another, more than four deep or in a ring.
-    #[error("too many interpreters run one another behind `{}`", Escaped(.0.as_os_str().as_bytes()))]
+    #[error("too many interpreters run one another behind `{}`", Escaped::path(.0))]
     TooDeep(PathBuf),
     /// The program cannot be read, so it cannot be keyed either.
     #[error(transparent)]
@@ -99,7 +99,7 @@ impl std::fmt::Display for Searched<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
             [] => f.write_str("an empty PATH"),
-            [only] => write!(f, "`{}`", Escaped(only.as_os_str().as_bytes())),
+            [only] => write!(f, "`{}`", Escaped::path(only)),
             several => {
                 let texts: Vec<_> = several
                     .iter()
