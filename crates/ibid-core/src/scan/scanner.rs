@@ -57,16 +57,6 @@ impl<'a> Scanner<'a> {
         Self { symlinks, ..self }
     }
 
-    /// Returns the root.
-    pub fn root(&self) -> &'a Path {
-        self.root
-    }
-
-    /// Returns the stat cache.
-    pub fn stats(&self) -> &'a StatCache {
-        self.stats
-    }
-
     /// Returns the digest of a regular file, links followed. A directory or special file, and a
     /// file that cannot be read or never holds still, is an error that names it.
     pub fn file_digest(&self, path: &Path) -> Result<FileDigest, ScanError> {
