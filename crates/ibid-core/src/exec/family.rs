@@ -112,8 +112,16 @@ pub(super) fn own_children() -> Option<Vec<i32>> {
 
 /// Returns the processes, but for this one, that have one of `pipes` open; pipes are named as
 /// their links in `/proc/<pid>/fd` are. Slow: it looks at every descriptor of this user.
+///
+/// A child that another thread of this process is about to start holds copies of all descriptors
+/// until it executes its program. It writes to none of them, so it does not count.
 pub(super) fn holders(pipes: &[Vec<u8>]) -> Vec<Process> {
     let own = rustix::process::getpid().as_raw_nonzero().get();
+    let program = |pid: i32| link_text(&Path::new(PROC).join(format!("{pid}/exe"))).ok();
+    let own_program = program(own);
+    let is_being_started = |process: &Process| {
+        process.parent == own && own_program.is_some() && program(process.pid) == own_program
+    };
     let holds = |pid: &i32| {
         let dir = Path::new(PROC).join(format!("{pid}/fd"));
         let descriptors = numbers_in(&dir).unwrap_or_default();
@@ -126,6 +134,7 @@ pub(super) fn holders(pipes: &[Vec<u8>]) -> Vec<Process> {
         .filter(|pid| *pid != own)
         .filter(holds)
         .filter_map(Process::look)
+        .filter(|process| !is_being_started(process))
         .collect()
 }
 

@@ -96,12 +96,12 @@ impl Console {
         self.data(format!("{}\n", versioned(value)).as_bytes())
     }
 
-    /// Passes on bytes of the command. Where nobody reads them, the command goes on all the same:
-    /// its result is wanted.
-    pub(crate) fn pass_out(&self, bytes: &[u8]) {
+    /// Passes on bytes of the command. Says whether there is still somebody to read them.
+    pub(crate) fn pass_out(&self, bytes: &[u8]) -> bool {
         let _turn = self.turn();
         let mut out = io::stdout().lock();
-        let _ = out.write_all(bytes).and_then(|()| out.flush());
+        let written = out.write_all(bytes).and_then(|()| out.flush());
+        !written.is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     }
 
     /// Passes on bytes of the command's standard error.
