@@ -12,6 +12,7 @@
 
 mod bench;
 mod dist;
+mod docs;
 mod lint;
 mod loc;
 mod shell;
@@ -25,6 +26,7 @@ usage: cargo xtask CHORE
   test [-- ARGS]       all tests; the last line counts them (ARGS go to `cargo test`)
   lint                 format, clippy, docs, what may be linked in
   bench [NAME] [...]   time ibid beside other tools; `bench --help` tells more
+  docs                 write the pages of the reference that are made of the binary
   dist                 build the static binary that is given away
   loc                  count the lines of each crate
 ";
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         },
         "lint" => lint::check(),
         "bench" => bench::run(&rest),
+        "docs" => docs::write(),
         "dist" => dist::build().map(|path| println!("{}", path.display())),
         "loc" => loc::run(),
         "" | "help" | "-h" | "--help" => {

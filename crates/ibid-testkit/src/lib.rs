@@ -11,4 +11,4 @@ mod test_env;
 
 pub use component::component;
 pub use temp_dir::TempDir;
-pub use test_env::{Ran, TestEnv};
+pub use test_env::{Ran, TestEnv, without_moments};

@@ -123,8 +123,13 @@ impl TestEnv {
     fn filtered(&self, bytes: &[u8]) -> String {
         let text = String::from_utf8_lossy(bytes);
         let text = text.replace(&*self.dir.path().to_string_lossy(), "[DIR]");
-        without_spans(&without_times(&text))
+        without_moments(&text)
     }
+}
+
+/// Replaces points in time by `[TIME]` and spans by `[SPAN]`.
+pub fn without_moments(text: &str) -> String {
+    without_spans(&without_times(text))
 }
 
 /// Replaces points in time such as `2026-01-02 03:04:05`.
