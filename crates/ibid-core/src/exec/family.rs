@@ -117,7 +117,7 @@ pub(super) fn own_children() -> Option<Vec<i32>> {
 /// until it executes its program. It writes to none of them, so it does not count.
 pub(super) fn holders(pipes: &[Vec<u8>]) -> Vec<Process> {
     let own = rustix::process::getpid().as_raw_nonzero().get();
-    let program = |pid: i32| link_text(&Path::new(PROC).join(format!("{pid}/exe"))).ok();
+    let program = |pid: i32| read_link(&Path::new(PROC).join(format!("{pid}/exe"))).ok();
     let own_program = program(own);
     let is_being_started = |process: &Process| {
         process.parent == own && own_program.is_some() && program(process.pid) == own_program
