@@ -80,7 +80,7 @@ impl<'a> Run<'a> {
                 mode,
                 force,
                 link: match session.config.link.value {
-                    LinkPreference::Auto | LinkPreference::Reflink => LinkMode::Reflink,
+                    LinkPreference::Auto => LinkMode::Reflink,
                     LinkPreference::Copy => LinkMode::Copy,
                     LinkPreference::Hardlink => LinkMode::Hard,
                 },
