@@ -17,7 +17,7 @@ use std::sync::Mutex;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::aside::{Aside, SpotKind};
-use super::content::{Begun, Digests, Entries, PARALLEL_FROM, content, entries, files, tree};
+use super::content::{Begun, Digests, Entries, content, entries, files, tree};
 use super::target::Target;
 use super::walk::{Standing, Stood, walk};
 use crate::digest::{BlobId, Digest};
@@ -187,7 +187,7 @@ impl Found {
             }
             Ok(read)
         };
-        let read: Vec<Option<Stored>> = if files_found.len() < PARALLEL_FROM {
+        let read: Vec<Option<Stored>> = if files_found.len() < crate::scan::PARALLEL_FILES {
             files_found
                 .iter()
                 .map(one)

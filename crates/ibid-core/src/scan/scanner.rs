@@ -12,7 +12,7 @@ use crate::digest::Digest;
 use crate::fs::{self, FileKind, Links, Meter, Signature, Threads};
 
 /// From this many files on, a pool of threads is worth its start.
-pub(super) const PARALLEL_FILES: usize = 300;
+pub const PARALLEL_FILES: usize = 300;
 
 /// From this many bytes in several files on, too.
 const PARALLEL_BYTES: u64 = 8 << 20;
