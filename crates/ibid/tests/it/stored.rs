@@ -178,6 +178,25 @@ fn an_invalidated_result_is_gone_and_says_why() {
         "{}",
         ran.story()
     );
+    let step = [
+        "exec",
+        "-i",
+        "in.txt",
+        "-o",
+        "out.txt",
+        "-p",
+        "greeting=\"ho\"",
+    ];
+    env.run([step.as_slice(), &["--", "sh", "-c", SCRIPT]].concat());
+    let why = env.run(["why"]).stdout;
+    assert_eq!(
+        why.lines().next(),
+        Some(
+            "work/out.txt ran at [TIME] because of: forced (the result was invalidated [SPAN] \
+             ago: wrong\\u{1b}data)"
+        ),
+        "{why}"
+    );
 }
 
 #[test]
