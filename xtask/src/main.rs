@@ -11,6 +11,7 @@
 )]
 
 mod bench;
+mod campaign;
 mod dist;
 mod docs;
 mod lint;
@@ -27,6 +28,7 @@ usage: cargo xtask CHORE
   lint                 format, clippy, docs, what may be linked in
   bench [NAME] [...]   time ibid beside other tools; `bench --help` tells more
   docs                 write the pages of the reference that are made of the binary
+  campaign NAME...     damage, kill -9, races, read-only stores; `campaign --help` tells more
   dist                 build the static binary that is given away
   loc                  count the lines of each crate
 ";
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         "lint" => lint::check(),
         "bench" => bench::run(&rest),
         "docs" => docs::write(),
+        "campaign" => campaign::run(&rest),
         "dist" => dist::build().map(|path| println!("{}", path.display())),
         "loc" => loc::run(),
         "" | "help" | "-h" | "--help" => {

@@ -5,6 +5,7 @@
     reason = "tests set up files, folders and processes by themselves"
 )]
 
+pub mod campaign;
 mod component;
 mod temp_dir;
 mod test_env;

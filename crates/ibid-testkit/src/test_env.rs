@@ -50,6 +50,11 @@ impl TestEnv {
         self.dir.join("work").join(below)
     }
 
+    /// Returns a path in the home folder.
+    pub fn home(&self, below: impl AsRef<Path>) -> PathBuf {
+        self.dir.join("home").join(below)
+    }
+
     /// Returns where the cache lies.
     pub fn cache(&self) -> PathBuf {
         self.dir.join("cache/ibid")

@@ -165,7 +165,7 @@ fn unwritable(dir: &Path) -> Option<String> {
         return Some(engine::chain(&error));
     }
     let shown = people::path(dir);
-    (!fs::walk::may_write_in(dir)).then(|| format!("the cache `{shown}` cannot be written"))
+    (!fs::may_write_in(dir)).then(|| format!("the cache `{shown}` cannot be written"))
 }
 
 /// Returns a folder that exists: the one of the settings, made where the store may be written,

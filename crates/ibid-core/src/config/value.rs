@@ -188,5 +188,5 @@ fn absolute(path: &OsStr) -> Option<PathBuf> {
 }
 
 fn path_text(path: &Path) -> String {
-    Escaped(path.as_os_str().as_bytes()).to_string()
+    Escaped::path(path).to_string()
 }

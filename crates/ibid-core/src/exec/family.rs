@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::Survivor;
-use crate::fs::process_files::{link_text, numbers_in, read_start};
+use crate::fs::{numbers_in, read_link, read_start};
 
 const PROC: &str = "/proc";
 
@@ -117,7 +117,7 @@ pub(super) fn own_children() -> Option<Vec<i32>> {
 /// until it executes its program. It writes to none of them, so it does not count.
 pub(super) fn holders(pipes: &[Vec<u8>]) -> Vec<Process> {
     let own = rustix::process::getpid().as_raw_nonzero().get();
-    let program = |pid: i32| link_text(&Path::new(PROC).join(format!("{pid}/exe"))).ok();
+    let program = |pid: i32| read_link(&Path::new(PROC).join(format!("{pid}/exe"))).ok();
     let own_program = program(own);
     let is_being_started = |process: &Process| {
         process.parent == own && own_program.is_some() && program(process.pid) == own_program
@@ -126,7 +126,7 @@ pub(super) fn holders(pipes: &[Vec<u8>]) -> Vec<Process> {
         let dir = Path::new(PROC).join(format!("{pid}/fd"));
         let descriptors = numbers_in(&dir).unwrap_or_default();
         descriptors.into_iter().any(|descriptor| {
-            link_text(&dir.join(descriptor.to_string())).is_ok_and(|text| pipes.contains(&text))
+            read_link(&dir.join(descriptor.to_string())).is_ok_and(|text| pipes.contains(&text))
         })
     };
     let pids = numbers_in(Path::new(PROC)).unwrap_or_default();
