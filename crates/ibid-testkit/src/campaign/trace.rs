@@ -127,7 +127,7 @@ mod tests {
             r#"openat(AT_FDCWD</w>, "/s/a", O_RDWR|O_CLOEXEC) = -1 EROFS"#,
             r#"write(3</s/a>, "x", 1) = 1"#,
             r#"write(3</w/a>, "x", 1) = 1"#,
-            r#"mmap(NULL, 10, PROT_READ, MAP_SHARED, 3</s/a>, 0) = 0x1"#,
+            "mmap(NULL, 10, PROT_READ, MAP_SHARED, 3</s/a>, 0) = 0x1",
             r#"renameat2(AT_FDCWD</w>, "/w/x", AT_FDCWD</w>, "/s/x", 0) = 0"#,
         ];
         let trace = Trace(lines.map(str::to_owned).to_vec());
