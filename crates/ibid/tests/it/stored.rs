@@ -208,6 +208,14 @@ fn unknown_and_ambiguous_names_are_told() {
         "exit: 1\n-- stderr\nerror: nothing is known of `feedfacefeed` in this cache\n\nhint: `ibid \
          log` lists keys and labels\n"
     );
+    let ran = env.run(["invalidate", "out.txt"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(
+        ran.stderr
+            .ends_with("\nhint: did you mean the label `work/out.txt`?\n"),
+        "{}",
+        ran.story()
+    );
     assert_eq!(test_env().run(["why"]).code, Some(1));
 }
 
