@@ -36,10 +36,10 @@ pub enum OutputProblem {
     #[error("no file matches the output pattern `{}`", Escaped(.0))]
     NoMatch(Vec<u8>),
     /// It was declared as a directory and is none.
-    #[error("output `{}` is not a directory", Escaped(.0))]
+    #[error("output `{}` is not a folder", Escaped(.0))]
     NotADirectory(Vec<u8>),
     /// A FIFO, socket or device stands at or below it.
-    #[error("`{}` is neither a file, a directory nor a link", Escaped::path(.0))]
+    #[error("`{}` is neither a file, a folder nor a link", Escaped::path(.0))]
     Special(PathBuf),
 }
 

@@ -88,9 +88,12 @@ fn as_text(newest: &RunEntry, told: &RunEntry, changes: Option<&str>) -> String 
     let triggers: Vec<_> = told.triggers.iter().map(|trigger| trigger.word()).collect();
     let _ = writeln!(
         text,
-        "{label} ran at {} because of: {}",
+        "{label} ran at {} because of: {}{}",
         history::local_time(told.time),
-        triggers.join(", ")
+        triggers.join(", "),
+        history::found(told)
+            .map(|reason| format!(" ({reason})"))
+            .unwrap_or_default(),
     );
     let against = told.compared_to.map(|key| key.short());
     if let Some(key) = against {
