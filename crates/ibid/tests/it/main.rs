@@ -7,11 +7,17 @@
 
 mod arguments;
 mod bad_input;
+mod cite;
+mod compile;
 mod exec;
+mod explain;
 mod hash;
+mod nested;
+mod replaced;
 mod settings;
 mod signals;
 mod stored;
+mod streams;
 
 use ibid_testkit::TestEnv;
 
