@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::action::{Change, Trigger};
 use crate::digest::Key;
 use crate::exec::Status;
+use crate::tree::Escaped;
 
 /// How a step went.
 #[derive(Clone, Debug)]
@@ -104,7 +105,7 @@ fn paths(paths: &[PathBuf]) -> String {
     let names: Vec<_> = paths
         .iter()
         .take(NAMED)
-        .map(|path| format!("`{}`", path.display()))
+        .map(|path| format!("`{}`", Escaped::path(path)))
         .collect();
     match paths.len().saturating_sub(NAMED) {
         0 => names.join(", "),

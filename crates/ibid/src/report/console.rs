@@ -91,17 +91,17 @@ impl Console {
         }
     }
 
-    /// Writes one JSON value to stdout as a line.
+    /// Writes one JSON object to stdout as a line, with the version of its format.
     pub(crate) fn json_data(&self, value: &serde_json::Value) -> Result<(), Failure> {
-        self.data(format!("{value}\n").as_bytes())
+        self.data(format!("{}\n", versioned(value)).as_bytes())
     }
 
-    /// Passes on bytes of the command. Where nobody reads them, the command goes on all the same:
-    /// its result is wanted.
-    pub(crate) fn pass_out(&self, bytes: &[u8]) {
+    /// Passes on bytes of the command. Says whether there is still somebody to read them.
+    pub(crate) fn pass_out(&self, bytes: &[u8]) -> bool {
         let _turn = self.turn();
         let mut out = io::stdout().lock();
-        let _ = out.write_all(bytes).and_then(|()| out.flush());
+        let written = out.write_all(bytes).and_then(|()| out.flush());
+        !written.is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     }
 
     /// Passes on bytes of the command's standard error.
@@ -146,9 +146,7 @@ impl Console {
 
     /// Writes one event to stderr as a line of JSON, with the version of the format.
     pub(crate) fn event(&self, event: &serde_json::Value) {
-        let mut event = event.clone();
-        event["v"] = 1.into();
-        self.pass_err(format!("{event}\n").as_bytes());
+        self.pass_err(format!("{}\n", versioned(event)).as_bytes());
     }
 
     fn line(&self, style: Style, tag: &str, text: &str) {
@@ -169,4 +167,11 @@ impl Console {
     fn turn(&self) -> Option<MutexGuard<'_, super::progress::Board>> {
         self.progress.as_ref().map(Progress::pause)
     }
+}
+
+/// Adds the version of the format, which every JSON object that is printed tells.
+fn versioned(value: &serde_json::Value) -> serde_json::Value {
+    let mut value = value.clone();
+    value["v"] = 1.into();
+    value
 }

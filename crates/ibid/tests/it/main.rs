@@ -13,6 +13,7 @@ mod exec;
 mod explain;
 mod hash;
 mod nested;
+mod readme;
 mod replaced;
 mod settings;
 mod signals;
