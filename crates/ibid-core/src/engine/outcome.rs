@@ -97,10 +97,10 @@ pub enum NotStored {
     #[error("a process of the command was killed for want of memory")]
     OutOfMemory,
     /// Inputs changed while it ran.
-    #[error("changed while the command ran: {}", paths(.0))]
+    #[error("{} changed while the command ran", paths(.0))]
     InputsChanged(Vec<PathBuf>),
     /// Outputs changed while they were stored.
-    #[error("changed while being stored: {}", paths(.0))]
+    #[error("{} changed while being stored", paths(.0))]
     OutputsChanged(Vec<PathBuf>),
     /// Declared outputs are missing or of the wrong kind.
     #[error("{}", .0.join(", "))]
@@ -116,10 +116,16 @@ pub enum NotStored {
     Store(String),
 }
 
+/// Names a few paths, and says how many more there are.
 fn paths(paths: &[PathBuf]) -> String {
+    const NAMED: usize = 5;
     let names: Vec<_> = paths
         .iter()
+        .take(NAMED)
         .map(|path| format!("`{}`", Escaped::path(path)))
         .collect();
-    names.join(", ")
+    match paths.len().saturating_sub(NAMED) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
 }

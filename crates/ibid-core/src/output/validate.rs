@@ -59,7 +59,7 @@ pub enum OutputError {
         input: Place,
     },
     /// The output touches a folder of version control or of ibid itself.
-    #[error("output `{output}` lies in `{folder}`")]
+    #[error("output `{output}` is or lies in `{folder}`")]
     Folder {
         /// The output.
         output: String,

@@ -59,7 +59,7 @@ impl ScanError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Missing(_) => Some("check the spelling; paths start at the current folder".into()),
-            Self::Dangling { path, .. } => Some(format!("mend or remove the link `{}`", Escaped::path(path))),
+            Self::Dangling { path, .. } | Self::LinkLoop(path) => Some(format!("mend or remove the link `{}`", Escaped::path(path))),
             Self::Special(_) => Some("copy what it gives into a file, or use `--stdin`".into()),
             Self::IsDirectory(_) => Some("declare a directory with `--input`".into()),
             Self::NotADirectory(_) => Some("a trailing `/` asks for a directory".into()),
@@ -68,7 +68,11 @@ impl ScanError {
                 "`*` stops at `/`, `**` does not; quote patterns so that the shell leaves them alone"
                     .into(),
             ),
-            Self::Io(_) | Self::LinkLoop(_) | Self::TooDeep(_) | Self::BadPattern { .. } => None,
+            Self::Io(error) if error.source.kind() == std::io::ErrorKind::PermissionDenied => Some(
+                "what the key depends on must be readable: `chmod +r`, or another user".into(),
+            ),
+            Self::BadPattern { .. } => Some("`[[]`, `[*]` and `[{]` stand for the characters".into()),
+            Self::Io(_) | Self::TooDeep(_) => None,
         }
     }
 }

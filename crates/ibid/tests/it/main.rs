@@ -7,12 +7,18 @@
 
 mod arguments;
 mod bad_input;
+mod cite;
+mod compile;
 mod exec;
+mod explain;
 mod hash;
+mod nested;
 mod readme;
+mod replaced;
 mod settings;
 mod signals;
 mod stored;
+mod streams;
 
 use ibid_testkit::TestEnv;
 

@@ -5,7 +5,7 @@ use ibid_testkit::TestEnv;
 use crate::test_env;
 
 const LABEL: &str = "work/out.txt";
-const SCRIPT: &str = "cat in.txt > out.txt; printf 'out \\377'; printf err >&2";
+const SCRIPT: &str = r#"cat in.txt > out.txt; printf "out \\377"; printf err >&2"#;
 
 /// Makes an environment in which a step ran twice, with another param; returns the keys.
 fn filled() -> (TestEnv, String, String) {
@@ -59,8 +59,9 @@ fn why_names_what_changed_against_the_closest_earlier_run() {
         assert_eq!(
             env.run(words).story(),
             format!(
-                "exit: 0\n-- stdout\nwork/out.txt ran at [TIME] because of: params\nagainst the \
-                 run with the key {}:\n  param/greeting: \"hi\" → \"ho\"\n",
+                "exit: 0\n-- stdout\nwork/out.txt ran at [TIME]: params changed\n  \
+                 param/greeting: \"hi\" → \"ho\"\ncommand: sh -c '{SCRIPT}'\ncompared with the \
+                 closest earlier run at [TIME], key {}\n",
                 short(&old)
             )
         );
@@ -83,7 +84,7 @@ fn of_a_folder_that_changed_the_files_are_named() {
     let text = ran.stdout;
     let below = "    edited: changed\n    removed: gone\n    sub: new\n    sub/added: new\n";
     assert!(
-        text.contains("  input/data: folder ") && text.ends_with(below),
+        text.contains("  input/data: folder ") && text.contains(below),
         "{text}"
     );
 }
@@ -192,7 +193,7 @@ fn an_invalidated_result_is_gone_and_says_why() {
     assert_eq!(
         why.lines().next(),
         Some(
-            "work/out.txt ran at [TIME] because of: forced (the result was invalidated [SPAN] \
+            "work/out.txt ran at [TIME]: forced (the result was invalidated [SPAN] \
              ago: wrong\\u{1b}data)"
         ),
         "{why}"
