@@ -113,6 +113,11 @@ pub fn look(path: &Path, links: Links) -> Result<Option<Signature>, PathError> {
 
 /// Reads at most `limit` bytes from the start of a regular file.
 pub fn read_start(path: &Path, limit: usize) -> Result<Vec<u8>, PathError> {
+    read_start_of(path, limit).map(|(start, _)| start)
+}
+
+/// The same, with the signature of the file that was read.
+pub fn read_start_of(path: &Path, limit: usize) -> Result<(Vec<u8>, Signature), PathError> {
     let opened = open(path, Links::Follow)?;
     if opened.signature.kind() != FileKind::File {
         return Err(Errno::INVAL).context("read", path);
@@ -127,7 +132,7 @@ pub fn read_start(path: &Path, limit: usize) -> Result<Vec<u8>, PathError> {
         done += got;
     }
     buffer.truncate(done);
-    Ok(buffer)
+    Ok((buffer, opened.signature))
 }
 
 /// Joins raw bytes below a directory.

@@ -45,6 +45,13 @@ pub struct Stored {
     pub reused: bool,
 }
 
+/// A blob as it was opened, not verified.
+struct Opened {
+    file: File,
+    path: PathBuf,
+    signature: Signature,
+}
+
 /// What one look at a blob found.
 enum Wrong {
     /// The bytes or the size; the descriptor's signature, or none.
@@ -151,7 +158,7 @@ impl LocalStore {
 
     /// Opens a blob without verifying it: for callers that hash what they read.
     pub fn open_blob(&self, blob: &BlobId) -> Result<File, BlobProblem> {
-        self.open_unverified(blob).map(|(file, _)| file)
+        self.open_unverified(blob).map(|opened| opened.file)
     }
 
     /// Opens a blob that is verified: in this boot and unchanged since, or now by reading it.
@@ -166,13 +173,16 @@ impl LocalStore {
     /// Reads a whole blob of at most `limit` bytes and verifies it.
     pub fn read_blob(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, BlobProblem> {
         self.twice(blob, || {
-            let (file, path) = self.open_unverified(blob).map_err(Wrong::Other)?;
-            let signature = signature_of(&file, &path, blob)?;
+            let Opened {
+                file,
+                path,
+                signature,
+            } = self.open_unverified(blob).map_err(Wrong::Other)?;
             if signature.size > limit {
                 let blob = *blob;
                 return Err(Wrong::Other(BlobProblem::TooLarge { blob, limit }));
             }
-            let bytes = fs::read_limited(&file, &path, signature.size)
+            let bytes = fs::read_limited((&file, &path), signature.size, signature.size)
                 .map_err(|error| unreadable(blob, error))?;
             if BlobId::of(&bytes) == *blob {
                 Ok(bytes)
@@ -192,8 +202,11 @@ impl LocalStore {
         meter: &Meter,
     ) -> Result<(), BlobProblem> {
         self.twice(blob, || {
-            let (file, path) = self.open_unverified(blob).map_err(Wrong::Other)?;
-            let signature = signature_of(&file, &path, blob)?;
+            let Opened {
+                file,
+                path,
+                signature,
+            } = self.open_unverified(blob).map_err(Wrong::Other)?;
             check_size(&signature, Some(size))?;
             dst.set_len(0).map_err(|source| {
                 destination(
@@ -269,10 +282,14 @@ impl LocalStore {
         Ok(true)
     }
 
-    fn open_unverified(&self, blob: &BlobId) -> Result<(File, PathBuf), BlobProblem> {
+    fn open_unverified(&self, blob: &BlobId) -> Result<Opened, BlobProblem> {
         let path = self.layout.blob(blob);
         match fs::open_nofollow(&path) {
-            Ok(file) => Ok((file, path)),
+            Ok((file, signature)) => Ok(Opened {
+                file,
+                path,
+                signature,
+            }),
             Err(error) if error.is_absent() => Err(BlobProblem::Absent(*blob)),
             Err(error) => Err(BlobProblem::Unreadable { blob: *blob, error }),
         }
@@ -280,8 +297,11 @@ impl LocalStore {
 
     /// Opens and verifies once.
     fn look_at(&self, blob: &BlobId, size: Option<u64>) -> Result<(File, Signature), Wrong> {
-        let (file, path) = self.open_unverified(blob).map_err(Wrong::Other)?;
-        let signature = signature_of(&file, &path, blob)?;
+        let Opened {
+            file,
+            path,
+            signature,
+        } = self.open_unverified(blob).map_err(Wrong::Other)?;
         check_size(&signature, size)?;
         if self.options.verified.verified(&signature, blob.digest()) {
             return Ok((file, signature));
@@ -340,10 +360,6 @@ impl LocalStore {
         }
         self.report(what, path, reason);
     }
-}
-
-fn signature_of(file: &File, path: &Path, blob: &BlobId) -> Result<Signature, Wrong> {
-    Signature::of_open(file, path).map_err(|error| unreadable(blob, error))
 }
 
 fn check_size(signature: &Signature, size: Option<u64>) -> Result<(), Wrong> {

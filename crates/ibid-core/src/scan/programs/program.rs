@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::fs::programs::{Candidate, candidate, names};
-use crate::fs::{FileKind, PathError, walk};
+use crate::fs::{FileKind, PathError, Signature, walk};
 use crate::tree::Escaped;
 
 use super::operand::{base_name, started};
@@ -29,6 +29,8 @@ pub struct Program {
     pub word: Vec<u8>,
     /// Where it lies: absolute, links not resolved.
     pub path: PathBuf,
+    /// The signature of the file there, links followed, as it was opened for its `#!` line.
+    pub signature: Signature,
     /// What runs it if it is a script, outermost first: for `#!/usr/bin/env python3` both `env`
     /// and `python3`. Empty for a binary.
     pub interpreters: Vec<Interpreter>,
@@ -136,12 +138,16 @@ pub fn resolve_program(word: &[u8], path_var: &OsStr, dir: &Path) -> Result<Prog
     let path = find(word, path_var, dir)?;
     let mut interpreters: Vec<Interpreter> = Vec::new();
     let mut script = path.clone();
+    let mut first = None;
     for _ in 0..=MAX_DEPTH {
-        let line = interpreter_line(&walk::read_start(&script, HEAD)?);
+        let (start, looked) = walk::read_start_of(&script, HEAD)?;
+        let signature = *first.get_or_insert(looked);
+        let line = interpreter_line(&start);
         if line.is_empty() {
             return Ok(Program {
                 word: word.to_owned(),
                 path,
+                signature,
                 interpreters,
             });
         }
@@ -162,7 +168,11 @@ fn find(word: &[u8], path_var: &OsStr, dir: &Path) -> Result<PathBuf, ProgramErr
     let is_path = word.contains(&b'/');
     let mut unusable = None;
     if !word.is_empty() {
-        for folder in &searched {
+        for (index, folder) in searched.iter().enumerate() {
+            // A PATH often names a folder twice, and the second look finds what the first did.
+            if searched[..index].contains(folder) {
+                continue;
+            }
             let path = folder.join(OsStr::from_bytes(word));
             match candidate(&path) {
                 Candidate::Program => return Ok(path),
