@@ -11,6 +11,7 @@
 )]
 
 mod bench;
+mod count;
 mod dist;
 mod lint;
 mod loc;
@@ -25,6 +26,7 @@ usage: cargo xtask CHORE
   test [-- ARGS]       all tests; the last line counts them (ARGS go to `cargo test`)
   lint                 format, clippy, docs, what may be linked in
   bench [NAME] [...]   time ibid beside other tools; `bench --help` tells more
+  count [BINARY]       count instructions of short commands of the release
   dist                 build the static binary that is given away
   loc                  count the lines of each crate
 ";
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         },
         "lint" => lint::check(),
         "bench" => bench::run(&rest),
+        "count" => count::print(&rest),
         "dist" => dist::build().map(|path| println!("{}", path.display())),
         "loc" => loc::run(),
         "" | "help" | "-h" | "--help" => {

@@ -7,6 +7,7 @@
 
 mod arguments;
 mod bad_input;
+mod cost;
 mod exec;
 mod hash;
 mod settings;
