@@ -187,7 +187,8 @@ fn many(bench: &Bench, name: &str) -> Outcome<(PathBuf, String)> {
 
 /// `cp -r` to a place where nothing stands.
 fn plain_copy(bench: &Bench, dir: &Path, source: &str) -> Outcome<Contestant> {
-    let (away, copy) = (Fresh::new(bench, "plain")?, dir.join("plain"));
+    let away = Fresh::new(bench, &format!("plain-{}", split(dir).1))?;
+    let copy = dir.join("plain");
     let contestant = Contestant::new("cp -r", dir, &["cp", "-r", source, "plain"]);
     Ok(contestant.prepared_by(move || rename_away(&copy, &away)))
 }
