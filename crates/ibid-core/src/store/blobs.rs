@@ -11,6 +11,9 @@
 use std::fs::File;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use rustix::io::Errno;
 
 use super::error::{BlobProblem, StoreError};
 use super::layout::BLOB_MODE;
@@ -239,11 +242,19 @@ impl LocalStore {
         meter: &Meter,
     ) -> Result<bool, BlobProblem> {
         // An empty or tiny clone costs more than its copy.
-        if mode == LinkMode::Reflink && size >= 4096 {
+        let refused = self.reflink_refused.load(Ordering::Relaxed);
+        if mode == LinkMode::Reflink && size >= 4096 && !refused {
             let (file, _) = self.open_verified(blob, Some(size))?;
-            if fs::reflink(&file, dst.0).is_ok() {
-                meter.add_done(size);
-                return Ok(true);
+            match fs::reflink(&file, dst.0) {
+                Ok(()) => {
+                    meter.add_done(size);
+                    return Ok(true);
+                }
+                // The store's own file system cannot: no further blob need be tried.
+                Err(error) if Errno::from_io_error(&error) == Some(Errno::OPNOTSUPP) => {
+                    self.reflink_refused.store(true, Ordering::Relaxed);
+                }
+                Err(_) => {}
             }
         }
         self.copy_out(blob, size, dst, meter)?;
