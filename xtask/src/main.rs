@@ -12,6 +12,7 @@
 
 mod bench;
 mod campaign;
+mod count;
 mod dist;
 mod docs;
 mod lint;
@@ -29,6 +30,7 @@ usage: cargo xtask CHORE
   bench [NAME] [...]   time ibid beside other tools; `bench --help` tells more
   docs                 write the pages of the reference that are made of the binary
   campaign NAME...     damage, kill -9, races, read-only stores; `campaign --help` tells more
+  count [BINARY]       count instructions of short commands of the release
   dist                 build the static binary that is given away
   loc                  count the lines of each crate
 ";
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         "bench" => bench::run(&rest),
         "docs" => docs::write(),
         "campaign" => campaign::run(&rest),
+        "count" => count::print(&rest),
         "dist" => dist::build().map(|path| println!("{}", path.display())),
         "loc" => loc::run(),
         "" | "help" | "-h" | "--help" => {

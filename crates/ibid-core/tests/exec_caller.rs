@@ -47,7 +47,7 @@ fn ran(launch: Launch) -> Ran {
             text.extend_from_slice(bytes);
         }
     };
-    let ended = run(launch, &mut sink, &Interrupt::new().unwrap()).unwrap();
+    let ended = run(launch, &mut sink, &Interrupt::new()).unwrap();
     let text = String::from_utf8(text).unwrap();
     Ran { ended, text }
 }
@@ -108,7 +108,7 @@ fn adoption_ends_with_the_run(dir: &TempDir) {
     assert_eq!(rustix::process::child_subreaper().unwrap(), None);
     let mut failing = sh(":", dir);
     failing.program = "/absent".into();
-    let interrupt = Interrupt::new().unwrap();
+    let interrupt = Interrupt::new();
     run(failing, &mut |_, _| {}, &interrupt).unwrap_err();
     assert_eq!(rustix::process::child_subreaper().unwrap(), None);
     let mut during = None;

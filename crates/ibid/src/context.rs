@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ibid_core::config::{self, Config, ConfigError, Loaded, Overrides};
 use ibid_core::dirs::{Dirs, DirsError, LocalDir, Platform, Surroundings};
 use ibid_core::environ::EnvSnapshot;
-use ibid_core::fs::{FileSystem, FileSystemKind, Host, Timestamp};
+use ibid_core::fs::{FileSystemKind, Host, Timestamp};
 use ibid_core::scan::{StatCache, StatCacheOptions, StatPolicy};
 use ibid_core::store::{
     self, Access, LocalStore, OpenError, ProcessMemory, StoreOptions, VerifiedBlobs,
@@ -205,13 +205,8 @@ impl Session {
 fn is_of_this_host(path: &Path) -> bool {
     let found = path
         .ancestors()
-        .find_map(|folder| FileSystem::of(folder).ok());
-    found.is_some_and(|system| {
-        !matches!(
-            system.kind,
-            FileSystemKind::Network | FileSystemKind::Unknown
-        )
-    })
+        .find_map(|folder| FileSystemKind::of(folder).ok());
+    found.is_some_and(|kind| !matches!(kind, FileSystemKind::Network | FileSystemKind::Unknown))
 }
 
 /// Returns nanoseconds since 1970.

@@ -55,7 +55,6 @@ impl<'a> Run<'a> {
         purpose: Purpose,
     ) -> Result<Self, Failure> {
         let clock = Clock::starting(system_time());
-        let interrupt = Interrupt::new().map_err(|error| Failure::of(exit::IBID_FAILED, &error))?;
         let mut stats = Arc::new(session.stat_cache(false));
         let (mode, force) = match purpose {
             Purpose::Execute { force } => (session.config.mode.value, force),
@@ -81,7 +80,7 @@ impl<'a> Run<'a> {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             },
             clock,
-            interrupt,
+            interrupt: Interrupt::new(),
             access: engine::Access {
                 mode,
                 force,
@@ -167,6 +166,10 @@ fn open_store(
 /// Says why nothing can be stored in `dir`, which is made if it is missing. Hits come from a store
 /// that cannot be written all the same.
 fn unwritable(dir: &Path) -> Option<String> {
+    // A folder that may be written is there: on most ways this is the only call.
+    if fs::may_write_in(dir) {
+        return None;
+    }
     if Signature::of(dir).is_err()
         && let Err(error) = fs::create_dirs(dir, None)
     {

@@ -27,6 +27,16 @@ pub(super) const ALL: &[Workload] = &[
         set_up: restore,
     },
     Workload {
+        name: "capture-many",
+        about: "a folder of up to 10,000 files, made by `cp -r` and stored for the first time",
+        set_up: capture_many,
+    },
+    Workload {
+        name: "restore-many",
+        about: "the same folder, restored",
+        set_up: restore_many,
+    },
+    Workload {
         name: "hash-small",
         about: "a tree of small files, hashed for the first time",
         set_up: hash_small,
@@ -140,20 +150,79 @@ fn rename_away(path: &Path, away: &Fresh) -> Outcome {
     }
 }
 
-/// `ibid hash` that knows nothing: its cache is a link to a new folder at each run.
+/// Makes `link` lead to a new folder: a cache that knows nothing.
+fn renew(link: &Path, fresh: &Fresh) -> Outcome {
+    let target = fresh.next();
+    make_dir(&target)?;
+    let draft = target.with_extension("link");
+    std::os::unix::fs::symlink(&target, &draft).map_err(|error| error.to_string())?;
+    std::fs::rename(&draft, link).map_err(|error| error.to_string())
+}
+
+/// A command whose cache is a link to a new folder at each run.
+fn knowing_nothing(contestant: Contestant, link: &Path) -> Contestant {
+    contestant
+        .env("IBID_CACHE_DIR", link)
+        .env("IBID_LOCAL_DIR", link.join("local"))
+}
+
+/// `ibid hash` that knows nothing.
 fn first_hash(bench: &Bench, dir: &Path, what: &str) -> Outcome<Contestant> {
     let fresh = Fresh::new(bench, &format!("first-{what}"))?;
     let link = bench.dir.join(format!("cache-of-{what}"));
-    let contestant = ibid(bench, "ibid hash, first time", dir, &["hash", what])
-        .env("IBID_CACHE_DIR", &link)
-        .env("IBID_LOCAL_DIR", link.join("local"));
-    Ok(contestant.prepared_by(move || {
-        let target = fresh.next();
-        make_dir(&target)?;
-        let draft = target.with_extension("link");
-        std::os::unix::fs::symlink(&target, &draft).map_err(|error| error.to_string())?;
-        std::fs::rename(&draft, &link).map_err(|error| error.to_string())
-    }))
+    let words = ["hash", "--tree", what];
+    let contestant = ibid(bench, "ibid hash, first time", dir, &words);
+    let contestant = knowing_nothing(contestant, &link);
+    Ok(contestant.prepared_by(move || renew(&link, &fresh)))
+}
+
+/// An empty folder, and the folder of files that is copied to it.
+fn many(bench: &Bench, name: &str) -> Outcome<(PathBuf, String)> {
+    let source = tree::small_files(&bench.inputs, bench.options.files.min(10_000))?;
+    let dir = bench.dir.join(name);
+    make_dir(&dir)?;
+    make_dir(&bench.dir.join("home"))?;
+    Ok((dir, source.to_string_lossy().into_owned()))
+}
+
+/// `cp -r` to a place where nothing stands.
+fn plain_copy(bench: &Bench, dir: &Path, source: &str) -> Outcome<Contestant> {
+    let away = Fresh::new(bench, &format!("plain-{}", split(dir).1))?;
+    let copy = dir.join("plain");
+    let contestant = Contestant::new("cp -r", dir, &["cp", "-r", source, "plain"]);
+    Ok(contestant.prepared_by(move || rename_away(&copy, &away)))
+}
+
+/// `cp -r` through `ibid`.
+fn cached_copy(bench: &Bench, name: &str, dir: &Path, source: &str) -> Contestant {
+    let words = ["exec", "-i", source, "-o", "copy/", "--"];
+    ibid(
+        bench,
+        name,
+        dir,
+        &[&words, ["cp", "-r", source, "copy"].as_slice()].concat(),
+    )
+}
+
+fn capture_many(bench: &Bench) -> Outcome<Contest> {
+    let (dir, source) = many(bench, "capture-many")?;
+    let (away, copy) = (Fresh::new(bench, "captured")?, dir.join("copy"));
+    let fresh = Fresh::new(bench, "stores")?;
+    let link = bench.dir.join("cache-of-many");
+    let run = cached_copy(bench, "ibid exec, cp -r and store", &dir, &source);
+    let run = knowing_nothing(run, &link).prepared_by(move || {
+        renew(&link, &fresh)?;
+        rename_away(&copy, &away)
+    });
+    Ok(Contest::long(vec![plain_copy(bench, &dir, &source)?, run]))
+}
+
+fn restore_many(bench: &Bench) -> Outcome<Contest> {
+    let (dir, source) = many(bench, "restore-many")?;
+    let (away, copy) = (Fresh::new(bench, "put-back")?, dir.join("copy"));
+    let hit = cached_copy(bench, "ibid exec, restored", &dir, &source);
+    let hit = hit.prepared_by(move || rename_away(&copy, &away));
+    Ok(Contest::long(vec![plain_copy(bench, &dir, &source)?, hit]))
 }
 
 /// Splits a path into its folder and its name.
@@ -187,7 +256,7 @@ fn recheck_small(bench: &Bench) -> Outcome<Contest> {
             &["find", &name, "-printf", "%T@ %s"],
         ),
         Contestant::new("du -s", &dir, &["du", "-s", &name]),
-        ibid(bench, "ibid hash, known", &dir, &["hash", &name]),
+        ibid(bench, "ibid hash, known", &dir, &["hash", "--tree", &name]),
     ]))
 }
 

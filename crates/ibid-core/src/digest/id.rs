@@ -30,13 +30,12 @@ impl Digest {
 
     /// Returns the 64 lowercase hexadecimal digits, without the algorithm's prefix.
     pub fn hex(&self) -> String {
-        use fmt::Write as _;
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
         self.0
             .iter()
-            .fold(String::with_capacity(64), |mut text, byte| {
-                let _ = write!(text, "{byte:02x}");
-                text
-            })
+            .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+            .collect()
     }
 
     /// Returns the first twelve hexadecimal digits: for messages, never for names.

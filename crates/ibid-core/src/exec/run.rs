@@ -54,6 +54,7 @@ pub fn run(
     if let Some(signal) = interrupt.signal() {
         return Err(ExecError::Interrupted { signal });
     }
+    interrupt.prepare()?;
     let killed_before = oom::kills();
     let started = Instant::now();
     let mut watch = Watch::start(&mut launch, sink, interrupt)?;

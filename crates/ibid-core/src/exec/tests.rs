@@ -57,7 +57,7 @@ fn sh(script: &str, dir: &TempDir) -> Launch {
 
 /// Runs, and calls `heard` with the interrupt and all of standard output so far.
 fn run_hearing(launch: Launch, mut heard: impl FnMut(&Interrupt, &[u8])) -> Ran {
-    let interrupt = Interrupt::new().unwrap();
+    let interrupt = Interrupt::new();
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let mut sink = |stream, bytes: &[u8]| match stream {
         Stream::Stdout => {
@@ -79,7 +79,7 @@ fn run_plainly(launch: Launch) -> Ran {
 }
 
 fn failure(launch: Launch) -> ExecError {
-    run(launch, &mut |_, _| {}, &Interrupt::new().unwrap()).unwrap_err()
+    run(launch, &mut |_, _| {}, &Interrupt::new()).unwrap_err()
 }
 
 fn is_alive(pid: i32) -> bool {
@@ -129,7 +129,7 @@ fn what_is_logged_is_what_was_shown() {
     let mut shown = Vec::new();
     let mut sink = |stream, bytes: &[u8]| shown.extend(bytes.iter().map(|byte| (stream, *byte)));
     let script = "for i in 1 2 3 4 5 6; do printf out; printf err >&2; done";
-    let ended = run(sh(script, &dir), &mut sink, &Interrupt::new().unwrap()).unwrap();
+    let ended = run(sh(script, &dir), &mut sink, &Interrupt::new()).unwrap();
     let mut logged = Vec::new();
     let log = ended.log.unwrap();
     replay(log.open(), |stream, bytes| {
@@ -340,7 +340,7 @@ fn what_ignores_an_interrupt_is_killed_after_the_grace() {
 #[test]
 fn one_interrupt_reaches_all_that_runs() {
     let dir = TempDir::new();
-    let interrupt = Interrupt::new().unwrap();
+    let interrupt = Interrupt::new();
     let runs: Vec<Ended> = std::thread::scope(|scope| {
         let start = || {
             let launch = sh("echo ready; exec sleep 1000", &dir);
@@ -366,7 +366,7 @@ fn one_interrupt_reaches_all_that_runs() {
 #[test]
 fn nothing_starts_after_an_interrupt() {
     let dir = TempDir::new();
-    let interrupt = Interrupt::new().unwrap();
+    let interrupt = Interrupt::new();
     interrupt.raise(15);
     let error = run(sh("touch ran", &dir), &mut |_, _| {}, &interrupt).unwrap_err();
     assert!(matches!(error, ExecError::Interrupted { signal: 15 }));
@@ -385,7 +385,7 @@ fn a_sink_that_panics_leaves_nothing_running() {
         run(
             sh("echo $$; exec sleep 1000", &dir),
             &mut sink,
-            &Interrupt::new().unwrap(),
+            &Interrupt::new(),
         )
     });
     assert!(outcome.is_err());

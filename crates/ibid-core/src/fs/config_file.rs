@@ -35,7 +35,7 @@ pub fn read_config_file(path: &Path) -> Result<Option<ConfigFile>, PathError> {
     };
     let stat = rustix::fs::fstat(&file).context("look at", path)?;
     let link = rustix::fs::lstat(path).context("look at", path)?;
-    let bytes = read_limited(&file, path, LIMIT)?;
+    let bytes = read_limited((&file, path), 0, LIMIT)?;
     Ok(Some(ConfigFile {
         bytes,
         owners: [stat.st_uid, link.st_uid],

@@ -4,6 +4,7 @@
 //! (hazard A8). Positions of the descriptors do not matter and are not kept. Errors name the side
 //! that failed.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -24,14 +25,29 @@ pub fn copy_hashing(
     (dst, dst_path): (&File, &Path),
     meter: &Meter,
 ) -> Result<(Digest, u64), PathError> {
+    thread_local! {
+        // A fresh one for each of ten thousand small files costs more than their bytes.
+        static BUFFER_HERE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    BUFFER_HERE.with_borrow_mut(|buffer| {
+        buffer.resize(BUFFER, 0);
+        copy_through(buffer, (src, src_path), (dst, dst_path), meter)
+    })
+}
+
+fn copy_through(
+    buffer: &mut [u8],
+    (src, src_path): (&File, &Path),
+    (dst, dst_path): (&File, &Path),
+    meter: &Meter,
+) -> Result<(Digest, u64), PathError> {
     let mut hasher = Hasher::new();
-    let mut buffer = vec![0; BUFFER];
     let mut at = 0;
     let mut ends_in_hole = false;
     loop {
         let (data, end) = next_data(src, at).context("read", src_path)?;
         if data > at {
-            hash_zeros(&mut hasher, data - at, &mut buffer, meter);
+            hash_zeros(&mut hasher, data - at, buffer, meter);
             (at, ends_in_hole) = (data, true);
         }
         let before = at;
@@ -135,7 +151,7 @@ mod tests {
             whole[usize::try_from(hole_before).unwrap()..][..body.len()].copy_from_slice(&body);
             assert_eq!(digest, Digest::of(&whole));
             let copy = open_file(target.path()).unwrap();
-            let read = crate::fs::read_limited(&copy, target.path(), size).unwrap();
+            let read = crate::fs::read_limited((&copy, target.path()), size, size).unwrap();
             assert_eq!(read, whole);
             let blocks = |file: &File| file.metadata().unwrap().blocks();
             assert!(blocks(&copy) <= blocks(&from).max(2_000));

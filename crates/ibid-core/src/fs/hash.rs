@@ -19,10 +19,10 @@ use crate::digest::Digest;
 const PARALLEL_FROM: u64 = 1 << 20;
 
 /// What one thread reads and hashes at a time: a power of two, so that it is a whole subtree.
-const PIECE: u64 = 256 << 10;
+const PIECE: u64 = 128 << 10;
 
 /// Threads stay within one window, so that a disk sees nearly sequential reads.
-const WINDOW: u64 = 128 << 20;
+const WINDOW: u64 = 1 << 30;
 
 /// How many threads may hash one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,6 +202,8 @@ mod tests {
             0,
             1,
             1024,
+            131_071,
+            131_073,
             262_143,
             262_144,
             262_145,

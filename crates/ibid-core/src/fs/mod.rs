@@ -33,7 +33,7 @@ pub use meter::Meter;
 pub use private_dir::make_private_dir;
 pub use read::{
     open_any, open_file, open_in_place, open_nofollow, read_at_most, read_limited, read_link,
-    read_small, read_start,
+    read_small, read_start, read_start_of,
 };
 pub use signature::{FileKind, Signature, Timestamp};
 pub use spool::unnamed_file;

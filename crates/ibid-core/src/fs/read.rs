@@ -18,9 +18,10 @@ pub fn open_file(path: &Path) -> Result<File, PathError> {
     open_regular(path, OFlags::RDONLY)
 }
 
-/// Opens a regular file for reading unless its last component is a link.
-pub fn open_nofollow(path: &Path) -> Result<File, PathError> {
-    open_regular(path, OFlags::RDONLY | OFlags::NOFOLLOW)
+/// Opens a regular file for reading unless its last component is a link, and returns the signature
+/// of what was opened.
+pub fn open_nofollow(path: &Path) -> Result<(File, Signature), PathError> {
+    open_looked_at(path, OFlags::RDONLY | OFlags::NOFOLLOW)
 }
 
 /// Opens a regular file for reading and for writing in place, unless it is a link.
@@ -35,8 +36,12 @@ pub fn open_any(path: &Path) -> Result<(File, Signature), PathError> {
 }
 
 fn open_regular(path: &Path, flags: OFlags) -> Result<File, PathError> {
+    open_looked_at(path, flags).map(|(file, _)| file)
+}
+
+fn open_looked_at(path: &Path, flags: OFlags) -> Result<(File, Signature), PathError> {
     match open_with(path, flags)? {
-        (file, signature) if signature.kind() == FileKind::File => Ok(file),
+        (file, signature) if signature.kind() == FileKind::File => Ok((file, signature)),
         _ => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             "not a regular file",
@@ -55,32 +60,57 @@ fn open_with(path: &Path, flags: OFlags) -> Result<(File, Signature), PathError>
 /// Reads a whole regular file of at most `limit` bytes; a longer one is an error of the kind
 /// [`io::ErrorKind::FileTooLarge`].
 pub fn read_small(path: &Path, limit: u64) -> Result<Vec<u8>, PathError> {
-    read_limited(&open_file(path)?, path, limit)
+    let (file, signature) = open_looked_at(path, OFlags::RDONLY)?;
+    read_limited((&file, path), signature.size, limit)
 }
 
 /// Reads at most `limit` bytes from the start of a regular file.
 pub fn read_start(path: &Path, limit: u64) -> Result<Vec<u8>, PathError> {
-    // Files of the kernel's own have no size to go by; most of these fit at once.
-    let mut bytes = Vec::with_capacity(2048);
-    open_file(path)?
-        .take(limit)
-        .read_to_end(&mut bytes)
-        .context("read", path)?;
-    Ok(bytes)
+    read_start_of(path, limit).map(|(start, _)| start)
 }
 
-/// Reads an open file from its present position to its end, at most `limit` bytes; more is an
-/// error of the kind [`io::ErrorKind::FileTooLarge`].
-pub fn read_limited(file: &File, path: &Path, limit: u64) -> Result<Vec<u8>, PathError> {
-    let mut bytes = Vec::new();
-    // One byte more than allowed tells a file that grew from one that fits (hazard G5).
-    file.take(limit.saturating_add(1))
+/// The same, with the signature of the file that was read.
+pub fn read_start_of(path: &Path, limit: u64) -> Result<(Vec<u8>, Signature), PathError> {
+    // Files of the kernel's own have no size to go by; most of these fit at once.
+    let mut bytes = Vec::with_capacity(2048);
+    let (file, signature) = open_looked_at(path, OFlags::RDONLY)?;
+    file.take(limit)
         .read_to_end(&mut bytes)
         .context("read", path)?;
-    if bytes.len() as u64 > limit {
-        let message = format!("larger than {limit} bytes");
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message)).context("read", path);
+    Ok((bytes, signature))
+}
+
+/// Reads an open file from its start to its end, at most `limit` bytes; more is an error of the
+/// kind [`io::ErrorKind::FileTooLarge`]. With the size of the file as `expected` it takes one call.
+pub fn read_limited(
+    (file, path): (&File, &Path),
+    expected: u64,
+    limit: u64,
+) -> Result<Vec<u8>, PathError> {
+    // One byte more than allowed tells a file that grew from one that fits (hazard G5); one more
+    // than expected makes the end known without another call.
+    let room = |size: u64| usize::try_from(size.min(limit).saturating_add(1)).unwrap_or(usize::MAX);
+    // Files of the kernel say that they are empty, and are read like others.
+    let mut bytes = vec![0; room(if expected == 0 { 4096 } else { expected })];
+    let mut done = 0;
+    loop {
+        match file.read_at(&mut bytes[done..], done as u64) {
+            Ok(0) => break,
+            Ok(count) => done += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error).context("read", path),
+        }
+        if done as u64 > limit {
+            let message = format!("larger than {limit} bytes");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message)).context("read", path);
+        }
+        if done == bytes.len() {
+            bytes.resize(room(2 * done as u64), 0);
+        } else if done as u64 == expected {
+            break;
+        }
     }
+    bytes.truncate(done);
     Ok(bytes)
 }
 
@@ -139,6 +169,12 @@ mod tests {
         staged.write_all(b"12345").unwrap();
         staged.publish_over(&path).unwrap();
         assert_eq!(read_small(&path, 5).unwrap(), b"12345");
+        let file = open_file(&path).unwrap();
+        for expected in [0, 1, 4, 5, 6, 1000] {
+            let read = read_limited((&file, &path), expected, 5).unwrap();
+            assert_eq!(read, b"12345", "{expected}");
+            assert!(read_limited((&file, &path), expected, 4).is_err());
+        }
         let error = read_small(&path, 4).unwrap_err();
         assert_eq!(error.source.kind(), io::ErrorKind::FileTooLarge);
     }

@@ -17,6 +17,7 @@ use super::{PathError, Signature, Staged, Timestamp};
 pub struct SlotFile {
     file: File,
     inode: u64,
+    length: u64,
 }
 
 impl SlotFile {
@@ -37,17 +38,14 @@ impl SlotFile {
         Ok(Self {
             file,
             inode: stat.st_ino,
+            length: u64::try_from(stat.st_size).unwrap_or(0),
         })
     }
 
-    /// Returns the length in bytes.
-    pub fn len(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
-    }
-
-    /// Says whether nothing is in it.
-    pub fn is_empty(&self) -> io::Result<bool> {
-        Ok(self.len()? == 0)
+    /// Returns the length in bytes that it had when it was opened: shards are replaced, and never
+    /// grow.
+    pub fn opened_length(&self) -> u64 {
+        self.length
     }
 
     /// Says whether `path` names another file than this one.

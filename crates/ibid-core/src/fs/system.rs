@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd as _};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use super::{IoContext as _, PathError, open_any, read_start};
 use crate::digest::Digest;
@@ -31,15 +32,17 @@ impl Host {
             .into_owned();
         Self {
             name,
-            boot_id: boot_id(),
+            boot_id: boot_id().to_owned(),
             machine_id: machine_id(),
         }
     }
 }
 
-/// Returns what the kernel drew at boot, or nothing where it does not tell.
-pub fn boot_id() -> String {
-    first_line("/proc/sys/kernel/random/boot_id").unwrap_or_default()
+/// Returns what the kernel drew at boot, or nothing where it does not tell. It is read once in the
+/// life of a process, which no boot outlives.
+pub fn boot_id() -> &'static str {
+    static BOOT_ID: OnceLock<String> = OnceLock::new();
+    BOOT_ID.get_or_init(|| first_line("/proc/sys/kernel/random/boot_id").unwrap_or_default())
 }
 
 /// Returns the id of this installation, or nothing where there is none.
@@ -100,6 +103,21 @@ pub enum FileSystemKind {
 }
 
 impl FileSystemKind {
+    /// Asks what sort of file system `path` lies on; links are followed, and nothing is opened.
+    pub fn of(path: &Path) -> Result<Self, PathError> {
+        let facts = rustix::fs::statfs(path).context("look at the file system of", path)?;
+        Ok(Self::from_facts(&facts))
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "magic numbers have 32 bits, in words of several widths"
+    )]
+    fn from_facts(facts: &rustix::fs::StatFs) -> Self {
+        Self::from_magic(facts.f_type as u32)
+    }
+
     /// Classifies the magic number that `statfs` returns.
     pub const fn from_magic(magic: u32) -> Self {
         match magic {
@@ -163,12 +181,7 @@ impl FileSystem {
     /// Looks at the file system that the open `file` lies on; `device` is that of its signature.
     pub fn of_open(file: impl AsFd, path: &Path, device: u64) -> Result<Self, PathError> {
         let facts = rustix::fs::fstatfs(&file).context("look at the file system of", path)?;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "magic numbers have 32 bits, in words of several widths"
-        )]
-        let kind = FileSystemKind::from_magic(facts.f_type as u32);
+        let kind = FileSystemKind::from_facts(&facts);
         // Layers of an overlay number their inodes each for itself, so a device counts there.
         let uuid = uuid(&file).filter(|_| kind.has_own_inodes());
         let id = match uuid {

@@ -169,7 +169,7 @@ fn one(
     let mut tell = |path: PathBuf, what| differences.push(Difference { path, what });
     let target = place.target(Parents::AsTheyAre)?;
     let standing = match &target {
-        Some(target) => walk(&target.dir, &target.name)?,
+        Some(target) => standing_at(target)?,
         None => Standing::new(),
     };
     let (target, content_wanted) = match (target, place.content) {
@@ -208,6 +208,20 @@ fn one(
         Err(()) => tell(place.path.clone(), DifferenceKind::Edited),
     }
     Ok(())
+}
+
+/// Lists what stands at a target. A single file was looked at when the target was found.
+fn standing_at(target: &Target) -> Result<Standing, PathError> {
+    match target.seen {
+        Some(signature) if signature.kind() == FileKind::File => {
+            let file = Stood {
+                signature,
+                link: None,
+            };
+            Ok(Standing::from([(RelPath::ROOT, file)]))
+        }
+        _ => walk(&target.dir, &target.name),
+    }
 }
 
 /// Compares everything that stands at a target with what is wanted there, both ways. Only

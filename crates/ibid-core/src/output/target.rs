@@ -35,6 +35,8 @@ pub(super) struct Target {
     pub(super) name: RelPath,
     /// The user's link at the declared path, if the target was found through one.
     pub(super) link: Option<UserLink>,
+    /// What stood there when it was looked for, if that was looked at.
+    pub(super) seen: Option<Signature>,
 }
 
 /// A link of the user's that leads to an output's destination.
@@ -69,6 +71,7 @@ impl Target {
                 return Ok(None);
             };
             let standing = target.dir.status_if_any(&target.name)?;
+            target.seen = standing;
             let Some(signature) = standing.filter(|found| found.kind() == FileKind::Link) else {
                 target.link = link;
                 return Ok(Some(target));
@@ -105,6 +108,7 @@ impl Target {
             dir,
             name,
             link: None,
+            seen: None,
         }))
     }
 

@@ -14,6 +14,10 @@ use crate::fs::{self, FileKind, Links, Meter, Signature, Threads};
 /// From this many files on, a pool of threads is worth its start.
 pub const PARALLEL_FILES: usize = 300;
 
+/// From this many files on, a pool is worth its start even if all of them are known: a look at the
+/// stat cache is a microsecond's work.
+const PARALLEL_LOOKS: usize = 5_000;
+
 /// From this many bytes in several files on, too.
 const PARALLEL_BYTES: u64 = 8 << 20;
 
@@ -28,6 +32,16 @@ pub enum SymlinkPolicy {
     Follow,
     /// Their text counts, and nothing else.
     Keep,
+}
+
+/// Does the same to each of many things that read files, on several threads where that pays.
+/// The answers come in the order of the things.
+pub fn each<T: Sync, A: Send>(things: &[T], answer: impl Fn(&T) -> A + Send + Sync) -> Vec<A> {
+    if things.len() > PARALLEL_FILES {
+        things.par_iter().map(answer).collect()
+    } else {
+        things.iter().map(answer).collect()
+    }
 }
 
 /// Finds the content of declared paths.
@@ -66,12 +80,8 @@ impl<'a> Scanner<'a> {
         self.examine(path, signature)
     }
 
-    /// Returns the digest of the regular file that has this signature.
-    pub(super) fn examine(
-        &self,
-        path: &Path,
-        signature: Signature,
-    ) -> Result<FileDigest, ScanError> {
+    /// Returns the digest of the regular file that was found to have this signature.
+    pub fn examine(&self, path: &Path, signature: Signature) -> Result<FileDigest, ScanError> {
         match self.known(path, signature)? {
             Some(known) => Ok(known),
             None => self.read(path, signature),
@@ -85,8 +95,13 @@ impl<'a> Scanner<'a> {
     ) -> Result<Vec<FileDigest>, ScanError> {
         let mut done = Vec::with_capacity(files.len());
         let mut unread = Vec::new();
-        for (index, (path, signature)) in files.into_iter().enumerate() {
-            let known = self.known(&path, signature)?;
+        let known = |(path, signature): &(PathBuf, Signature)| self.known(path, *signature);
+        let all: Vec<_> = if files.len() > PARALLEL_LOOKS {
+            files.par_iter().map(known).collect::<Result<_, _>>()?
+        } else {
+            files.iter().map(known).collect::<Result<_, _>>()?
+        };
+        for (index, ((path, signature), known)) in files.into_iter().zip(all).enumerate() {
             if known.is_none() {
                 unread.push((index, path, signature));
             }

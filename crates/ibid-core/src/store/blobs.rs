@@ -11,6 +11,9 @@
 use std::fs::File;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use rustix::io::Errno;
 
 use super::error::{BlobProblem, StoreError};
 use super::layout::BLOB_MODE;
@@ -43,6 +46,13 @@ pub struct Stored {
     pub size: u64,
     /// Whether it was there already: a commit looks again that it still is (hazard D3).
     pub reused: bool,
+}
+
+/// A blob as it was opened, not verified.
+struct Opened {
+    file: File,
+    path: PathBuf,
+    signature: Signature,
 }
 
 /// What one look at a blob found.
@@ -161,13 +171,16 @@ impl LocalStore {
     /// Reads a whole blob of at most `limit` bytes and verifies it.
     pub fn read_blob(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, BlobProblem> {
         self.twice(blob, || {
-            let (file, path) = self.open_unverified(blob).map_err(Wrong::Other)?;
-            let signature = signature_of(&file, &path, blob)?;
+            let Opened {
+                file,
+                path,
+                signature,
+            } = self.open_unverified(blob).map_err(Wrong::Other)?;
             if signature.size > limit {
                 let blob = *blob;
                 return Err(Wrong::Other(BlobProblem::TooLarge { blob, limit }));
             }
-            let bytes = fs::read_limited(&file, &path, signature.size)
+            let bytes = fs::read_limited((&file, &path), signature.size, signature.size)
                 .map_err(|error| unreadable(blob, error))?;
             if BlobId::of(&bytes) == *blob {
                 Ok(bytes)
@@ -187,8 +200,11 @@ impl LocalStore {
         meter: &Meter,
     ) -> Result<(), BlobProblem> {
         self.twice(blob, || {
-            let (file, path) = self.open_unverified(blob).map_err(Wrong::Other)?;
-            let signature = signature_of(&file, &path, blob)?;
+            let Opened {
+                file,
+                path,
+                signature,
+            } = self.open_unverified(blob).map_err(Wrong::Other)?;
             check_size(&signature, Some(size))?;
             dst.set_len(0).map_err(|source| {
                 destination(
@@ -221,11 +237,19 @@ impl LocalStore {
         meter: &Meter,
     ) -> Result<bool, BlobProblem> {
         // An empty or tiny clone costs more than its copy.
-        if mode == LinkMode::Reflink && size >= 4096 {
+        let refused = self.reflink_refused.load(Ordering::Relaxed);
+        if mode == LinkMode::Reflink && size >= 4096 && !refused {
             let (file, _) = self.open_verified(blob, Some(size))?;
-            if fs::reflink(&file, dst.0).is_ok() {
-                meter.add_done(size);
-                return Ok(true);
+            match fs::reflink(&file, dst.0) {
+                Ok(()) => {
+                    meter.add_done(size);
+                    return Ok(true);
+                }
+                // The store's own file system cannot: no further blob need be tried.
+                Err(error) if Errno::from_io_error(&error) == Some(Errno::OPNOTSUPP) => {
+                    self.reflink_refused.store(true, Ordering::Relaxed);
+                }
+                Err(_) => {}
             }
         }
         self.copy_out(blob, size, dst, meter)?;
@@ -264,10 +288,14 @@ impl LocalStore {
         Ok(true)
     }
 
-    fn open_unverified(&self, blob: &BlobId) -> Result<(File, PathBuf), BlobProblem> {
+    fn open_unverified(&self, blob: &BlobId) -> Result<Opened, BlobProblem> {
         let path = self.layout.blob(blob);
         match fs::open_nofollow(&path) {
-            Ok(file) => Ok((file, path)),
+            Ok((file, signature)) => Ok(Opened {
+                file,
+                path,
+                signature,
+            }),
             Err(error) if error.is_absent() => Err(BlobProblem::Absent(*blob)),
             Err(error) => Err(BlobProblem::Unreadable { blob: *blob, error }),
         }
@@ -275,8 +303,11 @@ impl LocalStore {
 
     /// Opens and verifies once.
     fn look_at(&self, blob: &BlobId, size: Option<u64>) -> Result<(File, Signature), Wrong> {
-        let (file, path) = self.open_unverified(blob).map_err(Wrong::Other)?;
-        let signature = signature_of(&file, &path, blob)?;
+        let Opened {
+            file,
+            path,
+            signature,
+        } = self.open_unverified(blob).map_err(Wrong::Other)?;
         check_size(&signature, size)?;
         if self.options.verified.verified(&signature, blob.digest()) {
             return Ok((file, signature));
@@ -335,10 +366,6 @@ impl LocalStore {
         }
         self.report(what, path, reason);
     }
-}
-
-fn signature_of(file: &File, path: &Path, blob: &BlobId) -> Result<Signature, Wrong> {
-    Signature::of_open(file, path).map_err(|error| unreadable(blob, error))
 }
 
 fn check_size(signature: &Signature, size: Option<u64>) -> Result<(), Wrong> {

@@ -75,6 +75,8 @@ pub struct LocalStore {
     denied: AtomicBool,
     /// Leases failed here, which is told once.
     pub(super) leases_failed: AtomicBool,
+    /// The file system of the store cannot share content between files.
+    pub(super) reflink_refused: AtomicBool,
     faults: Mutex<Vec<Fault>>,
 }
 
@@ -90,6 +92,7 @@ impl LocalStore {
             created: AtomicBool::new(false),
             denied: AtomicBool::new(false),
             leases_failed: AtomicBool::new(false),
+            reflink_refused: AtomicBool::new(false),
             faults: Mutex::default(),
         })
     }

@@ -13,7 +13,7 @@ use super::layout::FILE_MODE;
 use super::local::{Durability, LocalStore};
 use super::{Stored, StoredResult};
 use crate::digest::{BlobId, Key};
-use crate::fs::{self, Published, Signature};
+use crate::fs::{self, Published};
 
 /// Longer files are no key's files.
 const KEY_FILE_LIMIT: u64 = 1 << 16;
@@ -200,9 +200,8 @@ impl LocalStore {
     fn read_key_file(&self, key: &Key) -> Result<KeyFile, MissReason> {
         let path = self.layout.key(key);
         let read = || {
-            let file = fs::open_nofollow(&path)?;
-            let signature = Signature::of_open(&file, &path)?;
-            let bytes = fs::read_limited(&file, &path, KEY_FILE_LIMIT);
+            let (file, signature) = fs::open_nofollow(&path)?;
+            let bytes = fs::read_limited((&file, &path), signature.size, KEY_FILE_LIMIT);
             Ok((bytes, signature))
         };
         let mut damage = None;

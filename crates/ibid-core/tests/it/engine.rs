@@ -91,7 +91,7 @@ impl Bench {
         let store = LocalStore::open(&self.dir.join("store"), StoreOptions::default()).unwrap();
         let stats = StatCache::off();
         let provenance = Provenance::default();
-        let interrupt = Interrupt::new().unwrap();
+        let interrupt = Interrupt::new();
         let cx = Context {
             root: &self.root,
             env: &self.env,

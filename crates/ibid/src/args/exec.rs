@@ -3,7 +3,7 @@
 use super::{GlobalArgs, RunArgs, StepArgs};
 
 /// Runs a command, or cites its earlier result: same outputs, streams and exit code.
-#[derive(clap::Parser, Clone, Debug)]
+#[derive(clap::Parser, Clone, Debug, Default)]
 #[command(
     name = "exec",
     bin_name = "ibid exec",

@@ -17,6 +17,7 @@ mod key;
 mod log;
 mod man;
 mod output;
+mod plain;
 mod problem;
 mod restore;
 mod show;
@@ -183,7 +184,10 @@ fn split_at_verb(words: Vec<OsString>) -> Result<Split, Failure> {
 /// Builds the parser of one command and reads its words.
 fn verb_of(name: &OsStr, words: Vec<OsString>) -> Result<Asked, Failure> {
     let verb = match name.to_str().unwrap_or_default() {
-        "exec" => one(words).map(Verb::Exec),
+        "exec" => match plain::exec(&words) {
+            Some(args) => Ok(Verb::Exec(args)),
+            None => one(words).map(Verb::Exec),
+        },
         "key" => one(words).map(Verb::Key),
         "hash" => one(words).map(Verb::Hash),
         "why" => one(words).map(Verb::Why),

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// The declaration of a step.
-#[derive(clap::Args, Clone, Debug)]
+#[derive(clap::Args, Clone, Debug, Default)]
 pub(crate) struct StepArgs {
     #[command(flatten)]
     pub(crate) needs: NeedArgs,
@@ -22,7 +22,7 @@ pub(crate) struct StepArgs {
 }
 
 /// What the result depends on.
-#[derive(clap::Args, Clone, Debug)]
+#[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "What it depends on")]
 pub(crate) struct NeedArgs {
     /// A file, folder or quoted pattern that the command reads (`data/`, 'src/**/*.h').
@@ -83,7 +83,7 @@ pub(crate) struct NeedArgs {
 }
 
 /// What it makes, and how the result is kept.
-#[derive(clap::Args, Clone, Debug)]
+#[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "What it makes, and for how long it counts")]
 pub(crate) struct MakeArgs {
     /// A file, folder (`out/`) or quoted pattern that the command writes.
@@ -113,7 +113,7 @@ pub(crate) struct MakeArgs {
 }
 
 /// How an execution goes about it; nothing here changes the key.
-#[derive(clap::Args, Clone, Debug)]
+#[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "How it runs")]
 pub(crate) struct RunArgs {
     /// Run even if a result is known, and store the new one.

@@ -1,11 +1,13 @@
 //! `ibid hash`: digests of files as `b3sum` prints them, and of folders as keys hold them.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use ibid_core::config::Overrides;
-use ibid_core::fs::{FileKind, Meter, Signature};
-use ibid_core::scan::{Filter, ScanError, Scanner};
+use ibid_core::digest::BlobId;
+use ibid_core::fs::Meter;
+use ibid_core::scan::{Filter, ScanError, Scanner, each};
 use ibid_core::tree::Content;
 use serde_json::json;
 
@@ -22,41 +24,65 @@ pub(super) fn run(args: &HashArgs, context: &Context) -> Result<Exit, Failure> {
     let scanner = Scanner::new(&session.root, &stats, &meter);
     context.console.begin("hashing", &meter);
     let mut listed = Vec::new();
-    for path in &args.paths {
-        let found = content_of(&scanner, &context.dir.join(path), path, args.tree)?;
+    let mut lines = String::new();
+    let mut failed = None;
+    let filter = Filter::inputs(&[]).map_err(|error| scan_failure(&error))?;
+    let all = each(&args.paths, |path| {
+        let full = context.dir.join(path);
+        if args.tree {
+            scanner.content(&full, &filter).map(|found| found.content)
+        } else {
+            file(&scanner, &full, &filter)
+        }
+    });
+    for (path, found) in args.paths.iter().zip(all) {
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => {
+                failed = Some(failure(&error, path));
+                break;
+            }
+        };
         if context.console.is_json() {
             let mut entry = value::content_json(found.resolved());
             entry["path"] = people::path(path).into();
             listed.push(entry);
         } else {
-            let line = format!("{}  {}\n", hex(&found), people::path(path));
-            context.console.data(line.as_bytes())?;
+            let _ = writeln!(lines, "{}  {}", hex(&found), people::path(path));
         }
     }
     context.console.end();
+    // One call for many lines: they are worth as much as the hashing of small files.
+    context.console.data(lines.as_bytes())?;
+    if let Some(failure) = failed {
+        return Err(failure);
+    }
     if context.console.is_json() {
         context.console.json_data(&json!({ "hashes": listed }))?;
     }
     Ok(Exit::OK)
 }
 
-fn content_of(
-    scan: &Scanner<'_>,
-    path: &Path,
-    typed: &Path,
-    tree: bool,
-) -> Result<Content, Failure> {
-    let is_dir = Signature::of(path).is_ok_and(|found| found.kind() == FileKind::Dir);
-    if is_dir && !tree {
-        return Err(
-            Failure::usage(format!("`{}` is a folder", people::path(typed)))
-                .hint("`--tree` hashes folders with everything below them"),
-        );
+/// Returns the content of a file; a folder is refused before anything in it is looked at.
+fn file(scan: &Scanner<'_>, path: &Path, filter: &Filter) -> Result<Content, ScanError> {
+    match scan.file_digest(path) {
+        Ok(file) => Ok(Content::File {
+            executable: file.signature.is_executable(),
+            blob: BlobId::new(file.digest),
+        }),
+        // The way by links tells why there is nothing.
+        Err(ScanError::Missing(_)) => scan.content(path, filter).map(|found| found.content),
+        Err(error) => Err(error),
     }
-    let hashed = Filter::inputs(&[]).and_then(|filter| scan.content(path, &filter));
-    match hashed {
-        Ok(scanned) => Ok(scanned.content),
-        Err(error) => Err(scan_failure(&error)),
+}
+
+fn failure(error: &ScanError, typed: &Path) -> Failure {
+    match error {
+        ScanError::IsDirectory(_) => {
+            Failure::usage(format!("`{}` is a folder", people::path(typed)))
+                .hint("`--tree` hashes folders with everything below them")
+        }
+        error => scan_failure(error),
     }
 }
 

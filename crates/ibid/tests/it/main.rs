@@ -9,6 +9,7 @@ mod arguments;
 mod bad_input;
 mod cite;
 mod compile;
+mod cost;
 mod exec;
 mod explain;
 mod hash;

@@ -121,9 +121,9 @@ impl Programs<'_> {
         let program = resolve_program(word, self.path(), self.around.dir)?;
         let chosen = behind_shim(&program, self.path(), self.around)?;
         let keyed = chosen.as_ref().unwrap_or(&program);
-        self.key(gather, word, &keyed.path)?;
+        self.key(gather, word, &keyed.path, Some(keyed.signature))?;
         for interpreter in &keyed.interpreters {
-            self.key(gather, &interpreter.word, &interpreter.path)?;
+            self.key(gather, &interpreter.word, &interpreter.path, None)?;
         }
         Ok(program)
     }
@@ -136,9 +136,18 @@ impl Programs<'_> {
         }
     }
 
-    fn key(&mut self, gather: &mut Gather<'_>, word: &[u8], path: &PathBuf) -> Result<(), Error> {
+    fn key(
+        &mut self,
+        gather: &mut Gather<'_>,
+        word: &[u8],
+        path: &PathBuf,
+        looked: Option<Signature>,
+    ) -> Result<(), Error> {
         if !self.tools.contains_key(word) {
-            let digest = gather.digest(path)?;
+            let digest = match looked {
+                Some(signature) => gather.digest_at(path, signature)?,
+                None => gather.digest(path)?,
+            };
             self.tools.insert(word.to_vec(), digest);
         }
         if !self.found.contains(path) {
@@ -187,7 +196,8 @@ fn implied_files(
     texts: &[&[u8]],
     implied: &mut BTreeMap<Vec<u8>, Content>,
 ) -> Result<(), Error> {
-    let found = existing(texts, &gather.step.dir, gather.root)?;
+    let counts_already = |place: &Place| gather.is_declared(place) || gather.meets_output(place);
+    let found = existing(texts, &gather.step.dir, gather.root, &counts_already)?;
     if found.left_out > 0 {
         gather.notes.push(Note::WordsLeftOut(found.left_out));
     }

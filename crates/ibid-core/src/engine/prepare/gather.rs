@@ -8,9 +8,9 @@ use crate::digest::Digest;
 use crate::engine::context::Context;
 use crate::engine::error::Error;
 use crate::engine::event::Note;
-use crate::fs::{FileKind, Meter};
+use crate::fs::{FileKind, Meter, Signature};
 use crate::output::Role;
-use crate::scan::{Filter, Pattern, Scanned, Scanner, Seen};
+use crate::scan::{FileDigest, Filter, Pattern, Scanned, Scanner, Seen};
 use crate::tree::{Content, Escaped, Place, Tree};
 
 /// Folders that are alike on every machine of a platform: their absolute names do no harm.
@@ -62,9 +62,19 @@ impl<'a> Gather<'a> {
     /// Digests a program or another file whose name does not count.
     pub(super) fn digest(&mut self, path: &Path) -> Result<Digest, Error> {
         let file = self.scanner.file_digest(path)?;
+        Ok(self.see(file))
+    }
+
+    /// Digests a file that was just opened.
+    pub(super) fn digest_at(&mut self, path: &Path, looked: Signature) -> Result<Digest, Error> {
+        let file = self.scanner.examine(path, looked)?;
+        Ok(self.see(file))
+    }
+
+    fn see(&mut self, file: FileDigest) -> Digest {
         let digest = file.digest;
         self.seen.push(file.into());
-        Ok(digest)
+        digest
     }
 
     /// Says whether a place is read as declared, or lies in a directory that is.

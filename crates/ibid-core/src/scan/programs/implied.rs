@@ -59,16 +59,22 @@ pub fn implied_words<'a>(argv: &'a [Vec<u8>], skip: &BTreeSet<usize>) -> Vec<&'a
     texts
 }
 
-/// Looks for `texts` below `root`, as a command that runs in `dir` below it would.
+/// Looks for `texts` below `root`, as a command that runs in `dir` below it would; places that
+/// are `known` to count otherwise are not looked at.
 ///
 /// # Errors
 /// Where a text lies in a directory that may not be searched.
-pub fn existing(texts: &[&[u8]], dir: &RelPath, root: &Path) -> Result<Implied, PathError> {
+pub fn existing(
+    texts: &[&[u8]],
+    dir: &RelPath,
+    root: &Path,
+    known: &dyn Fn(&Place) -> bool,
+) -> Result<Implied, PathError> {
     let mut found = std::collections::BTreeMap::new();
     for text in texts.iter().take(MAX_WORDS) {
         let place = Place::resolve(text, dir, root);
         let is_below = place.inside().is_some_and(|path| !path.is_root());
-        if !is_below || found.contains_key(&place) {
+        if !is_below || found.contains_key(&place) || known(&place) {
             continue;
         }
         if let Some(kind) = kind_at(&place.on_disk(root))? {
@@ -139,7 +145,7 @@ mod tests {
             b"absent",
             &long,
         ]);
-        let found = existing(&texts, &RelPath::new("sub").unwrap(), &root).unwrap();
+        let found = existing(&texts, &RelPath::new("sub").unwrap(), &root, &|_| false).unwrap();
         let named: Vec<_> = found
             .existing
             .iter()
@@ -157,7 +163,7 @@ mod tests {
     fn words_beyond_the_limit_are_counted() {
         let dir = TempDir::new();
         let texts = vec![b"absent".as_slice(); MAX_WORDS + 3];
-        let found = existing(&texts, &RelPath::new("").unwrap(), dir.path()).unwrap();
+        let found = existing(&texts, &RelPath::new("").unwrap(), dir.path(), &|_| false).unwrap();
         assert_eq!(found.left_out, 3);
     }
 }

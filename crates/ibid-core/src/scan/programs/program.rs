@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::fs::{self, Candidate, FileKind, PathError, candidate, list_names};
+use crate::fs::{self, Candidate, FileKind, PathError, Signature, candidate, list_names};
 use crate::tree::Escaped;
 
 use super::operand::{base_name, started};
@@ -28,6 +28,8 @@ pub struct Program {
     pub word: Vec<u8>,
     /// Where it lies: absolute, links not resolved.
     pub path: PathBuf,
+    /// The signature of the file there, links followed, as it was opened for its `#!` line.
+    pub signature: Signature,
     /// What runs it if it is a script, outermost first: for `#!/usr/bin/env python3` both `env`
     /// and `python3`. Empty for a binary.
     pub interpreters: Vec<Interpreter>,
@@ -130,12 +132,16 @@ pub fn resolve_program(word: &[u8], path_var: &OsStr, dir: &Path) -> Result<Prog
     let path = find(word, path_var, dir)?;
     let mut interpreters: Vec<Interpreter> = Vec::new();
     let mut script = path.clone();
+    let mut first = None;
     for _ in 0..=MAX_DEPTH {
-        let line = interpreter_line(&fs::read_start(&script, HEAD)?);
+        let (start, looked) = fs::read_start_of(&script, HEAD)?;
+        let signature = *first.get_or_insert(looked);
+        let line = interpreter_line(&start);
         if line.is_empty() {
             return Ok(Program {
                 word: word.to_owned(),
                 path,
+                signature,
                 interpreters,
             });
         }
@@ -156,7 +162,11 @@ fn find(word: &[u8], path_var: &OsStr, dir: &Path) -> Result<PathBuf, ProgramErr
     let is_path = word.contains(&b'/');
     let mut unusable = None;
     if !word.is_empty() {
-        for folder in &searched {
+        for (index, folder) in searched.iter().enumerate() {
+            // A PATH often names a folder twice, and the second look finds what the first did.
+            if searched[..index].contains(folder) {
+                continue;
+            }
             let below = word.strip_prefix(b"./").unwrap_or(word);
             let path = folder.join(OsStr::from_bytes(below));
             match candidate(&path) {

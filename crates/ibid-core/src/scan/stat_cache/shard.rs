@@ -8,7 +8,8 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::record::{NAME, Name, RECORD, Record};
 use crate::digest::Digest;
@@ -23,7 +24,13 @@ const SHARDS: usize = 16;
 const MAX_BUCKETS: u64 = 1 << 13;
 
 /// So many records are kept in memory before they are written.
-const BATCH: usize = 4096;
+const BATCH: usize = 1 << 14;
+
+/// After so many looks at single buckets a shard is read whole: one call for all further looks.
+const LOOKS: u32 = 64;
+
+/// With so many new records per bucket a shard is written anew and not record by record.
+const MANY_PER_BUCKET: u64 = 2;
 
 /// The files, and what has not been written to them yet.
 #[derive(Debug)]
@@ -47,6 +54,10 @@ enum Slot {
 struct Shard {
     file: SlotFile,
     buckets: u64,
+    looks: AtomicU32,
+    /// All buckets as they were after the first [`LOOKS`]; empty if they could not be read. What
+    /// others add later is not in it, so it may miss and never lies.
+    image: OnceLock<Vec<u8>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -134,7 +145,7 @@ impl Shards {
         let shard = self.shard(shard_of(name))?;
         let mut bucket = [0; BUCKET];
         for home in homes(name, shard.buckets) {
-            shard.read(home, &mut bucket).ok()?;
+            shard.look(home, &mut bucket).ok()?;
             let (found, room) = find(&bucket, name, &self.salt);
             if found.is_some() || room {
                 return found;
@@ -210,6 +221,14 @@ impl Shards {
                 }
             }
         };
+        if shard.image.get().is_some() {
+            // The image does not learn what is written now.
+            *lock(&self.open[index]) = Slot::Unopened;
+        }
+        if records.len() as u64 >= shard.buckets * MANY_PER_BUCKET && shard.buckets < MAX_BUCKETS {
+            let all = shard.records(&self.salt)?;
+            return self.rewrite(index, &all, records, shard.buckets);
+        }
         for (done, record) in records.iter().enumerate() {
             if !shard.insert(record, &self.salt)? {
                 let all = shard.records(&self.salt)?;
@@ -260,12 +279,40 @@ impl Shard {
     fn open(path: &Path) -> io::Result<Self> {
         let file = SlotFile::open(path)?;
         // A file that was cut is used as far as it goes.
-        let whole = file.len()? / BUCKET as u64;
+        let whole = file.opened_length() / BUCKET as u64;
         if whole < 2 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let buckets = (1 << whole.ilog2()).min(MAX_BUCKETS);
-        Ok(Self { file, buckets })
+        Ok(Self {
+            file,
+            buckets,
+            looks: AtomicU32::new(0),
+            image: OnceLock::new(),
+        })
+    }
+
+    /// Fills `buffer` with a bucket as it is, or as it was not long ago.
+    fn look(&self, bucket: u64, buffer: &mut [u8; BUCKET]) -> io::Result<()> {
+        if self.looks.fetch_add(1, Ordering::Relaxed) < LOOKS {
+            return self.read(bucket, buffer);
+        }
+        let image = self.image.get_or_init(|| {
+            let size = usize::try_from(self.buckets).expect("the limit fits") * BUCKET;
+            let mut image = vec![0; size];
+            match self.file.read_at(&mut image, 0) {
+                Ok(()) => image,
+                Err(_) => Vec::new(),
+            }
+        });
+        let start = usize::try_from(bucket).expect("the limit fits") * BUCKET;
+        match image.get(start..start + BUCKET) {
+            Some(found) => {
+                buffer.copy_from_slice(found);
+                Ok(())
+            }
+            None => self.read(bucket, buffer),
+        }
     }
 
     fn read(&self, bucket: u64, buffer: &mut [u8; BUCKET]) -> io::Result<()> {
