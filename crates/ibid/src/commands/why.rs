@@ -83,8 +83,11 @@ fn reason(entry: &RunEntry) -> String {
             .collect();
         return format!("{} changed", words.join(", "));
     }
-    let reasons: Vec<_> = entry.triggers.iter().copied().map(in_words).collect();
-    reasons.join(", ")
+    if entry.reason.is_empty() || entry.triggers.contains(&Trigger::New) {
+        let reasons: Vec<_> = entry.triggers.iter().copied().map(in_words).collect();
+        return reasons.join(", ");
+    }
+    Escaped(entry.reason.as_bytes()).to_string()
 }
 
 /// Says what a trigger means where no component changed.

@@ -76,6 +76,7 @@ pub(crate) fn entry_json(entry: &RunEntry) -> serde_json::Value {
         "result": entry.result.map(|result| result.to_string()),
         "outcome": entry.outcome.word(),
         "triggers": triggers,
+        "reason": entry.reason,
         "changed": entry.changed,
         "compared_to": entry.compared_to.map(|key| key.to_string()),
         "exit_code": entry.exit_code,

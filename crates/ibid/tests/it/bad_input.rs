@@ -150,7 +150,7 @@ fn what_cannot_be_read_is_named() {
     set_mode(&file, 0o600);
     env.write("dir/in", "");
     set_mode(&env.work("dir"), 0o700);
-    for (input, operation) in [("file", "open"), ("dir", "open")] {
+    for (input, operation) in [("file", "open"), ("dir", "list")] {
         let Some(ran) = as_nobody(&env, &["exec", "-i", input, "--", "echo", "ran"]) else {
             return;
         };
