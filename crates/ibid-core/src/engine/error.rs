@@ -105,6 +105,9 @@ impl Error {
         match self {
             Self::Output(error) => Some(error.hint().to_owned()),
             Self::Scan(error) => error.hint(),
+            Self::Program(ProgramError::NotFound { word, .. }) if word.contains(&b' ') => {
+                Some("a line of shell has to say its shell: `sh -c 'LINE'`".to_owned())
+            }
             Self::Program(ProgramError::NotFound { .. })
             | Self::Tool(ProgramError::NotFound { .. }) => {
                 Some("check the spelling, or give the path of the program".to_owned())

@@ -1,14 +1,16 @@
 //! Why a step runs: the closest earlier entry of its label, and what differs from it.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
+use super::context::Context;
 use super::freshness::Miss;
 use super::outcome::Rerun;
+use super::prepare::Prepared;
 use crate::action::{Change, KeyRecord, OutputKind, OutputSpec, Trigger, diff};
-use crate::digest::Key;
+use crate::fs::{FileKind, Signature};
 use crate::output::{Capture, MadeLinks, made_links};
 use crate::store::{LocalStore, RunEntry, RunOutcome, StoredResult};
+use crate::tree::Escaped;
 
 /// As many earlier entries of a label are compared: an entry further back is seldom closer, and
 /// each costs a read.
@@ -25,18 +27,13 @@ pub(super) struct Closest {
 
 /// Finds the earlier entry of `label` with the fewest components that differ; of equals the
 /// newest. Entries whose record is gone are passed over.
-fn closest(
-    store: &LocalStore,
-    label: &str,
-    record: &KeyRecord,
-    counts: impl Fn(&RunEntry) -> bool,
-) -> Option<Closest> {
+fn closest(store: &LocalStore, label: &str, record: &KeyRecord) -> Option<Closest> {
     let mut seen = BTreeSet::new();
     // A history that cannot be listed explains nothing; it is no reason to fail.
     let entries = store.entries_of(label, COMPARED).unwrap_or_default();
     entries
         .into_iter()
-        .filter(|entry| counts(entry) && seen.insert(entry.key))
+        .filter(|entry| seen.insert(entry.key))
         .filter_map(|entry| {
             let changes = diff(&store.key_record(&entry.key, &entry.record)?, record);
             Some(Closest { entry, changes })
@@ -46,12 +43,8 @@ fn closest(
 
 /// Makes the reason for running of a miss and, where the components are the reason, of the closest
 /// earlier entry.
-pub(super) fn rerun(
-    store: Option<&LocalStore>,
-    label: &str,
-    (key, record): (&Key, &KeyRecord),
-    miss: &Miss,
-) -> Rerun {
+pub(super) fn rerun(prepared: &Prepared, miss: &Miss, cx: &Context<'_>) -> Rerun {
+    let label = &prepared.action.policy.label;
     let from_lookup = |trigger| Rerun {
         triggers: BTreeSet::from([trigger]),
         reason: miss.reason.clone(),
@@ -60,10 +53,13 @@ pub(super) fn rerun(
     if let Some(trigger) = miss.trigger {
         return from_lookup(trigger);
     }
-    let Some(closest) = store.and_then(|store| closest(store, label, record, |_| true)) else {
+    let Some(closest) = cx
+        .store
+        .and_then(|store| closest(store, label, &prepared.record))
+    else {
         return from_lookup(Trigger::New);
     };
-    if closest.entry.key == *key {
+    if closest.entry.key == prepared.key {
         let reason = format!("{}: {}", miss.reason, told(&closest.entry));
         return Rerun {
             triggers: BTreeSet::from([Trigger::Outputs]),
@@ -93,23 +89,21 @@ fn told(entry: &RunEntry) -> &'static str {
 /// Returns the links that the label's last stored run made as outputs: any other link at an
 /// output's place is the user's own, and leads to where the output belongs. History is only asked
 /// if there is such a link.
-pub(super) fn links_made(
-    store: Option<&LocalStore>,
-    label: &str,
-    outputs: &[OutputSpec],
-    root: &Path,
-) -> MadeLinks {
+pub(super) fn links_made(prepared: &Prepared, cx: &Context<'_>) -> MadeLinks {
+    let outputs = &prepared.action.outputs;
     let is_link = |output: &OutputSpec| match &output.kind {
         OutputKind::Path(place) | OutputKind::Dir(place) => {
-            crate::fs::Signature::of_link(&place.on_disk(root))
-                .is_ok_and(|signature| signature.kind() == crate::fs::FileKind::Link)
+            Signature::of_link(&place.on_disk(cx.root))
+                .is_ok_and(|signature| signature.kind() == FileKind::Link)
         }
         OutputKind::Glob(_) => false,
     };
-    let Some(store) = store.filter(|_| outputs.iter().any(is_link)) else {
+    let Some(store) = cx.store.filter(|_| outputs.iter().any(is_link)) else {
         return MadeLinks::default();
     };
-    let entries = store.entries_of(label, COMPARED).unwrap_or_default();
+    let entries = store
+        .entries_of(&prepared.action.policy.label, COMPARED)
+        .unwrap_or_default();
     let last = entries.iter().find_map(|entry| entry.result);
     let result = last.and_then(|result| store.read_result(&result).ok());
     result
@@ -127,7 +121,7 @@ pub(super) fn differing(capture: Option<&Capture>, standing: &StoredResult) -> V
         .chain(theirs.iter().filter(|output| !ours.contains(output)))
         .map(|output| match &output.at {
             Some(path) => path.to_string(),
-            None => crate::tree::Escaped(&output.name).to_string(),
+            None => Escaped(&output.name).to_string(),
         })
         .collect();
     if names.is_empty() {

@@ -20,6 +20,7 @@ mod replay;
 mod run;
 mod stamp;
 mod step;
+mod storing;
 mod verdict;
 
 pub use clock::Clock;

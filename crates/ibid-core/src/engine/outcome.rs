@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::action::{Change, Trigger};
 use crate::digest::Key;
-use crate::exec::Status;
+use crate::exec::{Ended, Status};
 use crate::tree::Escaped;
 
 /// How a step went.
@@ -61,6 +61,23 @@ pub struct Rerun {
     pub changes: Vec<Change>,
     /// That entry.
     pub compared_to: Option<Key>,
+}
+
+impl Rerun {
+    /// Says whether one of these triggers is a reason.
+    pub(super) fn is_for_any(&self, triggers: &[Trigger]) -> bool {
+        triggers
+            .iter()
+            .any(|trigger| self.triggers.contains(trigger))
+    }
+}
+
+/// A command that ran, and why.
+pub(super) struct Ran {
+    pub(super) rerun: Rerun,
+    /// When it started, since 1970.
+    pub(super) started: Duration,
+    pub(super) ended: Ended,
 }
 
 /// Why a result that counts was not stored.

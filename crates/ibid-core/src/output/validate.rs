@@ -105,7 +105,7 @@ impl OutputError {
                  instead of the folder that holds both"
             }
             Self::Folder { .. } => "write the output outside that folder",
-            Self::Store { .. } => "write the output elsewhere, or move the cache directory",
+            Self::Store { .. } => "write the output elsewhere, or move the cache",
             Self::Nested { .. } => "declare only the outer one, or only paths inside it",
             Self::Pattern(_) => {
                 "`*`, `**`, `?`, `[a-z]` and `{a,b}` are known; patterns start at the root"

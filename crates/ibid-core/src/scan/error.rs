@@ -27,13 +27,13 @@ pub enum ScanError {
     #[error("`{}` is a link that never ends", Escaped::path(.0))]
     LinkLoop(PathBuf),
     /// It is a FIFO, a socket or a device.
-    #[error("`{}` is a FIFO, socket or device; only files, directories and links have content", Escaped::path(.0))]
+    #[error("`{}` is a FIFO, socket or device; only files, folders and links have content", Escaped::path(.0))]
     Special(PathBuf),
     /// A file was asked for.
-    #[error("`{}` is a directory", Escaped::path(.0))]
+    #[error("`{}` is a folder", Escaped::path(.0))]
     IsDirectory(PathBuf),
     /// A directory was asked for.
-    #[error("`{}` is not a directory", Escaped::path(.0))]
+    #[error("`{}` is not a folder", Escaped::path(.0))]
     NotADirectory(PathBuf),
     /// It nests deeper than any real directory does.
     #[error("`{}` is nested too deeply", Escaped::path(.0))]

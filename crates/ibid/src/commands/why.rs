@@ -75,19 +75,20 @@ fn changes(store: &LocalStore, entry: &RunEntry) -> Option<Vec<Change>> {
 
 /// Says in a few words why a step ran.
 fn reason(entry: &RunEntry) -> String {
-    if entry.compared_to.is_some() {
-        let words: Vec<_> = entry
-            .triggers
-            .iter()
-            .map(|trigger| trigger.word())
-            .collect();
-        return format!("{} changed", words.join(", "));
+    let words: Vec<_> = entry
+        .triggers
+        .iter()
+        .map(|trigger| trigger.word())
+        .collect();
+    let words = words.join(", ");
+    match history::found(entry) {
+        _ if entry.compared_to.is_some() => format!("{words} changed"),
+        Some(found) => format!("{words} ({found})"),
+        None => {
+            let reasons: Vec<_> = entry.triggers.iter().copied().map(in_words).collect();
+            reasons.join(", ")
+        }
     }
-    if entry.reason.is_empty() || entry.triggers.contains(&Trigger::New) {
-        let reasons: Vec<_> = entry.triggers.iter().copied().map(in_words).collect();
-        return reasons.join(", ");
-    }
-    Escaped(entry.reason.as_bytes()).to_string()
 }
 
 /// Says what a trigger means where no component changed.

@@ -26,7 +26,7 @@ fn inputs_that_have_no_content_are_named() {
         ("absent", "`[DIR]/work/absent` does not exist"),
         ("pipe", "`[DIR]/work/pipe` is a FIFO, socket or device"),
         ("dangling", "`[DIR]/work/dangling` is a link to `nowhere`"),
-        ("file/", "`[DIR]/work/file` is not a directory"),
+        ("file/", "`[DIR]/work/file` is not a folder"),
         ("*.absent", "nothing matches the pattern `*.absent`"),
     ] {
         let line = refused(&env, &["-i", input]);

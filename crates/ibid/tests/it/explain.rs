@@ -59,7 +59,7 @@ fn names(env: &TestEnv, trigger: &str, component: &str, words: &str) {
 fn nothing_changed(env: &TestEnv, trigger: &str, words: &str) {
     let (text, json) = why(env);
     assert!(
-        text.starts_with(&format!("x ran at [TIME]: {words}")),
+        text.starts_with(&format!("x ran at [TIME]: {words}\n")),
         "{text}"
     );
     assert_eq!(json["triggers"], serde_json::json!([trigger]));
@@ -209,19 +209,23 @@ fn the_script_and_the_packages_of_a_python_are_named() {
 fn what_is_not_in_the_key_is_named_too() {
     let env = test_env();
     exec(&env, &["--ttl", "1ms"], &["echo"]);
-    nothing_changed(&env, "new", "no earlier run of it was known\n");
+    nothing_changed(&env, "new", "no earlier run of it was known");
     exec(&env, &["--ttl", "0s"], &["echo"]);
-    nothing_changed(&env, "ttl", "the stored result is [SPAN] old, its ttl is ");
+    let stale = "ttl (the stored result is [SPAN] old, its ttl is [SPAN])";
+    nothing_changed(&env, "ttl", stale);
     exec(&env, &["--ttl", "1h", "--force"], &["echo"]);
-    nothing_changed(&env, "forced", "asked to run again\n");
-    let words = ["invalidate", "x", "--because", "wrong scanner"];
-    assert_eq!(env.run(words).code, Some(0));
-    exec(&env, &["--ttl", "1h"], &["echo"]);
-    nothing_changed(
-        &env,
-        "forced",
-        "the result was invalidated [SPAN] ago: wrong scanner\n",
+    nothing_changed(&env, "forced", "forced (asked to run again)");
+    assert_eq!(env.run(["invalidate", "x"]).code, Some(0));
+    let ran = exec(&env, &["--ttl", "1h"], &["echo"]);
+    assert!(
+        ran.stderr.contains("the result was invalidated"),
+        "{}",
+        ran.story()
     );
+    let (text, json) = why(&env);
+    let start = "x ran at [TIME]: forced (the result was invalidated [SPAN] ago";
+    assert!(text.starts_with(start), "{text}");
+    assert_eq!(json["triggers"], serde_json::json!(["forced"]));
 }
 
 #[test]

@@ -179,6 +179,25 @@ fn an_invalidated_result_is_gone_and_says_why() {
         "{}",
         ran.story()
     );
+    let step = [
+        "exec",
+        "-i",
+        "in.txt",
+        "-o",
+        "out.txt",
+        "-p",
+        "greeting=\"ho\"",
+    ];
+    env.run([step.as_slice(), &["--", "sh", "-c", SCRIPT]].concat());
+    let why = env.run(["why"]).stdout;
+    assert_eq!(
+        why.lines().next(),
+        Some(
+            "work/out.txt ran at [TIME]: forced (the result was invalidated [SPAN] \
+             ago: wrong\\u{1b}data)"
+        ),
+        "{why}"
+    );
 }
 
 #[test]
@@ -189,6 +208,14 @@ fn unknown_and_ambiguous_names_are_told() {
         ran.story(),
         "exit: 1\n-- stderr\nerror: nothing is known of `feedfacefeed` in this cache\n\nhint: `ibid \
          log` lists keys and labels\n"
+    );
+    let ran = env.run(["invalidate", "out.txt"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(
+        ran.stderr
+            .ends_with("\nhint: did you mean the label `work/out.txt`?\n"),
+        "{}",
+        ran.story()
     );
     assert_eq!(test_env().run(["why"]).code, Some(1));
 }

@@ -113,7 +113,7 @@ impl std::fmt::Display for Obstacle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self.0 {
             FileKind::File => "permission denied",
-            FileKind::Dir => "it is a directory",
+            FileKind::Dir => "it is a folder",
             FileKind::Link | FileKind::Special => "it is no regular file",
         })
     }
