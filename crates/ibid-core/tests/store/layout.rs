@@ -82,12 +82,15 @@ fn a_newer_format_is_refused_with_both_versions() {
 fn a_foreign_directory_is_never_written() {
     let dir = TempDir::new();
     let path = dir.join("store");
+    // Opened while nothing was there.
+    let store = open(&dir);
     std::fs::create_dir(&path).unwrap();
     std::fs::write(path.join("thesis.tex"), b"x").unwrap();
     // Other programs' caches have the tag too.
     std::fs::write(path.join("CACHEDIR.TAG"), b"Signature: 8a47").unwrap();
     let before = snapshot(&path);
-    let store = open(&dir);
+    let refused = LocalStore::open(&path, StoreOptions::default()).unwrap_err();
+    assert!(matches!(&refused, OpenError::Foreign { found, .. } if found == "thesis.tex"));
     let error = store.put_bytes(b"x").unwrap_err();
     assert!(matches!(&error, StoreError::Foreign { found, .. } if found == "thesis.tex"));
     assert!(store.invalidate(&key("a"), 0, "test").is_err());
