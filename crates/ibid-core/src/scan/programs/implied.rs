@@ -10,6 +10,7 @@ use std::path::Path;
 
 use crate::fs::programs::named;
 use crate::fs::{FileKind, PathError};
+use crate::scan::place_of;
 use crate::tree::{Place, RelPath};
 
 /// How many texts are looked for on disk at most.
@@ -67,7 +68,7 @@ pub fn implied_words<'a>(argv: &'a [Vec<u8>], skip: &BTreeSet<usize>) -> Vec<&'a
 pub fn existing(texts: &[&[u8]], dir: &RelPath, root: &Path) -> Result<Implied, PathError> {
     let mut found = std::collections::BTreeMap::new();
     for text in texts.iter().take(MAX_WORDS) {
-        let place = Place::resolve(text, dir, root);
+        let place = place_of(text, dir, root);
         let is_below = place.inside().is_some_and(|path| !path.is_root());
         if !is_below || found.contains_key(&place) {
             continue;
