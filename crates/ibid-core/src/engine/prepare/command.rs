@@ -18,11 +18,11 @@ use crate::engine::error::Error;
 use crate::engine::event::Note;
 use crate::fs::{FileKind, Signature};
 use crate::output::Role;
-use crate::scan::Pattern;
 use crate::scan::programs::{
     Existing, Program, ShellWords, Surroundings, behind_shim, existing, implied_words,
     inline_script, resolve_program, script_operand, shell_words, tool_words,
 };
+use crate::scan::{Pattern, place_of};
 use crate::tree::{Content, Escaped, Place};
 
 /// What the command line names, resolved.
@@ -168,7 +168,7 @@ fn script(gather: &mut Gather<'_>, argv: &[Vec<u8>]) -> Result<(Code, Option<usi
     let Some(index) = script_operand(argv) else {
         return Ok(none);
     };
-    let place = Place::resolve(argv[index].as_slice(), &gather.step.dir, gather.root);
+    let place = place_of(&argv[index], &gather.step.dir, gather.root);
     let exists = crate::fs::exists(&place.on_disk(gather.root))?;
     let ignored = gather.step.ignore_args.contains(&argv[index]);
     if ignored || !exists || gather.is_declared(&place) {
@@ -205,7 +205,7 @@ fn implied_pattern(
     text: &[u8],
     implied: &mut BTreeMap<Vec<u8>, Content>,
 ) -> Result<(), Error> {
-    let place = Place::resolve(text, &gather.step.dir, gather.root);
+    let place = place_of(text, &gather.step.dir, gather.root);
     let pattern = place
         .inside()
         .and_then(|path| std::str::from_utf8(path.as_bytes()).ok());
