@@ -7,6 +7,7 @@ use super::event::{Event, Note, Warning, Work};
 use super::flight;
 use super::freshness::{Miss, is_success};
 use super::history;
+use super::made_links;
 use super::outcome::{Decision, StepOutcome};
 use super::prepare::Prepared;
 use super::replay;
@@ -14,8 +15,7 @@ use super::stamp::Stamp;
 use crate::action::Trigger;
 use crate::exec::Status;
 use crate::output::{
-    Digests, Ground, InPlace, Reserved, RestoreError, Restored, Restorer, inspect, made_links,
-    validate,
+    Digests, Ground, InPlace, Reserved, RestoreError, Restored, Restorer, inspect, validate,
 };
 use crate::store::{LocalStore, StoredResult};
 use std::time::Duration;
@@ -75,6 +75,7 @@ fn outputs(
     if action.outputs.is_empty() || !is_success(result.outcome.exit_code, &action.policy) {
         return Ok(Ok(None));
     }
+    let made = made_links::standing(prepared, Some(result), cx);
     let meter = cx.begin(Work::Hashing);
     let digests = Digests {
         stats: cx.stats,
@@ -89,7 +90,7 @@ fn outputs(
     let found = inspect(
         &action.outputs,
         &result.outcome.outputs,
-        cx.root,
+        (cx.root, &made),
         &digests,
         &listing,
     );
@@ -108,10 +109,12 @@ fn restore(
     cx: &Context<'_>,
 ) -> Result<Result<Option<Restored>, Miss>, Error> {
     let action = &prepared.action;
+    let made = made_links::standing(prepared, Some(result), cx);
     let reserved = Reserved {
         root: cx.root,
         reads: &prepared.reads,
         store: Some(store.dir()),
+        made: &made,
     };
     validate(&action.outputs, &reserved)?;
     let _leases = flight::outputs(prepared, store, cx)?;
@@ -129,7 +132,6 @@ fn restore(
             stamp: stamp.as_run(),
         },
     };
-    let made = made_links(&result.outcome.outputs);
     let put_right = source.restore(&action.outputs, &result.outcome.outputs, &made);
     cx.end();
     match put_right {

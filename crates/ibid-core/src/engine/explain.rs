@@ -1,13 +1,12 @@
 //! Why a step runs: the closest earlier entry of its label, and what differs from it.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use super::freshness::Miss;
 use super::outcome::Rerun;
-use crate::action::{Change, KeyRecord, OutputKind, OutputSpec, Trigger, diff};
+use crate::action::{Change, KeyRecord, Trigger, diff};
 use crate::digest::Key;
-use crate::output::{Capture, MadeLinks, made_links};
+use crate::output::Capture;
 use crate::store::{LocalStore, RunEntry, RunOutcome, StoredResult};
 
 /// As many earlier entries of a label are compared: an entry further back is seldom closer, and
@@ -98,33 +97,6 @@ fn told(entry: &RunEntry) -> &'static str {
             "its entry was removed from the store"
         }
     }
-}
-
-/// Returns the links that the label's last stored run made as outputs: any other link at an
-/// output's place is the user's own, and leads to where the output belongs. History is only asked
-/// if there is such a link.
-pub(super) fn links_made(
-    store: Option<&LocalStore>,
-    label: &str,
-    outputs: &[OutputSpec],
-    root: &Path,
-) -> MadeLinks {
-    let is_link = |output: &OutputSpec| match &output.kind {
-        OutputKind::Path(place) | OutputKind::Dir(place) => {
-            crate::fs::Signature::of_link(&place.on_disk(root))
-                .is_ok_and(|signature| signature.kind() == crate::fs::FileKind::Link)
-        }
-        OutputKind::Glob(_) => false,
-    };
-    let Some(store) = store.filter(|_| outputs.iter().any(is_link)) else {
-        return MadeLinks::default();
-    };
-    let entries = store.entries_of(label, COMPARED).unwrap_or_default();
-    let last = entries.iter().find_map(|entry| entry.result);
-    let result = last.and_then(|result| store.read_result(&result).ok());
-    result
-        .map(|result| made_links(&result.outcome.outputs))
-        .unwrap_or_default()
 }
 
 /// Names the outputs of a run that the result that stands for its key has otherwise.

@@ -110,12 +110,15 @@ fn entry(prepared: &Prepared, status: Status, cx: &Context<'_>) -> RunEntry {
         signal,
         duration: nanos(Duration::ZERO),
         saved: 0,
-        root: cx
-            .root
-            .file_name()
-            .map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
+        root: root_name(cx),
         host: cx.provenance.host.clone(),
     }
+}
+
+/// Returns what history calls the workspace.
+pub(super) fn root_name(cx: &Context<'_>) -> String {
+    let name = cx.root.file_name();
+    name.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
 fn append(store: &LocalStore, entry: &RunEntry, cx: &Context<'_>) {

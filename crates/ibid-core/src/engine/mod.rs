@@ -14,6 +14,7 @@ mod flight;
 mod freshness;
 mod history;
 mod lookup;
+mod made_links;
 mod outcome;
 mod prepare;
 mod replay;

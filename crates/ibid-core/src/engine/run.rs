@@ -18,14 +18,16 @@ use super::explain;
 use super::flight;
 use super::freshness::Miss;
 use super::history;
-use super::outcome::{Decision, NotStored, Rerun, StepOutcome};
+use super::made_links;
+use super::outcome::{Decision, NotStored, StepOutcome};
 use super::prepare::{Prepared, Start};
 use super::stamp::Stamp;
 use super::verdict::{Verdict, judge};
 use crate::action::{AccessMode, Trigger};
 use crate::exec::{self, Ended, Launch, Stdin};
 use crate::output::{
-    Aside, Capture, CaptureError, Captured, Digests, Ground, Reserved, find, set_aside, validate,
+    Aside, Capture, CaptureError, Captured, Digests, Ground, MadeLinks, Reserved, find, set_aside,
+    validate,
 };
 use crate::scan::{Drift, Scanner};
 use crate::store::{LocalStore, Recorded, Replace};
@@ -47,10 +49,12 @@ pub(super) fn run_and_commit(
     let rerun = explain::rerun(cx.store, label, (&prepared.key, &prepared.record), miss);
     prepared.notes.iter().for_each(|note| cx.note(note.clone()));
     let store_dir = cx.store.map(LocalStore::dir);
+    let made = made_links::standing(prepared, None, cx);
     let reserved = Reserved {
         root: cx.root,
         reads: &prepared.reads,
         store: store_dir,
+        made: &made,
     };
     validate(&prepared.action.outputs, &reserved)?;
     let _leases = match cx.writable() {
@@ -62,7 +66,7 @@ pub(super) fn run_and_commit(
         root: cx.root,
         stamp: stamp.as_run(),
     };
-    let aside = clear_the_way(prepared, ground, cx)?;
+    let aside = clear_the_way(prepared, ground, &made, cx)?;
     cx.emit(&Event::Running { rerun: &rerun });
     let ran = match run(&prepared.start, prepared, cx) {
         Ok(ran) => ran,
@@ -71,7 +75,7 @@ pub(super) fn run_and_commit(
             return Err(error);
         }
     };
-    let stored = store(prepared, &ran, &rerun, aside, cx);
+    let stored = store(prepared, &ran, replace(miss), aside, cx);
     let (result, not_stored) = match stored {
         Ok(result) => (Some(result), None),
         Err(why) => (None, Some(why)),
@@ -96,6 +100,7 @@ pub(super) fn run_and_commit(
 fn clear_the_way<'a>(
     prepared: &Prepared,
     ground: Ground<'a>,
+    made: &MadeLinks,
     cx: &Context<'a>,
 ) -> Result<Option<Aside<'a>>, Error> {
     let outputs = &prepared.action.outputs;
@@ -112,8 +117,7 @@ fn clear_the_way<'a>(
         stats: cx.stats,
         meter: &meter,
     };
-    let made = explain::links_made(cx.store, &prepared.action.policy.label, outputs, cx.root);
-    let aside = set_aside(outputs, ground, &made, &digests);
+    let aside = set_aside(outputs, ground, made, &digests);
     cx.end();
     Ok(Some(aside?))
 }
@@ -149,7 +153,7 @@ fn run(start: &Start, prepared: &Prepared, cx: &Context<'_>) -> Result<Ran, Erro
 fn store(
     prepared: &Prepared,
     ran: &Ran,
-    rerun: &Rerun,
+    replace: Replace,
     aside: Option<Aside<'_>>,
     cx: &Context<'_>,
 ) -> Result<crate::digest::BlobId, NotStored> {
@@ -172,7 +176,7 @@ fn store(
         return match (why, drift) {
             (Some(why), _) => Err(why),
             (None, Some(drift)) => Err(drift),
-            (None, None) => put(prepared, ran, rerun, None, cx),
+            (None, None) => put(prepared, ran, replace, None, cx),
         };
     }
     if let Some(drift) = drift {
@@ -183,7 +187,7 @@ fn store(
         return Err(NotStored::Mode);
     };
     let captured = capture(&aside, cx);
-    let stored = captured.and_then(|capture| put(prepared, ran, rerun, Some(&capture), cx));
+    let stored = captured.and_then(|capture| put(prepared, ran, replace, Some(&capture), cx));
     settle(Some(aside), cx);
     stored
 }
@@ -237,7 +241,7 @@ fn not_captured(error: CaptureError) -> NotStored {
 fn put(
     prepared: &Prepared,
     ran: &Ran,
-    rerun: &Rerun,
+    replace: Replace,
     capture: Option<&Capture>,
     cx: &Context<'_>,
 ) -> Result<crate::digest::BlobId, NotStored> {
@@ -255,7 +259,7 @@ fn put(
         took: ran.ended.duration,
         log,
         capture,
-        replace: replace(rerun),
+        replace,
     };
     let Committed { result, recorded } =
         commit(prepared, &storable, store, cx).map_err(|error| NotStored::Store(chain(&error)))?;
@@ -274,16 +278,11 @@ fn put(
 }
 
 /// A refresh replaces the result that stands; so does a run that follows one which this request
-/// could not use.
-fn replace(rerun: &Rerun) -> Replace {
-    let refreshing = [Trigger::Ttl, Trigger::Forced, Trigger::Outputs];
-    let refresh = refreshing
-        .iter()
-        .any(|trigger| rerun.triggers.contains(trigger));
-    if refresh && rerun.changes.is_empty() {
-        Replace::Yes
-    } else {
-        Replace::No
+/// could not use. Where none stood, one that has landed meanwhile stays.
+fn replace(miss: &Miss) -> Replace {
+    match miss.trigger {
+        Some(Trigger::Ttl | Trigger::Forced | Trigger::Outputs) => Replace::Yes,
+        _ => Replace::No,
     }
 }
 

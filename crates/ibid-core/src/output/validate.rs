@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::aside::MadeLinks;
 use super::pattern::{Pattern, PatternError};
 use super::walk::shown;
 use crate::action::{OutputKind, OutputSpec};
@@ -35,6 +36,8 @@ pub struct Reserved<'a> {
     pub reads: &'a [(Role, Place)],
     /// The directory of the store, if there is one.
     pub store: Option<&'a Path>,
+    /// Links that earlier runs made as outputs: they are replaced, and lead nowhere.
+    pub made: &'a MadeLinks,
 }
 
 /// A declared output that would endanger something else.
@@ -131,13 +134,15 @@ pub fn validate(outputs: &[OutputSpec], reserved: &Reserved<'_>) -> Result<(), O
     if outputs.is_empty() {
         return Ok(());
     }
-    let mut disk = Disk::new(reserved.root);
+    let mut disk = Disk::default();
     let mut places = Vec::new();
     let mut patterns = Vec::new();
     for output in outputs {
         match &output.kind {
             OutputKind::Path(place) | OutputKind::Dir(place) => {
-                places.push((place, disk.real(place)));
+                let path = place.on_disk(reserved.root);
+                let made = made_at(reserved.made, place, &path);
+                places.push((place, disk.real(&path, made)));
             }
             OutputKind::Glob(pattern) => patterns.push(pattern.as_str()),
         }
@@ -151,7 +156,7 @@ pub fn validate(outputs: &[OutputSpec], reserved: &Reserved<'_>) -> Result<(), O
         }
     }
     for (role, input) in reserved.reads {
-        let real_input = disk.real(input);
+        let real_input = disk.real(&input.on_disk(reserved.root), false);
         for (output, real) in &places {
             if input.is_within(output) || real_input.starts_with(real) {
                 return Err(OutputError::Reads {
@@ -284,28 +289,27 @@ fn against_each_other(
         .map_or(Ok(()), Err)
 }
 
+/// Says whether the link at an output's path is one that an earlier run made.
+fn made_at(made: &MadeLinks, place: &Place, path: &Path) -> bool {
+    let text = made.get(place.key_name());
+    text.is_some_and(|text| crate::fs::read_link(path).is_ok_and(|now| now == *text))
+}
+
 /// Remembers where directories really lie, so that many inputs of one directory cost one look
 /// each.
-struct Disk<'a> {
-    root: &'a Path,
+#[derive(Default)]
+struct Disk {
     parents: HashMap<PathBuf, PathBuf>,
 }
 
-impl<'a> Disk<'a> {
-    fn new(root: &'a Path) -> Self {
-        Self {
-            root,
-            parents: HashMap::new(),
-        }
-    }
-
-    fn real(&mut self, place: &Place) -> PathBuf {
-        let path = place.on_disk(self.root);
+impl Disk {
+    /// Returns where `path` lies; a link there is followed unless it is `itself` meant.
+    fn real(&mut self, path: &Path, itself: bool) -> PathBuf {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-            return real_path(&path);
+            return real_path(path);
         };
-        if Signature::of_link(&path).is_ok_and(|found| found.kind() == FileKind::Link) {
-            return real_path(&path);
+        if !itself && Signature::of_link(path).is_ok_and(|found| found.kind() == FileKind::Link) {
+            return real_path(path);
         }
         let name: OsString = name.to_owned();
         if let Some(real) = self.parents.get(parent) {
@@ -353,6 +357,7 @@ mod tests {
             root,
             reads: &reads,
             store: Some(&store),
+            made: &MadeLinks::new(),
         };
         validate(&outputs, &reserved).map_err(|error| {
             assert!(!error.hint().is_empty());

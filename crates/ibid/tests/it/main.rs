@@ -9,6 +9,7 @@ mod arguments;
 mod bad_input;
 mod exec;
 mod hash;
+mod hostile;
 mod settings;
 mod signals;
 mod stored;
