@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use super::gather::Gather;
 use super::inputs::code_file;
-use super::segments::mark;
+use super::segments::{ambiguous, mark};
 use crate::action::{Command, CommandLine, InputRequest};
 use crate::digest::Digest;
 use crate::engine::error::Error;
@@ -93,7 +93,7 @@ pub(super) fn resolve(
     implied_files(gather, &words, &mut implied)?;
     note_implied(gather, &implied);
     Ok(Resolved {
-        keyed: keyed(gather),
+        keyed: keyed(gather)?,
         argv,
         program,
         programs: programs.found,
@@ -250,7 +250,7 @@ fn note_implied(gather: &mut Gather<'_>, implied: &BTreeMap<Vec<u8>, Content>) {
 }
 
 /// The command as it is keyed: by-content inputs are named by position.
-fn keyed(gather: &Gather<'_>) -> Command {
+fn keyed(gather: &Gather<'_>) -> Result<Command, Error> {
     let names: Vec<&[u8]> = gather
         .step
         .inputs
@@ -260,7 +260,7 @@ fn keyed(gather: &Gather<'_>) -> Command {
             InputRequest::Path { .. } | InputRequest::Glob { .. } => None,
         })
         .collect();
-    match &gather.step.command {
+    let keyed = match &gather.step.command {
         CommandLine::Argv(argv) => {
             Command::Argv(argv.iter().map(|word| mark(word, &names)).collect())
         }
@@ -271,5 +271,13 @@ fn keyed(gather: &Gather<'_>) -> Command {
             interpreter: interpreter.clone(),
             script: mark(script, &names),
         },
+    };
+    let words = match &keyed {
+        Command::Argv(words) => words.as_slice(),
+        Command::Shell { script, .. } => std::slice::from_ref(script),
+    };
+    match ambiguous(words, &names) {
+        Some(name) => Err(Error::AmbiguousName(Escaped(name).to_string())),
+        None => Ok(keyed),
     }
 }
