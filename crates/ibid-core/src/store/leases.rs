@@ -570,8 +570,11 @@ mod tests {
         drop(store.lease(LeaseOn::Key(&key())).try_acquire());
         let leases = store.layout.dir("leases");
         rustix::fs::rmdir(&leases).unwrap();
-        let mut staged = store.stage_bytes(b"", FILE_MODE).unwrap();
-        store.layout.publish_over(&mut staged, &leases).unwrap();
+        // Nor can what is in the way be moved to the trash.
+        for path in [leases, store.layout.dir("trash")] {
+            let mut staged = store.stage_bytes(b"", FILE_MODE).unwrap();
+            store.layout.publish_over(&mut staged, &path).unwrap();
+        }
         for _ in 0..3 {
             let tried = store.lease(LeaseOn::Key(&key())).try_acquire();
             assert!(matches!(tried, Acquisition::Unavailable));

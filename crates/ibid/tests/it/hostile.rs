@@ -110,3 +110,46 @@ fn a_cache_inside_a_declared_folder_is_no_input() {
     let second = run();
     assert!(second.stderr.contains("up to date"), "{}", second.story());
 }
+
+#[test]
+fn a_plain_word_that_is_more_than_the_input_is_refused() {
+    let env = test_env();
+    env.write("foo", "foo\n");
+    env.write("bar", "foo\n");
+    let count = |name: &str, file: &str| {
+        let words = ["exec", "--input-by-content", file, "--ok-exit", "1", "--"];
+        env.run([&words[..], &["grep", "-c", name, file]].concat())
+    };
+    assert_eq!(count("foo", "foo").code, Some(2));
+    assert_eq!(count("foo", "./foo").stdout, "1\n");
+    assert_eq!(count("bar", "./bar").stdout, "0\n");
+}
+
+#[test]
+fn output_that_is_lost_is_no_success() {
+    let env = test_env();
+    for _ in 0..2 {
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let mut command = env.command();
+        command.args(["exec", "--no-input", "--", "echo", "hi"]);
+        let status = command.stdout(full.expect("it is there")).status();
+        assert_eq!(status.expect("it starts").code(), Some(125));
+    }
+}
+
+#[test]
+fn a_pipe_that_does_not_block_loses_nothing() {
+    use std::io::Read as _;
+    let env = test_env();
+    let (mut reader, writer) = std::io::pipe().expect("there are pipes");
+    rustix::io::ioctl_fionbio(&writer, true).expect("it is a pipe");
+    let mut command = env.command();
+    command.args(["exec", "--no-input", "--", "seq", "100000"]);
+    let mut child = command.stdout(writer).spawn().expect("it starts");
+    drop(command);
+    // It has more to say than the pipe holds before anybody reads.
+    let mut read = String::new();
+    reader.read_to_string(&mut read).expect("it is text");
+    assert_eq!(read.lines().count(), 100_000);
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
