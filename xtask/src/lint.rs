@@ -23,6 +23,7 @@ pub(crate) fn check() -> Outcome {
         ("format", &|| run(&mut cargo(&["fmt", "--all", "--check"]))),
         ("clippy", &clippy),
         ("docs", &docs),
+        ("reference", &crate::docs::check),
         ("what core links", &core_is_lean),
         ("duplicates", &no_duplicates),
         ("checkers", &checkers),

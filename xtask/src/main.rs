@@ -11,7 +11,9 @@
 )]
 
 mod bench;
+mod campaign;
 mod dist;
+mod docs;
 mod lint;
 mod loc;
 mod shell;
@@ -25,6 +27,8 @@ usage: cargo xtask CHORE
   test [-- ARGS]       all tests; the last line counts them (ARGS go to `cargo test`)
   lint                 format, clippy, docs, what may be linked in
   bench [NAME] [...]   time ibid beside other tools; `bench --help` tells more
+  docs                 write the pages of the reference that are made of the binary
+  campaign NAME...     damage, kill -9, races, read-only stores; `campaign --help` tells more
   dist                 build the static binary that is given away
   loc                  count the lines of each crate
 ";
@@ -42,6 +46,8 @@ fn main() -> ExitCode {
         },
         "lint" => lint::check(),
         "bench" => bench::run(&rest),
+        "docs" => docs::write(),
+        "campaign" => campaign::run(&rest),
         "dist" => dist::build().map(|path| println!("{}", path.display())),
         "loc" => loc::run(),
         "" | "help" | "-h" | "--help" => {

@@ -5,10 +5,11 @@
     reason = "tests set up files, folders and processes by themselves"
 )]
 
+pub mod campaign;
 mod component;
 mod temp_dir;
 mod test_env;
 
 pub use component::component;
 pub use temp_dir::TempDir;
-pub use test_env::{Ran, TestEnv};
+pub use test_env::{Ran, TestEnv, without_moments};

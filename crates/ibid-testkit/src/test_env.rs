@@ -50,6 +50,11 @@ impl TestEnv {
         self.dir.join("work").join(below)
     }
 
+    /// Returns a path in the home folder.
+    pub fn home(&self, below: impl AsRef<Path>) -> PathBuf {
+        self.dir.join("home").join(below)
+    }
+
     /// Returns where the cache lies.
     pub fn cache(&self) -> PathBuf {
         self.dir.join("cache/ibid")
@@ -123,8 +128,13 @@ impl TestEnv {
     fn filtered(&self, bytes: &[u8]) -> String {
         let text = String::from_utf8_lossy(bytes);
         let text = text.replace(&*self.dir.path().to_string_lossy(), "[DIR]");
-        without_spans(&without_times(&text))
+        without_moments(&text)
     }
+}
+
+/// Replaces points in time by `[TIME]` and spans by `[SPAN]`.
+pub fn without_moments(text: &str) -> String {
+    without_spans(&without_times(text))
 }
 
 /// Replaces points in time such as `2026-01-02 03:04:05`.

@@ -82,7 +82,7 @@ impl<'a> Run<'a> {
                 mode,
                 force,
                 link: match session.config.link.value {
-                    LinkPreference::Auto | LinkPreference::Reflink => LinkMode::Reflink,
+                    LinkPreference::Auto => LinkMode::Reflink,
                     LinkPreference::Copy => LinkMode::Copy,
                     LinkPreference::Hardlink => LinkMode::Hard,
                 },
@@ -168,7 +168,7 @@ fn unwritable(dir: &Path) -> Option<String> {
         return Some(engine::chain(&error));
     }
     let shown = people::path(dir);
-    (!fs::walk::may_write_in(dir)).then(|| format!("the cache `{shown}` cannot be written"))
+    (!fs::may_write_in(dir)).then(|| format!("the cache `{shown}` cannot be written"))
 }
 
 /// Returns a folder that exists: the one of the settings, made where the store may be written,

@@ -52,7 +52,7 @@ pub enum ConfigError {
         expected: &'static str,
     },
     /// The file that the caller named does not exist.
-    #[error("there is no settings file `{}`", Escaped(.0.as_os_str().as_bytes()))]
+    #[error("there is no settings file `{}`", Escaped::path(.0))]
     NoSuchFile(PathBuf),
     /// A file could not be read.
     #[error(transparent)]

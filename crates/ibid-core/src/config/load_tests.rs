@@ -145,7 +145,7 @@ fn wrong_values_are_shown_with_what_was_expected() {
         (
             "link = 'symlink'",
             "1:8",
-            "`link` cannot be `symlink`: expected `auto`, `copy`, `reflink` or `hardlink`",
+            "`link` cannot be `symlink`: expected `auto`, `copy` or `hardlink`",
         ),
         (
             "tmp_dir = ''",

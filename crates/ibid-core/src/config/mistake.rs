@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::tree::Escaped;
@@ -88,7 +87,7 @@ impl Mistake {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = Escaped(self.path.as_os_str().as_bytes());
+        let path = Escaped::path(&self.path);
         let Excerpt { line, column, .. } = self.excerpt;
         write!(f, "{path}:{line}:{column}: {}", self.message)?;
         if let Some(suggestion) = &self.suggestion {

@@ -3,7 +3,6 @@
 //! It is the folder that the caller names, else the nearest ancestor of the current folder with an
 //! `ibid.toml`, else the current folder. A `.git` never counts: adding one must not change keys.
 
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::value::TrustedPaths;
@@ -49,7 +48,7 @@ pub enum RootOrigin {
 #[non_exhaustive]
 pub enum RootError {
     /// An `ibid.toml` belongs to somebody else and was not trusted by name.
-    #[error("`{}` belongs to another user (uid {owner})", Escaped(.path.as_os_str().as_bytes()))]
+    #[error("`{}` belongs to another user (uid {owner})", Escaped::path(.path))]
     Untrusted {
         /// The file.
         path: PathBuf,
@@ -68,7 +67,7 @@ impl RootError {
             Self::Untrusted { path, .. } => Some(format!(
                 "it could run any command as you; if you trust it: `IBID_TRUST={}`, or go past it \
                  with `--root .`",
-                Escaped(path.as_os_str().as_bytes())
+                Escaped::path(path)
             )),
             Self::File(_) => None,
         }

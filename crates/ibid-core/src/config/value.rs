@@ -53,13 +53,11 @@ macro_rules! words {
 /// How restored outputs share bytes with the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LinkPreference {
-    /// A reflink where the file system can, else a copy.
+    /// Cloned where the file system can, else copied.
     #[default]
     Auto,
     /// Always a copy.
     Copy,
-    /// Always a reflink; an error where there is none.
-    Reflink,
     /// A hard link where that is safe; such outputs stay read-only.
     Hardlink,
 }
@@ -110,10 +108,9 @@ words!(EnvMode, "`strict` or `loose`", {
     "strict" => Self::Strict,
     "loose" => Self::Loose,
 });
-words!(LinkPreference, "`auto`, `copy`, `reflink` or `hardlink`", {
+words!(LinkPreference, "`auto`, `copy` or `hardlink`", {
     "auto" => Self::Auto,
     "copy" => Self::Copy,
-    "reflink" => Self::Reflink,
     "hardlink" => Self::Hardlink,
 });
 words!(Durability, "`verified` or `synced`", {
@@ -191,5 +188,5 @@ fn absolute(path: &OsStr) -> Option<PathBuf> {
 }
 
 fn path_text(path: &Path) -> String {
-    Escaped(path.as_os_str().as_bytes()).to_string()
+    Escaped::path(path).to_string()
 }

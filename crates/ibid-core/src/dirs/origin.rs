@@ -1,7 +1,6 @@
 //! `Origin`: which layer a value came from.
 
 use std::fmt;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::tree::Escaped;
@@ -55,7 +54,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Default => f.write_str("default"),
             Self::File { path, line, .. } => {
-                write!(f, "{}:{line}", Escaped(path.as_os_str().as_bytes()))
+                write!(f, "{}:{line}", Escaped::path(path))
             }
             Self::Variable(name) => write!(f, "environment, {name}"),
             Self::Explicit => f.write_str("given"),

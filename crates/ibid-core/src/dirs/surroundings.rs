@@ -90,13 +90,13 @@ pub enum DirsError {
         instead: String,
     },
     /// A path starts with `~` and no home folder is known.
-    #[error("cannot expand `~` in `{}`: no home folder is known", Escaped(.path.as_os_str().as_bytes()))]
+    #[error("cannot expand `~` in `{}`: no home folder is known", Escaped::path(.path))]
     NoTilde {
         /// The path as it was typed.
         path: PathBuf,
     },
     /// A path starts with `~somebody`.
-    #[error("cannot expand `{}`: only `~` and `~/…` are known", Escaped(.path.as_os_str().as_bytes()))]
+    #[error("cannot expand `{}`: only `~` and `~/…` are known", Escaped::path(.path))]
     OtherTilde {
         /// The path as it was typed.
         path: PathBuf,

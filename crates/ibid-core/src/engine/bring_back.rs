@@ -81,12 +81,7 @@ fn outputs(
         stats: cx.stats,
         meter: &meter,
     };
-    let listing = |id: crate::digest::TreeId| {
-        let bytes = store
-            .read_blob(&id.listing(), crate::store::LISTING_LIMIT)
-            .ok()?;
-        crate::tree::Tree::decode(&bytes).ok()
-    };
+    let listing = |id| store.listing(&id).ok();
     let found = inspect(
         &action.outputs,
         &result.outcome.outputs,

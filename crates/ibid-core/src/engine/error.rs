@@ -40,6 +40,9 @@ pub enum Error {
     /// A program cannot be found or executed.
     #[error(transparent)]
     Program(#[from] ProgramError),
+    /// A further program that the key needs cannot be found or executed.
+    #[error("the program that is to be keyed or asked for a version is not usable")]
+    Tool(#[source] ProgramError),
     /// The command could not be started.
     #[error(transparent)]
     Exec(#[from] ExecError),
@@ -72,10 +75,19 @@ pub enum Error {
 }
 
 impl Error {
+    /// Tells that it was not the command itself whose program is not usable.
+    pub(super) fn of_tool(self) -> Self {
+        match self {
+            Self::Program(error) => Self::Tool(error),
+            other => other,
+        }
+    }
+
     /// Returns whose fault it is.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Scan(_)
+            | Self::Tool(_)
             | Self::Output(_)
             | Self::ImpliedFolder(_)
             | Self::AmbiguousName(_)
@@ -97,7 +109,8 @@ impl Error {
         match self {
             Self::Output(error) => Some(error.hint().to_owned()),
             Self::Scan(error) => error.hint(),
-            Self::Program(ProgramError::NotFound { .. }) => {
+            Self::Program(ProgramError::NotFound { .. })
+            | Self::Tool(ProgramError::NotFound { .. }) => {
                 Some("check the spelling, or give the path of the program".to_owned())
             }
             Self::Program(_) => Some("`chmod +x` makes a script executable".to_owned()),

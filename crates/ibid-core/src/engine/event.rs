@@ -10,6 +10,7 @@ use super::outcome::{Rerun, StepOutcome};
 use crate::digest::Key;
 use crate::exec::Stream;
 use crate::fs::Meter;
+use crate::tree::Escaped;
 
 /// Receives events, from any thread.
 pub trait Sink: Sync {
@@ -101,7 +102,7 @@ pub enum Note {
     #[error("the script has a pipe, and `{0}` does not notice when its left side fails")]
     PipeWithoutPipefail(String),
     /// Bytes that stood where outputs were written are kept.
-    #[error("{count} replaced {} kept in `{}`", if *.count == 1 { "file" } else { "files" }, .at.display())]
+    #[error("{count} replaced {} kept in `{}`", if *.count == 1 { "file" } else { "files" }, Escaped::path(.at))]
     Replaced {
         /// How many files.
         count: usize,
@@ -109,7 +110,7 @@ pub enum Note {
         at: PathBuf,
     },
     /// What a failed run wrote is kept.
-    #[error("the partial outputs of the failed run are kept in `{}`", .0.display())]
+    #[error("the partial outputs of the failed run are kept in `{}`", Escaped::path(.0))]
     Partial(PathBuf),
     /// Another run of this key gave something else.
     #[error("the command is not deterministic: it gave other outputs than the stored run of the same key ({})", .0.join(", "))]

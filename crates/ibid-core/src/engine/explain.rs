@@ -13,21 +13,18 @@ use crate::store::{LocalStore, RunEntry, RunOutcome, StoredResult};
 /// each costs a read.
 const COMPARED: usize = 64;
 
-/// A key record may not be larger than this: a million inputs fit.
-const RECORD_LIMIT: u64 = 256 << 20;
-
 /// An earlier entry and what differs from it.
 #[derive(Clone, Debug)]
-pub struct Closest {
+pub(super) struct Closest {
     /// The earlier entry.
-    pub entry: RunEntry,
+    pub(super) entry: RunEntry,
     /// What differs: empty where only its result is gone.
-    pub changes: Vec<Change>,
+    pub(super) changes: Vec<Change>,
 }
 
 /// Finds the earlier entry of `label` with the fewest components that differ; of equals the
 /// newest. Entries whose record is gone are passed over.
-pub fn closest(
+fn closest(
     store: &LocalStore,
     label: &str,
     record: &KeyRecord,
@@ -40,17 +37,10 @@ pub fn closest(
         .into_iter()
         .filter(|entry| counts(entry) && seen.insert(entry.key))
         .filter_map(|entry| {
-            let changes = diff(&read_record(store, &entry)?, record);
+            let changes = diff(&store.key_record(&entry.key, &entry.record)?, record);
             Some(Closest { entry, changes })
         })
         .min_by_key(|closest| closest.changes.len())
-}
-
-/// Reads the key record of a history entry, if it is still there and is that key's.
-pub fn read_record(store: &LocalStore, entry: &RunEntry) -> Option<KeyRecord> {
-    let bytes = store.read_blob(&entry.record, RECORD_LIMIT).ok()?;
-    let record = KeyRecord::decode(&bytes).ok()?;
-    (Key::derive(&bytes) == entry.key).then_some(record)
 }
 
 /// Makes the reason for running of a miss and, where the components are the reason, of the closest

@@ -13,6 +13,7 @@ use super::freshness::Miss;
 use super::lookup::{LookUp, look_up};
 use super::prepare::Prepared;
 use crate::store::{Acquisition, Backoff, Lease, LeaseAttempt, LeaseOn, LocalStore, StoredResult};
+use crate::tree::Escaped;
 
 /// What waiting for a key came to.
 pub(super) enum Flight {
@@ -55,7 +56,7 @@ pub(super) fn outputs(
     let mut leases = Vec::new();
     for path in paths {
         let mut attempt = store.lease(LeaseOn::Output(&path));
-        let what = format!("the output `{}`", path.display());
+        let what = format!("the output `{}`", Escaped::path(&path));
         leases.extend(wait(&mut attempt, &what, cx, || false)?);
     }
     Ok(leases)

@@ -66,6 +66,7 @@ pub(super) fn record_run(
         outcome: became,
         result,
         triggers: rerun.triggers.iter().copied().collect(),
+        reason: rerun.reason.clone(),
         changed: rerun
             .changes
             .iter()
@@ -104,6 +105,7 @@ fn entry(prepared: &Prepared, status: Status, cx: &Context<'_>) -> RunEntry {
         result: None,
         outcome: RunOutcome::Ran,
         triggers: Vec::new(),
+        reason: String::new(),
         changed: Vec::new(),
         compared_to: None,
         exit_code,

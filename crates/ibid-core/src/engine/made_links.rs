@@ -8,7 +8,7 @@
 use super::context::Context;
 use super::prepare::Prepared;
 use crate::action::OutputKind;
-use crate::fs::{FileKind, Signature, read_link, real_path};
+use crate::fs::{FileKind, Signature, future_path, read_link};
 use crate::output::{MadeLinks, made_links};
 use crate::store::{OutputContent, StoredResult};
 use std::collections::BTreeSet;
@@ -88,7 +88,7 @@ fn earlier(
 }
 
 fn leads_to_input(path: &std::path::Path, prepared: &Prepared, cx: &Context<'_>) -> bool {
-    let real = real_path(path);
+    let real = future_path(path);
     let mut reads = prepared.reads.iter();
-    reads.any(|(_, place)| real_path(&place.on_disk(cx.root)).starts_with(&real))
+    reads.any(|(_, place)| future_path(&place.on_disk(cx.root)).starts_with(&real))
 }

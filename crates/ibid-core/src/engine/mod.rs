@@ -27,7 +27,6 @@ pub use clock::Clock;
 pub use context::{Access, Context, Provenance};
 pub use error::{Error, ErrorKind, chain};
 pub use event::{Event, Note, Sink, Warning, Work};
-pub use explain::{Closest, closest, read_record};
 pub use freshness::Miss;
 pub use lookup::{LookUp, look_up};
 pub use outcome::{Decision, NotStored, Rerun, StepOutcome};

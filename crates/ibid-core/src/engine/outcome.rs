@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::action::{Change, Trigger};
 use crate::digest::Key;
 use crate::exec::Status;
+use crate::tree::Escaped;
 
 /// How a step went.
 #[derive(Clone, Debug)]
@@ -101,7 +102,7 @@ pub enum NotStored {
 fn paths(paths: &[PathBuf]) -> String {
     let names: Vec<_> = paths
         .iter()
-        .map(|path| format!("`{}`", path.display()))
+        .map(|path| format!("`{}`", Escaped::path(path)))
         .collect();
     names.join(", ")
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use crate::fs::{PathError, process_files};
+use crate::fs::{self, Links, PathError};
 use crate::tree::Escaped;
 
 /// A command could not be started, or its end could not be seen.
@@ -17,13 +17,13 @@ use crate::tree::Escaped;
 #[non_exhaustive]
 pub enum ExecError {
     /// There is no such program.
-    #[error("program `{}` not found", shown(.program))]
+    #[error("program `{}` not found", Escaped::path(.program))]
     NotFound {
         /// What was to be executed.
         program: PathBuf,
     },
     /// The program is there, what it names as its interpreter or loader is not.
-    #[error("program `{}` needs {}, which is not there", shown(.program), interpreter_text(.interpreter.as_deref()))]
+    #[error("program `{}` needs {}, which is not there", Escaped::path(.program), interpreter_text(.interpreter.as_deref()))]
     InterpreterNotFound {
         /// What was to be executed.
         program: PathBuf,
@@ -31,7 +31,7 @@ pub enum ExecError {
         interpreter: Option<PathBuf>,
     },
     /// The program is there and may not be executed.
-    #[error("program `{}` cannot be executed", shown(.program))]
+    #[error("program `{}` cannot be executed", Escaped::path(.program))]
     NotExecutable {
         /// What was to be executed.
         program: PathBuf,
@@ -42,14 +42,14 @@ pub enum ExecError {
     /// The program is neither a binary for this machine nor a script that names its interpreter.
     #[error(
         "program `{}` is neither a binary of this platform nor a script with a `#!` line",
-        shown(.program)
+        Escaped::path(.program)
     )]
     UnknownFormat {
         /// What was to be executed.
         program: PathBuf,
     },
     /// The command line and the environment are larger than the system takes.
-    #[error("arguments and environment of `{}` are too long: {bytes} bytes", shown(.program))]
+    #[error("arguments and environment of `{}` are too long: {bytes} bytes", Escaped::path(.program))]
     TooLong {
         /// What was to be executed.
         program: PathBuf,
@@ -60,7 +60,7 @@ pub enum ExecError {
     #[error("cannot run in the working folder")]
     WorkingDir(#[source] PathError),
     /// Something that no process can be given.
-    #[error("{what} of `{}` {problem}: `{}`", shown(.program), Escaped(.value))]
+    #[error("{what} of `{}` {problem}: `{}`", Escaped::path(.program), Escaped(.value))]
     Unusable {
         /// What was to be executed.
         program: PathBuf,
@@ -117,12 +117,12 @@ impl ExecError {
 
 /// Tells which of the causes of `error` it was.
 pub(super) fn diagnose(program: &Path, dir: &Path, bytes: usize, error: io::Error) -> ExecError {
-    if let Err(error) = process_files::enter_check(dir) {
+    if let Err(error) = fs::enter_check(dir) {
         return ExecError::WorkingDir(error);
     }
     let at = dir.join(program);
     let program = program.to_owned();
-    let missing = |at: &Path| matches!(process_files::exists(at), Ok(false));
+    let missing = |at: &Path| matches!(fs::look(at, Links::Follow), Ok(None));
     match Errno::from_io_error(&error) {
         Some(Errno::NOENT | Errno::NOTDIR) if missing(&at) => ExecError::NotFound { program },
         Some(Errno::NOENT) => ExecError::InterpreterNotFound {
@@ -145,7 +145,7 @@ pub(super) fn diagnose(program: &Path, dir: &Path, bytes: usize, error: io::Erro
 /// Returns what the `#!` line of a script names.
 fn interpreter(script: &Path) -> Option<PathBuf> {
     // The kernel looks at no more of a script.
-    let start = process_files::read_start(script, 256).ok()?;
+    let start = fs::read_start(script, 256).ok()?;
     let line = start
         .strip_prefix(b"#!")?
         .split(|byte| *byte == b'\n')
@@ -158,11 +158,7 @@ fn interpreter(script: &Path) -> Option<PathBuf> {
 
 fn interpreter_text(interpreter: Option<&Path>) -> String {
     match interpreter {
-        Some(path) => format!("the interpreter `{}`", shown(path)),
+        Some(path) => format!("the interpreter `{}`", Escaped::path(path)),
         None => "a loader".to_owned(),
     }
-}
-
-fn shown(path: &Path) -> Escaped<'_> {
-    Escaped(path.as_os_str().as_bytes())
 }

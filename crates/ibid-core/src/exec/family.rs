@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::Survivor;
-use crate::fs::process_files::{link_text, numbers_in, read_start};
+use crate::fs::{numbers_in, read_link, read_start};
 
 const PROC: &str = "/proc";
 
@@ -112,13 +112,21 @@ pub(super) fn own_children() -> Option<Vec<i32>> {
 
 /// Returns the processes, but for this one, that have one of `pipes` open; pipes are named as
 /// their links in `/proc/<pid>/fd` are. Slow: it looks at every descriptor of this user.
+///
+/// A child that another thread of this process is about to start holds copies of all descriptors
+/// until it executes its program. It writes to none of them, so it does not count.
 pub(super) fn holders(pipes: &[Vec<u8>]) -> Vec<Process> {
     let own = rustix::process::getpid().as_raw_nonzero().get();
+    let program = |pid: i32| read_link(&Path::new(PROC).join(format!("{pid}/exe"))).ok();
+    let own_program = program(own);
+    let is_being_started = |process: &Process| {
+        process.parent == own && own_program.is_some() && program(process.pid) == own_program
+    };
     let holds = |pid: &i32| {
         let dir = Path::new(PROC).join(format!("{pid}/fd"));
         let descriptors = numbers_in(&dir).unwrap_or_default();
         descriptors.into_iter().any(|descriptor| {
-            link_text(&dir.join(descriptor.to_string())).is_ok_and(|text| pipes.contains(&text))
+            read_link(&dir.join(descriptor.to_string())).is_ok_and(|text| pipes.contains(&text))
         })
     };
     let pids = numbers_in(Path::new(PROC)).unwrap_or_default();
@@ -126,6 +134,7 @@ pub(super) fn holders(pipes: &[Vec<u8>]) -> Vec<Process> {
         .filter(|pid| *pid != own)
         .filter(holds)
         .filter_map(Process::look)
+        .filter(|process| !is_being_started(process))
         .collect()
 }
 

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::fs::process_files::read_start;
+use crate::fs::read_start;
 
 const LIMIT: u64 = 1 << 20;
 

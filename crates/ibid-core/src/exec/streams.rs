@@ -12,8 +12,7 @@ use rustix::io::Errno;
 
 use super::log::MAX_CHUNK;
 use super::{ExecError, SpooledLog, Stream, StreamLog};
-use crate::fs::PathError;
-use crate::fs::process_files::link_text;
+use crate::fs::{PathError, read_link};
 
 /// Both read ends, and the log and the sink behind them.
 pub(super) struct Streams<'a> {
@@ -122,7 +121,7 @@ impl<'a> Streams<'a> {
         self.open()
             .filter_map(|pipe| {
                 let link = format!("/proc/self/fd/{}", pipe.as_raw_fd());
-                link_text(Path::new(&link)).ok()
+                read_link(Path::new(&link)).ok()
             })
             .collect()
     }

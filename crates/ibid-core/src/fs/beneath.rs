@@ -19,10 +19,11 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawMode, RenameFlags, StatxFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawMode, RenameFlags, StatxFlags};
 use rustix::io::Errno;
 
-use super::{FileKind, IoContext as _, PathError, Signature};
+use super::list::entries;
+use super::{FileKind, IfPresent as _, IoContext as _, PathError, Signature, read_start};
 use crate::tree::RelPath;
 
 /// Longest path that one system call is given; the kernel's own limit is 4096.
@@ -207,11 +208,7 @@ impl Dir {
 
     /// Looks at what stands below; nothing there is `None`.
     pub fn status_if_any(&self, below: &RelPath) -> Result<Option<Signature>, PathError> {
-        match self.status(below) {
-            Ok(signature) => Ok(Some(signature)),
-            Err(error) if error.is_absent() => Ok(None),
-            Err(error) => Err(error),
-        }
+        self.status(below).if_present()
     }
 
     /// Reads the text of a link.
@@ -228,14 +225,6 @@ impl Dir {
         let path = self.path_of(below);
         let at = self.at(below).context("create link", &path)?;
         rustix::fs::symlinkat(text, at.dir(), at.name).context("create link", &path)
-    }
-
-    /// Makes a further name for the file at `source`, where nothing may stand. The source is
-    /// named by path: it lies in the store.
-    pub fn link_from(&self, source: &Path, below: &RelPath) -> Result<(), PathError> {
-        let path = self.path_of(below);
-        let at = self.at(below).context("link", &path)?;
-        rustix::fs::linkat(CWD, source, at.dir(), at.name, AtFlags::empty()).context("link", &path)
     }
 
     /// Renames what stands at `from` to `to` below `target`, over whatever stands there.
@@ -333,19 +322,16 @@ impl Dir {
 
     /// Lists the names in the directory, in no order; `.` and `..` are left out.
     pub fn list(&self) -> Result<Vec<Listed>, PathError> {
-        let entries = rustix::fs::Dir::read_from(&self.handle).context("list", &self.path)?;
-        let mut names = Vec::new();
-        for entry in entries {
-            let entry = entry.context("list", &self.path)?;
-            let name = entry.file_name().to_bytes();
-            if name != b"." && name != b".." {
-                names.push(Listed {
-                    name: name.to_vec(),
-                    kind: kind_of(entry.file_type()),
-                });
-            }
-        }
-        Ok(names)
+        let dir = rustix::fs::Dir::read_from(&self.handle).context("list", &self.path)?;
+        entries(dir, &self.path)
+            .map(|entry| {
+                let entry = entry?;
+                Ok(Listed {
+                    name: entry.file_name().to_bytes().to_vec(),
+                    kind: FileKind::of(entry.file_type()),
+                })
+            })
+            .collect()
     }
 
     /// Opens beneath the handle; a link anywhere on the way, or at the end, is an error.
@@ -442,39 +428,9 @@ fn is_unsupported(error: &PathError) -> bool {
         .is_some_and(|code| codes.contains(&code))
 }
 
-fn kind_of(file_type: FileType) -> Option<FileKind> {
-    match file_type {
-        FileType::RegularFile => Some(FileKind::File),
-        FileType::Directory => Some(FileKind::Dir),
-        FileType::Symlink => Some(FileKind::Link),
-        FileType::Unknown => None,
-        _ => Some(FileKind::Special),
-    }
-}
-
 /// Sets the permission bits of an open file exactly, whatever the umask is. `path` is for errors.
 pub fn set_mode(file: &File, mode: u32, path: &Path) -> Result<(), PathError> {
     rustix::fs::fchmod(file, Mode::from_raw_mode(mode as RawMode)).context("change mode of", path)
-}
-
-/// Returns where `path` lies with every link in it resolved, as far as it exists; what does not
-/// exist yet is appended as it is.
-pub fn real_path(path: &Path) -> PathBuf {
-    for above in path.ancestors() {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this is the module that asks the system"
-        )]
-        let real = std::fs::canonicalize(above);
-        if let (Ok(real), Ok(rest)) = (real, path.strip_prefix(above)) {
-            return if rest.as_os_str().is_empty() {
-                real
-            } else {
-                real.join(rest)
-            };
-        }
-    }
-    path.to_owned()
 }
 
 /// Returns the permission bits that new files of this process do not get.
@@ -484,12 +440,8 @@ pub fn real_path(path: &Path) -> PathBuf {
 pub fn umask() -> u32 {
     static UMASK: OnceLock<u32> = OnceLock::new();
     *UMASK.get_or_init(|| {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this is the module that reads files"
-        )]
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        status
+        let status = read_start(Path::new("/proc/self/status"), 1 << 16).unwrap_or_default();
+        String::from_utf8_lossy(&status)
             .lines()
             .find_map(|line| line.strip_prefix("Umask:"))
             .and_then(|digits| u32::from_str_radix(digits.trim(), 8).ok())

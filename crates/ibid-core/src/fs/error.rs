@@ -1,12 +1,11 @@
 //! I/O errors that say which path and which operation.
 
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 /// A system call on a path failed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {operation} `{}`", crate::tree::Escaped(.path.as_os_str().as_bytes()))]
+#[error("cannot {operation} `{}`", crate::tree::Escaped::path(.path))]
 pub struct PathError {
     /// What was tried: a verb that continues "cannot …".
     pub operation: &'static str,
@@ -24,14 +23,6 @@ impl PathError {
         self.source.kind() == io::ErrorKind::NotFound
             || self.source.kind() == io::ErrorKind::NotADirectory
             || self.source.raw_os_error() == Some(ESTALE)
-    }
-
-    /// Says whether the disk or the user's quota is full.
-    pub fn is_no_space(&self) -> bool {
-        matches!(
-            self.source.kind(),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-        )
     }
 
     /// Says whether this user may not write there, or nobody can.
@@ -56,5 +47,21 @@ impl<T, E: Into<io::Error>> IoContext<T> for Result<T, E> {
             path: path.to_owned(),
             source: error.into(),
         })
+    }
+}
+
+/// Tells absence from other failures.
+pub trait IfPresent<T> {
+    /// Turns the absence of the path into `None`; every other failure stays one.
+    fn if_present(self) -> Result<Option<T>, PathError>;
+}
+
+impl<T> IfPresent<T> for Result<T, PathError> {
+    fn if_present(self) -> Result<Option<T>, PathError> {
+        match self {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.is_absent() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }

@@ -8,28 +8,32 @@ mod config_file;
 mod copy;
 mod error;
 mod hash;
+mod list;
+mod look;
 mod meter;
 mod private_dir;
-pub mod process_files;
-pub mod programs;
 mod read;
 mod signature;
 pub mod slots;
 mod spool;
 mod stage;
 mod system;
-pub mod walk;
 
-pub use beneath::{Dir, Listed, real_path, set_mode, umask};
+pub use beneath::{Dir, Listed, set_mode, umask};
 pub use config_file::{ConfigFile, read_config_file};
 pub use copy::{copy_hashing, reflink};
-pub use error::{IoContext, PathError};
+pub use error::{IfPresent, IoContext, PathError};
 pub use hash::{HashError, Threads, hash_open};
+pub use list::{below, list_dir, list_names, list_signatures, numbers_in};
+pub use look::{
+    Candidate, Links, candidate, enter_check, exists, future_path, kind_at, look, may_write_in,
+    real_path,
+};
 pub use meter::Meter;
 pub use private_dir::make_private_dir;
 pub use read::{
-    exists, list_dir, open_file, open_in_place, open_nofollow, read_at_most, read_limited,
-    read_link, read_small,
+    open_any, open_file, open_in_place, open_nofollow, read_at_most, read_limited, read_link,
+    read_small, read_start,
 };
 pub use signature::{FileKind, Signature, Timestamp};
 pub use spool::unnamed_file;

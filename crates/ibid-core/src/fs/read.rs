@@ -6,11 +6,10 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 
 use super::{FileKind, IoContext as _, PathError, Signature};
 
@@ -29,11 +28,15 @@ pub fn open_in_place(path: &Path) -> Result<File, PathError> {
     open_regular(path, OFlags::RDWR | OFlags::NOFOLLOW)
 }
 
+/// Opens whatever `path` leads to for reading, and looks at what was opened. Anything that is not
+/// a regular file has been opened in vain, and harmlessly: look at the signature's kind.
+pub fn open_any(path: &Path) -> Result<(File, Signature), PathError> {
+    open_with(path, OFlags::RDONLY)
+}
+
 fn open_regular(path: &Path, flags: OFlags) -> Result<File, PathError> {
-    let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).context("open", path)?);
-    match Signature::of_open(&file, path)?.kind() {
-        FileKind::File => Ok(file),
+    match open_with(path, flags)? {
+        (file, signature) if signature.kind() == FileKind::File => Ok(file),
         _ => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             "not a regular file",
@@ -42,10 +45,28 @@ fn open_regular(path: &Path, flags: OFlags) -> Result<File, PathError> {
     }
 }
 
+fn open_with(path: &Path, flags: OFlags) -> Result<(File, Signature), PathError> {
+    let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).context("open", path)?);
+    let signature = Signature::of_open(&file, path)?;
+    Ok((file, signature))
+}
+
 /// Reads a whole regular file of at most `limit` bytes; a longer one is an error of the kind
 /// [`io::ErrorKind::FileTooLarge`].
 pub fn read_small(path: &Path, limit: u64) -> Result<Vec<u8>, PathError> {
     read_limited(&open_file(path)?, path, limit)
+}
+
+/// Reads at most `limit` bytes from the start of a regular file.
+pub fn read_start(path: &Path, limit: u64) -> Result<Vec<u8>, PathError> {
+    // Files of the kernel's own have no size to go by; most of these fit at once.
+    let mut bytes = Vec::with_capacity(2048);
+    open_file(path)?
+        .take(limit)
+        .read_to_end(&mut bytes)
+        .context("read", path)?;
+    Ok(bytes)
 }
 
 /// Reads an open file from its present position to its end, at most `limit` bytes; more is an
@@ -85,50 +106,10 @@ pub fn read_link(path: &Path) -> Result<Vec<u8>, PathError> {
         .context("read the link", path)
 }
 
-/// Says whether something stands at `path`; a dangling link does.
-pub fn exists(path: &Path) -> Result<bool, PathError> {
-    match Signature::of_link(path) {
-        Ok(_) => Ok(true),
-        Err(error) if error.is_absent() => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// Lists a directory, following a link to it: names in no order, without `.` and `..`, and what
-/// stands there (links are not followed). A name that goes while it is listed is left out.
-pub fn list_dir(path: &Path) -> Result<Vec<(Vec<u8>, FileKind)>, PathError> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let handle = rustix::fs::open(path, flags, Mode::empty()).context("list", path)?;
-    let mut names = Vec::new();
-    for entry in rustix::fs::Dir::new(handle).context("list", path)? {
-        let entry = entry.context("list", path)?;
-        let name = entry.file_name().to_bytes();
-        if matches!(name, b"." | b"..") {
-            continue;
-        }
-        let kind = match entry.file_type() {
-            FileType::RegularFile => FileKind::File,
-            FileType::Directory => FileKind::Dir,
-            FileType::Symlink => FileKind::Link,
-            // Some file systems do not say; then the entry itself must be looked at.
-            FileType::Unknown => {
-                match Signature::of_link(&path.join(std::ffi::OsStr::from_bytes(name))) {
-                    Ok(signature) => signature.kind(),
-                    Err(error) if error.is_absent() => continue,
-                    Err(error) => return Err(error),
-                }
-            }
-            _ => FileKind::Special,
-        };
-        names.push((name.to_vec(), kind));
-    }
-    Ok(names)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fs::Staged;
+    use crate::fs::{Staged, list_dir};
     use ibid_testkit::TempDir;
 
     #[test]
@@ -138,7 +119,7 @@ mod tests {
         rustix::fs::mknodat(
             rustix::fs::CWD,
             &fifo,
-            FileType::Fifo,
+            rustix::fs::FileType::Fifo,
             Mode::from_raw_mode(0o600),
             0,
         )

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, Mode, RawMode, StatxFlags, StatxTimestamp};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, RawMode, StatxFlags, StatxTimestamp};
 
 use super::{IoContext as _, PathError};
 
@@ -43,6 +43,19 @@ pub enum FileKind {
     Link,
     /// A FIFO, socket or device: never an input or an output.
     Special,
+}
+
+impl FileKind {
+    /// Translates what a directory says of an entry; `None` where it does not say.
+    pub(super) fn of(file_type: FileType) -> Option<Self> {
+        match file_type {
+            FileType::RegularFile => Some(Self::File),
+            FileType::Directory => Some(Self::Dir),
+            FileType::Symlink => Some(Self::Link),
+            FileType::Unknown => None,
+            _ => Some(Self::Special),
+        }
+    }
 }
 
 /// Status of a file: equal signatures on one file system mean the same inode with no write
@@ -104,13 +117,7 @@ impl Signature {
 
     /// Returns what kind of thing it is.
     pub fn kind(&self) -> FileKind {
-        use rustix::fs::FileType;
-        match FileType::from_raw_mode(self.mode as RawMode) {
-            FileType::RegularFile => FileKind::File,
-            FileType::Directory => FileKind::Dir,
-            FileType::Symlink => FileKind::Link,
-            _ => FileKind::Special,
-        }
+        FileKind::of(FileType::from_raw_mode(self.mode as RawMode)).unwrap_or(FileKind::Special)
     }
 
     /// Says whether anybody may execute it.

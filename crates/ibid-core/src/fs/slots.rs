@@ -10,7 +10,7 @@ use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags, Timespec, Timestamps, UTIME_NOW};
 
-use super::{Signature, Timestamp};
+use super::{PathError, Signature, Staged, Timestamp};
 
 /// An open file of slots.
 #[derive(Debug)]
@@ -67,30 +67,10 @@ impl SlotFile {
 }
 
 /// Puts a new file with these bytes at `path`, by way of a private name beside it.
-pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random).map_err(|_| io::Error::from(io::ErrorKind::Unsupported))?;
-    let name = format!("new-{:032x}", u128::from_le_bytes(random));
-    let private = path.with_file_name(name);
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    let file: File = rustix::fs::openat(CWD, &private, flags, Mode::RUSR | Mode::WUSR)?.into();
-    let written = file
-        .write_all_at(bytes, 0)
-        .and_then(|()| rustix::fs::rename(&private, path).map_err(io::Error::from));
-    if written.is_err() {
-        // What stays behind is small, and nobody reads it.
-        let _ = rustix::fs::unlink(&private);
-    }
-    written
-}
-
-/// Makes a directory, and those above it, for the caller alone.
-pub fn make_private_dir(dir: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), PathError> {
+    let mut staged = Staged::create(path.parent().unwrap_or(Path::new(".")))?;
+    staged.write_all(bytes)?;
+    staged.publish_over(path)
 }
 
 /// Sets the modification time of the file at `path`, which is made if it is not there, to the

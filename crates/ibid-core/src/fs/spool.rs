@@ -6,7 +6,7 @@ use std::path::Path;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{IoContext as _, PathError};
+use super::{IoContext as _, PathError, random_name};
 
 /// Opens an empty file in `dir`, for reading and writing, that has no name any more.
 pub fn unnamed_file(dir: &Path) -> Result<File, PathError> {
@@ -23,11 +23,7 @@ pub fn unnamed_file(dir: &Path) -> Result<File, PathError> {
 }
 
 fn named_then_unlinked(dir: &Path, flags: OFlags, mode: Mode) -> Result<File, PathError> {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random)
-        .map_err(|error| std::io::Error::other(error.to_string()))
-        .context("choose a temporary name in", dir)?;
-    let path = dir.join(format!("spool-{:032x}", u128::from_ne_bytes(random)));
+    let path = dir.join(format!("spool-{}", random_name()));
     let flags = flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
     let file = rustix::fs::openat(CWD, &path, flags, mode).context("create", &path)?;
     rustix::fs::unlinkat(CWD, &path, rustix::fs::AtFlags::empty()).context("remove", &path)?;

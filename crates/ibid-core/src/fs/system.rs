@@ -8,9 +8,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd as _};
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags};
-
-use super::{IoContext as _, PathError};
+use super::{IoContext as _, PathError, open_any, read_start};
 use crate::digest::Digest;
 
 /// Which machine this is, and since when it runs.
@@ -53,12 +51,8 @@ pub fn machine_id() -> String {
 }
 
 fn first_line(path: &str) -> Option<String> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let file = rustix::fs::open(path, flags, Mode::empty()).ok()?;
-    let mut buffer = [0; 256];
-    let length = rustix::io::read(file, &mut buffer).ok()?;
-    let text = std::str::from_utf8(&buffer[..length]).ok()?;
-    let line = text.lines().next()?.trim();
+    let start = read_start(Path::new(path), 256).ok()?;
+    let line = std::str::from_utf8(&start).ok()?.lines().next()?.trim();
     (!line.is_empty()).then(|| line.to_owned())
 }
 
@@ -196,12 +190,8 @@ impl FileSystem {
     /// Looks at the file system of `path`, a regular file or directory that the caller may read;
     /// links are followed.
     pub fn of(path: &Path) -> Result<Self, PathError> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let file: File = rustix::fs::openat(CWD, path, flags, Mode::empty())
-            .context("open", path)?
-            .into();
-        let device = super::Signature::of_open(&file, path)?.device;
-        Self::of_open(&file, path, device)
+        let (file, signature) = open_any(path)?;
+        Self::of_open(&file, path, signature.device)
     }
 }
 

@@ -19,7 +19,7 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use super::aside::{Aside, SpotKind};
 use super::content::{Begun, Digests, Entries, PARALLEL_FROM, content, entries, files, tree};
 use super::target::Target;
-use super::walk::{Standing, Stood, shown, walk};
+use super::walk::{Standing, Stood, walk};
 use crate::digest::{BlobId, Digest};
 use crate::fs::{FileKind, PathError, Signature, Threads};
 use crate::store::{LocalStore, StoreError, Stored, StoredOutput};
@@ -39,7 +39,7 @@ pub enum OutputProblem {
     #[error("output `{}` is not a directory", Escaped(.0))]
     NotADirectory(Vec<u8>),
     /// A FIFO, socket or device stands at or below it.
-    #[error("`{}` is neither a file, a directory nor a link", shown(.0))]
+    #[error("`{}` is neither a file, a directory nor a link", Escaped::path(.0))]
     Special(PathBuf),
 }
 

@@ -19,15 +19,12 @@ use super::inspect::{DifferenceKind, Wanted, compare, places};
 use super::keep::{Ground, Keep, Thing, mirror};
 use super::stage::{LinkRefusal, Staging};
 use super::target::{Parents, Target};
-use super::walk::{shown, walk};
+use super::walk::walk;
 use crate::action::OutputSpec;
 use crate::digest::TreeId;
 use crate::fs::PathError;
-use crate::store::{BlobProblem, LinkMode, LocalStore, StoredOutput};
+use crate::store::{BlobProblem, LinkMode, ListingProblem, LocalStore, StoredOutput};
 use crate::tree::{Entry, Escaped, Place, RelPath, Tree};
-
-/// The largest listing that is read: some ten million files.
-const LISTING_LIMIT: u64 = 1 << 30;
 
 /// Why outputs were not put in place. Whatever stood before stands again.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +47,7 @@ pub enum RestoreError {
     #[error("cannot put outputs in place")]
     Path(#[source] PathError),
     /// The directory to restore into holds something.
-    #[error("`{}` is not empty", shown(.0))]
+    #[error("`{}` is not empty", Escaped::path(.0))]
     NotEmpty(PathBuf),
 }
 
@@ -175,9 +172,10 @@ impl Restorer<'_> {
 
     /// Reads the listing of a directory.
     pub fn listing(&self, id: TreeId) -> Result<Tree, RestoreError> {
-        let bytes = self.store.read_blob(&id.listing(), LISTING_LIMIT);
-        Tree::decode(&bytes.map_err(RestoreError::Blob)?)
-            .map_err(|error| RestoreError::Listing(error.to_string()))
+        self.store.listing(&id).map_err(|problem| match problem {
+            ListingProblem::Blob(problem) => RestoreError::Blob(problem),
+            problem => RestoreError::Listing(problem.to_string()),
+        })
     }
 
     /// Finds what differs at one place; nothing differing is no job.

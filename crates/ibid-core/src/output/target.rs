@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use crate::fs::{Dir, FileKind, IoContext as _, PathError, Signature};
+use crate::fs::{Dir, FileKind, IfPresent as _, IoContext as _, PathError, Signature};
 use crate::tree::RelPath;
 
 /// As many links are followed as the kernel follows.
@@ -95,10 +95,9 @@ impl Target {
         };
         let dir = match parents {
             Parents::Create => Dir::open_or_create(parent)?,
-            Parents::AsTheyAre => match Dir::open(parent) {
-                Ok(dir) => dir,
-                Err(error) if error.is_absent() => return Ok(None),
-                Err(error) => return Err(error),
+            Parents::AsTheyAre => match Dir::open(parent).if_present()? {
+                Some(dir) => dir,
+                None => return Ok(None),
             },
         };
         let name = RelPath::new(name.as_bytes()).expect("a file name is one component");

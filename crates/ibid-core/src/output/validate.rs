@@ -11,10 +11,9 @@ use std::path::{Path, PathBuf};
 
 use super::aside::MadeLinks;
 use super::pattern::{Pattern, PatternError};
-use super::walk::shown;
 use crate::action::{OutputKind, OutputSpec};
-use crate::fs::{FileKind, Signature, real_path};
-use crate::tree::{Place, RelPath};
+use crate::fs::{FileKind, Signature, future_path};
+use crate::tree::{Escaped, Place, RelPath};
 
 /// What a path that may not be an output is to the step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +44,7 @@ pub struct Reserved<'a> {
 #[non_exhaustive]
 pub enum OutputError {
     /// The output is or contains the root.
-    #[error("output `{output}` is or contains the root `{}`", shown(.root))]
+    #[error("output `{output}` is or contains the root `{}`", Escaped::path(.root))]
     Root {
         /// The output.
         output: Place,
@@ -71,7 +70,7 @@ pub enum OutputError {
         folder: &'static str,
     },
     /// The output contains the store or lies in it.
-    #[error("output `{output}` contains the store `{}` or lies in it", shown(.store))]
+    #[error("output `{output}` contains the store `{}` or lies in it", Escaped::path(.store))]
     Store {
         /// The output.
         output: Place,
@@ -235,7 +234,7 @@ fn against_surroundings(
     real: &Path,
     reserved: &Reserved<'_>,
 ) -> Result<(), OutputError> {
-    let real_root = real_path(reserved.root);
+    let real_root = future_path(reserved.root);
     if real_root.starts_with(real) || output.key_name().is_empty() {
         return Err(OutputError::Root {
             output: output.clone(),
@@ -255,7 +254,7 @@ fn against_surroundings(
         }
     }
     if let Some(store) = reserved.store {
-        let real_store = real_path(store);
+        let real_store = future_path(store);
         if real_store.starts_with(real) || real.starts_with(&real_store) {
             return Err(OutputError::Store {
                 output: output.clone(),
@@ -306,16 +305,16 @@ impl Disk {
     /// Returns where `path` lies; a link there is followed unless it is `itself` meant.
     fn real(&mut self, path: &Path, itself: bool) -> PathBuf {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-            return real_path(path);
+            return future_path(path);
         };
         if !itself && Signature::of_link(path).is_ok_and(|found| found.kind() == FileKind::Link) {
-            return real_path(path);
+            return future_path(path);
         }
         let name: OsString = name.to_owned();
         if let Some(real) = self.parents.get(parent) {
             return real.join(name);
         }
-        let real = real_path(parent);
+        let real = future_path(parent);
         self.parents.insert(parent.to_owned(), real.clone());
         real.join(name)
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::fs::{Dir, FileKind, PathError, Signature};
-use crate::tree::{Escaped, MAX_TREE_DEPTH, RelPath};
+use crate::tree::{MAX_TREE_DEPTH, RelPath};
 
 /// Everything at an output, by the path below it; the output itself has the root path.
 pub(super) type Standing = BTreeMap<RelPath, Stood>;
@@ -72,10 +72,4 @@ fn too_deep(path: PathBuf) -> PathError {
         source: std::io::Error::from(rustix::io::Errno::NAMETOOLONG),
         path,
     }
-}
-
-/// Prints a path with everything escaped that a terminal would interpret.
-pub(super) fn shown(path: &std::path::Path) -> String {
-    use std::os::unix::ffi::OsStrExt as _;
-    Escaped(path.as_os_str().as_bytes()).to_string()
 }

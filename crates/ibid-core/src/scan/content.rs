@@ -12,8 +12,7 @@ use super::seen::{FileDigest, Seen, Shape, What};
 use super::walk::Walked;
 use super::{Filter, Pattern, ScanError, Scanner, SymlinkPolicy};
 use crate::digest::{BlobId, TreeId};
-use crate::fs::walk::{self, Links};
-use crate::fs::{FileKind, Signature};
+use crate::fs::{self, FileKind, Links, Signature};
 use crate::tree::{Content, Entry, RelPath, Tree};
 
 /// As many links as the kernel follows in a row.
@@ -69,7 +68,7 @@ impl Scanner<'_> {
         let mut seen = Vec::new();
         let mut here = path.to_owned();
         let signature = loop {
-            match walk::look(&here, Links::Refuse)? {
+            match fs::look(&here, Links::Keep)? {
                 None => {
                     return Err(match texts.pop() {
                         Some(text) => ScanError::Dangling {
@@ -83,8 +82,8 @@ impl Scanner<'_> {
                     if texts.len() == MAX_HOPS {
                         return Err(ScanError::LinkLoop(path.to_owned()));
                     }
-                    let text = walk::link_text(&here)?;
-                    let next = walk::below(here.parent().unwrap_or(Path::new("/")), &text);
+                    let text = fs::read_link(&here)?;
+                    let next = fs::below(here.parent().unwrap_or(Path::new("/")), &text);
                     seen.push(Seen(What::Link {
                         path: std::mem::replace(&mut here, next),
                         text: text.clone(),
@@ -185,7 +184,7 @@ impl Trees<'_> {
         if self.above.len() > MAX_LINKED_TREES {
             return Err(ScanError::TooDeep(dir.to_owned()));
         }
-        self.above.push(walk::real_path(dir)?);
+        self.above.push(fs::real_path(dir)?);
         let walked = self.scanner.walk(dir, self.filter)?;
         let files = walked
             .iter()
@@ -221,13 +220,13 @@ impl Trees<'_> {
             return kept();
         }
         // A dangling link has no content but its text; so has one to a device.
-        let Ok(real) = walk::real_path(path) else {
+        let Ok(real) = fs::real_path(path) else {
             return kept();
         };
         if self.lists(&real)? {
             return kept();
         }
-        let Some(signature) = walk::look(&real, Links::Refuse)? else {
+        let Some(signature) = fs::look(&real, Links::Keep)? else {
             return kept();
         };
         let target = match signature.kind() {
@@ -283,7 +282,7 @@ impl Trees<'_> {
         for name in below.components() {
             path = path.child(name).expect("a component is a name");
             // All but the last are directories, and the last is asked for its kind.
-            let kind = match walk::look(&path.below(tree), Links::Refuse)? {
+            let kind = match fs::look(&path.below(tree), Links::Keep)? {
                 Some(signature) => signature.kind(),
                 None => return Ok(false),
             };

@@ -1,7 +1,6 @@
 //! What can be wrong with what was declared. Each error names the path or the pattern.
 
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::fs::{HashError, PathError};
 use crate::tree::Escaped;
@@ -14,10 +13,10 @@ pub enum ScanError {
     #[error(transparent)]
     Io(#[from] PathError),
     /// Nothing is there.
-    #[error("`{}` does not exist", show(.0))]
+    #[error("`{}` does not exist", Escaped::path(.0))]
     Missing(PathBuf),
     /// It is a link, and nothing stands at its end.
-    #[error("`{}` is a link to `{}`, which does not exist", show(.path), Escaped(.text))]
+    #[error("`{}` is a link to `{}`, which does not exist", Escaped::path(.path), Escaped(.text))]
     Dangling {
         /// The link as declared.
         path: PathBuf,
@@ -25,22 +24,22 @@ pub enum ScanError {
         text: Vec<u8>,
     },
     /// It is a link that leads to itself, or links lead to links too often.
-    #[error("`{}` is a link that never ends", show(.0))]
+    #[error("`{}` is a link that never ends", Escaped::path(.0))]
     LinkLoop(PathBuf),
     /// It is a FIFO, a socket or a device.
-    #[error("`{}` is a FIFO, socket or device; only files, directories and links have content", show(.0))]
+    #[error("`{}` is a FIFO, socket or device; only files, directories and links have content", Escaped::path(.0))]
     Special(PathBuf),
     /// A file was asked for.
-    #[error("`{}` is a directory", show(.0))]
+    #[error("`{}` is a directory", Escaped::path(.0))]
     IsDirectory(PathBuf),
     /// A directory was asked for.
-    #[error("`{}` is not a directory", show(.0))]
+    #[error("`{}` is not a directory", Escaped::path(.0))]
     NotADirectory(PathBuf),
     /// It nests deeper than any real directory does.
-    #[error("`{}` is nested too deeply", show(.0))]
+    #[error("`{}` is nested too deeply", Escaped::path(.0))]
     TooDeep(PathBuf),
     /// Each time it was read it changed meanwhile.
-    #[error("`{}` keeps changing while it is read", show(.0))]
+    #[error("`{}` keeps changing while it is read", Escaped::path(.0))]
     Changing(PathBuf),
     /// Nothing matches.
     #[error("nothing matches the pattern `{}`", Escaped(.0.as_bytes()))]
@@ -60,7 +59,7 @@ impl ScanError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Missing(_) => Some("check the spelling; paths start at the current folder".into()),
-            Self::Dangling { path, .. } => Some(format!("mend or remove the link `{}`", show(path))),
+            Self::Dangling { path, .. } => Some(format!("mend or remove the link `{}`", Escaped::path(path))),
             Self::Special(_) => Some("copy what it gives into a file, or use `--stdin`".into()),
             Self::IsDirectory(_) => Some("declare a directory with `--input`".into()),
             Self::NotADirectory(_) => Some("a trailing `/` asks for a directory".into()),
@@ -81,8 +80,4 @@ impl From<HashError> for ScanError {
             HashError::SizeChanged(path) => Self::Changing(path),
         }
     }
-}
-
-fn show(path: &Path) -> Escaped<'_> {
-    Escaped(path.as_os_str().as_bytes())
 }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use crate::fs::walk::real_path;
+use crate::fs::real_path;
 use crate::tree::{Place, RelPath};
 
 /// Returns the place that `text` names for a command that runs in `dir` below `root`.

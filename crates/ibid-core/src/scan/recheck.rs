@@ -11,8 +11,7 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use super::scanner::PARALLEL_FILES;
 use super::seen::{Drift, DriftKind, FileDigest, Proof, Seen, Shape, What};
 use super::{Filter, ScanError, Scanner};
-use crate::fs::Signature;
-use crate::fs::walk::{self, Links};
+use crate::fs::{self, Links, Signature};
 use crate::tree::RelPath;
 
 impl Scanner<'_> {
@@ -52,10 +51,10 @@ impl Scanner<'_> {
                 drift.into_iter().collect()
             }
             What::Link { path, text } => {
-                changed(path, walk::link_text(path).is_ok_and(|now| now == *text))
+                changed(path, fs::read_link(path).is_ok_and(|now| now == *text))
             }
             What::Real { path, real } => {
-                changed(path, walk::real_path(path).is_ok_and(|now| now == *real))
+                changed(path, fs::real_path(path).is_ok_and(|now| now == *real))
             }
             What::Members {
                 dir,
@@ -76,7 +75,7 @@ impl Scanner<'_> {
     }
 
     fn file_drift(&self, before: &FileDigest) -> Option<DriftKind> {
-        let Ok(Some(signature)) = walk::look(&before.path, Links::Follow) else {
+        let Ok(Some(signature)) = fs::look(&before.path, Links::Follow) else {
             return Some(DriftKind::Changed);
         };
         let same_status = signature == before.signature;

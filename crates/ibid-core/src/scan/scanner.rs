@@ -1,5 +1,6 @@
 //! `Scanner`: digests of single files, by the stat cache or by reading them.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
@@ -8,8 +9,7 @@ use super::ScanError;
 use super::seen::{FileDigest, Proof};
 use super::stat_cache::{Origin, StatCache};
 use crate::digest::Digest;
-use crate::fs::walk::{self, Links};
-use crate::fs::{self, FileKind, Meter, Signature, Threads};
+use crate::fs::{self, FileKind, Links, Meter, Signature, Threads};
 
 /// From this many files on, a pool of threads is worth its start.
 pub(super) const PARALLEL_FILES: usize = 300;
@@ -70,7 +70,7 @@ impl<'a> Scanner<'a> {
     /// Returns the digest of a regular file, links followed. A directory or special file, and a
     /// file that cannot be read or never holds still, is an error that names it.
     pub fn file_digest(&self, path: &Path) -> Result<FileDigest, ScanError> {
-        let Some(signature) = walk::look(path, Links::Follow)? else {
+        let Some(signature) = fs::look(path, Links::Follow)? else {
             return Err(ScanError::Missing(path.to_owned()));
         };
         self.examine(path, signature)
@@ -143,11 +143,11 @@ impl<'a> Scanner<'a> {
     fn read(&self, path: &Path, looked: Signature) -> Result<FileDigest, ScanError> {
         self.meter.add_total(looked.size);
         for _ in 0..ATTEMPTS {
-            let opened = walk::open(path, Links::Follow)?;
-            if opened.signature.kind() != FileKind::File {
+            let (file, signature) = fs::open_any(path)?;
+            if signature.kind() != FileKind::File {
                 return Err(ScanError::Special(path.to_owned()));
             }
-            if let Some(digest) = self.read_once(path, &opened)? {
+            if let Some(digest) = self.read_once(path, &file, &signature)? {
                 return Ok(digest);
             }
         }
@@ -158,9 +158,9 @@ impl<'a> Scanner<'a> {
     fn read_once(
         &self,
         path: &Path,
-        opened: &walk::Opened,
+        file: &File,
+        signature: &Signature,
     ) -> Result<Option<FileDigest>, ScanError> {
-        let walk::Opened { file, signature } = opened;
         let system = self.stats.file_system(path, signature.device);
         let started = system.map(|system| self.stats.started(signature, &system));
         // Asked before the first byte is read: a page that is dirtied later moves mtime.

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::seen::Shape;
 use super::{Filter, Pattern, ScanError, Scanner};
-use crate::fs::{FileKind, Signature, walk};
+use crate::fs::{self, FileKind, Signature};
 use crate::tree::{MAX_TREE_DEPTH, RelPath};
 
 /// One entry below a directory.
@@ -28,7 +28,7 @@ impl Scanner<'_> {
         let mut todo = vec![RelPath::ROOT];
         while let Some(inner) = todo.pop() {
             let here = inner.below(dir);
-            for (name, signature) in walk::list(&here)? {
+            for (name, signature) in fs::list_signatures(&here)? {
                 let path = inner.child(&name).expect("the system lists plain names");
                 let kind = signature.kind();
                 let seen_from_root = from_root.as_ref().map(|root| root.join(&path));
@@ -47,7 +47,7 @@ impl Scanner<'_> {
                         executable: signature.is_executable(),
                     },
                     FileKind::Dir => Shape::Dir,
-                    FileKind::Link => Shape::Link(walk::link_text(&full())?),
+                    FileKind::Link => Shape::Link(fs::read_link(&full())?),
                     FileKind::Special => return Err(ScanError::Special(full())),
                 };
                 walked.push(Walked {
@@ -73,7 +73,7 @@ impl Scanner<'_> {
         let mut found = Vec::new();
         let mut todo = vec![pattern.prefix().clone()];
         while let Some(dir) = todo.pop() {
-            let listed = match walk::list(&dir.below(self.root)) {
+            let listed = match fs::list_signatures(&dir.below(self.root)) {
                 Err(error) if error.is_absent() && dir == *pattern.prefix() => continue,
                 listed => listed?,
             };

@@ -149,11 +149,6 @@ impl LocalStore {
             .is_ok_and(|signature| size.is_none_or(|size| size == signature.size))
     }
 
-    /// Opens a blob without verifying it: for callers that hash what they read.
-    pub fn open_blob(&self, blob: &BlobId) -> Result<File, BlobProblem> {
-        self.open_unverified(blob).map(|(file, _)| file)
-    }
-
     /// Opens a blob that is verified: in this boot and unchanged since, or now by reading it.
     pub fn open_verified(
         &self,

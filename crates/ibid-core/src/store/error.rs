@@ -7,13 +7,14 @@ use std::path::PathBuf;
 
 use crate::digest::{BlobId, Key};
 use crate::fs::PathError;
+use crate::tree::Escaped;
 
 /// A store cannot be used at all.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// A later version of ibid made it.
-    #[error("the store `{}` has format {found}, this ibid knows format {supported}", .path.display())]
+    #[error("the store `{}` has format {found}, this ibid knows format {supported}", Escaped::path(.path))]
     NewerFormat {
         /// The store.
         path: PathBuf,
@@ -32,10 +33,10 @@ pub enum OpenError {
 #[non_exhaustive]
 pub enum StoreError {
     /// The store was opened for reading, or cannot be written by this user.
-    #[error("the store `{}` is read-only", .0.display())]
+    #[error("the store `{}` is read-only", Escaped::path(.0))]
     ReadOnly(PathBuf),
     /// The directory holds other things and is not a store: nothing is written there (hazard D7).
-    #[error("`{}` is not a store and holds other files, such as `{found}`", .path.display())]
+    #[error("`{}` is not a store and holds other files, such as `{found}`", Escaped::path(.path))]
     Foreign {
         /// The directory.
         path: PathBuf,
@@ -173,8 +174,7 @@ pub struct Fault {
 
 impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        use std::os::unix::ffi::OsStrExt as _;
-        let path = crate::tree::Escaped(self.path.as_os_str().as_bytes());
+        let path = Escaped::path(&self.path);
         write!(f, "{} `{path}`: {}", self.what, self.reason)
     }
 }

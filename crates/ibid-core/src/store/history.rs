@@ -75,6 +75,8 @@ pub struct RunEntry {
     pub outcome: RunOutcome,
     /// Why the command ran.
     pub triggers: Vec<Trigger>,
+    /// What the look-up found, in words: empty where components alone are the reason.
+    pub reason: String,
     /// Titles of the components that changed against `compared_to`.
     pub changed: Vec<String>,
     /// The earlier key that this one was compared with.
@@ -104,6 +106,7 @@ impl RunEntry {
             result,
             outcome,
             triggers,
+            reason,
             changed,
             compared_to,
             exit_code,
@@ -114,7 +117,7 @@ impl RunEntry {
             host,
         } = self;
         let mut encoder = Encoder::new();
-        let e = encoder.array(16).uint(FORMAT).uint(*time).text(label);
+        let e = encoder.array(17).uint(FORMAT).uint(*time).text(label);
         e.bytes(key.digest().as_bytes());
         e.bytes(record.digest().as_bytes());
         optional_digest(e, result.as_ref().map(BlobId::digest));
@@ -122,7 +125,7 @@ impl RunEntry {
         for trigger in triggers {
             e.text(trigger.word());
         }
-        e.array(changed.len());
+        e.text(reason).array(changed.len());
         for title in changed {
             e.text(title);
         }
@@ -141,7 +144,7 @@ impl RunEntry {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut decoder = Decoder::new(bytes);
         let d = &mut decoder;
-        d.array_of(16)?;
+        d.array_of(17)?;
         if d.uint()? != FORMAT {
             return d.fail("history entry of an unknown format");
         }
@@ -155,6 +158,7 @@ impl RunEntry {
                 RunOutcome::ALL.into_iter().find(|o| o.word() == word)
             })?,
             triggers: list(d, |d| word(d, Trigger::from_word))?,
+            reason: d.text()?.to_owned(),
             changed: list(d, |d| Ok(d.text()?.to_owned()))?,
             compared_to: optional(d, digest)?.map(Key::new),
             exit_code: optional(d, small)?,
@@ -287,6 +291,7 @@ mod tests {
             result: None,
             outcome: RunOutcome::Ran,
             triggers: vec![Trigger::Inputs],
+            reason: "no result".to_owned(),
             changed: vec!["input/a".to_owned()],
             compared_to: None,
             exit_code: Some(0),
@@ -302,10 +307,10 @@ mod tests {
     fn the_bytes_of_an_entry_do_not_change() {
         let digest = |byte| [[0x58, 0x20].as_slice(), &[byte; 32]].concat();
         let expected = [
-            b"\x90\x01\x01\x63p/s".as_slice(),
+            b"\x91\x01\x01\x63p/s".as_slice(),
             &digest(1),
             &digest(2),
-            b"\xf6\x63ran\x81\x66inputs\x81\x67input/a\xf6\x00\xf6\x05\x00\x61r\x61h",
+            b"\xf6\x63ran\x81\x66inputs\x69no result\x81\x67input/a\xf6\x00\xf6\x05\x00\x61r\x61h",
         ]
         .concat();
         assert_eq!(entry().encode(), expected);

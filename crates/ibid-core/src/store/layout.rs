@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{OpenError, StoreError};
 use crate::digest::{BlobId, Key};
-use crate::fs::{self, FileKind, PathError, Published, Signature, Staged};
+use crate::fs::{self, FileKind, IfPresent as _, PathError, Published, Signature, Staged};
 use crate::tree::Escaped;
 
 /// The format that this version reads and writes.
@@ -262,10 +262,9 @@ fn is_of_wrong_kind(error: &PathError) -> bool {
 
 /// Lists a directory; one that is not there is empty.
 pub(super) fn list_or_empty(dir: &Path) -> Result<Vec<(Vec<u8>, FileKind)>, PathError> {
-    match fs::list_dir(dir) {
-        Err(error) if error.is_absent() => Ok(Vec::new()),
-        listed => listed,
-    }
+    fs::list_dir(dir)
+        .if_present()
+        .map(Option::unwrap_or_default)
 }
 
 fn sharded(v1: &Path, name: &str, hex: &str) -> PathBuf {

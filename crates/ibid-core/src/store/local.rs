@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use super::error::{Fault, OpenError, StoreError};
 use super::layout::Layout;
 use super::verified::{ProcessMemory, VerifiedBlobs};
-use crate::fs::{self, Host, PathError, Staged};
+use crate::fs::{self, Host, IfPresent as _, PathError, Staged};
 
 /// What may be done to a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,11 +114,7 @@ impl LocalStore {
     /// before the first. Whatever is remembered about results outside of the store counts only
     /// while this is unchanged. The file is opened, never only looked at (hazard B5).
     pub fn generation(&self) -> Result<Option<Vec<u8>>, PathError> {
-        match fs::read_small(&self.layout.generation(), 1 << 10) {
-            Ok(content) => Ok(Some(content)),
-            Err(error) if error.is_absent() => Ok(None),
-            Err(error) => Err(error),
-        }
+        fs::read_small(&self.layout.generation(), 1 << 10).if_present()
     }
 
     /// Returns the path of the generation file.

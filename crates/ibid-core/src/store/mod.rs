@@ -23,6 +23,7 @@
 //! This module knows nothing of scanning rules, commands or the engine.
 
 mod blobs;
+mod decoded;
 mod error;
 mod format;
 mod history;
@@ -34,6 +35,7 @@ mod search;
 mod verified;
 
 pub use blobs::{LinkMode, Stored};
+pub use decoded::ListingProblem;
 pub use error::{BlobProblem, Fault, MissReason, OpenError, StoreError};
 pub use format::{
     Outcome, OutputContent, RunInfo, StoredOutput, StoredResult, StreamLogRef, Tombstone,
@@ -42,5 +44,5 @@ pub use history::{RunEntry, RunOutcome};
 pub use leases::{Acquisition, Backoff, Holder, Lease, LeaseAttempt, LeaseOn};
 pub use local::{Access, Durability, LocalStore, StoreOptions};
 pub use results::{Lookup, Recorded, Replace};
-pub use search::{FoundOutput, LISTING_LIMIT};
+pub use search::FoundOutput;
 pub use verified::{BootMemory, ProcessMemory, VerifiedBlobs};

@@ -10,10 +10,7 @@ use super::local::LocalStore;
 use super::results::Lookup;
 use crate::digest::{BlobId, Digest, Key, TreeId};
 use crate::fs::PathError;
-use crate::tree::{Entry, RelPath, Tree};
-
-/// Larger listings are not looked into; also what restoring a tree should allow.
-pub const LISTING_LIMIT: u64 = 1 << 30;
+use crate::tree::{Entry, RelPath};
 
 /// One output, or one entry of an output directory, that has the content looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,10 +86,7 @@ impl LocalStore {
     }
 
     fn places_in(&self, tree: &TreeId, digest: &Digest) -> Vec<Option<RelPath>> {
-        let Ok(bytes) = self.read_blob(&tree.listing(), LISTING_LIMIT) else {
-            return Vec::new();
-        };
-        let Ok(tree) = Tree::decode(&bytes) else {
+        let Ok(tree) = self.listing(tree) else {
             return Vec::new();
         };
         let has = |entry: &Entry| match entry {

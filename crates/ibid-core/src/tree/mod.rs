@@ -5,11 +5,13 @@
 //! it, because a [`RelPath`] has no `..`, no root and no NUL (hazard G1).
 
 mod content;
+mod escaped;
 mod listing;
 mod place;
 mod relpath;
 
 pub use content::{Content, DecodeContentError};
+pub use escaped::Escaped;
 pub use listing::{Entry, MAX_TREE_DEPTH, Tree, TreeError};
 pub use place::Place;
-pub use relpath::{Escaped, RelPath, RelPathError};
+pub use relpath::{RelPath, RelPathError};

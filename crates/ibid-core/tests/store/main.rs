@@ -86,6 +86,7 @@ fn entry(time: u64, label: &str, key: Key) -> RunEntry {
         result: None,
         outcome: RunOutcome::Ran,
         triggers: vec![Trigger::New],
+        reason: String::new(),
         changed: Vec::new(),
         compared_to: None,
         exit_code: Some(0),

@@ -7,7 +7,7 @@ use super::GlobalArgs;
 #[command(
     name = "completions",
     bin_name = "ibid completions",
-    after_help = "Example: ibid completions bash > ~/.local/share/bash-completion/completions/ibid"
+    after_help = "Example: ibid completions bash > ~/.local/share/bash-completion/completions/ibid\n\n  zsh:   ibid completions zsh > DIR/_ibid, where DIR is in $fpath\n  fish:  ibid completions fish > ~/.config/fish/completions/ibid.fish"
 )]
 pub(crate) struct CompletionsArgs {
     /// The shell.

@@ -10,7 +10,7 @@ use super::GlobalArgs;
     after_help = "Example: ibid diff 3f9c2a 81b0dd"
 )]
 pub(crate) struct DiffArgs {
-    /// The key of one run, or the start of it.
+    /// The key of one run, the start of it, or a label.
     #[arg(value_name = "KEY")]
     pub(crate) old: String,
     /// The key of the other.

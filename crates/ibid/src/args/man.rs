@@ -9,7 +9,7 @@ use super::GlobalArgs;
 #[command(
     name = "man",
     bin_name = "ibid man",
-    after_help = "Example: ibid man | man -l -"
+    after_help = "Example: ibid man --out ~/.local/share/man/man1\n\nTo read one without keeping it: ibid man | man -l -"
 )]
 pub(crate) struct ManArgs {
     /// Write one page a command into this folder.

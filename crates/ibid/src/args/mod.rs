@@ -47,7 +47,7 @@ pub(crate) use self::why::WhyArgs;
 use crate::error::Failure;
 use crate::exit;
 
-/// Never computes the same thing twice: results by content, restored instead of run again.
+/// Runs a command once, and brings its result back when the same would be computed again.
 #[derive(Parser, Debug)]
 #[command(
     name = "ibid",
@@ -55,7 +55,7 @@ use crate::exit;
     disable_help_subcommand = true,
     subcommand_value_name = "COMMAND",
     subcommand_help_heading = "Commands",
-    after_help = "Example: ibid exec -i data.csv -o table.csv -- python3 clean.py data.csv table.csv"
+    after_help = "Example: ibid exec -i data.csv -o table.csv -- python3 clean.py data.csv table.csv\n\n`ibid COMMAND --help` lists the flags of a command; those under \"Everywhere\" may also stand before its name."
 )]
 struct Cli {
     #[command(subcommand)]

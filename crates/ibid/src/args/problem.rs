@@ -6,6 +6,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::error::Failure;
 
+/// How the command line to run is called where it is missing.
+const COMMAND: &str = "`<CMD>...`";
+
 /// Says what is wrong with the words of a command.
 pub(super) fn describe(error: &clap::Error, verb: &OsStr) -> Failure {
     let verb = verb.to_string_lossy();
@@ -23,6 +26,11 @@ pub(super) fn describe(error: &clap::Error, verb: &OsStr) -> Failure {
         ErrorKind::InvalidValue if value.is_empty() => format!("`{bare}` needs a value"),
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
             format!("`{value}` is no value of `{bare}`")
+        }
+        ErrorKind::MissingRequiredArgument if missing(error) == COMMAND => {
+            return Failure::usage("the command to run is missing").hint(format!(
+                "it stands behind `--`: `ibid {verb} -i data.csv -- wc data.csv`"
+            ));
         }
         ErrorKind::MissingRequiredArgument => {
             format!("`ibid {verb}` needs {}", missing(error))

@@ -31,10 +31,10 @@ pub(crate) struct NeedArgs {
     /// An input whose name does not count, only its content.
     #[arg(long, value_name = "PATH")]
     pub(crate) input_by_content: Vec<OsString>,
-    /// Leave these files out of folders and patterns.
+    /// Leave these files out of inputs that are folders or patterns.
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<OsString>,
-    /// A variable the command sees and depends on; without a value, yours.
+    /// A variable the command sees and depends on; without a value, as it is in your shell.
     #[arg(short, long, value_name = "NAME[=VALUE]")]
     pub(crate) env: Vec<OsString>,
     /// A variable the command sees although the result does not depend on it.
@@ -43,7 +43,7 @@ pub(crate) struct NeedArgs {
     /// A secret: seen by the command, never hashed, stored or printed.
     #[arg(long, value_name = "NAME")]
     pub(crate) secret_env: Vec<OsString>,
-    /// Whether the command sees only declared variables [default: strict], or all of yours.
+    /// Which variables the command sees [default: strict].
     #[arg(long, value_name = "MODE", value_enum)]
     pub(crate) env_mode: Option<EnvModeArg>,
     /// Another program that the command starts; its bytes count.
@@ -55,13 +55,14 @@ pub(crate) struct NeedArgs {
     /// A command whose output tells a version, in one word ('cc --version').
     #[arg(long, value_name = "'CMD'")]
     pub(crate) versions_from: Vec<OsString>,
-    /// A parameter, as JSON (alpha=0.5, 'name="x"').
+    /// A value that the result depends on, as JSON (alpha=0.5, 'name="x"'); the command does not
+    /// see it.
     #[arg(short, long, value_name = "NAME=JSON")]
     pub(crate) param: Vec<OsString>,
     /// A JSON, TOML or YAML document whose data counts, not its layout.
     #[arg(long, value_name = "FILE")]
     pub(crate) spec: Vec<PathBuf>,
-    /// A file of code that the command runs.
+    /// A file of code that the command runs; the script of an interpreter counts by itself.
     #[arg(long, value_name = "PATH")]
     pub(crate) code: Vec<OsString>,
     /// A word of the command that names a file but is no input.
@@ -70,7 +71,7 @@ pub(crate) struct NeedArgs {
     /// A version given by hand (model=2).
     #[arg(long, value_name = "NAME=V")]
     pub(crate) version_tag: Vec<OsString>,
-    /// Any text: another one makes another key.
+    /// Any text: another one makes another key, and so a fresh run.
     #[arg(long, value_name = "S")]
     pub(crate) salt: Vec<OsString>,
     /// Read standard input to its end, and let it count.
@@ -91,7 +92,7 @@ pub(crate) struct MakeArgs {
     /// An output that the command may leave out.
     #[arg(long, value_name = "PATH|GLOB")]
     pub(crate) optional_output: Vec<OsString>,
-    /// What history calls the step [default: folder/first output].
+    /// What history calls the step [default: folder/first output, else folder/command].
     #[arg(long, value_name = "NAME")]
     pub(crate) label: Option<OsString>,
     /// For how long a result counts (90s, 15m, 12h, 30d).
@@ -115,7 +116,7 @@ pub(crate) struct MakeArgs {
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "How it runs")]
 pub(crate) struct RunArgs {
-    /// Run even if a result is known.
+    /// Run even if a result is known, and store the new one.
     #[arg(long)]
     pub(crate) force: bool,
     /// What may be done with the cache [default: read-write].

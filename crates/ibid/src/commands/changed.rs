@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use ibid_core::action::Change;
 use ibid_core::digest::encoding::Value;
-use ibid_core::store::{LISTING_LIMIT, LocalStore};
-use ibid_core::tree::{Content, RelPath, Tree};
+use ibid_core::store::LocalStore;
+use ibid_core::tree::{Content, RelPath};
 use serde_json::json;
 
 use crate::report::value;
@@ -52,8 +52,7 @@ fn files(store: &LocalStore, change: &Change) -> Vec<(RelPath, &'static str)> {
         let Content::Tree(tree) = content.resolved() else {
             return None;
         };
-        let bytes = store.read_blob(&tree.listing(), LISTING_LIMIT).ok()?;
-        Tree::decode(&bytes).ok()
+        store.listing(tree).ok()
     };
     let (Some(old), Some(new)) = (listing(&change.old), listing(&change.new)) else {
         return Vec::new();

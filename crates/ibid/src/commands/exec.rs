@@ -2,6 +2,7 @@
 
 use ibid_core::engine::{self, Decision, NotStored, StepOutcome};
 use ibid_core::exec::Status;
+use signal_hook::consts::SIGPIPE;
 
 use crate::args::ExecArgs;
 use crate::context::Context;
@@ -36,7 +37,9 @@ pub(super) fn run(args: ExecArgs, context: &Context) -> Result<Exit, Failure> {
             context.console.warn(&warning);
         }
     };
-    let reporter = Reporter::new(&context.console, request.explain, &on_running);
+    // A pipe would have told the command so by this signal; there is a process between them here.
+    let on_unread = || run.interrupt.raise(SIGPIPE);
+    let reporter = Reporter::new(&context.console, request.explain, &on_running, &on_unread);
     let outcome = engine::step(&request.step, &run.engine(&reporter));
     context.console.end();
     match outcome {

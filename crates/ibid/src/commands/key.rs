@@ -23,7 +23,7 @@ pub(super) fn run(args: KeyArgs, context: &Context) -> Result<Exit, Failure> {
     if request.stdin {
         run.spool_stdin(&mut request.step)?;
     }
-    let reporter = Reporter::new(&context.console, false, &|| ());
+    let reporter = Reporter::new(&context.console, false, &|| (), &|| ());
     let prepared = engine::prepare(&request.step, &run.engine(&reporter));
     let prepared = prepared.map_err(|error| failure(&error))?;
     for note in &prepared.notes {

@@ -1,7 +1,7 @@
 //! What a word that names a key, the start of one, or a label stands for.
 
 use ibid_core::action::KeyRecord;
-use ibid_core::digest::{BlobId, Key};
+use ibid_core::digest::Key;
 use ibid_core::fs::PathError;
 use ibid_core::store::{LocalStore, Lookup, RunEntry};
 
@@ -10,9 +10,6 @@ use crate::exit;
 
 /// Fewer digits are more often a slip than a key.
 const FEWEST_DIGITS: usize = 4;
-
-/// More than a key record ever needs: a million inputs fit.
-const RECORD_LIMIT: u64 = 256 << 20;
 
 /// A key, and the newest entry of history that led to it.
 #[derive(Clone, Debug)]
@@ -70,7 +67,7 @@ fn by_start(store: &LocalStore, digits: &str) -> Result<Named, Failure> {
 /// Returns the key record of `key`, from its result or from history.
 pub(super) fn record(store: &LocalStore, key: &Key) -> Result<KeyRecord, Failure> {
     let of_result = match store.look_up(key) {
-        Lookup::Found(result) => read_record(store, key, &result.run.record),
+        Lookup::Found(result) => store.key_record(key, &result.run.record),
         Lookup::Tombstone(_) | Lookup::Absent(_) => None,
     };
     if let Some(record) = of_result {
@@ -79,14 +76,8 @@ pub(super) fn record(store: &LocalStore, key: &Key) -> Result<KeyRecord, Failure
     let entries = store.entries_of_key(key, usize::MAX).map_err(unreadable)?;
     entries
         .iter()
-        .find_map(|entry| read_record(store, key, &entry.record))
+        .find_map(|entry| store.key_record(key, &entry.record))
         .ok_or_else(|| unknown(&key.short()))
-}
-
-fn read_record(store: &LocalStore, key: &Key, blob: &BlobId) -> Option<KeyRecord> {
-    let bytes = store.read_blob(blob, RECORD_LIMIT).ok()?;
-    let record = KeyRecord::decode(&bytes).ok()?;
-    (record.key() == *key).then_some(record)
 }
 
 /// Nothing of this name is stored.

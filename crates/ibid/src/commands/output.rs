@@ -63,17 +63,21 @@ fn pass(context: &Context, stream: Stream, bytes: &[u8]) -> Result<(), Failure> 
 /// Returns the result that a word names, or says why there is none.
 pub(super) fn stored_result(store: &LocalStore, word: &str) -> Result<StoredResult, Failure> {
     let key = named::find(store, word)?.key;
-    let why = match store.look_up(&key) {
+    let (why, hint) = match store.look_up(&key) {
         Lookup::Found(result) => return Ok(*result),
-        Lookup::Tombstone(tombstone) => {
-            format!("it was invalidated: {}", Escaped(tombstone.why.as_bytes()))
-        }
-        Lookup::Absent(reason) => reason.to_string(),
+        Lookup::Tombstone(tombstone) => (
+            format!("it was invalidated: {}", Escaped(tombstone.why.as_bytes())),
+            "the next run of the step stores another",
+        ),
+        Lookup::Absent(reason) => (
+            reason.to_string(),
+            "a step that failed stores no result; `ibid log` says how it went",
+        ),
     };
     Err(Failure::new(
         exit::STEP_FAILED,
         format!("no result is stored for the key {}", key.short()),
     )
     .cause(why)
-    .hint("a step that failed stores no result; `ibid log` says how it went"))
+    .hint(hint))
 }

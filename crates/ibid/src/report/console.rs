@@ -91,21 +91,23 @@ impl Console {
         }
     }
 
-    /// Writes one JSON value to stdout as a line.
+    /// Writes one JSON object to stdout as a line, with the version of its format.
     pub(crate) fn json_data(&self, value: &serde_json::Value) -> Result<(), Failure> {
-        self.data(format!("{value}\n").as_bytes())
+        self.data(format!("{}\n", versioned(value)).as_bytes())
     }
 
-    /// Passes on bytes of the command. Where nobody reads them, the command goes on all the same:
-    /// its result is wanted. Bytes that are lost in another way, on a full disk say, are told by
-    /// [`Self::check_passed`].
-    pub(crate) fn pass_out(&self, bytes: &[u8]) {
+    /// Passes on bytes of the command. Says whether there is still somebody to read them. Bytes
+    /// that are lost in another way, on a full disk say, are told by [`Self::check_passed`].
+    pub(crate) fn pass_out(&self, bytes: &[u8]) -> bool {
         let _turn = self.turn();
-        if let Err(error) = write_whole(io::stdout().lock(), bytes)
-            && error.kind() != io::ErrorKind::BrokenPipe
-        {
-            let mut lost = self.lost.lock().expect("no writer panics");
-            lost.get_or_insert(error);
+        match write_whole(io::stdout().lock(), bytes) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => false,
+            Err(error) => {
+                let mut lost = self.lost.lock().expect("no writer panics");
+                lost.get_or_insert(error);
+                true
+            }
         }
     }
 
@@ -157,9 +159,7 @@ impl Console {
 
     /// Writes one event to stderr as a line of JSON, with the version of the format.
     pub(crate) fn event(&self, event: &serde_json::Value) {
-        let mut event = event.clone();
-        event["v"] = 1.into();
-        self.pass_err(format!("{event}\n").as_bytes());
+        self.pass_err(format!("{}\n", versioned(event)).as_bytes());
     }
 
     fn line(&self, style: Style, tag: &str, text: &str) {
@@ -212,4 +212,11 @@ fn write_whole(mut out: impl Write + AsFd, mut bytes: &[u8]) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Adds the version of the format, which every JSON object that is printed tells.
+fn versioned(value: &serde_json::Value) -> serde_json::Value {
+    let mut value = value.clone();
+    value["v"] = 1.into();
+    value
 }

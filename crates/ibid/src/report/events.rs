@@ -2,7 +2,8 @@
 //!
 //! What the command prints goes where the command sent it; all else goes to stderr.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use ibid_core::engine::{Event, NotStored, Sink, Warning};
 use ibid_core::exec::Stream;
@@ -16,32 +17,38 @@ pub(crate) struct Reporter<'a> {
     console: &'a Console,
     explain: bool,
     on_running: &'a (dyn Fn() + Sync),
+    on_unread: &'a (dyn Fn() + Sync),
+    unread: AtomicBool,
     cache_failed: AtomicBool,
 }
 
 impl<'a> Reporter<'a> {
     /// Makes a reporter; with `explain` all that changed is printed before the command runs.
-    /// `on_running` is called just before it does.
+    /// `on_running` is called just before it does, `on_unread` once when nobody reads its standard
+    /// output any more.
     pub(crate) fn new(
         console: &'a Console,
         explain: bool,
         on_running: &'a (dyn Fn() + Sync),
+        on_unread: &'a (dyn Fn() + Sync),
     ) -> Self {
         Self {
             console,
             explain,
             on_running,
+            on_unread,
+            unread: AtomicBool::new(false),
             cache_failed: AtomicBool::new(false),
         }
     }
 
     /// Says whether the cache was at fault in anything that was told.
     pub(crate) fn cache_failed(&self) -> bool {
-        self.cache_failed.load(Ordering::Relaxed)
+        self.cache_failed.load(Relaxed)
     }
 
     fn fault(&self) {
-        self.cache_failed.store(true, Ordering::Relaxed);
+        self.cache_failed.store(true, Relaxed);
     }
 
     fn json(&self, event: &Event<'_>) {
@@ -75,7 +82,11 @@ impl Sink for Reporter<'_> {
         match event {
             Event::Output { stream, bytes } => {
                 return match stream {
-                    Stream::Stdout => self.console.pass_out(bytes),
+                    Stream::Stdout => {
+                        if !self.console.pass_out(bytes) && !self.unread.swap(true, Relaxed) {
+                            (self.on_unread)();
+                        }
+                    }
                     Stream::Stderr => self.console.pass_err(bytes),
                 };
             }

@@ -63,7 +63,7 @@ fn wrong_and_missing_values_name_the_flag() {
     );
     assert_eq!(
         env.run(["exec", "--no-input"]).stderr,
-        "error: `ibid exec` needs `<CMD>...`\n\nhint: `ibid exec --help` lists what it takes\n"
+        "error: the command to run is missing\n\nhint: it stands behind `--`: `ibid exec -i data.csv -- wc data.csv`\n"
     );
     assert_eq!(
         refused(&["--ttl", "1h", "--ttl", "2h"]),

@@ -18,7 +18,7 @@ fn files_are_hashed_as_b3sum_does() {
         env.run(["hash", "--json", "--no-stat-cache", "a b"]).stdout,
         format!(
             "{{\"hashes\":[{{\"kind\":\"file\",\"executable\":false,\"digest\":\"blake3:{ABC}\",\
-             \"path\":\"a b\"}}]}}\n"
+             \"path\":\"a b\"}}],\"v\":1}}\n"
         )
     );
 }

@@ -10,6 +10,7 @@ mod bad_input;
 mod exec;
 mod hash;
 mod hostile;
+mod readme;
 mod settings;
 mod signals;
 mod stored;

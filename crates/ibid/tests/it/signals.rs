@@ -37,3 +37,26 @@ fn an_interrupt_leaves_nothing_running() {
         );
     }
 }
+
+#[test]
+fn a_command_whose_reader_went_away_ends_as_in_a_pipe() {
+    let env = test_env();
+    let mut child = env
+        .command()
+        .args(["exec", "--no-input", "--", "yes"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary under test starts");
+    let stdout = child.stdout.take().expect("it is piped");
+    let mut line = String::new();
+    BufReader::new(stdout)
+        .read_line(&mut line)
+        .expect("`yes` writes");
+    // The reader is dropped: `yes` would go on for ever if nobody told it.
+    let status = child.wait().expect("a child can be waited for");
+    assert_eq!(
+        (line.as_str(), status.signal()),
+        ("y\n", Some(Signal::PIPE.as_raw()))
+    );
+}

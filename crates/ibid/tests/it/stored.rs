@@ -46,7 +46,7 @@ fn diff_names_the_component_and_both_values() {
     assert!(
         json.ends_with(
             "\"changes\":[{\"component\":\"param/greeting\",\"trigger\":\"params\",\"old\":\"hi\",\
-             \"new\":\"ho\"}]}\n"
+             \"new\":\"ho\"}],\"v\":1}\n"
         ),
         "{json}"
     );

@@ -68,7 +68,7 @@ pub(super) fn resolve(
         programs.add_if_found(gather, &argv[*index])?;
     }
     for word in &gather.step.tools {
-        programs.add(gather, word)?;
+        programs.add(gather, word).map_err(Error::of_tool)?;
     }
     let inline = inline_script(&argv).map(|index| (index, shell_words(&argv[index])));
     if let Some((_, words)) = &inline {

@@ -82,7 +82,7 @@ impl<'a> Gather<'a> {
         if self.filter.skips_below(&place, &dir, self.root) {
             return true;
         }
-        let [real, real_dir] = [&place, &dir].map(|path| crate::fs::real_path(path));
+        let [real, real_dir] = [&place, &dir].map(|path| crate::fs::future_path(path));
         if (&real, &real_dir) == (&place, &dir) {
             return false;
         }
@@ -157,7 +157,7 @@ fn filter(step: &Step, cx: &Context<'_>) -> Result<Filter, Error> {
             }
         }
     }
-    let cache = crate::fs::real_path(cx.cache_dir);
+    let cache = crate::fs::future_path(cx.cache_dir);
     let cache = cache.strip_prefix(cx.root).ok();
     let cache = cache.and_then(|below| RelPath::new(below.as_os_str().as_bytes()).ok());
     Ok(Filter::inputs(&excludes)?

@@ -33,7 +33,7 @@ fn ask(argv: &[Vec<u8>], command: &str, cx: &Context<'_>, start: &Start) -> Resu
     let path = start.env.iter().find(|(name, _)| name == "PATH");
     let path = path.map_or(OsStr::new(""), |(_, value)| value);
     let word = argv.first().map(Vec::as_slice).unwrap_or_default();
-    let program = resolve_program(word, path, &start.dir)?;
+    let program = resolve_program(word, path, &start.dir).map_err(Error::Tool)?;
     let launch = Launch {
         env: start.env.clone(),
         stdin: Stdin::Null,

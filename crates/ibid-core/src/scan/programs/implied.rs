@@ -8,8 +8,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::fs::programs::named;
-use crate::fs::{FileKind, PathError};
+use crate::fs::{FileKind, PathError, kind_at};
 use crate::scan::place_of;
 use crate::tree::{Place, RelPath};
 
@@ -73,7 +72,7 @@ pub fn existing(texts: &[&[u8]], dir: &RelPath, root: &Path) -> Result<Implied, 
         if !is_below || found.contains_key(&place) {
             continue;
         }
-        if let Some(kind) = named(&place.on_disk(root))? {
+        if let Some(kind) = kind_at(&place.on_disk(root))? {
             found.insert(place, (text.to_vec(), kind));
         }
     }

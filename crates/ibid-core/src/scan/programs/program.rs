@@ -8,8 +8,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::fs::programs::{Candidate, candidate, names};
-use crate::fs::{FileKind, PathError, walk};
+use crate::fs::{self, Candidate, FileKind, PathError, candidate, list_names};
 use crate::tree::Escaped;
 
 use super::operand::{base_name, started};
@@ -20,7 +19,7 @@ use super::shell_words::split_plain;
 const MAX_DEPTH: usize = 4;
 
 /// How much of a file is read for its `#!` line and the line after it.
-const HEAD: usize = 4096;
+const HEAD: u64 = 4096;
 
 /// A program as it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +66,7 @@ pub enum ProgramError {
     },
     /// Something is there that the caller may not execute: a file without permission, or a
     /// directory where the word is a path.
-    #[error("cannot execute `{}`: {}", Escaped(.path.as_os_str().as_bytes()), Obstacle(*.kind))]
+    #[error("cannot execute `{}`: {}", Escaped::path(.path), Obstacle(*.kind))]
     NotExecutable {
         /// The word.
         word: Vec<u8>,
@@ -77,7 +76,7 @@ pub enum ProgramError {
         kind: FileKind,
     },
     /// The interpreter that a script names leads to no program.
-    #[error("cannot find the interpreter of `{}`", Escaped(.script.as_os_str().as_bytes()))]
+    #[error("cannot find the interpreter of `{}`", Escaped::path(.script))]
     Interpreter {
         /// The script.
         script: PathBuf,
@@ -86,7 +85,7 @@ pub enum ProgramError {
         source: Box<Self>,
     },
     /// Interpreters are scripts of one another, more than four deep or in a ring.
-    #[error("too many interpreters run one another behind `{}`", Escaped(.0.as_os_str().as_bytes()))]
+    #[error("too many interpreters run one another behind `{}`", Escaped::path(.0))]
     TooDeep(PathBuf),
     /// The program cannot be read, so it cannot be keyed either.
     #[error(transparent)]
@@ -100,7 +99,7 @@ impl std::fmt::Display for Searched<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
             [] => f.write_str("an empty PATH"),
-            [only] => write!(f, "`{}`", Escaped(only.as_os_str().as_bytes())),
+            [only] => write!(f, "`{}`", Escaped::path(only)),
             several => {
                 let texts: Vec<_> = several
                     .iter()
@@ -137,7 +136,7 @@ pub fn resolve_program(word: &[u8], path_var: &OsStr, dir: &Path) -> Result<Prog
     let mut interpreters: Vec<Interpreter> = Vec::new();
     let mut script = path.clone();
     for _ in 0..=MAX_DEPTH {
-        let line = interpreter_line(&walk::read_start(&script, HEAD)?);
+        let line = interpreter_line(&fs::read_start(&script, HEAD)?);
         if line.is_empty() {
             return Ok(Program {
                 word: word.to_owned(),
@@ -248,7 +247,7 @@ pub fn near_program(word: &[u8], path_var: &OsStr, dir: &Path) -> Option<Vec<u8>
         return None;
     }
     search_path(word, path_var, dir).iter().find_map(|folder| {
-        let names = names(folder).ok()??;
+        let names = list_names(folder).ok()??;
         names.into_iter().find(|name| {
             is_near(word, name)
                 && candidate(&folder.join(OsStr::from_bytes(name))) == Candidate::Program

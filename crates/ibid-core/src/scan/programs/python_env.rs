@@ -9,14 +9,12 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::environ::EnvSnapshot;
-use crate::fs::PathError;
-use crate::fs::programs::{named, names, read_small};
-use crate::fs::walk::{below, real_path};
+use crate::fs::{IfPresent as _, PathError, below, kind_at, list_names, read_small, real_path};
 
 use super::operand::{base_name, is_versioned};
 
 /// The longest `pyvenv.cfg` that is believed, in bytes.
-const MAX_CONFIG: usize = 64 * 1024;
+const MAX_CONFIG: u64 = 64 * 1024;
 
 /// For which interpreters packages are keyed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,8 +105,8 @@ fn installation(interpreter: &Path) -> Result<Installation, PathError> {
     // A config beside the executable makes its folder the prefix only in part: libraries are
     // still looked for above a `bin`.
     for folder in [bin, prefix] {
-        if let Some(config) = read_small(&folder.join("pyvenv.cfg"), MAX_CONFIG)? {
-            let has_lib = named(&folder.join("lib"))?.is_some();
+        if let Some(config) = read_small(&folder.join("pyvenv.cfg"), MAX_CONFIG).if_present()? {
+            let has_lib = kind_at(&folder.join("lib"))?.is_some();
             let prefix = if has_lib { folder } else { prefix };
             return Ok(Installation::Venv {
                 prefix: prefix.to_owned(),
@@ -122,7 +120,7 @@ fn installation(interpreter: &Path) -> Result<Installation, PathError> {
         .and_then(Path::parent)
         .unwrap_or(Path::new("/"));
     for prefix in [prefix, real_prefix] {
-        if named(&prefix.join("conda-meta"))?.is_some() {
+        if kind_at(&prefix.join("conda-meta"))?.is_some() {
             return Ok(Installation::Conda(prefix.to_owned()));
         }
     }
@@ -156,7 +154,7 @@ fn base_prefix(config: &[u8], interpreter: &Path) -> Result<Option<PathBuf>, Pat
 /// Returns the names below a `lib` that hold a Python's modules (`python3.12`, `pypy3.10`): all,
 /// or those of one version.
 fn python_folders(lib: &Path, version: Option<&[u8]>) -> Result<Vec<Vec<u8>>, PathError> {
-    let mut found = names(lib)?.unwrap_or_default();
+    let mut found = list_names(lib)?.unwrap_or_default();
     found.retain(|name| {
         name.strip_prefix(b"python".as_slice())
             .or_else(|| name.strip_prefix(b"pypy".as_slice()))
@@ -267,11 +265,10 @@ fn once_each(dirs: Vec<SiteDir>) -> Result<Vec<SiteDir>, PathError> {
     let mut seen = std::collections::BTreeSet::new();
     let mut kept = Vec::new();
     for dir in dirs {
-        match real_path(&dir.path) {
-            Ok(real) if seen.insert(real.clone()) => kept.push(dir),
-            Ok(_) => {}
-            Err(error) if error.is_absent() => {}
-            Err(error) => return Err(error),
+        if let Some(real) = real_path(&dir.path).if_present()?
+            && seen.insert(real)
+        {
+            kept.push(dir);
         }
     }
     Ok(kept)

@@ -10,9 +10,7 @@ use std::path::Path;
 
 use crate::digest::Digest;
 use crate::digest::encoding::Value;
-use crate::fs::programs::names;
-use crate::fs::walk::{self, Links, below};
-use crate::fs::{FileKind, PathError};
+use crate::fs::{self, FileKind, Links, PathError, below, list_names};
 use crate::tree::Escaped;
 
 use super::python_env::{PythonScope, SiteDir, Surroundings, site_dirs};
@@ -53,7 +51,7 @@ fn add_packages(
     digest: DigestOf<'_>,
     packages: &mut BTreeMap<String, Value>,
 ) -> Result<(), PathError> {
-    for file in names(&dir.path)?.unwrap_or_default() {
+    for file in list_names(&dir.path)?.unwrap_or_default() {
         let Some(metadata) = Metadata::of(&file, dir.reads_pth) else {
             continue;
         };
@@ -84,7 +82,7 @@ fn add_packages(
 }
 
 fn is_file(path: &Path) -> Result<bool, PathError> {
-    let signature = walk::look(path, Links::Follow)?;
+    let signature = fs::look(path, Links::Follow)?;
     Ok(signature.is_some_and(|signature| signature.kind() == FileKind::File))
 }
 
@@ -171,7 +169,7 @@ mod tests {
     use crate::scan::programs::test_files::{link, program, write};
 
     fn digest(path: &Path) -> Result<Digest, PathError> {
-        let content = walk::read_start(path, 1 << 20)?;
+        let content = fs::read_start(path, 1 << 20)?;
         let mut hasher = Hasher::new();
         hasher.update(&content);
         Ok(hasher.finish())

@@ -9,16 +9,14 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::fs::PathError;
-use crate::fs::programs::{Candidate, candidate, names, read_small};
-use crate::fs::walk::below;
+use crate::fs::{Candidate, IfPresent as _, PathError, below, candidate, list_names, read_small};
 
 use super::operand::base_name;
 use super::program::{Program, ProgramError, resolve_program};
 use super::python_env::Surroundings;
 
 /// The longest file with a version's name that is read, in bytes.
-const MAX_FILE: usize = 64 * 1024;
+const MAX_FILE: u64 = 64 * 1024;
 
 /// Returns the program that a pyenv shim starts in its stead, or `None` where `program` is no
 /// such shim. `path_var` is what the command gets as its PATH.
@@ -39,10 +37,12 @@ pub fn behind_shim(
         return Ok(None);
     };
     let versions = root.join("versions");
-    let Some(installed) = names(&versions)? else {
+    let Some(installed) = list_names(&versions)? else {
         return Ok(None);
     };
-    let text = read_small(&program.path, MAX_FILE)?.unwrap_or_default();
+    let text = read_small(&program.path, MAX_FILE)
+        .if_present()?
+        .unwrap_or_default();
     if !text.windows(10).any(|ten| ten == b"pyenv\" exe") {
         return Ok(None);
     }
@@ -86,7 +86,9 @@ fn chosen_versions(root: &Path, around: &Surroundings<'_>) -> Result<Vec<Vec<u8>
         .flat_map(Path::ancestors)
         .map(|dir| dir.join(".python-version"));
     for file in local.chain([root.join("version")]) {
-        let named = read_small(&file, MAX_FILE)?.map(|text| version_names(&text));
+        let named = read_small(&file, MAX_FILE)
+            .if_present()?
+            .map(|text| version_names(&text));
         if let Some(named) = named.filter(|named| !named.is_empty()) {
             return Ok(named);
         }

@@ -17,7 +17,7 @@ use self::record::{Record, flag, name_of};
 use self::rules::{Circumstances, Writers};
 use self::shard::Shards;
 use crate::digest::Digest;
-use crate::fs::{FileSystem, Host, Signature, Timestamp, slots};
+use crate::fs::{FileSystem, Host, Signature, Timestamp, create_dirs, slots};
 
 /// How far `stat` is believed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -301,7 +301,7 @@ fn writers(record: &Record) -> Writers {
 /// Touches the probe in `dir` if that lies on `fs`.
 fn touch_on(dir: &Path, fs: &FileSystem) -> Option<Timestamp> {
     let look = || Signature::of(dir).ok();
-    let make = || slots::make_private_dir(dir).ok();
+    let make = || create_dirs(dir, Some(0o700)).ok();
     let signature = look().or_else(|| make().and_then(|()| look()))?;
     (signature.device == fs.device)
         .then(|| slots::touch(&dir.join("now")).ok())

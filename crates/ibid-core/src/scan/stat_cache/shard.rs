@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::record::{NAME, Name, RECORD, Record};
 use crate::digest::Digest;
+use crate::fs::create_dirs;
 use crate::fs::slots::{self, SlotFile};
 
 const BUCKET: usize = 4096;
@@ -182,7 +183,7 @@ impl Shards {
     }
 
     fn write(&self, batch: HashMap<Name, Record>) {
-        if batch.is_empty() || slots::make_private_dir(&self.dir).is_err() {
+        if batch.is_empty() || create_dirs(&self.dir, Some(0o700)).is_err() {
             return;
         }
         let mut by_shard: [Vec<Record>; SHARDS] = Default::default();
@@ -228,7 +229,7 @@ impl Shards {
         for record in old.iter().chain(new) {
             insert_in_image(&mut image, record, &self.salt);
         }
-        slots::replace(&self.path(index), &image)?;
+        slots::replace(&self.path(index), &image).map_err(|error| error.source)?;
         *lock(&self.open[index]) = Slot::Unopened;
         Ok(())
     }

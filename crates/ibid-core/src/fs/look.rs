@@ -1,0 +1,117 @@
+//! Looking at what a path names, without opening it and without changing anything.
+//!
+//! No link is followed unless a function says so. The answers of `access` are for the user that
+//! this process acts as; they are worth a message or a choice, never a promise.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, AtFlags, CWD};
+use rustix::io::Errno;
+
+use super::{FileKind, IfPresent as _, IoContext as _, PathError, Signature};
+
+/// Whether the last component of a path may be a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Links {
+    /// It is followed.
+    Follow,
+    /// It is looked at itself.
+    Keep,
+}
+
+/// What a search for a program finds at a path, links followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Candidate {
+    /// A regular file that the caller may execute.
+    Program,
+    /// Something that is no program for the caller: no permission, or a directory or device.
+    Unusable(FileKind),
+    /// Nothing, or nothing that the caller may look at.
+    Absent,
+}
+
+/// Returns the signature of whatever `path` is, or `None` if nothing is there.
+pub fn look(path: &Path, links: Links) -> Result<Option<Signature>, PathError> {
+    match links {
+        Links::Follow => Signature::of(path),
+        Links::Keep => Signature::of_link(path),
+    }
+    .if_present()
+}
+
+/// Says whether something stands at `path`; a dangling link does.
+pub fn exists(path: &Path) -> Result<bool, PathError> {
+    look(path, Links::Keep).map(|found| found.is_some())
+}
+
+/// Returns the kind of what lies at `path`, the last link not followed, or `None` if nothing
+/// does. A text that can be no path (a NUL, a name too long, a ring of links) names nothing.
+pub fn kind_at(path: &Path) -> Result<Option<FileKind>, PathError> {
+    match look(path, Links::Keep) {
+        Ok(found) => Ok(found.map(|signature| signature.kind())),
+        Err(error) => match Errno::from_io_error(&error.source) {
+            Some(Errno::NAMETOOLONG | Errno::INVAL | Errno::LOOP) => Ok(None),
+            _ => Err(error),
+        },
+    }
+}
+
+/// Says what `execve` would make of `path`. Never fails: a path that cannot be looked at is
+/// absent, or unusable where permission is what is missing, as it is for `execvp`.
+pub fn candidate(path: &Path) -> Candidate {
+    match look(path, Links::Follow) {
+        Ok(Some(signature)) if signature.kind() != FileKind::File => {
+            Candidate::Unusable(signature.kind())
+        }
+        Ok(Some(_)) if may(Access::EXEC_OK, path) => Candidate::Program,
+        Ok(Some(_)) => Candidate::Unusable(FileKind::File),
+        Err(error) if error.source.kind() == std::io::ErrorKind::PermissionDenied => {
+            Candidate::Unusable(FileKind::File)
+        }
+        Ok(None) | Err(_) => Candidate::Absent,
+    }
+}
+
+/// Says whether the caller may make files in the directory `path`; links are followed.
+pub fn may_write_in(path: &Path) -> bool {
+    may(Access::WRITE_OK | Access::EXEC_OK, path)
+}
+
+fn may(access: Access, path: &Path) -> bool {
+    rustix::fs::accessat(CWD, path, access, AtFlags::EACCESS).is_ok()
+}
+
+/// Fails unless `dir` is a directory that a process of this user can have as its working folder.
+pub fn enter_check(dir: &Path) -> Result<(), PathError> {
+    // With a slash behind it the path of a file is refused.
+    let mut below = dir.as_os_str().as_bytes().to_vec();
+    below.extend_from_slice(b"/.");
+    let below = OsStr::from_bytes(&below);
+    rustix::fs::accessat(CWD, below, Access::EXEC_OK, AtFlags::empty()).context("enter", dir)
+}
+
+/// Returns the absolute path without any link on the way; the path must exist.
+pub fn real_path(path: &Path) -> Result<PathBuf, PathError> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "`fs` is where paths are resolved"
+    )]
+    std::fs::canonicalize(path).context("resolve", path)
+}
+
+/// Returns where `path` lies with every link in it resolved, as far as it exists; what does not
+/// exist yet is appended as it is.
+pub fn future_path(path: &Path) -> PathBuf {
+    for above in path.ancestors() {
+        if let (Ok(real), Ok(rest)) = (real_path(above), path.strip_prefix(above)) {
+            return if rest.as_os_str().is_empty() {
+                real
+            } else {
+                real.join(rest)
+            };
+        }
+    }
+    path.to_owned()
+}

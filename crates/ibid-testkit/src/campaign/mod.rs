@@ -1,0 +1,96 @@
+//! Campaigns against the built binary: damage, kill -9, many processes at once, read-only stores.
+//!
+//! Each is one function from a [`Plan`] to a [`Report`]. The tests run them small, the chore
+//! `cargo xtask campaign` runs them large; both look for the same violations. Everything happens
+//! in a private folder, without a network, and only processes that the campaign started are
+//! killed.
+
+mod aftermath;
+mod case;
+mod damage;
+mod family;
+mod harm;
+mod kill;
+mod leftovers;
+mod race;
+mod random;
+mod read_only;
+mod snapshot;
+mod sweep;
+mod trace;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+pub use damage::damage;
+pub use kill::kill;
+pub use race::race;
+pub use read_only::read_only;
+pub use sweep::sweep;
+
+/// How large a campaign is.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The binary under test.
+    pub binary: PathBuf,
+    /// What every choice is drawn from.
+    pub seed: u64,
+    /// How many cases, kills or keys.
+    pub times: usize,
+    /// How many processes work at once, where several do.
+    pub workers: usize,
+    /// No further case begins after this time.
+    pub limit: Duration,
+}
+
+/// What a campaign did and found.
+#[derive(Clone, Debug)]
+pub struct Report {
+    began: Instant,
+    seed: u64,
+    said: Vec<String>,
+    violations: Vec<String>,
+}
+
+impl Report {
+    fn new(plan: &Plan) -> Self {
+        Self {
+            began: Instant::now(),
+            seed: plan.seed,
+            said: Vec::new(),
+            violations: Vec::new(),
+        }
+    }
+
+    fn say(&mut self, line: impl Into<String>) {
+        self.said.push(line.into());
+    }
+
+    fn violation(&mut self, line: impl Into<String>) {
+        self.violations.push(line.into());
+    }
+
+    fn is_over(&self, plan: &Plan) -> bool {
+        self.began.elapsed() > plan.limit
+    }
+
+    /// Returns what must not have happened.
+    pub fn violations(&self) -> &[String] {
+        &self.violations
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.said {
+            writeln!(f, "{line}")?;
+        }
+        for violation in &self.violations {
+            writeln!(f, "violation: {violation}")?;
+        }
+        let seconds = self.began.elapsed().as_secs_f64();
+        let (count, seed) = (self.violations.len(), self.seed);
+        write!(f, "{count} violations, seed {seed}, {seconds:.1} s")
+    }
+}
