@@ -7,6 +7,7 @@ use super::event::{Event, Note, Warning, Work};
 use super::flight;
 use super::freshness::{Miss, is_success};
 use super::history;
+use super::leftovers;
 use super::made_links;
 use super::outcome::{Decision, StepOutcome};
 use super::prepare::Prepared;
@@ -112,6 +113,7 @@ fn restore(
         made: &made,
     };
     validate(&action.outputs, &reserved)?;
+    leftovers::check(prepared, &reserved, cx)?;
     let _leases = flight::outputs(prepared, store, cx)?;
     let meter = cx.begin(Work::Restoring);
     let stamp = Stamp::now(cx);

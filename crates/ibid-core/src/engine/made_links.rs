@@ -6,6 +6,7 @@
 //! never a way: an output there would be refused.
 
 use super::context::Context;
+use super::history;
 use super::prepare::Prepared;
 use crate::action::OutputKind;
 use crate::fs::{FileKind, Signature, future_path, read_link};
@@ -13,9 +14,6 @@ use crate::output::{MadeLinks, made_links};
 use crate::store::{OutputContent, StoredResult};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-
-/// As many earlier runs are asked.
-const ASKED: usize = 256;
 
 /// Returns the links that stand at outputs of a step and were made by an earlier run. History is
 /// only read if there is a link, whatever `result` says.
@@ -57,21 +55,11 @@ fn earlier(
     links: &[(Vec<u8>, Vec<u8>, PathBuf)],
     cx: &Context<'_>,
 ) -> BTreeSet<(Vec<u8>, Vec<u8>)> {
-    let Some(store) = cx.store else {
-        return BTreeSet::new();
-    };
-    let here = super::history::root_name(cx);
-    let entries = store.entries(ASKED).unwrap_or_default();
-    let of_here = entries.iter().filter(|entry| entry.root == here);
-    let results: BTreeSet<_> = of_here.filter_map(|entry| entry.result).collect();
     let mut found = BTreeSet::new();
-    for result in results {
+    for result in history::results_here(cx) {
         if found.len() == links.len() {
             break;
         }
-        let Ok(result) = store.read_result(&result) else {
-            continue;
-        };
         for output in result.outcome.outputs {
             let OutputContent::Link(text) = output.content else {
                 continue;

@@ -13,6 +13,7 @@ mod explain;
 mod flight;
 mod freshness;
 mod history;
+mod leftovers;
 mod lookup;
 mod made_links;
 mod outcome;

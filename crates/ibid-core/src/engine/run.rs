@@ -18,6 +18,7 @@ use super::explain;
 use super::flight;
 use super::freshness::Miss;
 use super::history;
+use super::leftovers;
 use super::made_links;
 use super::outcome::{Decision, NotStored, StepOutcome};
 use super::prepare::{Prepared, Start};
@@ -57,6 +58,9 @@ pub(super) fn run_and_commit(
         made: &made,
     };
     validate(&prepared.action.outputs, &reserved)?;
+    if moves_outputs(cx) {
+        leftovers::check(prepared, &reserved, cx)?;
+    }
     let _leases = match cx.writable() {
         Some(store) => flight::outputs(prepared, store, cx)?,
         None => Vec::new(),
@@ -95,6 +99,10 @@ pub(super) fn run_and_commit(
     Ok(outcome)
 }
 
+fn moves_outputs(cx: &Context<'_>) -> bool {
+    cx.store.is_some() && cx.access.mode != AccessMode::Off
+}
+
 /// Moves earlier outputs away and makes the folders above. Without a store nothing can be put
 /// back by content, so nothing is moved: the command finds what is there.
 fn clear_the_way<'a>(
@@ -104,7 +112,7 @@ fn clear_the_way<'a>(
     cx: &Context<'a>,
 ) -> Result<Option<Aside<'a>>, Error> {
     let outputs = &prepared.action.outputs;
-    if cx.store.is_none() || cx.access.mode == AccessMode::Off {
+    if !moves_outputs(cx) {
         for output in outputs {
             if let Some(parent) = output.on_disk(cx.root).parent() {
                 crate::fs::create_dirs(parent, None)?;

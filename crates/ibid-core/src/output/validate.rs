@@ -85,6 +85,17 @@ pub enum OutputError {
         /// The contained one.
         inner: String,
     },
+    /// A pattern matches what lies in a folder that the step reads, and that no run is known to
+    /// have made: it would be moved away as a leftover.
+    #[error("output `{output}` matches `{file}` in the input `{input}`")]
+    Sweeps {
+        /// The pattern.
+        output: String,
+        /// What it matches.
+        file: RelPath,
+        /// The folder.
+        input: Place,
+    },
     /// A pattern that cannot be read.
     #[error("cannot use an output")]
     Pattern(#[source] PatternError),
@@ -112,6 +123,10 @@ impl OutputError {
             Self::Nested { .. } => "declare only the outer one, or only paths inside it",
             Self::Pattern(_) => {
                 "`*`, `**`, `?`, `[a-z]` and `{a,b}` are known; patterns start at the root"
+            }
+            Self::Sweeps { .. } => {
+                "start the pattern with the folder that the command writes to, or remove what \
+                 is left of an earlier run"
             }
             Self::Twice { .. } => "declare the output once",
         }
@@ -227,6 +242,53 @@ fn against_pattern<'a>(
             input: input.clone(),
         }),
     }
+}
+
+/// Refuses patterns that reach over a folder that the step reads and match what stands in it,
+/// unless `is_leftover` says of the pattern and the path that an earlier run made it there. A
+/// pattern that starts in the folder, or above all folders that are read, says where it writes.
+pub fn against_sweeping(
+    outputs: &[OutputSpec],
+    reserved: &Reserved<'_>,
+    is_leftover: &dyn Fn(&str, &RelPath) -> bool,
+) -> Result<(), OutputError> {
+    for output in outputs {
+        let OutputKind::Glob(text) = &output.kind else {
+            continue;
+        };
+        let pattern = Pattern::new(text).map_err(OutputError::Pattern)?;
+        let is_below = |path: &RelPath| {
+            let below = path.strip_prefix(pattern.prefix());
+            below.is_some_and(|below| !below.is_root())
+        };
+        let inputs: Vec<_> = reserved
+            .reads
+            .iter()
+            .filter_map(|(_, place)| Some((place, place.inside().filter(|path| is_below(path))?)))
+            .filter(|(_, path)| Signature::of(&path.below(reserved.root)).is_ok_and(is_dir))
+            .collect();
+        if inputs.is_empty() {
+            continue;
+        }
+        // What cannot be listed cannot be moved away either.
+        for file in pattern.find(reserved.root).unwrap_or_default() {
+            let holds = |(_, dir): &&(&Place, &RelPath)| file.strip_prefix(dir).is_some();
+            if let Some((input, _)) = inputs.iter().find(holds)
+                && !is_leftover(text, &file)
+            {
+                return Err(OutputError::Sweeps {
+                    output: text.clone(),
+                    file,
+                    input: (*input).clone(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_dir(signature: Signature) -> bool {
+    signature.kind() == FileKind::Dir
 }
 
 fn against_surroundings(

@@ -153,3 +153,23 @@ fn a_pipe_that_does_not_block_loses_nothing() {
     assert_eq!(read.lines().count(), 100_000);
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }
+
+#[test]
+fn a_pattern_sweeps_no_data_out_of_a_folder_that_is_read() {
+    let env = test_env();
+    env.write("raw/a.csv", "mine");
+    let line = "ls raw > o.csv; echo 1 > raw/made.csv";
+    let words = [
+        "exec", "-i", "raw", "-o", "**/*.csv", "--", "sh", "-c", line,
+    ];
+    let ran = env.run(words);
+    assert_eq!(ran.code, Some(2), "{}", ran.story());
+    assert_eq!(env.read("raw/a.csv"), b"mine");
+    std::fs::rename(env.work("raw/a.csv"), env.work("raw/a.txt")).expect("it can be renamed");
+    // What the command itself made there is a leftover, and makes way.
+    for salt in ["1", "2", "1"] {
+        let ran = env.run([&words[..1], &["--salt", salt], &words[1..]].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.story());
+        assert_eq!(env.read("o.csv"), b"a.txt\n");
+    }
+}
