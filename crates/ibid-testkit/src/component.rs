@@ -1,4 +1,5 @@
-//! Tests that need a program which is not part of the toolchain, such as `strace`.
+//! Tests that need a program which is not part of the toolchain, such as `strace`, or a right that
+//! not every user has.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -23,11 +24,21 @@ pub fn component(program: &str) -> Option<PathBuf> {
         std::env::var_os("CI").is_none_or(|value| value != "true"),
         "`{program}` is not installed"
     );
+    skipped(&format!("`{program}` is not installed"));
+    None
+}
+
+/// Names the calling test as skipped, for what the machine does not allow:
+/// `if !is_root { return skipped("root may mount"); }`.
+///
+/// # Panics
+/// Where the list of skipped tests cannot be written.
+pub fn skipped(why: &str) {
     // The harness names a test's thread after the test.
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("a test").to_owned();
     if let Some(list) = std::env::var_os("IBID_TEST_SKIPS") {
-        let line = format!("{test}: {program} is not installed\n");
+        let line = format!("{test}: {why}\n");
         let mut list = std::fs::File::options()
             .append(true)
             .open(list)
@@ -35,5 +46,4 @@ pub fn component(program: &str) -> Option<PathBuf> {
         list.write_all(line.as_bytes())
             .expect("the list of skipped tests can be written");
     }
-    None
 }

@@ -10,6 +10,6 @@ mod component;
 mod temp_dir;
 mod test_env;
 
-pub use component::component;
+pub use component::{component, skipped};
 pub use temp_dir::TempDir;
 pub use test_env::{Ran, TestEnv, without_moments};

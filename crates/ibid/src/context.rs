@@ -48,6 +48,7 @@ pub(crate) struct Session {
     pub(crate) dirs: Dirs,
     /// This machine and its boot.
     pub(crate) host: Host,
+    user: u32,
 }
 
 impl Context {
@@ -132,6 +133,7 @@ impl Context {
             root: root.dir,
             dirs,
             host: Host::this(),
+            user: self.user,
         })
     }
 
@@ -189,7 +191,7 @@ impl Session {
             return StatCache::off();
         }
         StatCache::open(StatCacheOptions {
-            dir: self.local_dir().map(|local| local.path),
+            dir: self.local_dir().and_then(|dir| dir.trusted(self.user)),
             // Not the store itself, which takes a folder with foreign files for somebody else's.
             probe_dirs: vec![self.dirs.tmp().path.clone(), self.root.join(".ibid")],
             policy,

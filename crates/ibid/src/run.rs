@@ -57,13 +57,19 @@ impl<'a> Run<'a> {
     ) -> Result<Self, Failure> {
         let clock = Clock::starting(system_time());
         let interrupt = Interrupt::new().map_err(|error| Failure::of(exit::IBID_FAILED, &error))?;
-        let stats = Arc::new(session.stat_cache(false));
+        let mut stats = Arc::new(session.stat_cache(false));
         let (mode, force) = match purpose {
             Purpose::Execute { force } => (session.config.mode.value, force),
             Purpose::MakeKey => (AccessMode::Off, false),
         };
         let (store, caveat) = open_store(session, &stats, mode)?;
-        let spool_dir = spool_dir(context, session, mode);
+        let spool_dir = if store.is_some() || mode == AccessMode::Off {
+            spool_dir(context, session, mode)
+        } else {
+            // What is not a store may be somebody's own folder: nothing is written there.
+            stats = Arc::new(StatCache::off());
+            spool_dir(context, session, AccessMode::Off)
+        };
         Ok(Self {
             context,
             root: root.to_owned(),
@@ -152,7 +158,9 @@ fn open_store(
     let verified = BootMemory::new(Arc::clone(stats), dir.clone());
     match session.open_store(access, Arc::new(verified)) {
         Ok(store) => Ok((Some(store), caveat)),
-        Err(error @ OpenError::Io(_)) if !session.config.strict.value => {
+        Err(error @ (OpenError::Io(_) | OpenError::Foreign { .. }))
+            if !session.config.strict.value =>
+        {
             Ok((None, caveat.or_else(|| Some(engine::chain(&error)))))
         }
         Err(error) => Err(store_failure(&error)),

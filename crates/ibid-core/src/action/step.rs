@@ -52,6 +52,32 @@ pub struct Step {
     pub policy: Policy,
 }
 
+impl Step {
+    /// Returns a step that runs a command in the root and declares nothing.
+    pub fn new(command: CommandLine) -> Self {
+        Self {
+            command,
+            dir: RelPath::ROOT,
+            inputs: Vec::new(),
+            excludes: Vec::new(),
+            code: Vec::new(),
+            outputs: Vec::new(),
+            ignore_args: BTreeSet::new(),
+            params: BTreeMap::new(),
+            specs: Vec::new(),
+            env: Vec::new(),
+            env_mode: EnvMode::default(),
+            tools: Vec::new(),
+            packages: Packages::default(),
+            versions: BTreeMap::new(),
+            versions_from: Vec::new(),
+            salts: BTreeMap::new(),
+            stdin: StdinRequest::default(),
+            policy: Policy::default(),
+        }
+    }
+}
+
 /// How a step is run and stored; nothing here is part of the key.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {

@@ -9,6 +9,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{App, DirsError, Origin, Platform, Surroundings};
+use crate::fs::make_private_dir;
 
 /// A path and where it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +81,15 @@ pub struct LocalDir {
     /// Whether its parent is open to everybody, so that whoever uses it must make it with mode
     /// 0700 and check that it is a directory, its own, and closed to others.
     pub in_shared_parent: bool,
+}
+
+impl LocalDir {
+    /// Returns the folder if it may be used. In a shared parent it is made, and it is refused if
+    /// `user` does not own it alone: what others can write there would be believed.
+    pub fn trusted(self, user: u32) -> Option<PathBuf> {
+        let is_own = !self.in_shared_parent || make_private_dir(&self.path, user).is_ok();
+        is_own.then_some(self.path)
+    }
 }
 
 /// The folders of one application. Getters create nothing.

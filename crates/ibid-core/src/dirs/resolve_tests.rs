@@ -188,6 +188,20 @@ fn host_local_state_never_lands_on_a_shared_file_system() {
 }
 
 #[test]
+fn a_folder_in_a_shared_parent_is_used_only_by_its_owner() {
+    let temp = ibid_testkit::TempDir::new();
+    let local = |in_shared_parent| LocalDir {
+        path: temp.join("ibid"),
+        origin: Origin::Default,
+        in_shared_parent,
+    };
+    let user = rustix::process::geteuid().as_raw();
+    assert!(local(true).trusted(user).is_some());
+    assert!(local(true).trusted(user + 1).is_none());
+    assert!(local(false).trusted(user + 1).is_some());
+}
+
+#[test]
 fn a_missing_home_matters_only_where_it_is_needed() {
     let error = resolve(Platform::Linux, &[("HOME", "")], Wishes::default()).unwrap_err();
     assert!(error.to_string().contains("`HOME`"), "{error}");

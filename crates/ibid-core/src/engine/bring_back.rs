@@ -1,9 +1,11 @@
 //! A hit: outputs in place are recognised and left alone, or put right from the store, and the
 //! streams are replayed.
 
+use std::time::Duration;
+
 use super::context::Context;
-use super::error::Error;
-use super::event::{Event, Note, Warning, Work};
+use super::error::{Error, chain};
+use super::event::{Note, Warning, Work};
 use super::flight;
 use super::freshness::{Miss, is_success};
 use super::history;
@@ -15,11 +17,8 @@ use super::replay;
 use super::stamp::Stamp;
 use crate::action::Trigger;
 use crate::exec::Status;
-use crate::output::{
-    Digests, Ground, InPlace, Reserved, RestoreError, Restored, Restorer, inspect, validate,
-};
+use crate::output::{InPlace, RestoreError, Restored, Restorer, inspect, validate};
 use crate::store::{LocalStore, StoredResult};
-use std::time::Duration;
 
 /// What trying to use a stored result came to.
 pub(super) enum Brought {
@@ -29,26 +28,36 @@ pub(super) enum Brought {
     Miss(Miss),
 }
 
+/// How the outputs came to be those of a result.
+enum Outputs {
+    /// They were already, or the result has none.
+    UpToDate,
+    /// They came out of the store.
+    Restored(Restored),
+    /// They did not: the entry cannot be used.
+    Unusable(Miss),
+}
+
 /// Uses a stored result.
 pub(super) fn bring_back(
     prepared: &Prepared,
     result: &StoredResult,
-    store: &LocalStore,
     cx: &Context<'_>,
 ) -> Result<Brought, Error> {
+    let store = cx.readable().expect("a hit comes out of a store");
     let log = match replay::open(result.run.log, store) {
         Ok(log) => log,
         Err(miss) => return Ok(Brought::Miss(miss)),
     };
     let saved = Duration::from_nanos(result.run.duration);
     let decision = match outputs(prepared, result, store, cx)? {
-        Ok(None) => Decision::UpToDate { saved },
-        Ok(Some(restored)) => Decision::Restored {
+        Outputs::UpToDate => Decision::UpToDate { saved },
+        Outputs::Restored(restored) => Decision::Restored {
             outputs: restored.files,
             bytes: restored.bytes,
             saved,
         },
-        Err(miss) => return Ok(Brought::Miss(miss)),
+        Outputs::Unusable(miss) => return Ok(Brought::Miss(miss)),
     };
     log.replay(cx);
     let status = Status::Exited(result.outcome.exit_code);
@@ -64,37 +73,32 @@ pub(super) fn bring_back(
     Ok(Brought::Done(outcome))
 }
 
-/// Makes the outputs those of the result; `None` where they were already.
+/// Makes the outputs those of the result.
 fn outputs(
     prepared: &Prepared,
     result: &StoredResult,
     store: &LocalStore,
     cx: &Context<'_>,
-) -> Result<Result<Option<Restored>, Miss>, Error> {
+) -> Result<Outputs, Error> {
     let action = &prepared.action;
     // A failed run leaves the outputs of the last good one in place, and so does its replay.
     if action.outputs.is_empty() || !is_success(result.outcome.exit_code, &action.policy) {
-        return Ok(Ok(None));
+        return Ok(Outputs::UpToDate);
     }
     let made = made_links::standing(prepared, Some(result), cx);
     let meter = cx.begin(Work::Hashing);
-    let digests = Digests {
-        stats: cx.stats,
-        meter: &meter,
-    };
-    let listing = |id| store.listing(&id).ok();
     let found = inspect(
         &action.outputs,
         &result.outcome.outputs,
         (cx.root, &made),
-        &digests,
-        &listing,
+        &cx.digests(&meter),
+        &|id| store.listing(&id).ok(),
     );
     cx.end();
     match found {
-        Ok(InPlace::UpToDate) => Ok(Ok(None)),
+        Ok(InPlace::UpToDate) => Ok(Outputs::UpToDate),
         Ok(InPlace::Differs(_)) => restore(prepared, result, store, cx),
-        Err(error) => Ok(Err(unusable(&error, cx))),
+        Err(error) => Ok(unusable(&error, cx)),
     }
 }
 
@@ -103,15 +107,10 @@ fn restore(
     result: &StoredResult,
     store: &LocalStore,
     cx: &Context<'_>,
-) -> Result<Result<Option<Restored>, Miss>, Error> {
+) -> Result<Outputs, Error> {
     let action = &prepared.action;
     let made = made_links::standing(prepared, Some(result), cx);
-    let reserved = Reserved {
-        root: cx.root,
-        reads: &prepared.reads,
-        store: Some(store.dir()),
-        made: &made,
-    };
+    let reserved = prepared.reserved(&made, cx);
     validate(&action.outputs, &reserved)?;
     leftovers::check(prepared, &reserved, cx)?;
     let _leases = flight::outputs(prepared, store, cx)?;
@@ -119,42 +118,36 @@ fn restore(
     let stamp = Stamp::now(cx);
     let source = Restorer {
         store,
-        digests: Digests {
-            stats: cx.stats,
-            meter: &meter,
-        },
+        digests: cx.digests(&meter),
         link_mode: cx.access.link,
-        ground: Ground {
-            root: cx.root,
-            stamp: stamp.as_run(),
-        },
+        ground: stamp.ground(cx),
     };
     let put_right = source.restore(&action.outputs, &result.outcome.outputs, &made);
     cx.end();
-    match put_right {
+    Ok(match put_right {
         // Somebody else put them right meanwhile.
-        Ok(restored) if restored.files == 0 && restored.replaced.count == 0 => Ok(Ok(None)),
+        Ok(restored) if restored.files == 0 && restored.replaced.count == 0 => Outputs::UpToDate,
         Ok(restored) => {
             tell(&restored, cx);
-            Ok(Ok(Some(restored)))
+            Outputs::Restored(restored)
         }
-        Err(error) => Ok(Err(unusable(&error, cx))),
-    }
+        Err(error) => unusable(&error, cx),
+    })
 }
 
 fn tell(restored: &Restored, cx: &Context<'_>) {
     cx.note_kept(&restored.replaced);
     if let Some(refusal) = &restored.copied_because {
-        cx.emit(&Event::Note(Note::NoHardLinks(refusal.to_string())));
+        cx.note(Note::NoHardLinks(refusal.to_string()));
     }
 }
 
 /// A result that cannot be used is a miss, whoever is at fault: the command can still run.
-fn unusable(error: &RestoreError, cx: &Context<'_>) -> Miss {
+fn unusable(error: &RestoreError, cx: &Context<'_>) -> Outputs {
     cx.tell_faults();
-    let reason = super::error::chain(error);
+    let reason = chain(error);
     if !error.is_miss() {
         cx.warn(Warning::NotRestored(reason.clone()));
     }
-    Miss::because(Trigger::Outputs, reason)
+    Outputs::Unusable(Miss::because(Trigger::Outputs, reason))
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::clock::nanos;
 use super::context::Context;
+use super::outcome::Ran;
 use super::prepare::Prepared;
 use crate::digest::BlobId;
 use crate::exec::{SpooledLog, Status};
@@ -13,16 +14,11 @@ use crate::output::Capture;
 use crate::store::{
     LocalStore, Outcome, Recorded, Replace, RunInfo, StoreError, Stored, StoredResult, StreamLogRef,
 };
-use std::time::Duration;
 
 /// A run that may be stored.
 pub(super) struct Storable<'a> {
-    /// How it ended.
-    pub(super) status: Status,
-    /// When it started, since 1970.
-    pub(super) started: Duration,
-    /// How long it took.
-    pub(super) took: Duration,
+    /// How it went.
+    pub(super) ran: &'a Ran,
     /// What it printed.
     pub(super) log: &'a SpooledLog,
     /// Its outputs; none of a failed run.
@@ -46,7 +42,7 @@ pub(super) fn commit(
     store: &LocalStore,
     cx: &Context<'_>,
 ) -> Result<Committed, StoreError> {
-    let Status::Exited(exit_code) = run.status else {
+    let Status::Exited(exit_code) = run.ran.ended.status else {
         unreachable!("a run that a signal ended is judged and refused before");
     };
     let mut blobs: Vec<Stored> = run
@@ -73,8 +69,8 @@ pub(super) fn commit(
                 blob: log.blob,
                 size: log.size,
             }),
-            started: nanos(run.started),
-            duration: nanos(run.took),
+            started: nanos(run.ran.started),
+            duration: nanos(run.ran.ended.duration),
             host: cx.provenance.host.clone(),
             user: cx.provenance.user.clone(),
             version: cx.provenance.version.clone(),

@@ -13,7 +13,7 @@ use crate::action::AccessMode;
 use crate::environ::EnvSnapshot;
 use crate::exec::{Interrupt, Orphans};
 use crate::fs::{Meter, Timestamp};
-use crate::output::Kept;
+use crate::output::{Digests, Kept};
 use crate::scan::StatCache;
 use crate::store::{LinkMode, LocalStore};
 
@@ -100,6 +100,14 @@ impl Context<'_> {
     /// Tells that the work that began last is over.
     pub(super) fn end(&self) {
         self.emit(&Event::WorkEnded);
+    }
+
+    /// Knows digests by the stat cache, else by reading, which moves `meter` along.
+    pub(super) fn digests<'m>(&'m self, meter: &'m Meter) -> Digests<'m> {
+        Digests {
+            stats: self.stats,
+            meter,
+        }
     }
 
     /// Tells where replaced files are kept, if any are.

@@ -5,7 +5,7 @@
 //! exit codes, and what to do about it.
 
 use crate::exec::ExecError;
-use crate::fs::PathError;
+use crate::fs::{FileKind, PathError};
 use crate::output::{AsideError, OutputError};
 use crate::scan::ScanError;
 use crate::scan::programs::ProgramError;
@@ -109,11 +109,26 @@ impl Error {
         match self {
             Self::Output(error) => Some(error.hint().to_owned()),
             Self::Scan(error) => error.hint(),
+            Self::Program(ProgramError::NotFound { word, .. }) if word.contains(&b' ') => {
+                Some("a line of shell has to say its shell: `sh -c 'LINE'`".to_owned())
+            }
             Self::Program(ProgramError::NotFound { .. })
             | Self::Tool(ProgramError::NotFound { .. }) => {
                 Some("check the spelling, or give the path of the program".to_owned())
             }
-            Self::Program(_) => Some("`chmod +x` makes a script executable".to_owned()),
+            Self::Program(ProgramError::NotExecutable {
+                kind: FileKind::File,
+                ..
+            }) => Some("`chmod +x` makes a script executable".to_owned()),
+            Self::Program(_) => Some("the first word after `--` is the program to run".to_owned()),
+            Self::VersionsFrom { .. } => {
+                Some("run it by itself to see why, or leave out `--versions-from`".to_owned())
+            }
+            Self::Aside(_) => Some(
+                "earlier outputs that are not in the cache are kept in `.ibid/replaced`: make that \
+                 folder writable, or move the outputs away"
+                    .to_owned(),
+            ),
             Self::ImpliedFolder(place) => Some(format!(
                 "declare it with `--input {place}/`, or say `--ignore-arg {place}` if the result \
                  does not depend on what is in it"

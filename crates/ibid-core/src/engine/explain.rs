@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use super::context::Context;
 use super::freshness::Miss;
 use super::outcome::Rerun;
+use super::prepare::Prepared;
 use crate::action::{Change, KeyRecord, Trigger, diff};
-use crate::digest::Key;
 use crate::output::Capture;
 use crate::store::{LocalStore, RunEntry, RunOutcome, StoredResult};
+use crate::tree::Escaped;
 
 /// As many earlier entries of a label are compared: an entry further back is seldom closer, and
 /// each costs a read.
@@ -24,18 +26,13 @@ pub(super) struct Closest {
 
 /// Finds the earlier entry of `label` with the fewest components that differ; of equals the
 /// newest. Entries whose record is gone are passed over.
-fn closest(
-    store: &LocalStore,
-    label: &str,
-    record: &KeyRecord,
-    counts: impl Fn(&RunEntry) -> bool,
-) -> Option<Closest> {
+fn closest(store: &LocalStore, label: &str, record: &KeyRecord) -> Option<Closest> {
     let mut seen = BTreeSet::new();
     // A history that cannot be listed explains nothing; it is no reason to fail.
     let entries = store.entries_of(label, COMPARED).unwrap_or_default();
     entries
         .into_iter()
-        .filter(|entry| counts(entry) && seen.insert(entry.key))
+        .filter(|entry| seen.insert(entry.key))
         .filter_map(|entry| {
             let changes = diff(&store.key_record(&entry.key, &entry.record)?, record);
             Some(Closest { entry, changes })
@@ -45,12 +42,8 @@ fn closest(
 
 /// Makes the reason for running of a miss and, where the components are the reason, of the closest
 /// earlier entry.
-pub(super) fn rerun(
-    store: Option<&LocalStore>,
-    label: &str,
-    (key, record): (&Key, &KeyRecord),
-    miss: &Miss,
-) -> Rerun {
+pub(super) fn rerun(prepared: &Prepared, miss: &Miss, cx: &Context<'_>) -> Rerun {
+    let label = &prepared.action.policy.label;
     let from_lookup = |trigger| Rerun {
         triggers: BTreeSet::from([trigger]),
         reason: miss.reason.clone(),
@@ -59,10 +52,13 @@ pub(super) fn rerun(
     if let Some(trigger) = miss.trigger {
         return from_lookup(trigger);
     }
-    let Some(closest) = store.and_then(|store| closest(store, label, record, |_| true)) else {
+    let Some(closest) = cx
+        .store
+        .and_then(|store| closest(store, label, &prepared.record))
+    else {
         return from_lookup(Trigger::New);
     };
-    if closest.entry.key == *key {
+    if closest.entry.key == prepared.key {
         let reason = format!("{}: {}", miss.reason, told(&closest.entry));
         return Rerun {
             triggers: BTreeSet::from([Trigger::Outputs]),
@@ -99,7 +95,7 @@ pub(super) fn differing(capture: Option<&Capture>, standing: &StoredResult) -> V
         .chain(theirs.iter().filter(|output| !ours.contains(output)))
         .map(|output| match &output.at {
             Some(path) => path.to_string(),
-            None => crate::tree::Escaped(&output.name).to_string(),
+            None => Escaped(&output.name).to_string(),
         })
         .collect();
     if names.is_empty() {

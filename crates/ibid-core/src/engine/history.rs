@@ -8,9 +8,12 @@ use std::time::Duration;
 
 use super::clock::nanos;
 use super::context::Context;
+use super::error::chain;
 use super::event::Warning;
-use super::outcome::{Decision, Rerun, StepOutcome};
+use super::freshness::is_success;
+use super::outcome::{Ran, StepOutcome};
 use super::prepare::Prepared;
+use crate::action::{Change, Trigger};
 use crate::digest::BlobId;
 use crate::exec::Status;
 use crate::store::{LocalStore, RunEntry, RunOutcome, StoreError, StoredResult};
@@ -34,62 +37,38 @@ pub(super) fn record_hit(
     append(store, &entry, cx);
 }
 
-/// Notes that the command ran.
+/// Notes that the command ran; `result` is the blob of its result, if it was stored.
 pub(super) fn record_run(
     prepared: &Prepared,
-    outcome: &StepOutcome,
-    result: Option<BlobId>,
+    ran: &Ran,
+    result: Option<&BlobId>,
     cx: &Context<'_>,
 ) {
-    let (
-        Some(store),
-        Decision::Ran {
-            rerun,
-            took,
-            not_stored,
-        },
-    ) = (cx.writable(), &outcome.decision)
-    else {
-        return;
-    };
-    let became = match (result, outcome.status, not_stored) {
-        (_, Status::Exited(code), _)
-            if !super::freshness::is_success(code, &prepared.action.policy) =>
-        {
-            RunOutcome::Failed
-        }
-        (_, Status::Signalled { .. }, _) => RunOutcome::Failed,
-        (Some(_), ..) if is_refresh(rerun) => RunOutcome::Refreshed,
-        (Some(_), ..) => RunOutcome::Ran,
-        (None, ..) => RunOutcome::Uncacheable,
+    let Some(store) = cx.writable() else { return };
+    let Ran { rerun, ended, .. } = ran;
+    let succeeded = matches!(ended.status, Status::Exited(code)
+        if is_success(code, &prepared.action.policy));
+    let became = match result {
+        _ if !succeeded => RunOutcome::Failed,
+        Some(_) if rerun.is_for_any(&[Trigger::Ttl, Trigger::Forced]) => RunOutcome::Refreshed,
+        Some(_) => RunOutcome::Ran,
+        None => RunOutcome::Uncacheable,
     };
     let entry = RunEntry {
         outcome: became,
-        result,
+        result: result.copied(),
         triggers: rerun.triggers.iter().copied().collect(),
         reason: rerun.reason.clone(),
-        changed: rerun
-            .changes
-            .iter()
-            .map(crate::action::Change::title)
-            .take(1000)
-            .collect(),
+        changed: rerun.changes.iter().map(Change::title).take(1000).collect(),
         compared_to: rerun.compared_to,
-        duration: nanos(*took),
-        ..entry(prepared, outcome.status, cx)
+        duration: nanos(ended.duration),
+        ..entry(prepared, ended.status, cx)
     };
     // The record explains later misses, whether or not there is a result.
     match store.put_bytes(&prepared.encoded) {
         Ok(_) => append(store, &entry, cx),
         Err(error) => warn(&error, cx),
     }
-}
-
-fn is_refresh(rerun: &Rerun) -> bool {
-    use crate::action::Trigger;
-    [Trigger::Ttl, Trigger::Forced]
-        .iter()
-        .any(|trigger| rerun.triggers.contains(trigger))
 }
 
 /// The part that all entries share.
@@ -150,7 +129,7 @@ fn append(store: &LocalStore, entry: &RunEntry, cx: &Context<'_>) {
 fn warn(error: &StoreError, cx: &Context<'_>) {
     // A store that cannot be written was told of already.
     if cx.writable().is_some() {
-        let reason = super::error::chain(error);
+        let reason = chain(error);
         cx.warn(Warning::Store(format!(
             "no history entry was written: {reason}"
         )));

@@ -22,6 +22,7 @@ mod replay;
 mod run;
 mod stamp;
 mod step;
+mod storing;
 mod verdict;
 
 pub use clock::Clock;

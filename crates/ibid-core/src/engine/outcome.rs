@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::action::{Change, Trigger};
 use crate::digest::Key;
-use crate::exec::Status;
+use crate::exec::{Ended, Status};
+use crate::store::Replace;
 use crate::tree::Escaped;
 
 /// How a step went.
@@ -63,6 +64,25 @@ pub struct Rerun {
     pub compared_to: Option<Key>,
 }
 
+impl Rerun {
+    /// Says whether one of these triggers is a reason.
+    pub(super) fn is_for_any(&self, triggers: &[Trigger]) -> bool {
+        triggers
+            .iter()
+            .any(|trigger| self.triggers.contains(trigger))
+    }
+}
+
+/// A command that ran, and why.
+pub(super) struct Ran {
+    pub(super) rerun: Rerun,
+    /// Whether its result replaces one that stands.
+    pub(super) replace: Replace,
+    /// When it started, since 1970.
+    pub(super) started: Duration,
+    pub(super) ended: Ended,
+}
+
 /// Why a result that counts was not stored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -80,10 +100,10 @@ pub enum NotStored {
     #[error("a process of the command was killed for want of memory")]
     OutOfMemory,
     /// Inputs changed while it ran.
-    #[error("changed while the command ran: {}", paths(.0))]
+    #[error("{} changed while the command ran", paths(.0))]
     InputsChanged(Vec<PathBuf>),
     /// Outputs changed while they were stored.
-    #[error("changed while being stored: {}", paths(.0))]
+    #[error("{} changed while being stored", paths(.0))]
     OutputsChanged(Vec<PathBuf>),
     /// Declared outputs are missing or of the wrong kind.
     #[error("{}", .0.join(", "))]
@@ -99,10 +119,16 @@ pub enum NotStored {
     Store(String),
 }
 
+/// Names a few paths, and says how many more there are.
 fn paths(paths: &[PathBuf]) -> String {
+    const NAMED: usize = 5;
     let names: Vec<_> = paths
         .iter()
+        .take(NAMED)
         .map(|path| format!("`{}`", Escaped::path(path)))
         .collect();
-    names.join(", ")
+    match paths.len().saturating_sub(NAMED) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use crate::fs::{Timestamp, random_name};
-use crate::output::RunStamp;
+use crate::output::{Ground, RunStamp};
 
 /// When a run started, and what tells it from others of that second.
 pub(super) struct Stamp {
@@ -18,10 +18,14 @@ impl Stamp {
         }
     }
 
-    pub(super) fn as_run(&self) -> RunStamp<'_> {
-        RunStamp {
-            now: self.now,
-            id: &self.id,
+    /// Returns where the run of this name keeps what it replaces.
+    pub(super) fn ground<'a>(&'a self, cx: &Context<'a>) -> Ground<'a> {
+        Ground {
+            root: cx.root,
+            stamp: RunStamp {
+                now: self.now,
+                id: &self.id,
+            },
         }
     }
 }

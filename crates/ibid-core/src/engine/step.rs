@@ -29,32 +29,21 @@ pub fn step(step: &Step, cx: &Context<'_>) -> Result<StepOutcome, Error> {
 }
 
 fn decide(prepared: &Prepared, cx: &Context<'_>) -> Result<StepOutcome, Error> {
-    let mut miss = match (look_up(prepared, cx), cx.readable()) {
-        (LookUp::Hit(result), Some(store)) => match bring_back(prepared, &result, store, cx)? {
+    let looked_up = look_up(prepared, cx);
+    cx.tell_faults();
+    let miss = match looked_up {
+        LookUp::Hit(result) => match bring_back(prepared, &result, cx)? {
             Brought::Done(outcome) => return Ok(outcome),
             // The entry is no good: nobody else's run of it will do either.
-            Brought::Miss(miss) => {
-                cx.tell_faults();
-                return run_and_commit(prepared, &miss, cx);
-            }
+            Brought::Miss(miss) => return run_and_commit(prepared, &miss, cx),
         },
-        (LookUp::Hit(_), None) => unreachable!("a hit comes out of a store"),
-        (LookUp::Miss(miss), _) => miss,
+        LookUp::Miss(miss) => miss,
     };
-    cx.tell_faults();
-    let mut lease = None;
-    match enter(prepared, miss.clone(), cx)? {
-        Flight::Ours(ours, again) => (lease, miss) = (ours, again),
-        Flight::Landed(result) => {
-            if let Some(store) = cx.readable() {
-                match bring_back(prepared, &result, store, cx)? {
-                    Brought::Done(outcome) => return Ok(outcome),
-                    Brought::Miss(again) => miss = again,
-                }
-            }
-        }
+    match enter(prepared, miss, cx)? {
+        Flight::Ours(_lease, miss) => run_and_commit(prepared, &miss, cx),
+        Flight::Landed(result) => match bring_back(prepared, &result, cx)? {
+            Brought::Done(outcome) => Ok(outcome),
+            Brought::Miss(miss) => run_and_commit(prepared, &miss, cx),
+        },
     }
-    let outcome = run_and_commit(prepared, &miss, cx);
-    drop(lease);
-    outcome
 }

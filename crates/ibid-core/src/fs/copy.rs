@@ -31,8 +31,7 @@ pub fn copy_hashing(
     loop {
         let (data, end) = next_data(src, at).context("read", src_path)?;
         if data > at {
-            hash_zeros(&mut hasher, data - at, &mut buffer);
-            meter.add_done(data - at);
+            hash_zeros(&mut hasher, data - at, &mut buffer, meter);
             (at, ends_in_hole) = (data, true);
         }
         let before = at;
@@ -87,11 +86,12 @@ fn next_data(file: &File, at: u64) -> io::Result<(u64, u64)> {
     }
 }
 
-fn hash_zeros(hasher: &mut Hasher, mut count: u64, buffer: &mut [u8]) {
+fn hash_zeros(hasher: &mut Hasher, mut count: u64, buffer: &mut [u8], meter: &Meter) {
     buffer.fill(0);
     while count > 0 {
         let part = usize::try_from(count).map_or(buffer.len(), |count| count.min(buffer.len()));
         hasher.update_here(&buffer[..part]);
+        meter.add_done(part as u64);
         count -= part as u64;
     }
 }

@@ -17,7 +17,7 @@ use std::sync::Mutex;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::aside::{Aside, SpotKind};
-use super::content::{Begun, Digests, Entries, PARALLEL_FROM, content, entries, files, tree};
+use super::content::{Begun, Digests, Entries, content, entries, files, tree};
 use super::target::Target;
 use super::walk::{Standing, Stood, walk};
 use crate::digest::{BlobId, Digest};
@@ -36,10 +36,10 @@ pub enum OutputProblem {
     #[error("no file matches the output pattern `{}`", Escaped(.0))]
     NoMatch(Vec<u8>),
     /// It was declared as a directory and is none.
-    #[error("output `{}` is not a directory", Escaped(.0))]
+    #[error("output `{}` is not a folder", Escaped(.0))]
     NotADirectory(Vec<u8>),
     /// A FIFO, socket or device stands at or below it.
-    #[error("`{}` is neither a file, a directory nor a link", Escaped::path(.0))]
+    #[error("`{}` is neither a file, a folder nor a link", Escaped::path(.0))]
     Special(PathBuf),
 }
 
@@ -101,8 +101,6 @@ pub struct Capture {
     pub outputs: Vec<StoredOutput>,
     /// The blobs that were stored, listings included: a commit looks again at reused ones.
     pub blobs: Vec<Stored>,
-    /// The bytes of all files together.
-    pub size: u64,
     found: Vec<(Item, Vec<(Signature, Digest)>)>,
     begun: HashMap<u64, Option<Begun>>,
 }
@@ -168,13 +166,16 @@ impl Found {
         store: Option<&LocalStore>,
         digests: &Digests<'_>,
     ) -> Result<Captured, CaptureError> {
-        let jobs: Vec<_> = self
+        let files_found: Vec<_> = self
             .0
             .iter()
             .enumerate()
             .flat_map(|(index, item)| files(&item.standing).map(move |file| (index, file)))
             .collect();
-        let size = jobs.iter().map(|(_, (_, signature))| signature.size).sum();
+        let size = files_found
+            .iter()
+            .map(|(_, (_, signature))| signature.size)
+            .sum();
         digests.meter.add_total(size);
         let begun = self.begin(size, digests);
         let unstable = Mutex::new(Vec::new());
@@ -186,10 +187,14 @@ impl Found {
             }
             Ok(read)
         };
-        let read: Vec<Option<Stored>> = if jobs.len() < PARALLEL_FROM {
-            jobs.iter().map(one).collect::<Result<_, CaptureError>>()?
+        let read: Vec<Option<Stored>> = if files_found.len() < crate::scan::PARALLEL_FILES {
+            files_found
+                .iter()
+                .map(one)
+                .collect::<Result<_, CaptureError>>()?
         } else {
-            jobs.par_iter()
+            files_found
+                .par_iter()
                 .map(one)
                 .collect::<Result<_, CaptureError>>()?
         };
@@ -201,13 +206,13 @@ impl Found {
             return Ok(Captured::Unstable(unstable));
         }
         let stored = read.into_iter().flatten();
-        let pairs = jobs.iter().zip(stored);
+        let pairs = files_found.iter().zip(stored);
         let mut contents = vec![Vec::new(); self.0.len()];
         for ((index, (path, signature)), stored) in pairs {
             contents[*index].push(((*path).clone(), **signature, stored));
         }
-        drop(jobs);
-        let capture = self.finish(contents, size, store)?;
+        drop(files_found);
+        let capture = self.finish(contents, store)?;
         Ok(Captured::Whole(Capture { begun, ..capture }))
     }
 
@@ -229,13 +234,11 @@ impl Found {
     fn finish(
         self,
         contents: Vec<Vec<(RelPath, Signature, Stored)>>,
-        size: u64,
         store: Option<&LocalStore>,
     ) -> Result<Capture, CaptureError> {
         let mut capture = Capture {
             outputs: Vec::new(),
             blobs: Vec::new(),
-            size,
             found: Vec::new(),
             begun: HashMap::new(),
         };
@@ -374,13 +377,6 @@ impl Capture {
                 digests.remember_own(begun, std::slice::from_ref(file));
             }
         }
-    }
-
-    /// Iterates over the paths of the outputs on disk.
-    pub fn paths(&self) -> impl Iterator<Item = PathBuf> {
-        self.found
-            .iter()
-            .map(|(item, _)| item.path_of(&RelPath::ROOT))
     }
 }
 

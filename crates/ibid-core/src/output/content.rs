@@ -14,12 +14,9 @@ use crate::fs::{
     CachedPages, Dir, FileKind, FileSystem, HashError, IoContext as _, Meter, PathError, Signature,
     Threads, cached_pages, hash_open,
 };
-use crate::scan::{Origin, Started, StatCache};
+use crate::scan::{Origin, PARALLEL_FILES, Started, StatCache};
 use crate::store::OutputContent;
 use crate::tree::{Entry, RelPath, Tree};
-
-/// From this number of files on, several threads are worth their start.
-pub(super) const PARALLEL_FROM: usize = 300;
 
 /// From this many bytes on, waiting for a tick of the clock is cheaper than reading again.
 const WORTH_A_TICK: u64 = 16 << 20;
@@ -98,7 +95,7 @@ impl Digests<'_> {
                 Ok((path.clone(), digest))
             }
         };
-        if files.len() < PARALLEL_FROM {
+        if files.len() < PARALLEL_FILES {
             return files.iter().map(one(Threads::Many)).collect();
         }
         // With everything known no pool is started.
@@ -110,7 +107,7 @@ impl Digests<'_> {
                 None => unknown.push((path, signature)),
             }
         }
-        if unknown.len() < PARALLEL_FROM {
+        if unknown.len() < PARALLEL_FILES {
             for file in &unknown {
                 digests.extend([one(Threads::Many)(file)?]);
             }

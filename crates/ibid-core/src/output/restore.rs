@@ -95,7 +95,7 @@ pub struct Restorer<'a> {
 }
 
 /// One output that is to be put right.
-struct Job {
+struct Repair {
     target: Target,
     mirror: RelPath,
     wanted: Entries,
@@ -112,15 +112,15 @@ impl Restorer<'_> {
         outputs: &[StoredOutput],
         made: &MadeLinks,
     ) -> Result<Restored, RestoreError> {
-        let mut jobs = Vec::new();
+        let mut repairs = Vec::new();
         for place in places(declared, outputs, self.ground.root, made)? {
             let wanted = match place.content {
                 Some(content) => wanted(content, |id| self.listing(id))?,
                 None => Entries::new(),
             };
-            jobs.extend(self.job(&place, wanted)?);
+            repairs.extend(self.repair(&place, wanted)?);
         }
-        self.put_right(jobs)
+        self.put_right(repairs)
     }
 
     /// Restores outputs below another directory, which must be empty or not exist: each under its
@@ -162,7 +162,7 @@ impl Restorer<'_> {
                 .map(|(path, entry)| (path.clone(), entry.clone())),
         );
         let differences = compare(&entries, &target, &standing, &self.digests);
-        self.put_right(vec![Job {
+        self.put_right(vec![Repair {
             mirror: RelPath::new("restored").expect("one component"),
             target,
             wanted: entries,
@@ -178,8 +178,8 @@ impl Restorer<'_> {
         })
     }
 
-    /// Finds what differs at one place; nothing differing is no job.
-    fn job(&self, place: &Wanted<'_>, wanted: Entries) -> Result<Option<Job>, RestoreError> {
+    /// Finds what differs at one place; nothing differing is no repair.
+    fn repair(&self, place: &Wanted<'_>, wanted: Entries) -> Result<Option<Repair>, RestoreError> {
         let parents = if wanted.is_empty() {
             Parents::AsTheyAre
         } else {
@@ -190,7 +190,7 @@ impl Restorer<'_> {
         };
         let standing = walk(&target.dir, &target.name)?;
         let differences = compare(&wanted, &target, &standing, &self.digests);
-        Ok((!differences.is_empty()).then(|| Job {
+        Ok((!differences.is_empty()).then(|| Repair {
             target,
             mirror: place.mirror.clone(),
             wanted,
@@ -198,11 +198,11 @@ impl Restorer<'_> {
         }))
     }
 
-    fn put_right(&self, jobs: Vec<Job>) -> Result<Restored, RestoreError> {
+    fn put_right(&self, repairs: Vec<Repair>) -> Result<Restored, RestoreError> {
         let mut staging = Staging::new(self.store, self.link_mode, self.digests.meter);
         let mut in_the_way = Vec::new();
-        for job in jobs {
-            plan(job, &mut staging, &mut in_the_way)?;
+        for repair in repairs {
+            plan(repair, &mut staging, &mut in_the_way)?;
         }
         if staging.is_empty() && in_the_way.is_empty() {
             return Ok(Restored::default());
@@ -254,12 +254,16 @@ impl Restorer<'_> {
     }
 }
 
-/// Cuts a job into whole things to stage and whole things to move away.
-fn plan(job: Job, staging: &mut Staging<'_>, in_the_way: &mut Vec<Thing>) -> Result<(), PathError> {
+/// Cuts a repair into whole things to stage and whole things to move away.
+fn plan(
+    repair: Repair,
+    staging: &mut Staging<'_>,
+    in_the_way: &mut Vec<Thing>,
+) -> Result<(), PathError> {
     let mut covered: Option<RelPath> = None;
-    let beside = Arc::new(job.target.dir);
+    let beside = Arc::new(repair.target.dir);
     let mut top = None;
-    let mut ordered = job.differences;
+    let mut ordered = repair.differences;
     ordered.sort_by(|a, b| a.0.components().cmp(b.0.components()));
     for (path, what) in ordered {
         if covered
@@ -271,24 +275,24 @@ fn plan(job: Job, staging: &mut Staging<'_>, in_the_way: &mut Vec<Thing>) -> Res
         let (dir, name) = match (path.parent(), path.name()) {
             (Some(parent), Some(name)) => {
                 if top.is_none() {
-                    top = Some(beside.dir(&job.target.name)?);
+                    top = Some(beside.dir(&repair.target.name)?);
                 }
                 let top = top.as_ref().expect("it was just opened");
                 let name = RelPath::new(name).expect("one component");
                 (Arc::new(top.dir(&parent)?), name)
             }
-            _ => (Arc::clone(&beside), job.target.name.clone()),
+            _ => (Arc::clone(&beside), repair.target.name.clone()),
         };
         if what != DifferenceKind::Missing {
             in_the_way.push(Thing {
                 dir: Arc::clone(&dir),
                 name: name.clone(),
-                mirror: job.mirror.join(&path),
-                output: (Arc::clone(&beside), job.target.name.clone()),
+                mirror: repair.mirror.join(&path),
+                output: (Arc::clone(&beside), repair.target.name.clone()),
             });
         }
         if what != DifferenceKind::Stray {
-            staging.add(dir, name, &path, &job.wanted);
+            staging.add(dir, name, &path, &repair.wanted);
         }
         covered = Some(path);
     }

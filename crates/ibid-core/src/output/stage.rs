@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
-use super::content::{Begun, Digests, Entries, PARALLEL_FROM};
+use super::content::{Begun, Digests, Entries};
 use super::restore::RestoreError;
 use crate::digest::BlobId;
 use crate::fs::{
@@ -154,7 +154,7 @@ impl<'a> Staging<'a> {
                 .dir
                 .create_private_dir(&self.staged(*unit, below))?;
         }
-        self.filled = if self.files.len() < PARALLEL_FROM {
+        self.filled = if self.files.len() < crate::scan::PARALLEL_FILES {
             let filled = self.files.iter().map(|file| self.fill_file(file));
             filled.collect::<Result<_, _>>()?
         } else {

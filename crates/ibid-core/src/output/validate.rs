@@ -62,7 +62,7 @@ pub enum OutputError {
         input: Place,
     },
     /// The output touches a folder of version control or of ibid itself.
-    #[error("output `{output}` lies in `{folder}`")]
+    #[error("output `{output}` is or lies in `{folder}`")]
     Folder {
         /// The output.
         output: String,
@@ -119,7 +119,7 @@ impl OutputError {
                  instead of the folder that holds both"
             }
             Self::Folder { .. } => "write the output outside that folder",
-            Self::Store { .. } => "write the output elsewhere, or move the cache directory",
+            Self::Store { .. } => "write the output elsewhere, or move the cache",
             Self::Nested { .. } => "declare only the outer one, or only paths inside it",
             Self::Pattern(_) => {
                 "`*`, `**`, `?`, `[a-z]` and `{a,b}` are known; patterns start at the root"

@@ -27,13 +27,13 @@ pub enum ScanError {
     #[error("`{}` is a link that never ends", Escaped::path(.0))]
     LinkLoop(PathBuf),
     /// It is a FIFO, a socket or a device.
-    #[error("`{}` is a FIFO, socket or device; only files, directories and links have content", Escaped::path(.0))]
+    #[error("`{}` is a FIFO, socket or device; only files, folders and links have content", Escaped::path(.0))]
     Special(PathBuf),
     /// A file was asked for.
-    #[error("`{}` is a directory", Escaped::path(.0))]
+    #[error("`{}` is a folder", Escaped::path(.0))]
     IsDirectory(PathBuf),
     /// A directory was asked for.
-    #[error("`{}` is not a directory", Escaped::path(.0))]
+    #[error("`{}` is not a folder", Escaped::path(.0))]
     NotADirectory(PathBuf),
     /// It nests deeper than any real directory does.
     #[error("`{}` is nested too deeply", Escaped::path(.0))]
@@ -59,7 +59,7 @@ impl ScanError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Missing(_) => Some("check the spelling; paths start at the current folder".into()),
-            Self::Dangling { path, .. } => Some(format!("mend or remove the link `{}`", Escaped::path(path))),
+            Self::Dangling { path, .. } | Self::LinkLoop(path) => Some(format!("mend or remove the link `{}`", Escaped::path(path))),
             Self::Special(_) => Some("copy what it gives into a file, or use `--stdin`".into()),
             Self::IsDirectory(_) => Some("declare a directory with `--input`".into()),
             Self::NotADirectory(_) => Some("a trailing `/` asks for a directory".into()),
@@ -68,7 +68,11 @@ impl ScanError {
                 "`*` stops at `/`, `**` does not; quote patterns so that the shell leaves them alone"
                     .into(),
             ),
-            Self::Io(_) | Self::LinkLoop(_) | Self::TooDeep(_) | Self::BadPattern { .. } => None,
+            Self::Io(error) if error.source.kind() == std::io::ErrorKind::PermissionDenied => Some(
+                "what the key depends on must be readable: `chmod +r`, or another user".into(),
+            ),
+            Self::BadPattern { .. } => Some("`[[]`, `[*]` and `[{]` stand for the characters".into()),
+            Self::Io(_) | Self::TooDeep(_) => None,
         }
     }
 }

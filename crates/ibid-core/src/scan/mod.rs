@@ -21,6 +21,6 @@ pub use content::{Globbed, Scanned, ScannedTree};
 pub use error::ScanError;
 pub use filter::{Filter, Pattern};
 pub use place::{place_of, without_detours};
-pub use scanner::{Scanner, SymlinkPolicy};
+pub use scanner::{PARALLEL_FILES, Scanner, SymlinkPolicy};
 pub use seen::{Drift, DriftKind, FileDigest, Seen};
 pub use stat_cache::{Origin, Started, StatCache, StatCacheOptions, StatPolicy};

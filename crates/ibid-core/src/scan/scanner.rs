@@ -12,7 +12,7 @@ use crate::digest::Digest;
 use crate::fs::{self, FileKind, Links, Meter, Signature, Threads};
 
 /// From this many files on, a pool of threads is worth its start.
-pub(super) const PARALLEL_FILES: usize = 300;
+pub const PARALLEL_FILES: usize = 300;
 
 /// From this many bytes in several files on, too.
 const PARALLEL_BYTES: u64 = 8 << 20;
@@ -55,16 +55,6 @@ impl<'a> Scanner<'a> {
     #[must_use]
     pub fn with_symlinks(self, symlinks: SymlinkPolicy) -> Self {
         Self { symlinks, ..self }
-    }
-
-    /// Returns the root.
-    pub fn root(&self) -> &'a Path {
-        self.root
-    }
-
-    /// Returns the stat cache.
-    pub fn stats(&self) -> &'a StatCache {
-        self.stats
     }
 
     /// Returns the digest of a regular file, links followed. A directory or special file, and a

@@ -1,6 +1,6 @@
 //! `Seen`: what a scan looked at, kept so that it can be looked at again after the run.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::filter::{Filter, Pattern};
 use super::stat_cache::Started;
@@ -66,27 +66,6 @@ pub(super) enum Proof {
         started: Option<Started>,
         clean: bool,
     },
-}
-
-impl Seen {
-    /// Returns the path that was looked at; for a pattern, the directory it starts from.
-    pub fn path(&self) -> &Path {
-        match &self.0 {
-            What::File(file) => &file.path,
-            What::Link { path, .. } | What::Real { path, .. } | What::Members { dir: path, .. } => {
-                path
-            }
-            What::Matches { pattern, .. } => pattern.prefix().as_path(),
-        }
-    }
-
-    /// Returns the file that was read, if it was one.
-    pub fn file(&self) -> Option<&FileDigest> {
-        match &self.0 {
-            What::File(file) => Some(file),
-            _ => None,
-        }
-    }
 }
 
 impl From<FileDigest> for Seen {

@@ -23,6 +23,14 @@ pub enum OpenError {
         /// The newest format that this version reads and writes.
         supported: u64,
     },
+    /// The directory holds other things and is not a store (hazard D7).
+    #[error("`{}` is not a store and holds other files, such as `{found}`", .path.display())]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+        /// One name that no store has.
+        found: String,
+    },
     /// The directory exists and cannot be looked at.
     #[error("cannot open the store")]
     Io(#[source] PathError),

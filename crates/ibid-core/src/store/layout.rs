@@ -72,7 +72,7 @@ impl Layout {
         match self.read_description() {
             Ok(Some(format)) if format > FORMAT => return Err(newer(format)),
             Ok(_) => {}
-            Err(error) if error.is_absent() => return Ok(()),
+            Err(error) if error.is_absent() => return self.check_foreign(),
             Err(error) => return Err(OpenError::Io(error)),
         }
         match fs::exists(&self.root.join("v2")) {
@@ -128,14 +128,33 @@ impl Layout {
     }
 
     fn refuse_foreign(&self) -> Result<(), StoreError> {
-        let names = fs::list_dir(&self.root).map_err(StoreError::Io)?;
-        match names.iter().find(|(name, _)| !KNOWN.contains(&&name[..])) {
-            Some((name, _)) => Err(StoreError::Foreign {
+        match self.foreign_name().map_err(StoreError::Io)? {
+            Some(found) => Err(StoreError::Foreign {
                 path: self.root.clone(),
-                found: Escaped(name).to_string(),
+                found,
             }),
             None => Ok(()),
         }
+    }
+
+    /// Refuses a directory that holds other things. One that is not there yet is fine.
+    fn check_foreign(&self) -> Result<(), OpenError> {
+        match self.foreign_name() {
+            Ok(Some(found)) => Err(OpenError::Foreign {
+                path: self.root.clone(),
+                found,
+            }),
+            Ok(None) => Ok(()),
+            Err(error) if error.is_absent() => Ok(()),
+            Err(error) => Err(OpenError::Io(error)),
+        }
+    }
+
+    /// Returns a name in the root that no store has.
+    fn foreign_name(&self) -> Result<Option<String>, PathError> {
+        let names = fs::list_dir(&self.root)?;
+        let foreign = names.iter().find(|(name, _)| !KNOWN.contains(&&name[..]));
+        Ok(foreign.map(|(name, _)| Escaped(name).to_string()))
     }
 
     /// Creates a file in the one directory for temporary ones.

@@ -134,7 +134,8 @@ pub enum Acquisition {
     Acquired(Lease),
     /// Somebody else has it, and seems to live.
     Held(Holder),
-    /// There are no leases here: go on without. Why is told once, as a fault of the store.
+    /// Go on without: there are no leases here, which is told once as a fault of the store, or
+    /// the holder waits for this very process.
     Unavailable,
 }
 
@@ -146,6 +147,7 @@ pub struct LeaseAttempt<'a> {
     path: PathBuf,
     identity: Holder,
     seen: Option<(Vec<u8>, Instant)>,
+    ancestors: Option<Vec<u32>>,
 }
 
 impl LocalStore {
@@ -164,6 +166,7 @@ impl LocalStore {
             path: self.layout.dir("leases").join(on.file_name()),
             identity,
             seen: None,
+            ancestors: None,
         }
     }
 
@@ -211,6 +214,7 @@ impl LeaseAttempt<'_> {
                 Err(error) => return self.store.no_leases(&self.path, &StoreError::Io(error)),
             };
             match self.judge(&content, now) {
+                Some(holder) if self.waits_for_us(&holder) => return Acquisition::Unavailable,
                 Some(holder) => return Acquisition::Held(holder),
                 None => self.take_over(&content),
             }
@@ -266,6 +270,18 @@ impl LeaseAttempt<'_> {
             start: 0,
             nonce: [0; 16],
         }))
+    }
+
+    /// Says whether the holder runs this process, directly or through others: it ends after us,
+    /// so waiting for it would never end.
+    fn waits_for_us(&mut self, holder: &Holder) -> bool {
+        if holder.boot.is_empty() || holder.boot != self.identity.boot {
+            return false;
+        }
+        let ancestors = self
+            .ancestors
+            .get_or_insert_with(|| ancestors(self.identity.pid));
+        ancestors.contains(&holder.pid)
     }
 
     /// Renames the dead lease away, and back if it turns out to be another one.
@@ -369,6 +385,20 @@ impl Iterator for Backoff {
 
 /// When a process started, in clock ticks since the boot; `None` if there is no such process.
 fn start_time(pid: u32) -> Option<u64> {
+    status_field(pid, 19)
+}
+
+/// The parent of a process, its parent and so on.
+fn ancestors(pid: u32) -> Vec<u32> {
+    let parent = |pid: &u32| {
+        let parent = u32::try_from(status_field(*pid, 1)?).ok()?;
+        (parent != 0).then_some(parent)
+    };
+    std::iter::successors(parent(&pid), parent).collect()
+}
+
+/// Reads one of the numbers behind a process's name in what the kernel tells of it.
+fn status_field(pid: u32, index: usize) -> Option<u64> {
     let path = PathBuf::from(format!("/proc/{pid}/stat"));
     let stat = fs::read_small(&path, 1 << 16).ok()?;
     // The name in parentheses may hold anything; the fields after the last one are numbers.
@@ -376,7 +406,7 @@ fn start_time(pid: u32) -> Option<u64> {
     let field = after
         .split(u8::is_ascii_whitespace)
         .filter(|field| !field.is_empty())
-        .nth(19)?;
+        .nth(index)?;
     std::str::from_utf8(field).ok()?.parse().ok()
 }
 
@@ -467,6 +497,21 @@ mod tests {
         dead.pid = i32::MAX as u32;
         plant(&attempt, &dead);
         assert!(is_acquired(&attempt.try_acquire()));
+    }
+
+    #[test]
+    fn nobody_waits_for_a_process_that_waits_for_it() {
+        let dir = TempDir::new();
+        let store = open(&dir, "b");
+        let mut attempt = store.lease(LeaseOn::Key(&key()));
+        let mut parent = attempt.identity.clone();
+        parent.pid = std::os::unix::process::parent_id();
+        parent.start = start_time(parent.pid).unwrap();
+        parent.nonce = [3; 16];
+        plant(&attempt, &parent);
+        let tried = attempt.try_acquire();
+        assert!(matches!(tried, Acquisition::Unavailable), "{tried:?}");
+        assert!(store.take_faults().is_empty());
     }
 
     #[test]

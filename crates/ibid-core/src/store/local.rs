@@ -4,7 +4,7 @@
 //! operations live in the sibling files. A handle may be shared by any number of threads, and any
 //! number of handles, processes and hosts may use one store.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -115,11 +115,6 @@ impl LocalStore {
     /// while this is unchanged. The file is opened, never only looked at (hazard B5).
     pub fn generation(&self) -> Result<Option<Vec<u8>>, PathError> {
         fs::read_small(&self.layout.generation(), 1 << 10).if_present()
-    }
-
-    /// Returns the path of the generation file.
-    pub fn generation_path(&self) -> PathBuf {
-        self.layout.generation()
     }
 
     pub(super) fn report(&self, what: &'static str, path: &Path, reason: &str) {

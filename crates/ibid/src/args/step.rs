@@ -96,10 +96,10 @@ pub(crate) struct MakeArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) label: Option<OsString>,
     /// For how long a result counts (90s, 15m, 12h, 30d).
-    #[arg(long, value_name = "DUR")]
+    #[arg(long, value_name = "DUR", allow_hyphen_values = true)]
     pub(crate) ttl: Option<OsString>,
     /// How long the command may run (90s, 15m, 12h).
-    #[arg(long, value_name = "DUR")]
+    #[arg(long, value_name = "DUR", allow_hyphen_values = true)]
     pub(crate) timeout: Option<OsString>,
     /// Another exit code that counts as success (0 to 255).
     #[arg(long, value_name = "N")]

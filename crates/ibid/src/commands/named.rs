@@ -4,6 +4,7 @@ use ibid_core::action::KeyRecord;
 use ibid_core::digest::Key;
 use ibid_core::fs::PathError;
 use ibid_core::store::{LocalStore, Lookup, RunEntry};
+use ibid_core::tree::Escaped;
 
 use crate::error::Failure;
 use crate::exit;
@@ -35,7 +36,27 @@ pub(super) fn find(store: &LocalStore, word: &str) -> Result<Named, Failure> {
     if digits.len() >= FEWEST_DIGITS && digits.chars().all(is_start) {
         return by_start(store, digits);
     }
-    Err(unknown(word))
+    Err(similar(store, word).unwrap_or_else(|| unknown(word)))
+}
+
+/// A label begins with the name of its root, which is easily left out.
+fn similar(store: &LocalStore, word: &str) -> Option<Failure> {
+    let step = format!("/{}", word.trim_end_matches('/'));
+    let entries = store.entries(usize::MAX).ok()?;
+    let meant = entries.iter().find(|entry| entry.label.ends_with(&step))?;
+    Some(
+        Failure::new(exit::STEP_FAILED, nothing_known(word)).hint(format!(
+            "did you mean the label `{}`?",
+            Escaped(meant.label.as_bytes())
+        )),
+    )
+}
+
+fn nothing_known(word: &str) -> String {
+    format!(
+        "nothing is known of `{}` in this cache",
+        Escaped(word.as_bytes())
+    )
 }
 
 fn by_start(store: &LocalStore, digits: &str) -> Result<Named, Failure> {
@@ -82,11 +103,7 @@ pub(super) fn record(store: &LocalStore, key: &Key) -> Result<KeyRecord, Failure
 
 /// Nothing of this name is stored.
 pub(super) fn unknown(word: &str) -> Failure {
-    Failure::new(
-        exit::STEP_FAILED,
-        format!("nothing is known of `{word}` in this cache"),
-    )
-    .hint("`ibid log` lists keys and labels")
+    Failure::new(exit::STEP_FAILED, nothing_known(word)).hint("`ibid log` lists keys and labels")
 }
 
 /// History cannot be read.

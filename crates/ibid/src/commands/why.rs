@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use ibid_core::action::{Change, diff};
+use ibid_core::action::{Change, Trigger, diff};
 use ibid_core::store::{LocalStore, RunEntry, RunOutcome};
 use ibid_core::tree::Escaped;
 use serde_json::json;
 
-use super::changed;
 use super::named::{self, unreadable};
+use super::{changed, show};
 use crate::args::WhyArgs;
 use crate::context::Context;
 use crate::error::Failure;
@@ -34,7 +34,8 @@ pub(super) fn run(args: &WhyArgs, context: &Context) -> Result<Exit, Failure> {
         context.console.json_data(&json!(answer))?;
     } else {
         let changes = changes.map(|changes| changed::as_text(&store, &changes, "  "));
-        let text = as_text(newest, told, changes.as_deref());
+        let mut text = as_text(newest, told, changes.as_deref());
+        text.push_str(&circumstances(&store, told));
         context.console.data(text.as_bytes())?;
     }
     Ok(Exit::OK)
@@ -72,6 +73,59 @@ fn changes(store: &LocalStore, entry: &RunEntry) -> Option<Vec<Change>> {
     Some(diff(&old, &new))
 }
 
+/// Says in a few words why a step ran.
+fn reason(entry: &RunEntry) -> String {
+    let words: Vec<_> = entry
+        .triggers
+        .iter()
+        .map(|trigger| trigger.word())
+        .collect();
+    let words = words.join(", ");
+    match history::found(entry) {
+        _ if entry.compared_to.is_some() => format!("{words} changed"),
+        Some(found) => format!("{words} ({found})"),
+        None => {
+            let reasons: Vec<_> = entry.triggers.iter().copied().map(in_words).collect();
+            reasons.join(", ")
+        }
+    }
+}
+
+/// Says what a trigger means where no component changed.
+fn in_words(trigger: Trigger) -> &'static str {
+    match trigger {
+        Trigger::New => "no earlier run of it was known",
+        Trigger::Ttl => "its result was older than its ttl",
+        Trigger::Forced => "it was asked for, or its result had been invalidated",
+        Trigger::Outputs => "nothing had changed, but no result of it could be used",
+        other => other.word(),
+    }
+}
+
+/// Names the command, and the run that this one was compared with.
+fn circumstances(store: &LocalStore, told: &RunEntry) -> String {
+    let mut text = String::new();
+    if told.outcome == RunOutcome::Hit {
+        return text;
+    }
+    let record = named::record(store, &told.key).ok();
+    if let Some(command) = record.as_ref().and_then(show::command) {
+        let _ = writeln!(text, "command: {command}");
+    }
+    if let Some(key) = &told.compared_to {
+        let earlier = store.entries_of_key(key, 1).unwrap_or_default();
+        let when = earlier.first().map_or_else(String::new, |entry| {
+            format!(" at {}", history::local_time(entry.time))
+        });
+        let _ = writeln!(
+            text,
+            "compared with the closest earlier run{when}, key {}",
+            key.short()
+        );
+    }
+    text
+}
+
 fn as_text(newest: &RunEntry, told: &RunEntry, changes: Option<&str>) -> String {
     let mut text = String::new();
     let label = Escaped(told.label.as_bytes());
@@ -85,17 +139,17 @@ fn as_text(newest: &RunEntry, told: &RunEntry, changes: Option<&str>) -> String 
     if told.outcome == RunOutcome::Hit {
         return text;
     }
-    let triggers: Vec<_> = told.triggers.iter().map(|trigger| trigger.word()).collect();
+    let ended = match (told.exit_code, told.signal) {
+        (_, Some(signal)) => format!(" and was ended by signal {signal}"),
+        (Some(0) | None, None) => String::new(),
+        (Some(code), None) => format!(" and ended with exit code {code}"),
+    };
     let _ = writeln!(
         text,
-        "{label} ran at {} because of: {}",
+        "{label} ran at {}{ended}: {}",
         history::local_time(told.time),
-        triggers.join(", ")
+        reason(told)
     );
-    let against = told.compared_to.map(|key| key.short());
-    if let Some(key) = against {
-        let _ = writeln!(text, "against the run with the key {key}:");
-    }
     match changes {
         Some(changes) => text.push_str(changes),
         // The records are gone; their names are in history.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ibid_core::action::HumanDuration;
+use ibid_core::action::{HumanDuration, Trigger};
 use ibid_core::store::RunEntry;
 use ibid_core::tree::Escaped;
 use jiff::Timestamp;
@@ -62,6 +62,14 @@ pub(crate) fn entry_line(entry: &RunEntry) -> String {
     format!("{}\n", Escaped(line.as_bytes()))
 }
 
+/// Returns what the look-up found, where components do not say why the step ran.
+pub(crate) fn found(entry: &RunEntry) -> Option<Escaped<'_>> {
+    let beyond_components = [Trigger::Ttl, Trigger::Forced, Trigger::Outputs];
+    let says_more = |trigger: &Trigger| beyond_components.contains(trigger);
+    let told = entry.triggers.iter().any(says_more) && !entry.reason.is_empty();
+    told.then_some(Escaped(entry.reason.as_bytes()))
+}
+
 /// Returns an entry as JSON.
 pub(crate) fn entry_json(entry: &RunEntry) -> serde_json::Value {
     let triggers: Vec<_> = entry
@@ -76,6 +84,7 @@ pub(crate) fn entry_json(entry: &RunEntry) -> serde_json::Value {
         "result": entry.result.map(|result| result.to_string()),
         "outcome": entry.outcome.word(),
         "triggers": triggers,
+        "reason": entry.reason,
         "changed": entry.changed,
         "compared_to": entry.compared_to.map(|key| key.to_string()),
         "exit_code": entry.exit_code,

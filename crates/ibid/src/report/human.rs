@@ -25,6 +25,10 @@ pub(super) fn outcome_line(outcome: &StepOutcome) -> String {
             bytes,
             saved,
         } => {
+            if *outputs == 0 {
+                let saved = HumanDuration(*saved);
+                return format!("cleared the outputs of what is not theirs (saved {saved})");
+            }
             let (outputs, bytes) = (people::count(*outputs, "output"), people::size(*bytes));
             format!(
                 "restored {outputs}, {bytes} (saved {})",

@@ -53,6 +53,23 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
     format!("{kept}…")
 }
 
+/// Cuts two texts that differ so that the difference is seen.
+pub(crate) fn cut_apart(one: &str, other: &str, most: usize) -> (String, String) {
+    /// As much of what they share is shown before the difference.
+    const SHARED: usize = 15;
+    let shared = one.chars().zip(other.chars()).take_while(|(a, b)| a == b);
+    let skipped = shared.count().saturating_sub(SHARED);
+    let fits = |text: &str| text.chars().count() <= most;
+    if skipped == 0 || (fits(one) && fits(other)) {
+        return (cut(one, most), cut(other, most));
+    }
+    let rest = |text: &str| {
+        let rest: String = text.chars().skip(skipped).collect();
+        cut(&format!("…{rest}"), most)
+    };
+    (rest(one), rest(other))
+}
+
 /// Prints a path without anything a terminal would interpret.
 pub(crate) fn path(path: &Path) -> String {
     os(path.as_os_str())

@@ -24,7 +24,8 @@ pub(crate) fn change(change: &Change) -> String {
     match (&change.old, &change.new) {
         (Some(old), Some(new)) => {
             let changed = inner_changes(old, new).unwrap_or_else(|| {
-                let (old, new) = (short(change.kind, old), short(change.kind, new));
+                let (old, new) = (in_words(change.kind, old), in_words(change.kind, new));
+                let (old, new) = people::cut_apart(&old, &new, MOST);
                 format!("{old} → {new}")
             });
             format!("{title}: {changed}")
@@ -57,21 +58,25 @@ pub(crate) fn change_json(change: &Change) -> serde_json::Value {
 
 /// Prints a value in a few words.
 fn short(kind: ComponentKind, value: &Value) -> String {
+    people::cut(&in_words(kind, value), MOST)
+}
+
+/// Prints a value as people write it, however long.
+fn in_words(kind: ComponentKind, value: &Value) -> String {
     if let Some(content) = content_of(kind, value) {
         return content_words(&content);
     }
     if let Some(digest) = digest_of(kind, value) {
         return digest.short();
     }
-    let text = match (kind, value) {
+    match (kind, value) {
         (ComponentKind::Env, Value::Null) => "unset".to_owned(),
         (ComponentKind::Command, Value::Array(words)) => command_words(words),
         (ComponentKind::Command, Value::Bytes(dir)) if dir.is_empty() => ".".to_owned(),
         (ComponentKind::Output, Value::Array(parts)) => output_words(parts),
         (_, Value::Bytes(bytes)) => format!("\"{}\"", Escaped(bytes)),
         (_, value) => Escaped(JsonText(value).to_string().as_bytes()).to_string(),
-    };
-    people::cut(&text, MOST)
+    }
 }
 
 /// Returns a value as JSON: digests in full, bytes as text where they are text.
@@ -170,8 +175,9 @@ fn inner_changes(old: &Value, new: &Value) -> Option<String> {
     let mut names: Vec<_> = old.keys().chain(new.keys()).collect();
     names.sort();
     names.dedup();
-    let show = |value: Option<&Value>| match value {
-        Some(value) => people::cut(&JsonText(value).to_string(), MOST / 2),
+    let show = |value: Option<&Value>| match value.map(|value| (value, package(value))) {
+        Some((_, Some(version))) => version.to_owned(),
+        Some((value, None)) => people::cut(&JsonText(value).to_string(), MOST / 2),
         None => "none".to_owned(),
     };
     let changes: Vec<_> = names
@@ -179,11 +185,30 @@ fn inner_changes(old: &Value, new: &Value) -> Option<String> {
         .filter(|name| old.get(*name) != new.get(*name))
         .map(|name| {
             let (old, new) = (show(old.get(name)), show(new.get(name)));
-            format!("{name} {old} → {new}")
+            if old == new {
+                format!("{name} {old}, its files")
+            } else {
+                format!("{name} {old} → {new}")
+            }
         })
         .collect();
     let text = people::some_of(&changes, 3);
     Some(Escaped(text.as_bytes()).to_string())
+}
+
+/// Returns the version of an installed package, if a value is one: behind it stand the digests of
+/// what is installed.
+fn package(value: &Value) -> Option<&str> {
+    let Value::Array(parts) = value else {
+        return None;
+    };
+    match parts.as_slice() {
+        [Value::Text(version), digests @ ..] => digests
+            .iter()
+            .all(|digest| matches!(digest, Value::Bytes(_)))
+            .then_some(version),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -228,17 +253,33 @@ mod tests {
 
     #[test]
     fn of_many_packages_those_that_changed_are_named() {
-        let packages = |version: &str| {
+        let packages = |version: &str, digest: &str| {
+            let package = |version, digest: &str| {
+                Value::Array(vec![Value::from(version), Value::Bytes(digest.into())])
+            };
             Value::Map(BTreeMap::from([
-                ("numpy".to_owned(), Value::from(version)),
-                ("pip".to_owned(), Value::from("1")),
+                ("numpy".to_owned(), package(version, digest)),
+                ("pip".to_owned(), package("1", "")),
             ]))
         };
-        let shown = changed(
-            ComponentKind::Packages,
-            Some(packages("1.26")),
-            Some(packages("2.0")),
+        let shown = |old, new| changed(ComponentKind::Packages, Some(old), Some(new));
+        assert_eq!(
+            shown(packages("1.26", "a"), packages("2.0", "b")),
+            "packages/x: numpy 1.26 → 2.0"
         );
-        assert_eq!(shown, "packages/x: numpy \"1.26\" → \"2.0\"");
+        assert_eq!(
+            shown(packages("2.0", "a"), packages("2.0", "b")),
+            "packages/x: numpy 2.0, its files"
+        );
+    }
+
+    #[test]
+    fn long_values_are_shown_from_where_they_part() {
+        let value = |end: &str| Value::from(format!("{}{end}", "same ".repeat(30)).as_str());
+        let shown = changed(ComponentKind::Param, Some(value("old")), Some(value("new")));
+        assert_eq!(
+            shown,
+            "param/x: …same same same old\" → …same same same new\""
+        );
     }
 }

@@ -104,6 +104,9 @@ fn programs_that_cannot_run_have_their_own_codes() {
     let env = test_env();
     let ran = env.run(["exec", "--no-input", "--", "no-such-program"]);
     assert_eq!(ran.code, Some(127), "{}", ran.story());
+    let line = env.run(["exec", "--no-input", "--", "cat a > b"]);
+    assert_eq!(line.code, Some(127), "{}", line.story());
+    assert!(line.stderr.contains("`sh -c 'LINE'`"), "{}", line.story());
     env.write("plain.sh", "echo");
     let ran = env.run(["exec", "--no-input", "--", "./plain.sh"]);
     assert_eq!(ran.code, Some(126), "{}", ran.story());

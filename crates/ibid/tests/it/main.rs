@@ -7,13 +7,19 @@
 
 mod arguments;
 mod bad_input;
+mod cite;
+mod compile;
 mod exec;
+mod explain;
 mod hash;
 mod hostile;
+mod nested;
 mod readme;
+mod replaced;
 mod settings;
 mod signals;
 mod stored;
+mod streams;
 
 use ibid_testkit::TestEnv;
 

@@ -5,7 +5,7 @@ use ibid_testkit::TestEnv;
 use crate::test_env;
 
 const LABEL: &str = "work/out.txt";
-const SCRIPT: &str = "cat in.txt > out.txt; printf 'out \\377'; printf err >&2";
+const SCRIPT: &str = r#"cat in.txt > out.txt; printf "out \\377"; printf err >&2"#;
 
 /// Makes an environment in which a step ran twice, with another param; returns the keys.
 fn filled() -> (TestEnv, String, String) {
@@ -59,8 +59,9 @@ fn why_names_what_changed_against_the_closest_earlier_run() {
         assert_eq!(
             env.run(words).story(),
             format!(
-                "exit: 0\n-- stdout\nwork/out.txt ran at [TIME] because of: params\nagainst the \
-                 run with the key {}:\n  param/greeting: \"hi\" → \"ho\"\n",
+                "exit: 0\n-- stdout\nwork/out.txt ran at [TIME]: params changed\n  \
+                 param/greeting: \"hi\" → \"ho\"\ncommand: sh -c '{SCRIPT}'\ncompared with the \
+                 closest earlier run at [TIME], key {}\n",
                 short(&old)
             )
         );
@@ -83,7 +84,7 @@ fn of_a_folder_that_changed_the_files_are_named() {
     let text = ran.stdout;
     let below = "    edited: changed\n    removed: gone\n    sub: new\n    sub/added: new\n";
     assert!(
-        text.contains("  input/data: folder ") && text.ends_with(below),
+        text.contains("  input/data: folder ") && text.contains(below),
         "{text}"
     );
 }
@@ -178,6 +179,25 @@ fn an_invalidated_result_is_gone_and_says_why() {
         "{}",
         ran.story()
     );
+    let step = [
+        "exec",
+        "-i",
+        "in.txt",
+        "-o",
+        "out.txt",
+        "-p",
+        "greeting=\"ho\"",
+    ];
+    env.run([step.as_slice(), &["--", "sh", "-c", SCRIPT]].concat());
+    let why = env.run(["why"]).stdout;
+    assert_eq!(
+        why.lines().next(),
+        Some(
+            "work/out.txt ran at [TIME]: forced (the result was invalidated [SPAN] \
+             ago: wrong\\u{1b}data)"
+        ),
+        "{why}"
+    );
 }
 
 #[test]
@@ -188,6 +208,14 @@ fn unknown_and_ambiguous_names_are_told() {
         ran.story(),
         "exit: 1\n-- stderr\nerror: nothing is known of `feedfacefeed` in this cache\n\nhint: `ibid \
          log` lists keys and labels\n"
+    );
+    let ran = env.run(["invalidate", "out.txt"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(
+        ran.stderr
+            .ends_with("\nhint: did you mean the label `work/out.txt`?\n"),
+        "{}",
+        ran.story()
     );
     assert_eq!(test_env().run(["why"]).code, Some(1));
 }

@@ -9,11 +9,8 @@ use super::gather::{Gather, resolved};
 use crate::action::InputRequest;
 use crate::engine::error::Error;
 use crate::output::Role;
-use crate::scan::{Pattern, ScanError, Scanned};
+use crate::scan::{PARALLEL_FILES, Pattern, ScanError, Scanned};
 use crate::tree::{Content, Place, RelPath};
-
-/// A pool of threads is worth its start from this many matches on.
-const PARALLEL_FROM: usize = 300;
 
 /// What was declared, resolved.
 pub(super) struct Declared {
@@ -62,7 +59,7 @@ fn glob(
             .scanner
             .content(&path.below(gather.root), &gather.filter)
     };
-    let scanned: Vec<Scanned> = if matches.paths.len() > PARALLEL_FROM {
+    let scanned: Vec<Scanned> = if matches.paths.len() > PARALLEL_FILES {
         matches
             .paths
             .par_iter()

@@ -20,9 +20,10 @@ use super::error::Error;
 use super::event::{Note, Work};
 use crate::action::{Action, KeyRecord, OutputKind, OutputSpec, Platform, StdinRequest, Step};
 use crate::digest::{BlobId, Key};
-use crate::output::Role;
+use crate::output::{MadeLinks, Reserved, Role};
 use crate::scan::Seen;
 use crate::scan::programs::Surroundings;
+use crate::store::LocalStore;
 use crate::tree::{Place, Tree};
 
 /// An action with its key, ready to be looked up.
@@ -46,6 +47,18 @@ pub struct Prepared {
     pub(super) listings: Vec<Tree>,
     /// What outputs have to keep away from.
     pub(super) reads: Vec<(Role, Place)>,
+}
+
+impl Prepared {
+    /// Returns what outputs may not be; `made` are links that are outputs themselves.
+    pub(super) fn reserved<'a>(&'a self, made: &'a MadeLinks, cx: &Context<'a>) -> Reserved<'a> {
+        Reserved {
+            root: cx.root,
+            reads: &self.reads,
+            store: cx.store.map(LocalStore::dir),
+            made,
+        }
+    }
 }
 
 /// How the command is started.

@@ -57,7 +57,7 @@ impl Program {
 #[non_exhaustive]
 pub enum ProgramError {
     /// Nothing of that name is there.
-    #[error("cannot find the program `{}` in {}", Escaped(.word), Searched(.searched))]
+    #[error("cannot find the program `{}`{}", Escaped(.word), Searched(.word, .searched))]
     NotFound {
         /// The word.
         word: Vec<u8>,
@@ -92,21 +92,16 @@ pub enum ProgramError {
     Unreadable(#[from] PathError),
 }
 
-/// Prints the searched directories.
-struct Searched<'a>(&'a [PathBuf]);
+/// Prints where a word was searched: PATH is too long for a line, and no news to anybody.
+struct Searched<'a>(&'a [u8], &'a [PathBuf]);
 
 impl std::fmt::Display for Searched<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            [] => f.write_str("an empty PATH"),
-            [only] => write!(f, "`{}`", Escaped::path(only)),
-            several => {
-                let texts: Vec<_> = several
-                    .iter()
-                    .map(|dir| dir.as_os_str().as_bytes())
-                    .collect();
-                write!(f, "PATH (`{}`)", Escaped(&texts.join(&b':')))
-            }
+        match self.1 {
+            [] => f.write_str(": PATH is empty"),
+            [only] => write!(f, " in `{}`", Escaped::path(only)),
+            _ if self.0.contains(&b'/') => Ok(()),
+            _ => f.write_str(" in PATH"),
         }
     }
 }
@@ -118,7 +113,7 @@ impl std::fmt::Display for Obstacle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self.0 {
             FileKind::File => "permission denied",
-            FileKind::Dir => "it is a directory",
+            FileKind::Dir => "it is a folder",
             FileKind::Link | FileKind::Special => "it is no regular file",
         })
     }
@@ -162,7 +157,8 @@ fn find(word: &[u8], path_var: &OsStr, dir: &Path) -> Result<PathBuf, ProgramErr
     let mut unusable = None;
     if !word.is_empty() {
         for folder in &searched {
-            let path = folder.join(OsStr::from_bytes(word));
+            let below = word.strip_prefix(b"./").unwrap_or(word);
+            let path = folder.join(OsStr::from_bytes(below));
             match candidate(&path) {
                 Candidate::Program => return Ok(path),
                 Candidate::Unusable(kind) if is_path || kind == FileKind::File => {

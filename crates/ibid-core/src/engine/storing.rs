@@ -1,0 +1,162 @@
+//! What becomes of a run: it is judged, and its outputs and streams are stored if it may be.
+//!
+//! Every way out brings the outputs that were set aside to rest: what a success replaced goes,
+//! what a failure would have replaced returns. A run that is not stored counts all the same.
+
+use super::commit::{Committed, Storable, commit};
+use super::context::Context;
+use super::error::chain;
+use super::event::{Note, Warning, Work};
+use super::explain;
+use super::outcome::{NotStored, Ran};
+use super::prepare::Prepared;
+use super::verdict::{Verdict, judge};
+use crate::digest::BlobId;
+use crate::fs::Meter;
+use crate::output::{Aside, Capture, CaptureError, Captured, find};
+use crate::scan::{Drift, Scanner};
+use crate::store::Recorded;
+
+/// Judges the run and stores it if it may be stored. Returns the blob of the result, or why there
+/// is none.
+pub(super) fn store(
+    prepared: &Prepared,
+    ran: &Ran,
+    aside: Option<Aside<'_>>,
+    cx: &Context<'_>,
+) -> Result<BlobId, NotStored> {
+    match judge(&ran.ended, &prepared.action.policy) {
+        Verdict::Success => {
+            let stored = store_success(prepared, ran, aside.as_ref(), cx);
+            settle(aside, cx);
+            stored
+        }
+        Verdict::StoredFailure => {
+            let unchanged = look_again(prepared, cx);
+            put_back(aside, cx);
+            unchanged.and_then(|()| put(prepared, ran, None, cx))
+        }
+        Verdict::Refused { success, why } => {
+            if success {
+                settle(aside, cx);
+            } else {
+                put_back(aside, cx);
+            }
+            Err(why)
+        }
+    }
+}
+
+fn store_success(
+    prepared: &Prepared,
+    ran: &Ran,
+    aside: Option<&Aside<'_>>,
+    cx: &Context<'_>,
+) -> Result<BlobId, NotStored> {
+    look_again(prepared, cx)?;
+    // Nothing is set aside where nothing is ever stored.
+    let aside = aside.ok_or(NotStored::Mode)?;
+    let capture = capture(aside, cx)?;
+    put(prepared, ran, Some(&capture), cx)
+}
+
+/// Looks again at everything that the key's digests rest on (hazard A7).
+fn look_again(prepared: &Prepared, cx: &Context<'_>) -> Result<(), NotStored> {
+    if cx.writable().is_none() {
+        return Ok(());
+    }
+    let meter = cx.begin(Work::Hashing);
+    let drifts = Scanner::new(cx.root, cx.stats, &meter).recheck(&prepared.seen);
+    cx.end();
+    if drifts.is_empty() {
+        return Ok(());
+    }
+    let from_root = |Drift { path, .. }: Drift| match path.strip_prefix(cx.root) {
+        Ok(below) => below.to_owned(),
+        Err(_) => path,
+    };
+    Err(NotStored::InputsChanged(
+        drifts.into_iter().map(from_root).collect(),
+    ))
+}
+
+/// Puts the outputs into the store, or only looks at them where nothing may be written.
+fn capture(aside: &Aside<'_>, cx: &Context<'_>) -> Result<Capture, NotStored> {
+    let found = find(aside).map_err(not_captured)?;
+    let Some(store) = cx.writable() else {
+        return Err(NotStored::Mode);
+    };
+    let meter = cx.begin(Work::Storing);
+    let captured = found.capture(aside, Some(store), &cx.digests(&meter));
+    cx.end();
+    match captured {
+        Ok(Captured::Whole(capture)) => Ok(capture),
+        Ok(Captured::Unstable(paths)) => Err(NotStored::OutputsChanged(paths)),
+        Err(error) => Err(not_captured(error)),
+    }
+}
+
+fn not_captured(error: CaptureError) -> NotStored {
+    match error {
+        CaptureError::Outputs(problems) => {
+            NotStored::Outputs(problems.iter().map(ToString::to_string).collect())
+        }
+        error => NotStored::Store(chain(&error)),
+    }
+}
+
+/// Commits a run.
+fn put(
+    prepared: &Prepared,
+    ran: &Ran,
+    capture: Option<&Capture>,
+    cx: &Context<'_>,
+) -> Result<BlobId, NotStored> {
+    let failed = |error: &dyn std::error::Error| NotStored::Store(chain(error));
+    let store = cx.writable().ok_or(NotStored::Mode)?;
+    let storable = Storable {
+        ran,
+        log: ran.ended.log.as_ref().map_err(|error| failed(error))?,
+        capture,
+        replace: ran.replace,
+    };
+    let Committed { result, recorded } =
+        commit(prepared, &storable, store, cx).map_err(|error| failed(&error))?;
+    if let Recorded::Differs(standing) = recorded {
+        let names = explain::differing(capture, &standing);
+        cx.note(Note::NotDeterministic(names));
+    }
+    if let Some(capture) = capture {
+        capture.remember(&cx.digests(&Meter::default()));
+    }
+    Ok(result)
+}
+
+/// After a success: what the store has goes, what it has not stays, and is told.
+fn settle(aside: Option<Aside<'_>>, cx: &Context<'_>) {
+    let (Some(aside), Some(store)) = (aside, cx.store) else {
+        return;
+    };
+    let meter = Meter::default();
+    let is_stored = |blob, size| store.contains_verified(&blob, size).is_ok();
+    let kept = aside.settle(&is_stored, &cx.digests(&meter));
+    cx.note_kept(&kept);
+}
+
+/// After a failure: the last good outputs return, what the failed run left is kept aside.
+pub(super) fn put_back(aside: Option<Aside<'_>>, cx: &Context<'_>) {
+    let Some(aside) = aside else { return };
+    match aside.put_back() {
+        Ok(kept) => {
+            if let Some(folder) = kept.folder {
+                cx.note(Note::Partial(folder));
+            }
+        }
+        Err(error) => {
+            let reason = chain(&error);
+            cx.warn(Warning::Store(format!(
+                "earlier outputs could not be put back: {reason}"
+            )));
+        }
+    }
+}
