@@ -33,6 +33,7 @@ pub(crate) struct Run<'a> {
     context: &'a Context,
     root: PathBuf,
     store: Option<LocalStore>,
+    cache_dir: PathBuf,
     stats: Arc<StatCache>,
     spool_dir: PathBuf,
     provenance: Provenance,
@@ -72,6 +73,7 @@ impl<'a> Run<'a> {
             context,
             root: root.to_owned(),
             store,
+            cache_dir: session.dirs.cache().path.clone(),
             stats,
             spool_dir,
             provenance: Provenance {
@@ -118,6 +120,7 @@ impl<'a> Run<'a> {
             root: &self.root,
             env: &self.context.env,
             store: self.store.as_ref(),
+            cache_dir: &self.cache_dir,
             stats: &self.stats,
             spool_dir: &self.spool_dir,
             provenance: &self.provenance,

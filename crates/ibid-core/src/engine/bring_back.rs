@@ -9,13 +9,15 @@ use super::event::{Note, Warning, Work};
 use super::flight;
 use super::freshness::{Miss, is_success};
 use super::history;
+use super::leftovers;
+use super::made_links;
 use super::outcome::{Decision, StepOutcome};
 use super::prepare::Prepared;
 use super::replay;
 use super::stamp::Stamp;
 use crate::action::Trigger;
 use crate::exec::Status;
-use crate::output::{InPlace, RestoreError, Restored, Restorer, inspect, made_links, validate};
+use crate::output::{InPlace, RestoreError, Restored, Restorer, inspect, validate};
 use crate::store::{LocalStore, StoredResult};
 
 /// What trying to use a stored result came to.
@@ -83,11 +85,12 @@ fn outputs(
     if action.outputs.is_empty() || !is_success(result.outcome.exit_code, &action.policy) {
         return Ok(Outputs::UpToDate);
     }
+    let made = made_links::standing(prepared, Some(result), cx);
     let meter = cx.begin(Work::Hashing);
     let found = inspect(
         &action.outputs,
         &result.outcome.outputs,
-        cx.root,
+        (cx.root, &made),
         &cx.digests(&meter),
         &|id| store.listing(&id).ok(),
     );
@@ -106,7 +109,10 @@ fn restore(
     cx: &Context<'_>,
 ) -> Result<Outputs, Error> {
     let action = &prepared.action;
-    validate(&action.outputs, &prepared.reserved(cx))?;
+    let made = made_links::standing(prepared, Some(result), cx);
+    let reserved = prepared.reserved(&made, cx);
+    validate(&action.outputs, &reserved)?;
+    leftovers::check(prepared, &reserved, cx)?;
     let _leases = flight::outputs(prepared, store, cx)?;
     let meter = cx.begin(Work::Restoring);
     let stamp = Stamp::now(cx);
@@ -116,7 +122,6 @@ fn restore(
         link_mode: cx.access.link,
         ground: stamp.ground(cx),
     };
-    let made = made_links(&result.outcome.outputs);
     let put_right = source.restore(&action.outputs, &result.outcome.outputs, &made);
     cx.end();
     Ok(match put_right {

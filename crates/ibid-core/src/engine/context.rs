@@ -26,6 +26,8 @@ pub struct Context<'a> {
     pub env: &'a EnvSnapshot,
     /// The store, or `None` to run without one.
     pub store: Option<&'a LocalStore>,
+    /// Where the cache lies or would lie, which is never an input.
+    pub cache_dir: &'a Path,
     /// Digests of files that are known by their stat signatures.
     pub stats: &'a StatCache,
     /// An existing folder for temporary files.

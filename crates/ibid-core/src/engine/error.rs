@@ -52,6 +52,9 @@ pub enum Error {
     /// A word of the command names a folder that is not declared.
     #[error("the command names the folder `{0}`, which is not declared")]
     ImpliedFolder(Place),
+    /// An input whose name does not count has a name that may be any other word of the command.
+    #[error("the command has the word `{0}` more than once, and not every one may be the input")]
+    AmbiguousName(String),
     /// A command that tells versions failed.
     #[error("`{command}`, which is to tell a version, {problem}")]
     VersionsFrom {
@@ -87,6 +90,7 @@ impl Error {
             | Self::Tool(_)
             | Self::Output(_)
             | Self::ImpliedFolder(_)
+            | Self::AmbiguousName(_)
             | Self::VersionsFrom { .. } => ErrorKind::User,
             Self::Program(ProgramError::NotFound { .. }) => ErrorKind::NotFound,
             Self::Program(_) => ErrorKind::NotExecutable,
@@ -128,6 +132,9 @@ impl Error {
             Self::ImpliedFolder(place) => Some(format!(
                 "declare it with `--input {place}/`, or say `--ignore-arg {place}` if the result \
                  does not depend on what is in it"
+            )),
+            Self::AmbiguousName(name) => Some(format!(
+                "name the input `./{name}`, where it is declared and where the command reads it"
             )),
             _ => None,
         }

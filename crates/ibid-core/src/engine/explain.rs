@@ -6,9 +6,8 @@ use super::context::Context;
 use super::freshness::Miss;
 use super::outcome::Rerun;
 use super::prepare::Prepared;
-use crate::action::{Change, KeyRecord, OutputKind, OutputSpec, Trigger, diff};
-use crate::fs::{FileKind, Signature};
-use crate::output::{Capture, MadeLinks, made_links};
+use crate::action::{Change, KeyRecord, Trigger, diff};
+use crate::output::Capture;
 use crate::store::{LocalStore, RunEntry, RunOutcome, StoredResult};
 use crate::tree::Escaped;
 
@@ -84,31 +83,6 @@ fn told(entry: &RunEntry) -> &'static str {
             "its entry was removed from the store"
         }
     }
-}
-
-/// Returns the links that the label's last stored run made as outputs: any other link at an
-/// output's place is the user's own, and leads to where the output belongs. History is only asked
-/// if there is such a link.
-pub(super) fn links_made(prepared: &Prepared, cx: &Context<'_>) -> MadeLinks {
-    let outputs = &prepared.action.outputs;
-    let is_link = |output: &OutputSpec| match &output.kind {
-        OutputKind::Path(place) | OutputKind::Dir(place) => {
-            Signature::of_link(&place.on_disk(cx.root))
-                .is_ok_and(|signature| signature.kind() == FileKind::Link)
-        }
-        OutputKind::Glob(_) => false,
-    };
-    let Some(store) = cx.store.filter(|_| outputs.iter().any(is_link)) else {
-        return MadeLinks::default();
-    };
-    let entries = store
-        .entries_of(&prepared.action.policy.label, COMPARED)
-        .unwrap_or_default();
-    let last = entries.iter().find_map(|entry| entry.result);
-    let result = last.and_then(|result| store.read_result(&result).ok());
-    result
-        .map(|result| made_links(&result.outcome.outputs))
-        .unwrap_or_default()
 }
 
 /// Names the outputs of a run that the result that stands for its key has otherwise.

@@ -51,6 +51,11 @@ pub(super) fn acceptable(
         let reason = format!("the stored run ended with exit code {code}, which is not accepted");
         return Err(Miss::because(Trigger::Outputs, reason));
     }
+    if success && code != 0 && !action.outputs.is_empty() && result.outcome.outputs.is_empty() {
+        // Perhaps it counted as a failure when it was stored: nothing of a failed run is kept.
+        let reason = format!("the stored run ended with exit code {code}, without any output");
+        return Err(Miss::because(Trigger::Outputs, reason));
+    }
     if success && let Some(missing) = action.outputs.iter().find(|spec| !answers(result, spec)) {
         let name = crate::tree::Escaped(missing.key_name());
         let reason = format!("the stored run has no output `{name}`");

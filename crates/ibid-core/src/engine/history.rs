@@ -3,6 +3,7 @@
 //! A step that is up to date writes nothing. A failure to write is a warning: history explains,
 //! it decides nothing.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::clock::nanos;
@@ -91,12 +92,32 @@ fn entry(prepared: &Prepared, status: Status, cx: &Context<'_>) -> RunEntry {
         signal,
         duration: nanos(Duration::ZERO),
         saved: 0,
-        root: cx
-            .root
-            .file_name()
-            .map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
+        root: root_name(cx),
         host: cx.provenance.host.clone(),
     }
+}
+
+/// As many earlier runs are asked what they made.
+const ASKED: usize = 256;
+
+/// Returns the results of the last runs of this workspace, each once, as far as they are stored.
+pub(super) fn results_here<'a>(cx: &Context<'a>) -> impl Iterator<Item = StoredResult> + use<'a> {
+    let here = root_name(cx);
+    let store = cx.store;
+    let entries = store.and_then(|store| store.entries(ASKED).ok());
+    let of_here = entries.unwrap_or_default().into_iter();
+    let results: BTreeSet<_> = of_here
+        .filter(|entry| entry.root == here)
+        .filter_map(|entry| entry.result)
+        .collect();
+    let read = move |result: BlobId| store?.read_result(&result).ok();
+    results.into_iter().filter_map(read)
+}
+
+/// Returns what history calls the workspace.
+fn root_name(cx: &Context<'_>) -> String {
+    let name = cx.root.file_name();
+    name.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
 fn append(store: &LocalStore, entry: &RunEntry, cx: &Context<'_>) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::action::{Change, Trigger};
 use crate::digest::Key;
 use crate::exec::{Ended, Status};
+use crate::store::Replace;
 use crate::tree::Escaped;
 
 /// How a step went.
@@ -75,6 +76,8 @@ impl Rerun {
 /// A command that ran, and why.
 pub(super) struct Ran {
     pub(super) rerun: Rerun,
+    /// Whether its result replaces one that stands.
+    pub(super) replace: Replace,
     /// When it started, since 1970.
     pub(super) started: Duration,
     pub(super) ended: Ended,

@@ -17,14 +17,17 @@ use super::explain;
 use super::flight;
 use super::freshness::Miss;
 use super::history;
+use super::leftovers;
+use super::made_links;
 use super::outcome::{Decision, Ran, Rerun, StepOutcome};
 use super::prepare::Prepared;
 use super::stamp::Stamp;
 use super::storing::{put_back, store};
-use crate::action::AccessMode;
+use crate::action::{AccessMode, Trigger};
 use crate::exec::{self, Launch, Stdin};
 use crate::fs;
-use crate::output::{Aside, Ground, set_aside, validate};
+use crate::output::{Aside, Ground, MadeLinks, set_aside, validate};
+use crate::store::Replace;
 
 /// Runs the command of a prepared step, and stores what may be stored.
 pub(super) fn run_and_commit(
@@ -35,15 +38,20 @@ pub(super) fn run_and_commit(
     cx.tell_faults();
     let rerun = explain::rerun(prepared, miss, cx);
     prepared.notes.iter().for_each(|note| cx.note(note.clone()));
-    validate(&prepared.action.outputs, &prepared.reserved(cx))?;
+    let made = made_links::standing(prepared, None, cx);
+    let reserved = prepared.reserved(&made, cx);
+    validate(&prepared.action.outputs, &reserved)?;
+    if moves_outputs(cx) {
+        leftovers::check(prepared, &reserved, cx)?;
+    }
     let _leases = match cx.writable() {
         Some(store) => flight::outputs(prepared, store, cx)?,
         None => Vec::new(),
     };
     let stamp = Stamp::now(cx);
-    let aside = clear_the_way(prepared, stamp.ground(cx), cx)?;
+    let aside = clear_the_way(prepared, stamp.ground(cx), &made, cx)?;
     cx.emit(&Event::Running { rerun: &rerun });
-    let ran = match run(prepared, rerun, cx) {
+    let ran = match run(prepared, rerun, replace(miss), cx) {
         Ok(ran) => ran,
         Err(error) => {
             put_back(aside, cx);
@@ -66,15 +74,29 @@ pub(super) fn run_and_commit(
     })
 }
 
+fn moves_outputs(cx: &Context<'_>) -> bool {
+    cx.store.is_some() && cx.access.mode != AccessMode::Off
+}
+
+/// A refresh replaces the result that stands; so does a run that follows one which this request
+/// could not use. Where none stood, one that has landed meanwhile stays.
+fn replace(miss: &Miss) -> Replace {
+    match miss.trigger {
+        Some(Trigger::Ttl | Trigger::Forced | Trigger::Outputs) => Replace::Yes,
+        _ => Replace::No,
+    }
+}
+
 /// Moves earlier outputs away and makes the folders above. Without a store nothing can be put
 /// back by content, so nothing is moved: the command finds what is there.
 fn clear_the_way<'a>(
     prepared: &Prepared,
     ground: Ground<'a>,
+    made: &MadeLinks,
     cx: &Context<'a>,
 ) -> Result<Option<Aside<'a>>, Error> {
     let outputs = &prepared.action.outputs;
-    if cx.store.is_none() || cx.access.mode == AccessMode::Off {
+    if !moves_outputs(cx) {
         for output in outputs {
             if let Some(parent) = output.on_disk(cx.root).parent() {
                 fs::create_dirs(parent, None)?;
@@ -83,14 +105,18 @@ fn clear_the_way<'a>(
         return Ok(None);
     }
     let meter = cx.begin(Work::Hashing);
-    let made = explain::links_made(prepared, cx);
-    let aside = set_aside(outputs, ground, &made, &cx.digests(&meter));
+    let aside = set_aside(outputs, ground, made, &cx.digests(&meter));
     cx.end();
     Ok(Some(aside?))
 }
 
 /// Runs the command; what it prints is heard by the sink as it comes.
-fn run(prepared: &Prepared, rerun: Rerun, cx: &Context<'_>) -> Result<Ran, Error> {
+fn run(
+    prepared: &Prepared,
+    rerun: Rerun,
+    replace: Replace,
+    cx: &Context<'_>,
+) -> Result<Ran, Error> {
     let start = &prepared.start;
     let stdin = match &start.stdin {
         Some(path) => Stdin::File(fs::open_file(path)?),
@@ -116,6 +142,7 @@ fn run(prepared: &Prepared, rerun: Rerun, cx: &Context<'_>) -> Result<Ran, Error
     )?;
     Ok(Ran {
         rerun,
+        replace,
         started,
         ended,
     })

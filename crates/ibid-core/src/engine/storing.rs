@@ -8,15 +8,14 @@ use super::context::Context;
 use super::error::chain;
 use super::event::{Note, Warning, Work};
 use super::explain;
-use super::outcome::{NotStored, Ran, Rerun};
+use super::outcome::{NotStored, Ran};
 use super::prepare::Prepared;
 use super::verdict::{Verdict, judge};
-use crate::action::Trigger;
 use crate::digest::BlobId;
 use crate::fs::Meter;
 use crate::output::{Aside, Capture, CaptureError, Captured, find};
 use crate::scan::{Drift, Scanner};
-use crate::store::{Recorded, Replace};
+use crate::store::Recorded;
 
 /// Judges the run and stores it if it may be stored. Returns the blob of the result, or why there
 /// is none.
@@ -119,7 +118,7 @@ fn put(
         ran,
         log: ran.ended.log.as_ref().map_err(|error| failed(error))?,
         capture,
-        replace: replace(&ran.rerun),
+        replace: ran.replace,
     };
     let Committed { result, recorded } =
         commit(prepared, &storable, store, cx).map_err(|error| failed(&error))?;
@@ -131,17 +130,6 @@ fn put(
         capture.remember(&cx.digests(&Meter::default()));
     }
     Ok(result)
-}
-
-/// A refresh replaces the result that stands; so does a run that follows one which this request
-/// could not use.
-fn replace(rerun: &Rerun) -> Replace {
-    let refresh = rerun.is_for_any(&[Trigger::Ttl, Trigger::Forced, Trigger::Outputs]);
-    if refresh && rerun.changes.is_empty() {
-        Replace::Yes
-    } else {
-        Replace::No
-    }
 }
 
 /// After a success: what the store has goes, what it has not stays, and is told.

@@ -177,7 +177,8 @@ impl Aside<'_> {
         digests: &Digests<'_>,
     ) -> Result<(), PathError> {
         for thing in things(target, mirror)? {
-            let standing = walk(&thing.dir, &thing.name)?;
+            // What cannot be listed, for its depth say, can be moved all the same.
+            let standing = walk(&thing.dir, &thing.name).unwrap_or_default();
             let is_made_link = made.is_some()
                 && standing
                     .get(&RelPath::ROOT)

@@ -138,19 +138,18 @@ fn without_repeats(mut wanted: Vec<Wanted<'_>>) -> Vec<Wanted<'_>> {
     wanted
 }
 
-/// Compares what stands at the declared outputs with a result. `made` are the links that the
-/// last run made; `listing` reads a directory's listing if that can be had, and makes the answer
+/// Compares what stands at the declared outputs with a result. `made` are links that earlier runs
+/// made as outputs; `listing` reads a directory's listing if that can be had, and makes the answer
 /// more exact.
 pub fn inspect(
     declared: &[OutputSpec],
     outputs: &[StoredOutput],
-    root: &Path,
+    (root, made): (&Path, &MadeLinks),
     digests: &Digests<'_>,
     listing: &dyn Fn(TreeId) -> Option<Tree>,
 ) -> Result<InPlace, RestoreError> {
-    let made = super::made_links(outputs);
     let mut differences = Vec::new();
-    for wanted in places(declared, outputs, root, &made)? {
+    for wanted in places(declared, outputs, root, made)? {
         one(&wanted, digests, listing, &mut differences)?;
     }
     Ok(if differences.is_empty() {

@@ -29,7 +29,7 @@ pub use keep::Ground;
 pub use pattern::PatternError;
 pub use restore::{RestoreError, Restored, Restorer};
 pub use stage::LinkRefusal;
-pub use validate::{OutputError, Reserved, Role, validate};
+pub use validate::{OutputError, Reserved, Role, against_sweeping, validate};
 pub use workspace::{KEPT_DAYS, RunStamp, workspace_dir};
 
 #[cfg(test)]

@@ -239,7 +239,8 @@ impl Restorer<'_> {
     }
 
     fn move_away(&self, keep: &mut Keep<'_>, thing: &Thing) -> Result<Earlier, PathError> {
-        let standing = walk(&thing.dir, &thing.name)?;
+        // What cannot be listed, for its depth say, can be moved all the same.
+        let standing = walk(&thing.dir, &thing.name).unwrap_or_default();
         let known = files(&standing).filter_map(|(path, signature)| {
             let digest = self.digests.known(&thing.dir, signature)?;
             Some((path.clone(), (*signature, digest)))

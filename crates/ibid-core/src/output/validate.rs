@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::aside::MadeLinks;
 use super::pattern::{Pattern, PatternError};
 use crate::action::{OutputKind, OutputSpec};
 use crate::fs::{FileKind, Signature, future_path};
@@ -34,6 +35,8 @@ pub struct Reserved<'a> {
     pub reads: &'a [(Role, Place)],
     /// The directory of the store, if there is one.
     pub store: Option<&'a Path>,
+    /// Links that earlier runs made as outputs: they are replaced, and lead nowhere.
+    pub made: &'a MadeLinks,
 }
 
 /// A declared output that would endanger something else.
@@ -82,6 +85,17 @@ pub enum OutputError {
         /// The contained one.
         inner: String,
     },
+    /// A pattern matches what lies in a folder that the step reads, and that no run is known to
+    /// have made: it would be moved away as a leftover.
+    #[error("output `{output}` matches `{file}` in the input `{input}`")]
+    Sweeps {
+        /// The pattern.
+        output: String,
+        /// What it matches.
+        file: RelPath,
+        /// The folder.
+        input: Place,
+    },
     /// A pattern that cannot be read.
     #[error("cannot use an output")]
     Pattern(#[source] PatternError),
@@ -110,6 +124,10 @@ impl OutputError {
             Self::Pattern(_) => {
                 "`*`, `**`, `?`, `[a-z]` and `{a,b}` are known; patterns start at the root"
             }
+            Self::Sweeps { .. } => {
+                "start the pattern with the folder that the command writes to, or remove what \
+                 is left of an earlier run"
+            }
             Self::Twice { .. } => "declare the output once",
         }
     }
@@ -130,13 +148,15 @@ pub fn validate(outputs: &[OutputSpec], reserved: &Reserved<'_>) -> Result<(), O
     if outputs.is_empty() {
         return Ok(());
     }
-    let mut disk = Disk::new(reserved.root);
+    let mut disk = Disk::default();
     let mut places = Vec::new();
     let mut patterns = Vec::new();
     for output in outputs {
         match &output.kind {
             OutputKind::Path(place) | OutputKind::Dir(place) => {
-                places.push((place, disk.real(place)));
+                let path = place.on_disk(reserved.root);
+                let made = made_at(reserved.made, place, &path);
+                places.push((place, disk.real(&path, made)));
             }
             OutputKind::Glob(pattern) => patterns.push(pattern.as_str()),
         }
@@ -150,7 +170,7 @@ pub fn validate(outputs: &[OutputSpec], reserved: &Reserved<'_>) -> Result<(), O
         }
     }
     for (role, input) in reserved.reads {
-        let real_input = disk.real(input);
+        let real_input = disk.real(&input.on_disk(reserved.root), false);
         for (output, real) in &places {
             if input.is_within(output) || real_input.starts_with(real) {
                 return Err(OutputError::Reads {
@@ -224,6 +244,53 @@ fn against_pattern<'a>(
     }
 }
 
+/// Refuses patterns that reach over a folder that the step reads and match what stands in it,
+/// unless `is_leftover` says of the pattern and the path that an earlier run made it there. A
+/// pattern that starts in the folder, or above all folders that are read, says where it writes.
+pub fn against_sweeping(
+    outputs: &[OutputSpec],
+    reserved: &Reserved<'_>,
+    is_leftover: &dyn Fn(&str, &RelPath) -> bool,
+) -> Result<(), OutputError> {
+    for output in outputs {
+        let OutputKind::Glob(text) = &output.kind else {
+            continue;
+        };
+        let pattern = Pattern::new(text).map_err(OutputError::Pattern)?;
+        let is_below = |path: &RelPath| {
+            let below = path.strip_prefix(pattern.prefix());
+            below.is_some_and(|below| !below.is_root())
+        };
+        let inputs: Vec<_> = reserved
+            .reads
+            .iter()
+            .filter_map(|(_, place)| Some((place, place.inside().filter(|path| is_below(path))?)))
+            .filter(|(_, path)| Signature::of(&path.below(reserved.root)).is_ok_and(is_dir))
+            .collect();
+        if inputs.is_empty() {
+            continue;
+        }
+        // What cannot be listed cannot be moved away either.
+        for file in pattern.find(reserved.root).unwrap_or_default() {
+            let holds = |(_, dir): &&(&Place, &RelPath)| file.strip_prefix(dir).is_some();
+            if let Some((input, _)) = inputs.iter().find(holds)
+                && !is_leftover(text, &file)
+            {
+                return Err(OutputError::Sweeps {
+                    output: text.clone(),
+                    file,
+                    input: (*input).clone(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_dir(signature: Signature) -> bool {
+    signature.kind() == FileKind::Dir
+}
+
 fn against_surroundings(
     output: &Place,
     real: &Path,
@@ -283,28 +350,27 @@ fn against_each_other(
         .map_or(Ok(()), Err)
 }
 
+/// Says whether the link at an output's path is one that an earlier run made.
+fn made_at(made: &MadeLinks, place: &Place, path: &Path) -> bool {
+    let text = made.get(place.key_name());
+    text.is_some_and(|text| crate::fs::read_link(path).is_ok_and(|now| now == *text))
+}
+
 /// Remembers where directories really lie, so that many inputs of one directory cost one look
 /// each.
-struct Disk<'a> {
-    root: &'a Path,
+#[derive(Default)]
+struct Disk {
     parents: HashMap<PathBuf, PathBuf>,
 }
 
-impl<'a> Disk<'a> {
-    fn new(root: &'a Path) -> Self {
-        Self {
-            root,
-            parents: HashMap::new(),
-        }
-    }
-
-    fn real(&mut self, place: &Place) -> PathBuf {
-        let path = place.on_disk(self.root);
+impl Disk {
+    /// Returns where `path` lies; a link there is followed unless it is `itself` meant.
+    fn real(&mut self, path: &Path, itself: bool) -> PathBuf {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-            return future_path(&path);
+            return future_path(path);
         };
-        if Signature::of_link(&path).is_ok_and(|found| found.kind() == FileKind::Link) {
-            return future_path(&path);
+        if !itself && Signature::of_link(path).is_ok_and(|found| found.kind() == FileKind::Link) {
+            return future_path(path);
         }
         let name: OsString = name.to_owned();
         if let Some(real) = self.parents.get(parent) {
@@ -352,6 +418,7 @@ mod tests {
             root,
             reads: &reads,
             store: Some(&store),
+            made: &MadeLinks::new(),
         };
         validate(&outputs, &reserved).map_err(|error| {
             assert!(!error.hint().is_empty());

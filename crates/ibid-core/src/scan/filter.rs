@@ -3,12 +3,14 @@
 //! A filter is never part of a key: the resolved set of files is. What is declared by its own
 //! path is never filtered, only what lies in it.
 
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
 use super::ScanError;
-use crate::fs::FileKind;
+use crate::fs::{FileKind, Signature};
 use crate::tree::RelPath;
 
 /// What to leave out of directories and patterns.
@@ -19,6 +21,8 @@ pub struct Filter {
     dirs: Arc<GlobSet>,
     /// What the step writes: directories above it exist for its sake.
     outputs: Arc<[RelPath]>,
+    /// A folder of ibid's own.
+    own: Option<RelPath>,
 }
 
 impl Filter {
@@ -29,6 +33,7 @@ impl Filter {
             any: Arc::default(),
             dirs: Arc::default(),
             outputs: Arc::default(),
+            own: None,
         }
     }
 
@@ -60,6 +65,7 @@ impl Filter {
             any: build(any)?,
             dirs: build(dirs)?,
             outputs: Arc::default(),
+            own: None,
         })
     }
 
@@ -72,6 +78,12 @@ impl Filter {
             outputs: outputs.into(),
             ..self
         }
+    }
+
+    /// Leaves out a folder of ibid's own, too; its path is relative to the root.
+    #[must_use]
+    pub fn without(self, own: Option<RelPath>) -> Self {
+        Self { own, ..self }
     }
 
     /// Says whether there are outputs to stand beside.
@@ -93,8 +105,26 @@ impl Filter {
             return true;
         }
         from_root.is_some_and(|path| {
-            (!self.any.is_empty() && self.any.is_match(path.as_path()))
+            (is_dir && self.own.as_ref() == Some(path))
+                || (!self.any.is_empty() && self.any.is_match(path.as_path()))
                 || (is_dir && !self.dirs.is_empty() && self.dirs.is_match(path.as_path()))
+        })
+    }
+
+    /// Says whether `path`, below the directory `dir`, or a directory on the way to it is left
+    /// out. Looks at what stands there.
+    pub fn skips_below(&self, path: &Path, dir: &Path, root: &Path) -> bool {
+        let Ok(below) = path.strip_prefix(dir) else {
+            return false;
+        };
+        let mut here = dir.to_owned();
+        below.iter().any(|name| {
+            here.push(name);
+            // A link is asked for as such, as a listing does.
+            let kind = Signature::of_link(&here).map_or(FileKind::File, |found| found.kind());
+            let from_root = here.strip_prefix(root).ok();
+            let from_root = from_root.and_then(|it| RelPath::new(it.as_os_str().as_bytes()).ok());
+            self.skips(name.as_bytes(), from_root.as_ref(), kind)
         })
     }
 }

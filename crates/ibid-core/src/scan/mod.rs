@@ -9,6 +9,7 @@ mod error;
 mod filter;
 #[cfg(test)]
 mod laws;
+mod place;
 pub mod programs;
 mod recheck;
 mod scanner;
@@ -19,6 +20,7 @@ mod walk;
 pub use content::{Globbed, Scanned, ScannedTree};
 pub use error::ScanError;
 pub use filter::{Filter, Pattern};
+pub use place::{place_of, without_detours};
 pub use scanner::{PARALLEL_FILES, Scanner, SymlinkPolicy, each};
 pub use seen::{Drift, DriftKind, FileDigest, Seen};
 pub use stat_cache::{Origin, Started, StatCache, StatCacheOptions, StatPolicy};

@@ -165,6 +165,10 @@ impl Layout {
                 self.make_dir(&tmp)?;
                 Staged::create(&tmp)
             }
+            Err(error) if is_of_wrong_kind(&error) && self.clear(&tmp.join("_")) => {
+                self.make_dir(&tmp)?;
+                Staged::create(&tmp)
+            }
             staged => staged,
         }
     }
@@ -205,8 +209,28 @@ impl Layout {
                 self.make_dir(target.parent().expect("names lie below the root"))?;
                 publish()
             }
+            Err(error) if is_of_wrong_kind(&error) && self.clear(target) => {
+                self.make_dir(target.parent().expect("names lie below the root"))?;
+                publish()
+            }
             published => published,
         }
+    }
+
+    /// Moves into the trash what stands at or above the name of a file of the store and cannot
+    /// belong there: a directory at the name, anything else above it. Says whether it did.
+    fn clear(&self, target: &Path) -> bool {
+        let is_dir = |path: &Path| {
+            let found = Signature::of(path).or_else(|_| Signature::of_link(path));
+            found.ok().map(|found| found.kind() == FileKind::Dir)
+        };
+        let in_the_way = target
+            .ancestors()
+            .take_while(|path| *path != self.v1)
+            .find(|path| is_dir(path) == Some(*path == target));
+        // What stands in the way of the trash itself cannot be moved there.
+        let movable = in_the_way.filter(|_| !target.starts_with(self.dir("trash")));
+        movable.is_some_and(|path| self.discard(path).is_ok())
     }
 
     /// Makes a directory below the root with the root's own mode, so that a directory shared by
@@ -244,6 +268,15 @@ impl Layout {
         names.sort_unstable();
         Ok(names)
     }
+}
+
+/// Says whether a name of the store could not be used for what stands there or above it.
+fn is_of_wrong_kind(error: &PathError) -> bool {
+    use ErrorKind::{AlreadyExists, IsADirectory, NotADirectory};
+    matches!(
+        error.source.kind(),
+        AlreadyExists | IsADirectory | NotADirectory
+    )
 }
 
 /// Lists a directory; one that is not there is empty.

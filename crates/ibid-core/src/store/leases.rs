@@ -28,7 +28,7 @@ use super::layout::FILE_MODE;
 use super::local::LocalStore;
 use crate::digest::encoding::{DecodeError, Decoder, Encoder};
 use crate::digest::{Digest, Key};
-use crate::fs::{self, Host, Published};
+use crate::fs::{self, FileKind, Host, Published, Signature};
 
 /// How often a held lease says that its owner lives.
 const BEAT: Duration = Duration::from_secs(2);
@@ -207,6 +207,10 @@ impl LeaseAttempt<'_> {
             let content = match fs::read_small(&self.path, LIMIT) {
                 Ok(content) => content,
                 Err(error) if error.is_absent() => continue,
+                // No lease looks so: it is out of the way, or the next turn says why not.
+                Err(_) if self.is_none() && self.store.layout.discard(&self.path).is_ok() => {
+                    continue;
+                }
                 Err(error) => return self.store.no_leases(&self.path, &StoreError::Io(error)),
             };
             match self.judge(&content, now) {
@@ -216,6 +220,12 @@ impl LeaseAttempt<'_> {
             }
         }
         Acquisition::Unavailable
+    }
+
+    /// Says whether what stands there can be no lease: something else than a file, or a large one.
+    fn is_none(&self) -> bool {
+        Signature::of_link(&self.path)
+            .is_ok_and(|it| it.kind() != FileKind::File || it.size > LIMIT)
     }
 
     /// Creates the lease's file whole, unless there is one.
@@ -605,8 +615,11 @@ mod tests {
         drop(store.lease(LeaseOn::Key(&key())).try_acquire());
         let leases = store.layout.dir("leases");
         rustix::fs::rmdir(&leases).unwrap();
-        let mut staged = store.stage_bytes(b"", FILE_MODE).unwrap();
-        store.layout.publish_over(&mut staged, &leases).unwrap();
+        // Nor can what is in the way be moved to the trash.
+        for path in [leases, store.layout.dir("trash")] {
+            let mut staged = store.stage_bytes(b"", FILE_MODE).unwrap();
+            store.layout.publish_over(&mut staged, &path).unwrap();
+        }
         for _ in 0..3 {
             let tried = store.lease(LeaseOn::Key(&key())).try_acquire();
             assert!(matches!(tried, Acquisition::Unavailable));

@@ -96,6 +96,7 @@ impl Bench {
             root: &self.root,
             env: &self.env,
             store: Some(&store),
+            cache_dir: store.dir(),
             stats: &stats,
             spool_dir: &self.dir.join("tmp"),
             provenance: &provenance,

@@ -1,12 +1,14 @@
 //! Damage to any file of a store: never served, told, and healed by storing again.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ibid_core::digest::BlobId;
 use ibid_core::fs::Meter;
 use ibid_core::store::{
-    LinkMode, LocalStore, Lookup, MissReason, Recorded, Replace, StoreError, StoredResult,
+    Acquisition, LeaseOn, LinkMode, LocalStore, Lookup, MissReason, Recorded, Replace, StoreError,
+    StoredResult,
 };
 use ibid_testkit::TempDir;
 
@@ -235,4 +237,44 @@ fn a_blob_that_vanishes_during_a_commit_is_told() {
     std::fs::remove_file(dir.join("store/v1/blobs").join(&hex[..2]).join(&hex)).unwrap();
     let error = store.record(&result, &stored, Replace::No).unwrap_err();
     assert!(matches!(error, StoreError::Vanished(blob) if blob == BlobId::of(CONTENT)));
+}
+
+#[test]
+fn what_is_of_the_wrong_kind_makes_way() {
+    let dir = TempDir::new();
+    commit(&open(&dir), key("a"), CONTENT, Replace::No);
+    let paths = [files(&dir, "blobs"), files(&dir, "keys")].concat();
+    let folders = paths
+        .iter()
+        .flat_map(|path| path.ancestors().skip(1).take(2));
+    let places: BTreeSet<_> = paths.iter().map(PathBuf::as_path).chain(folders).collect();
+    for place in places {
+        if place.is_dir() {
+            std::fs::remove_dir_all(place).unwrap();
+            std::fs::write(place, "a file").unwrap();
+        } else {
+            std::fs::remove_file(place).unwrap();
+            std::fs::create_dir_all(place.join("x")).unwrap();
+        }
+        let shown = place.display();
+        assert!(serve(&open(&dir), &dir).is_err(), "{shown}");
+        commit(&open(&dir), key("a"), CONTENT, Replace::No);
+        assert_eq!(serve(&open(&dir), &dir).as_deref(), Ok(CONTENT), "{shown}");
+    }
+}
+
+#[test]
+fn what_can_be_no_lease_makes_way() {
+    let dir = TempDir::new();
+    let store = open(&dir);
+    drop(store.lease(LeaseOn::Key(&key("a"))).try_acquire());
+    let path = dir.join("store/v1/leases").join(key("a").hex());
+    std::fs::create_dir(&path).unwrap();
+    let lease = store.lease(LeaseOn::Key(&key("a"))).try_acquire();
+    assert!(matches!(lease, Acquisition::Acquired(_)), "{lease:?}");
+    drop(lease);
+    let file = std::fs::File::create(&path).unwrap();
+    file.set_len(1 << 30).unwrap();
+    let lease = store.lease(LeaseOn::Key(&key("a"))).try_acquire();
+    assert!(matches!(lease, Acquisition::Acquired(_)), "{lease:?}");
 }

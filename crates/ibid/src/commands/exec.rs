@@ -49,7 +49,11 @@ pub(super) fn run(args: ExecArgs, context: &Context) -> Result<Exit, Failure> {
             "the command ran, but the cache failed, and `--strict` is set",
         )
         .hint("the warnings above name the fault")),
-        Ok(outcome) => Ok(ending(&outcome)),
+        Ok(outcome) => match (ending(&outcome), context.console.check_passed()) {
+            // The command's own failure says more.
+            (Exit::Code(0), Err(lost)) => Err(lost),
+            (ending, _) => Ok(ending),
+        },
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal as _, Write};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use anstyle::{AnsiColor, Style};
 use ibid_core::environ::EnvSnapshot;
 use ibid_core::fs::Meter;
+use rustix::event::{PollFd, PollFlags, poll};
 
 use super::progress::Progress;
 use crate::args::{ColorChoice, GlobalArgs};
@@ -25,6 +27,8 @@ pub(crate) struct Console {
     color: bool,
     progress: Option<Progress>,
     said: Mutex<BTreeSet<String>>,
+    /// Why output of the command did not reach standard output, if it did not.
+    lost: Mutex<Option<io::Error>>,
 }
 
 impl Console {
@@ -44,6 +48,7 @@ impl Console {
             color,
             progress: progress.then(Progress::default),
             said: Mutex::default(),
+            lost: Mutex::default(),
         }
     }
 
@@ -80,13 +85,8 @@ impl Console {
     /// Writes data to stdout. A reader that went away is no failure: there is nothing left to do.
     pub(crate) fn data(&self, bytes: &[u8]) -> Result<(), Failure> {
         let _turn = self.turn();
-        let mut out = io::stdout().lock();
-        match out.write_all(bytes).and_then(|()| out.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
-                exit::IBID_FAILED,
-                "cannot write to standard output",
-            )
-            .because_of(Some(&error))),
+        match write_whole(io::stdout().lock(), bytes) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(unwritten(&error)),
             _ => Ok(()),
         }
     }
@@ -96,18 +96,31 @@ impl Console {
         self.data(format!("{}\n", versioned(value)).as_bytes())
     }
 
-    /// Passes on bytes of the command. Says whether there is still somebody to read them.
+    /// Passes on bytes of the command. Says whether there is still somebody to read them. Bytes
+    /// that are lost in another way, on a full disk say, are told by [`Self::check_passed`].
     pub(crate) fn pass_out(&self, bytes: &[u8]) -> bool {
         let _turn = self.turn();
-        let mut out = io::stdout().lock();
-        let written = out.write_all(bytes).and_then(|()| out.flush());
-        !written.is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+        match write_whole(io::stdout().lock(), bytes) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => false,
+            Err(error) => {
+                let mut lost = self.lost.lock().expect("no writer panics");
+                lost.get_or_insert(error);
+                true
+            }
+        }
+    }
+
+    /// Fails if output of the command was lost.
+    pub(crate) fn check_passed(&self) -> Result<(), Failure> {
+        let lost = self.lost.lock().expect("no writer panics");
+        lost.as_ref().map_or(Ok(()), |error| Err(unwritten(error)))
     }
 
     /// Passes on bytes of the command's standard error.
     pub(crate) fn pass_err(&self, bytes: &[u8]) {
         let _turn = self.turn();
-        let _ = io::stderr().lock().write_all(bytes);
+        let _ = write_whole(io::stderr().lock(), bytes);
     }
 
     /// Says how it went, in a line.
@@ -167,6 +180,38 @@ impl Console {
     fn turn(&self) -> Option<MutexGuard<'_, super::progress::Board>> {
         self.progress.as_ref().map(Progress::pause)
     }
+}
+
+fn unwritten(error: &io::Error) -> Failure {
+    Failure::new(exit::IBID_FAILED, "cannot write to standard output").because_of(Some(error))
+}
+
+/// Writes and flushes all bytes. A pipe that somebody else set to non-blocking is waited for, or
+/// what does not fit in it would be lost.
+fn write_whole(mut out: impl Write + AsFd, mut bytes: &[u8]) -> io::Result<()> {
+    let mut is_flushed = false;
+    while !(bytes.is_empty() && is_flushed) {
+        let done = if bytes.is_empty() {
+            out.flush().map(|()| 0)
+        } else {
+            out.write(bytes)
+        };
+        match done {
+            Ok(0) if !bytes.is_empty() => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => {
+                is_flushed = bytes.is_empty();
+                bytes = &bytes[count..];
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let mut polled = [PollFd::new(&out, PollFlags::OUT)];
+                // An error here shows again at the next write.
+                let _ = poll(&mut polled, None);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Adds the version of the format, which every JSON object that is printed tells.

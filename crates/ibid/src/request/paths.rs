@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use ibid_core::action::{InputRequest, OutputKind, OutputSpec};
 use ibid_core::fs::Signature;
+use ibid_core::scan::{place_of, without_detours};
 use ibid_core::tree::{Place, RelPath};
 
 use super::root::Root;
@@ -20,7 +21,7 @@ impl Root {
             return Err(Failure::usage(format!("`{flag}` names no file"))
                 .hint("an unset variable in a script gives an empty word"));
         }
-        Ok(Place::resolve(word.as_bytes(), &self.dir, &self.path))
+        Ok(place_of(word.as_bytes(), &self.dir, &self.path))
     }
 
     /// Reads a declared input: a pattern, unless a file of that very name is there.
@@ -93,7 +94,8 @@ impl Root {
         let dir = self.dir.components().map(quote_magic);
         let dir = RelPath::new(dir.collect::<Vec<_>>().join(&b'/'))
             .expect("quoting keeps a clean path clean");
-        match Place::resolve(word.as_bytes(), &dir, &self.path) {
+        let plain = without_detours(word.as_bytes(), &self.dir, &self.path);
+        match Place::resolve(&plain, &dir, &self.path) {
             Place::Inside(path) => text(flag, OsStr::from_bytes(path.as_bytes())),
             Place::Outside(_) => Err(Failure::usage(format!(
                 "the pattern `{}` of `{flag}` leaves the root `{}`",

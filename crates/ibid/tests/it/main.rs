@@ -13,6 +13,7 @@ mod cost;
 mod exec;
 mod explain;
 mod hash;
+mod hostile;
 mod nested;
 mod readme;
 mod replaced;

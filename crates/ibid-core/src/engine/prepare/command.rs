@@ -11,18 +11,18 @@ use std::path::PathBuf;
 
 use super::gather::Gather;
 use super::inputs::code_file;
-use super::segments::mark;
+use super::segments::{ambiguous, mark};
 use crate::action::{Command, CommandLine, InputRequest};
 use crate::digest::Digest;
 use crate::engine::error::Error;
 use crate::engine::event::Note;
 use crate::fs::{FileKind, Signature};
 use crate::output::Role;
-use crate::scan::Pattern;
 use crate::scan::programs::{
     Existing, Program, ShellWords, Surroundings, behind_shim, existing, implied_words,
     inline_script, resolve_program, script_operand, shell_words, tool_words,
 };
+use crate::scan::{Pattern, place_of};
 use crate::tree::{Content, Escaped, Place};
 
 /// What the command line names, resolved.
@@ -93,7 +93,7 @@ pub(super) fn resolve(
     implied_files(gather, &words, &mut implied)?;
     note_implied(gather, &implied);
     Ok(Resolved {
-        keyed: keyed(gather),
+        keyed: keyed(gather)?,
         argv,
         program,
         programs: programs.found,
@@ -177,7 +177,7 @@ fn script(gather: &mut Gather<'_>, argv: &[Vec<u8>]) -> Result<(Code, Option<usi
     let Some(index) = script_operand(argv) else {
         return Ok(none);
     };
-    let place = Place::resolve(argv[index].as_slice(), &gather.step.dir, gather.root);
+    let place = place_of(&argv[index], &gather.step.dir, gather.root);
     let exists = crate::fs::exists(&place.on_disk(gather.root))?;
     let ignored = gather.step.ignore_args.contains(&argv[index]);
     if ignored || !exists || gather.is_declared(&place) {
@@ -215,7 +215,7 @@ fn implied_pattern(
     text: &[u8],
     implied: &mut BTreeMap<Vec<u8>, Content>,
 ) -> Result<(), Error> {
-    let place = Place::resolve(text, &gather.step.dir, gather.root);
+    let place = place_of(text, &gather.step.dir, gather.root);
     let pattern = place
         .inside()
         .and_then(|path| std::str::from_utf8(path.as_bytes()).ok());
@@ -260,7 +260,7 @@ fn note_implied(gather: &mut Gather<'_>, implied: &BTreeMap<Vec<u8>, Content>) {
 }
 
 /// The command as it is keyed: by-content inputs are named by position.
-fn keyed(gather: &Gather<'_>) -> Command {
+fn keyed(gather: &Gather<'_>) -> Result<Command, Error> {
     let names: Vec<&[u8]> = gather
         .step
         .inputs
@@ -270,7 +270,7 @@ fn keyed(gather: &Gather<'_>) -> Command {
             InputRequest::Path { .. } | InputRequest::Glob { .. } => None,
         })
         .collect();
-    match &gather.step.command {
+    let keyed = match &gather.step.command {
         CommandLine::Argv(argv) => {
             Command::Argv(argv.iter().map(|word| mark(word, &names)).collect())
         }
@@ -281,5 +281,13 @@ fn keyed(gather: &Gather<'_>) -> Command {
             interpreter: interpreter.clone(),
             script: mark(script, &names),
         },
+    };
+    let words = match &keyed {
+        Command::Argv(words) => words.as_slice(),
+        Command::Shell { script, .. } => std::slice::from_ref(script),
+    };
+    match ambiguous(words, &names) {
+        Some(name) => Err(Error::AmbiguousName(Escaped(name).to_string())),
+        None => Ok(keyed),
     }
 }

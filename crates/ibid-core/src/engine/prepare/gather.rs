@@ -1,6 +1,7 @@
 //! `Gather`: what all parts of preparing add to.
 
 use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use crate::action::{Action, Command, OutputKind, Step, Word};
@@ -11,7 +12,7 @@ use crate::engine::event::Note;
 use crate::fs::{FileKind, Meter, Signature};
 use crate::output::Role;
 use crate::scan::{FileDigest, Filter, Pattern, Scanned, Scanner, Seen};
-use crate::tree::{Content, Escaped, Place, Tree};
+use crate::tree::{Content, Escaped, Place, RelPath, Tree};
 
 /// Folders that are alike on every machine of a platform: their absolute names do no harm.
 const SYSTEM: [&[u8]; 8] = [
@@ -36,7 +37,7 @@ impl<'a> Gather<'a> {
             step,
             root: cx.root,
             scanner: Scanner::new(cx.root, cx.stats, meter),
-            filter: filter(step)?,
+            filter: filter(step, cx)?,
             seen: Vec::new(),
             listings: Vec::new(),
             reads: Vec::new(),
@@ -77,9 +78,29 @@ impl<'a> Gather<'a> {
         digest
     }
 
-    /// Says whether a place is read as declared, or lies in a directory that is.
+    /// Says whether a place is read as declared, or lies in a directory that is and is not left
+    /// out there, neither by its own name nor by that of where links lead.
     pub(super) fn is_declared(&self, place: &Place) -> bool {
-        self.reads.iter().any(|(_, read)| place.is_within(read))
+        let reads = || self.reads.iter().map(|(_, read)| read);
+        reads().any(|read| place == read)
+            || reads().any(|read| place.is_within(read) && !self.is_left_out(place, read))
+    }
+
+    /// Says whether the filter leaves out a place below `dir`, or a folder on the way to it.
+    fn is_left_out(&self, place: &Place, dir: &Place) -> bool {
+        let [place, dir] = [place, dir].map(|place| place.on_disk(self.root));
+        if self.filter.skips_below(&place, &dir, self.root) {
+            return true;
+        }
+        let [real, real_dir] = [&place, &dir].map(|path| crate::fs::future_path(path));
+        if (&real, &real_dir) == (&place, &dir) {
+            return false;
+        }
+        // A link out of the folder leads to a listing whose own start is not known here: what is
+        // keyed once too often does no harm.
+        let above = [real_dir.as_path(), self.root, Path::new("/")];
+        let above = above.into_iter().find(|above| real.starts_with(above));
+        above.is_some_and(|above| self.filter.skips_below(&real, above, self.root))
     }
 
     /// Says whether a place is a declared output, lies in one, or holds one.
@@ -127,10 +148,10 @@ impl<'a> Gather<'a> {
     }
 }
 
-/// What declared directories and patterns leave out: what the user excludes, and the step's own
-/// outputs. A command finds those removed, so what stands there cannot count; a folder that holds
-/// one would change with every run.
-fn filter(step: &Step) -> Result<Filter, Error> {
+/// What declared directories and patterns leave out: what the user excludes, the step's own
+/// outputs, and the cache. A command finds outputs removed, so what stands there cannot count; a
+/// folder that holds one, or the cache, would change with every run.
+fn filter(step: &Step, cx: &Context<'_>) -> Result<Filter, Error> {
     let mut excludes = step.excludes.clone();
     let mut outputs = Vec::new();
     for output in &step.outputs {
@@ -146,7 +167,12 @@ fn filter(step: &Step) -> Result<Filter, Error> {
             }
         }
     }
-    Ok(Filter::inputs(&excludes)?.beside_outputs(outputs))
+    let cache = crate::fs::future_path(cx.cache_dir);
+    let cache = cache.strip_prefix(cx.root).ok();
+    let cache = cache.and_then(|below| RelPath::new(below.as_os_str().as_bytes()).ok());
+    Ok(Filter::inputs(&excludes)?
+        .beside_outputs(outputs)
+        .without(cache.filter(|below| !below.is_root())))
 }
 
 /// Returns the absolute path that a word is, or that follows its `=`.

@@ -20,7 +20,7 @@ use super::error::Error;
 use super::event::{Note, Work};
 use crate::action::{Action, KeyRecord, OutputKind, OutputSpec, Platform, StdinRequest, Step};
 use crate::digest::{BlobId, Key};
-use crate::output::{Reserved, Role};
+use crate::output::{MadeLinks, Reserved, Role};
 use crate::scan::Seen;
 use crate::scan::programs::Surroundings;
 use crate::store::LocalStore;
@@ -50,12 +50,13 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Returns what outputs may not be.
-    pub(super) fn reserved<'a>(&'a self, cx: &Context<'a>) -> Reserved<'a> {
+    /// Returns what outputs may not be; `made` are links that are outputs themselves.
+    pub(super) fn reserved<'a>(&'a self, made: &'a MadeLinks, cx: &Context<'a>) -> Reserved<'a> {
         Reserved {
             root: cx.root,
             reads: &self.reads,
             store: cx.store.map(LocalStore::dir),
+            made,
         }
     }
 }

@@ -33,6 +33,27 @@ pub(super) fn mark(word: &[u8], names: &[&[u8]]) -> Word {
     Word::Segments(segments)
 }
 
+/// Returns a name that looks like any word and is marked more than once: in `grep foo foo` only
+/// one `foo` is the file, and with the other marked too, `grep bar bar` would have the same key.
+pub(super) fn ambiguous<'a>(words: &[Word], names: &[&'a [u8]]) -> Option<&'a [u8]> {
+    let segments = words.iter().flat_map(|word| match word {
+        Word::Plain(_) => [].as_slice(),
+        Word::Segments(segments) => segments.as_slice(),
+    });
+    let marked: Vec<usize> = segments
+        .filter_map(|segment| match segment {
+            Segment::Input(index) => Some(*index),
+            Segment::Text(_) => None,
+        })
+        .collect();
+    let is_plain = |name: &[u8]| !name.iter().any(|byte| matches!(byte, b'/' | b'.'));
+    let is_twice = |index: &usize| marked.iter().filter(|it| *it == index).count() > 1;
+    let found = marked
+        .iter()
+        .find(|index| is_plain(names[**index]) && is_twice(index));
+    found.map(|index| names[*index])
+}
+
 /// Returns the longest name that stands by itself at this place.
 fn name_at(word: &[u8], at: usize, names: &[&[u8]]) -> Option<(usize, usize)> {
     let stands_alone = |name: &[u8]| {
@@ -78,6 +99,20 @@ mod tests {
         assert_eq!(shown("--in=a.nii", &["a.nii"]), "--in=[0]");
         assert_eq!(shown("b,a,b", &["a", "b"]), "[1],[0],[1]");
         assert_eq!(shown("cat 'a.nii' > out", &["a.nii"]), "cat '[0]' > out");
+    }
+
+    #[test]
+    fn a_plain_word_that_is_marked_twice_is_ambiguous() {
+        let found = |words: &[&str], name: &'static str| {
+            let names = [name.as_bytes()];
+            let words: Vec<_> = words.iter().map(|it| mark(it.as_bytes(), &names)).collect();
+            ambiguous(&words, &names).is_some()
+        };
+        assert!(found(&["grep", "foo", "foo"], "foo"));
+        assert!(found(&["sh", "-c", "grep foo foo"], "foo"));
+        assert!(!found(&["grep", "foo", "./foo"], "./foo"));
+        assert!(!found(&["cmp", "a.nii", "a.nii"], "a.nii"));
+        assert!(!found(&["cat", "foo"], "foo"));
     }
 
     #[test]

@@ -195,7 +195,9 @@ impl Bench {
             let bytes = self.store.read_blob(&id.listing(), 1 << 20).ok()?;
             crate::tree::Tree::decode(&bytes).ok()
         };
-        inspect(&specs, outputs, &self.root(), &self.digests(), &listing).unwrap()
+        let place = (self.root(), made_links(outputs));
+        let place = (place.0.as_path(), &place.1);
+        inspect(&specs, outputs, place, &self.digests(), &listing).unwrap()
     }
 
     /// Every file's bytes below `.ibid/replaced`.

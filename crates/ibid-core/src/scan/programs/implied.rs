@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::fs::{FileKind, PathError, kind_at};
+use crate::scan::place_of;
 use crate::tree::{Place, RelPath};
 
 /// How many texts are looked for on disk at most.
@@ -72,7 +73,7 @@ pub fn existing(
 ) -> Result<Implied, PathError> {
     let mut found = std::collections::BTreeMap::new();
     for text in texts.iter().take(MAX_WORDS) {
-        let place = Place::resolve(text, dir, root);
+        let place = place_of(text, dir, root);
         let is_below = place.inside().is_some_and(|path| !path.is_root());
         if !is_below || found.contains_key(&place) || known(&place) {
             continue;

@@ -1,0 +1,82 @@
+//! Which links at declared outputs are outputs themselves, and not the user's way to where the
+//! output belongs.
+//!
+//! Whoever takes one for the other writes through it to a file that nobody declared, so every
+//! earlier run of the workspace is asked, and the result at hand. A link to what the step reads is
+//! never a way: an output there would be refused.
+
+use super::context::Context;
+use super::history;
+use super::prepare::Prepared;
+use crate::action::OutputKind;
+use crate::fs::{FileKind, Signature, future_path, read_link};
+use crate::output::{MadeLinks, made_links};
+use crate::store::{OutputContent, StoredResult};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// Returns the links that stand at outputs of a step and were made by an earlier run. History is
+/// only read if there is a link, whatever `result` says.
+pub(super) fn standing(
+    prepared: &Prepared,
+    result: Option<&StoredResult>,
+    cx: &Context<'_>,
+) -> MadeLinks {
+    let links: Vec<_> = prepared
+        .action
+        .outputs
+        .iter()
+        .filter_map(|output| match &output.kind {
+            OutputKind::Path(place) | OutputKind::Dir(place) => {
+                let path = place.on_disk(cx.root);
+                let found = Signature::of_link(&path).ok()?;
+                (found.kind() == FileKind::Link).then_some(())?;
+                let text = read_link(&path).ok()?;
+                Some((output.key_name().to_vec(), text, path))
+            }
+            OutputKind::Glob(_) => None,
+        })
+        .collect();
+    let mut made = result.map_or_else(MadeLinks::new, |it| made_links(&it.outcome.outputs));
+    if links.is_empty() {
+        return made;
+    }
+    let earlier = earlier(&links, cx);
+    for (name, text, path) in links {
+        if earlier.contains(&(name.clone(), text.clone())) || leads_to_input(&path, prepared, cx) {
+            made.insert(name, text);
+        }
+    }
+    made
+}
+
+/// Returns those of the links, by name and text, that runs of this workspace made.
+fn earlier(
+    links: &[(Vec<u8>, Vec<u8>, PathBuf)],
+    cx: &Context<'_>,
+) -> BTreeSet<(Vec<u8>, Vec<u8>)> {
+    let mut found = BTreeSet::new();
+    for result in history::results_here(cx) {
+        if found.len() == links.len() {
+            break;
+        }
+        for output in result.outcome.outputs {
+            let OutputContent::Link(text) = output.content else {
+                continue;
+            };
+            let is_there = |(name, now, _): &&(Vec<u8>, Vec<u8>, PathBuf)| {
+                (name, now) == (&output.name, &text)
+            };
+            if links.iter().any(|link| is_there(&link)) {
+                found.insert((output.name, text));
+            }
+        }
+    }
+    found
+}
+
+fn leads_to_input(path: &std::path::Path, prepared: &Prepared, cx: &Context<'_>) -> bool {
+    let real = future_path(path);
+    let mut reads = prepared.reads.iter();
+    reads.any(|(_, place)| future_path(&place.on_disk(cx.root)).starts_with(&real))
+}
