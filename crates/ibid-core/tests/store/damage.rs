@@ -236,3 +236,20 @@ fn a_blob_that_vanishes_during_a_commit_is_told() {
     let error = store.record(&result, &stored, Replace::No).unwrap_err();
     assert!(matches!(error, StoreError::Vanished(blob) if blob == BlobId::of(CONTENT)));
 }
+
+#[test]
+fn a_folder_in_the_place_of_a_file_is_put_aside() {
+    let dir = TempDir::new();
+    commit(&open(&dir), key("a"), CONTENT, Replace::No);
+    for path in [files(&dir, "blobs"), files(&dir, "keys")].concat() {
+        for replace in [Replace::No, Replace::Yes] {
+            std::fs::remove_file(&path).unwrap();
+            std::fs::create_dir(&path).unwrap();
+            std::fs::write(path.join("inside"), "x").unwrap();
+            let store = open(&dir);
+            assert!(serve(&store, &dir).is_err());
+            commit(&store, key("a"), CONTENT, replace);
+            assert_eq!(serve(&open(&dir), &dir).as_deref(), Ok(CONTENT));
+        }
+    }
+}
