@@ -9,6 +9,7 @@ mod copy;
 mod error;
 mod hash;
 mod meter;
+mod owner;
 mod private_dir;
 pub mod process_files;
 pub mod programs;
@@ -26,6 +27,7 @@ pub use copy::{copy_hashing, reflink};
 pub use error::{IoContext, PathError};
 pub use hash::{HashError, Threads, hash_open};
 pub use meter::Meter;
+pub use owner::{boot_and_namespace, is_gone, is_tag_of_the_gone, owner_tag, start_time};
 pub use private_dir::make_private_dir;
 pub use read::{
     exists, list_dir, open_file, open_in_place, open_nofollow, read_at_most, read_limited,
