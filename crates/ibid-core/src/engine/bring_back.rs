@@ -108,10 +108,12 @@ fn restore(
     cx: &Context<'_>,
 ) -> Result<Result<Option<Restored>, Miss>, Error> {
     let action = &prepared.action;
+    let made = made_links(&result.outcome.outputs);
     let reserved = Reserved {
         root: cx.root,
         reads: &prepared.reads,
         store: Some(store.dir()),
+        made: &made,
     };
     validate(&action.outputs, &reserved)?;
     let _leases = flight::outputs(prepared, store, cx)?;
@@ -129,7 +131,6 @@ fn restore(
             stamp: stamp.as_run(),
         },
     };
-    let made = made_links(&result.outcome.outputs);
     let put_right = source.restore(&action.outputs, &result.outcome.outputs, &made);
     cx.end();
     match put_right {

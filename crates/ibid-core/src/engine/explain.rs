@@ -7,7 +7,7 @@ use super::freshness::Miss;
 use super::outcome::Rerun;
 use crate::action::{Change, KeyRecord, OutputKind, OutputSpec, Trigger, diff};
 use crate::digest::Key;
-use crate::output::{Capture, MadeLinks, made_links};
+use crate::output::{Capture, MadeLinks};
 use crate::store::{LocalStore, RunEntry, RunOutcome, StoredResult};
 
 /// As many earlier entries of a label are compared: an entry further back is seldom closer, and
@@ -109,22 +109,23 @@ pub(super) fn links_made(
     outputs: &[OutputSpec],
     root: &Path,
 ) -> MadeLinks {
-    let is_link = |output: &OutputSpec| match &output.kind {
+    let Some(store) = store.filter(|_| is_any_link(outputs, root)) else {
+        return MadeLinks::default();
+    };
+    let entries = store.entries_of(label, COMPARED).unwrap_or_default();
+    let last = entries.into_iter().find(|entry| entry.result.is_some());
+    last.map(|entry| entry.links).unwrap_or_default()
+}
+
+/// Says whether a link stands at the place of an output.
+pub(super) fn is_any_link(outputs: &[OutputSpec], root: &Path) -> bool {
+    outputs.iter().any(|output| match &output.kind {
         OutputKind::Path(place) | OutputKind::Dir(place) => {
             crate::fs::Signature::of_link(&place.on_disk(root))
                 .is_ok_and(|signature| signature.kind() == crate::fs::FileKind::Link)
         }
         OutputKind::Glob(_) => false,
-    };
-    let Some(store) = store.filter(|_| outputs.iter().any(is_link)) else {
-        return MadeLinks::default();
-    };
-    let entries = store.entries_of(label, COMPARED).unwrap_or_default();
-    let last = entries.iter().find_map(|entry| entry.result);
-    let result = last.and_then(|result| store.read_result(&result).ok());
-    result
-        .map(|result| made_links(&result.outcome.outputs))
-        .unwrap_or_default()
+    })
 }
 
 /// Names the outputs of a run that the result that stands for its key has otherwise.

@@ -12,6 +12,7 @@ use super::outcome::{Decision, Rerun, StepOutcome};
 use super::prepare::Prepared;
 use crate::digest::BlobId;
 use crate::exec::Status;
+use crate::output::{MadeLinks, made_links};
 use crate::store::{LocalStore, RunEntry, RunOutcome, StoreError, StoredResult};
 
 /// Notes that a stored result was restored.
@@ -28,6 +29,7 @@ pub(super) fn record_hit(
         result: Some(BlobId::of(&result.encode())),
         duration: took,
         saved: result.run.duration.saturating_sub(took),
+        links: made_links(&result.outcome.outputs),
         ..entry(prepared, outcome.status, cx)
     };
     append(store, &entry, cx);
@@ -74,6 +76,7 @@ pub(super) fn record_run(
             .collect(),
         compared_to: rerun.compared_to,
         duration: nanos(*took),
+        links: links_of(prepared, result, store, cx),
         ..entry(prepared, outcome.status, cx)
     };
     // The record explains later misses, whether or not there is a result.
@@ -115,7 +118,23 @@ fn entry(prepared: &Prepared, status: Status, cx: &Context<'_>) -> RunEntry {
             .file_name()
             .map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
         host: cx.provenance.host.clone(),
+        links: MadeLinks::new(),
     }
+}
+
+/// Returns the links among the outputs of a result; one is only read if there is a link to see.
+fn links_of(
+    prepared: &Prepared,
+    result: Option<BlobId>,
+    store: &LocalStore,
+    cx: &Context<'_>,
+) -> MadeLinks {
+    let any = super::explain::is_any_link(&prepared.action.outputs, cx.root);
+    result
+        .filter(|_| any)
+        .and_then(|result| store.read_result(&result).ok())
+        .map(|result| made_links(&result.outcome.outputs))
+        .unwrap_or_default()
 }
 
 fn append(store: &LocalStore, entry: &RunEntry, cx: &Context<'_>) {

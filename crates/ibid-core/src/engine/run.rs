@@ -25,7 +25,8 @@ use super::verdict::{Verdict, judge};
 use crate::action::{AccessMode, Trigger};
 use crate::exec::{self, Ended, Launch, Stdin};
 use crate::output::{
-    Aside, Capture, CaptureError, Captured, Digests, Ground, Reserved, find, set_aside, validate,
+    Aside, Capture, CaptureError, Captured, Digests, Ground, MadeLinks, Reserved, find, set_aside,
+    validate,
 };
 use crate::scan::{Drift, Scanner};
 use crate::store::{LocalStore, Recorded, Replace};
@@ -47,10 +48,12 @@ pub(super) fn run_and_commit(
     let rerun = explain::rerun(cx.store, label, (&prepared.key, &prepared.record), miss);
     prepared.notes.iter().for_each(|note| cx.note(note.clone()));
     let store_dir = cx.store.map(LocalStore::dir);
+    let made = explain::links_made(cx.store, label, &prepared.action.outputs, cx.root);
     let reserved = Reserved {
         root: cx.root,
         reads: &prepared.reads,
         store: store_dir,
+        made: &made,
     };
     validate(&prepared.action.outputs, &reserved)?;
     let _leases = match cx.writable() {
@@ -62,7 +65,7 @@ pub(super) fn run_and_commit(
         root: cx.root,
         stamp: stamp.as_run(),
     };
-    let aside = clear_the_way(prepared, ground, cx)?;
+    let aside = clear_the_way(prepared, ground, &made, cx)?;
     cx.emit(&Event::Running { rerun: &rerun });
     let ran = match run(&prepared.start, prepared, cx) {
         Ok(ran) => ran,
@@ -96,6 +99,7 @@ pub(super) fn run_and_commit(
 fn clear_the_way<'a>(
     prepared: &Prepared,
     ground: Ground<'a>,
+    made: &MadeLinks,
     cx: &Context<'a>,
 ) -> Result<Option<Aside<'a>>, Error> {
     let outputs = &prepared.action.outputs;
@@ -112,8 +116,7 @@ fn clear_the_way<'a>(
         stats: cx.stats,
         meter: &meter,
     };
-    let made = explain::links_made(cx.store, &prepared.action.policy.label, outputs, cx.root);
-    let aside = set_aside(outputs, ground, &made, &digests);
+    let aside = set_aside(outputs, ground, made, &digests);
     cx.end();
     Ok(Some(aside?))
 }

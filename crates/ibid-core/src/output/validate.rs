@@ -9,10 +9,11 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::MadeLinks;
 use super::pattern::{Pattern, PatternError};
 use super::walk::shown;
 use crate::action::{OutputKind, OutputSpec};
-use crate::fs::{FileKind, Signature, real_path};
+use crate::fs::{FileKind, Signature, read_link, real_path};
 use crate::tree::{Place, RelPath};
 
 /// What a path that may not be an output is to the step.
@@ -35,6 +36,9 @@ pub struct Reserved<'a> {
     pub reads: &'a [(Role, Place)],
     /// The directory of the store, if there is one.
     pub store: Option<&'a Path>,
+    /// Links that an earlier run is known to have made as its outputs. Such a link is the output
+    /// itself, wherever it leads.
+    pub made: &'a MadeLinks,
 }
 
 /// A declared output that would endanger something else.
@@ -137,7 +141,7 @@ pub fn validate(outputs: &[OutputSpec], reserved: &Reserved<'_>) -> Result<(), O
     for output in outputs {
         match &output.kind {
             OutputKind::Path(place) | OutputKind::Dir(place) => {
-                places.push((place, disk.real(place)));
+                places.push((place, disk.real_output(place, reserved.made)));
             }
             OutputKind::Glob(pattern) => patterns.push(pattern.as_str()),
         }
@@ -299,14 +303,32 @@ impl<'a> Disk<'a> {
         }
     }
 
+    /// Resolves an output: a link that an earlier run made stays what it is.
+    fn real_output(&mut self, place: &Place, made: &MadeLinks) -> PathBuf {
+        let path = place.on_disk(self.root);
+        let is_made = made
+            .get(place.key_name())
+            .is_some_and(|text| read_link(&path).is_ok_and(|found| found == *text));
+        if is_made {
+            self.real_name(&path)
+        } else {
+            self.real(place)
+        }
+    }
+
     fn real(&mut self, place: &Place) -> PathBuf {
         let path = place.on_disk(self.root);
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-            return real_path(&path);
-        };
         if Signature::of_link(&path).is_ok_and(|found| found.kind() == FileKind::Link) {
             return real_path(&path);
         }
+        self.real_name(&path)
+    }
+
+    /// Resolves the directory of a path, and not its last name.
+    fn real_name(&mut self, path: &Path) -> PathBuf {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return real_path(path);
+        };
         let name: OsString = name.to_owned();
         if let Some(real) = self.parents.get(parent) {
             return real.join(name);
@@ -353,11 +375,25 @@ mod tests {
             root,
             reads: &reads,
             store: Some(&store),
+            made: &MadeLinks::from([(b"made".to_vec(), b"data".to_vec())]),
         };
         validate(&outputs, &reserved).map_err(|error| {
             assert!(!error.hint().is_empty());
             error.to_string()
         })
+    }
+
+    #[test]
+    fn a_link_that_the_command_made_may_lead_to_an_input() {
+        let temp = TempDir::new();
+        std::fs::create_dir(temp.join("data")).unwrap();
+        let link = temp.join("made");
+        std::os::unix::fs::symlink("data", &link).unwrap();
+        assert_eq!(check(temp.path(), &["made"]), Ok(()));
+        // With another text it is not the one that the command made.
+        std::fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink("./data", &link).unwrap();
+        assert!(check(temp.path(), &["made"]).is_err());
     }
 
     #[test]

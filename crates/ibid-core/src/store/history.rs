@@ -4,6 +4,8 @@
 //! found without opening those of the others. A damaged entry is skipped: history explains, it
 //! decides nothing.
 
+use std::collections::BTreeMap;
+
 use super::error::StoreError;
 use super::format::{digest, optional};
 use super::layout::{FILE_MODE, list_or_empty};
@@ -91,10 +93,14 @@ pub struct RunEntry {
     pub root: String,
     /// The name of the host.
     pub host: String,
+    /// The texts of the outputs of the result that are links, by output name. Kept here as well,
+    /// so that a damaged result does not make them look like links of the user's own.
+    pub links: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 impl RunEntry {
-    /// Returns the canonical encoding: an array of the fields in their order.
+    /// Returns the canonical encoding: an array of the fields in their order, without the
+    /// links where there are none.
     pub fn encode(&self) -> Vec<u8> {
         let Self {
             time,
@@ -112,9 +118,14 @@ impl RunEntry {
             saved,
             root,
             host,
+            links,
         } = self;
         let mut encoder = Encoder::new();
-        let e = encoder.array(16).uint(FORMAT).uint(*time).text(label);
+        let e = encoder
+            .array(16 + usize::from(!links.is_empty()))
+            .uint(FORMAT)
+            .uint(*time)
+            .text(label);
         e.bytes(key.digest().as_bytes());
         e.bytes(record.digest().as_bytes());
         optional_digest(e, result.as_ref().map(BlobId::digest));
@@ -134,6 +145,12 @@ impl RunEntry {
             };
         }
         e.uint(*duration).uint(*saved).text(root).text(host);
+        if !links.is_empty() {
+            e.array(links.len());
+        }
+        for (name, text) in links {
+            e.array(2).bytes(name).bytes(text);
+        }
         encoder.finish()
     }
 
@@ -141,7 +158,11 @@ impl RunEntry {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut decoder = Decoder::new(bytes);
         let d = &mut decoder;
-        d.array_of(16)?;
+        let has_links = match d.array()? {
+            16 => false,
+            17 => true,
+            _ => return d.fail("history entry of an unknown length"),
+        };
         if d.uint()? != FORMAT {
             return d.fail("history entry of an unknown format");
         }
@@ -163,10 +184,27 @@ impl RunEntry {
             saved: d.uint()?,
             root: d.text()?.to_owned(),
             host: d.text()?.to_owned(),
+            links: if has_links {
+                links(d)?
+            } else {
+                BTreeMap::new()
+            },
         };
         decoder.finish()?;
         Ok(entry)
     }
+}
+
+fn links(decoder: &mut Decoder<'_>) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, DecodeError> {
+    let pair = |d: &mut Decoder<'_>| {
+        d.array_of(2)?;
+        Ok((d.bytes()?.to_vec(), d.bytes()?.to_vec()))
+    };
+    let links: BTreeMap<_, _> = list(decoder, pair)?.into_iter().collect();
+    if links.is_empty() {
+        return decoder.fail("an empty list of links is left out");
+    }
+    Ok(links)
 }
 
 fn optional_digest(encoder: &mut Encoder, digest: Option<&Digest>) {
@@ -295,6 +333,7 @@ mod tests {
             saved: 0,
             root: "r".to_owned(),
             host: "h".to_owned(),
+            links: BTreeMap::new(),
         }
     }
 
@@ -310,6 +349,15 @@ mod tests {
         .concat();
         assert_eq!(entry().encode(), expected);
         assert_eq!(RunEntry::decode(&expected), Ok(entry()));
+    }
+
+    #[test]
+    fn links_come_back() {
+        let entry = RunEntry {
+            links: BTreeMap::from([(b"link\xff".to_vec(), b"to".to_vec())]),
+            ..entry()
+        };
+        assert_eq!(RunEntry::decode(&entry.encode()), Ok(entry));
     }
 
     #[test]
