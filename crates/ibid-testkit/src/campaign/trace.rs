@@ -82,6 +82,18 @@ impl Trace {
             .collect()
     }
 
+    /// Lists calls that change a file somewhere, but for words to the standard streams.
+    pub(super) fn changes(&self) -> Vec<&str> {
+        let lines = self.0.iter().map(String::as_str);
+        let is_told = |line: &str| line.starts_with("write(1<") || line.starts_with("write(2<");
+        // Opened for writing is not written yet.
+        let only_opened = |line: &str| line.contains("O_RDWR|") && !line.contains("O_CREAT");
+        let may_change = |line: &str| is_mutating(line) && !only_opened(line);
+        lines
+            .filter(|line| may_change(line) && !is_told(line))
+            .collect()
+    }
+
     /// Lists the calls that name a file, or change one, in order.
     pub(super) fn on_files(&self) -> Vec<&str> {
         let lines = self.0.iter().map(String::as_str);
@@ -127,7 +139,7 @@ mod tests {
             r#"openat(AT_FDCWD</w>, "/s/a", O_RDWR|O_CLOEXEC) = -1 EROFS"#,
             r#"write(3</s/a>, "x", 1) = 1"#,
             r#"write(3</w/a>, "x", 1) = 1"#,
-            r#"mmap(NULL, 10, PROT_READ, MAP_SHARED, 3</s/a>, 0) = 0x1"#,
+            "mmap(NULL, 10, PROT_READ, MAP_SHARED, 3</s/a>, 0) = 0x1",
             r#"renameat2(AT_FDCWD</w>, "/w/x", AT_FDCWD</w>, "/s/x", 0) = 0"#,
         ];
         let trace = Trace(lines.map(str::to_owned).to_vec());
