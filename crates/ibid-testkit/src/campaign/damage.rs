@@ -110,10 +110,9 @@ pub fn damage(plan: &Plan) -> Report {
     let scene = Scene::new(plan, &mut report);
     let mut cases = scene.cases(&mut random);
     let all = cases.len();
-    if plan.times < all {
-        random.shuffle(&mut cases);
-        cases.truncate(plan.times);
-    }
+    // So that a campaign that is out of time has seen some of everything.
+    random.shuffle(&mut cases);
+    cases.truncate(plan.times);
     let (mut met, mut healed, mut untouched) = (0, 0, 0);
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
     for case in &cases {
