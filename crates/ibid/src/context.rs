@@ -176,7 +176,8 @@ impl Session {
 
     /// Returns where host-local state lies, if there is a place for it.
     pub(crate) fn local_dir(&self) -> Option<LocalDir> {
-        self.dirs.local(is_of_this_host)
+        self.dirs
+            .local(|path| is_of_this_host(path) && may_be_written(path))
     }
 
     /// Returns the stat cache as the settings want it; with `read_all` it believes nothing.
@@ -193,12 +194,22 @@ impl Session {
         StatCache::open(StatCacheOptions {
             dir: self.local_dir().and_then(|dir| dir.trusted(self.user)),
             // Not the store itself, which takes a folder with foreign files for somebody else's.
-            probe_dirs: vec![self.dirs.tmp().path.clone(), self.root.join(".ibid")],
+            probe_dirs: [self.dirs.tmp().path.clone(), self.root.join(".ibid")]
+                .into_iter()
+                .filter(|dir| may_be_written(dir))
+                .collect(),
             policy,
             host: self.host.clone(),
             clock: wall_clock,
         })
     }
+}
+
+/// Says whether files may be made in a folder, or the folder itself where it is missing. Without
+/// this a cache that may only be read would be asked again and again.
+fn may_be_written(path: &Path) -> bool {
+    let standing = path.ancestors().find(|folder| folder.exists());
+    standing.is_some_and(ibid_core::fs::may_write_in)
 }
 
 /// Says whether a path lies, or would lie once made, on a file system of this host alone.

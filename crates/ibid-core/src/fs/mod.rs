@@ -11,6 +11,7 @@ mod hash;
 mod list;
 mod look;
 mod meter;
+mod owner;
 mod private_dir;
 mod read;
 mod signature;
@@ -30,6 +31,9 @@ pub use look::{
     real_path,
 };
 pub use meter::Meter;
+pub use owner::{
+    ancestors, boot_and_namespace, is_gone, is_tag_of_the_gone, owner_tag, start_time,
+};
 pub use private_dir::make_private_dir;
 pub use read::{
     open_any, open_file, open_in_place, open_nofollow, read_at_most, read_limited, read_link,

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use super::content::{Digests, entries, files, tree};
 use super::keep::{Ground, Keep, Moved, Thing, mirror, remove_empty};
 use super::pattern::Pattern;
+use super::strays;
 use super::target::{Parents, Target, UserLink};
 use super::validate::OutputError;
 use super::walk::{Standing, walk};
@@ -147,6 +148,7 @@ impl Aside<'_> {
                 let link = match Target::find(&path, made, Parents::Create)? {
                     None => None,
                     Some(target) => {
+                        strays::sweep(&target.dir);
                         let link = target.link.clone();
                         self.move_away(target, &mirror(place), made, digests)?;
                         link

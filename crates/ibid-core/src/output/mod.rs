@@ -16,6 +16,7 @@ mod keep;
 mod pattern;
 mod restore;
 mod stage;
+mod strays;
 mod target;
 mod validate;
 mod walk;

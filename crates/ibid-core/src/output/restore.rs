@@ -207,6 +207,7 @@ impl Restorer<'_> {
         if staging.is_empty() && in_the_way.is_empty() {
             return Ok(Restored::default());
         }
+        staging.sweep();
         staging.fill()?;
         // Files that get their names a tick after their bytes can be remembered.
         staging.begin(&self.digests);

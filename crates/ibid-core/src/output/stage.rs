@@ -14,10 +14,9 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::content::{Begun, Digests, Entries};
 use super::restore::RestoreError;
+use super::strays;
 use crate::digest::BlobId;
-use crate::fs::{
-    Dir, IoContext as _, Meter, PathError, Signature, close_checked, random_name, set_mode, umask,
-};
+use crate::fs::{Dir, IoContext as _, Meter, PathError, Signature, close_checked, set_mode, umask};
 use crate::store::{LinkMode, LocalStore};
 use crate::tree::{Entry, RelPath};
 
@@ -87,7 +86,7 @@ impl<'a> Staging<'a> {
     /// Nothing is written yet.
     pub(super) fn add(&mut self, dir: Arc<Dir>, name: RelPath, path: &RelPath, wanted: &Entries) {
         let unit = self.units.len();
-        let staged = format!(".ibid-{}.tmp", random_name());
+        let staged = strays::name();
         self.units.push(Unit {
             dir,
             name,
@@ -246,6 +245,16 @@ impl<'a> Staging<'a> {
         for unit in self.units.iter_mut().filter(|unit| unit.published).rev() {
             let back = unit.dir.rename_new(&unit.name, &unit.dir, &unit.staged);
             unit.published = back.is_err();
+        }
+    }
+
+    /// Removes what killed processes left in the directories that this one stages in.
+    pub(super) fn sweep(&self) {
+        let mut seen = std::collections::BTreeSet::new();
+        for unit in &self.units {
+            if seen.insert(unit.dir.path().to_owned()) {
+                strays::sweep(&unit.dir);
+            }
         }
     }
 

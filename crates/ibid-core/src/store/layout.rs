@@ -85,7 +85,14 @@ impl Layout {
     /// Returns the format in `store.json`; `None` if the file is damaged, which the next write
     /// heals.
     fn read_description(&self) -> Result<Option<u64>, PathError> {
-        let bytes = fs::read_small(&self.root.join("store.json"), 1 << 16)?;
+        let path = self.root.join("store.json");
+        let bytes = match fs::read_small(&path, 1 << 16) {
+            // A folder or a FIFO has taken its place.
+            Err(_) if Signature::of(&path).is_ok_and(|it| it.kind() != FileKind::File) => {
+                return Ok(None);
+            }
+            bytes => bytes?,
+        };
         let json: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
         Ok(json.and_then(|json| json.get("format")?.as_u64()))
     }
@@ -120,7 +127,7 @@ impl Layout {
                 && path.ends_with("store.json")
                 && self.read_description()?.is_none()
             {
-                staged.publish_over(path)?;
+                self.publish_over(staged, path)?;
             }
             Ok(())
         };
@@ -173,9 +180,16 @@ impl Layout {
         }
     }
 
-    /// Publishes over `target`, making its directory if that is missing.
+    /// Publishes over `target`, making its directory if that is missing. A directory that has
+    /// the name is no file of a store, and is put aside.
     pub(super) fn publish_over(&self, staged: &mut Staged, target: &Path) -> Result<(), PathError> {
-        self.with_dir_of(target, || staged.publish_over(target))
+        match self.with_dir_of(target, || staged.publish_over(target)) {
+            Err(error) if error.source.kind() == ErrorKind::IsADirectory => {
+                self.discard(target)?;
+                staged.publish_over(target)
+            }
+            published => published,
+        }
     }
 
     /// Publishes without replacing, making the directory of `target` if that is missing.

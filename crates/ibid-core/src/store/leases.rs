@@ -28,7 +28,7 @@ use super::layout::FILE_MODE;
 use super::local::LocalStore;
 use crate::digest::encoding::{DecodeError, Decoder, Encoder};
 use crate::digest::{Digest, Key};
-use crate::fs::{self, FileKind, Host, Published, Signature};
+use crate::fs::{self, FileKind, Published, Signature};
 
 /// How often a held lease says that its owner lives.
 const BEAT: Duration = Duration::from_secs(2);
@@ -112,11 +112,7 @@ impl Holder {
         if own_boot.is_empty() || self.boot != own_boot {
             return false;
         }
-        match start_time(self.pid) {
-            Some(start) => start != self.start,
-            // It may only be hidden from this user.
-            None => is_no_process(self.pid),
-        }
+        fs::is_gone(self.pid, self.start)
     }
 }
 
@@ -157,8 +153,8 @@ impl LocalStore {
         let identity = Holder {
             host: self.options.host.name.clone(),
             pid,
-            boot: boot_and_namespace(&self.options.host),
-            start: start_time(pid).unwrap_or(0),
+            boot: fs::boot_and_namespace(&self.options.host),
+            start: fs::start_time(pid).unwrap_or(0),
             nonce: fs::random_bytes(),
         };
         LeaseAttempt {
@@ -280,7 +276,7 @@ impl LeaseAttempt<'_> {
         }
         let ancestors = self
             .ancestors
-            .get_or_insert_with(|| ancestors(self.identity.pid));
+            .get_or_insert_with(|| fs::ancestors(self.identity.pid));
         ancestors.contains(&holder.pid)
     }
 
@@ -383,54 +379,10 @@ impl Iterator for Backoff {
     }
 }
 
-/// When a process started, in clock ticks since the boot; `None` if there is no such process.
-fn start_time(pid: u32) -> Option<u64> {
-    status_field(pid, 19)
-}
-
-/// The parent of a process, its parent and so on.
-fn ancestors(pid: u32) -> Vec<u32> {
-    let parent = |pid: &u32| {
-        let parent = u32::try_from(status_field(*pid, 1)?).ok()?;
-        (parent != 0).then_some(parent)
-    };
-    std::iter::successors(parent(&pid), parent).collect()
-}
-
-/// Reads one of the numbers behind a process's name in what the kernel tells of it.
-fn status_field(pid: u32, index: usize) -> Option<u64> {
-    let path = PathBuf::from(format!("/proc/{pid}/stat"));
-    let stat = fs::read_small(&path, 1 << 16).ok()?;
-    // The name in parentheses may hold anything; the fields after the last one are numbers.
-    let after = stat.rsplitn(2, |byte| *byte == b')').next()?;
-    let field = after
-        .split(u8::is_ascii_whitespace)
-        .filter(|field| !field.is_empty())
-        .nth(index)?;
-    std::str::from_utf8(field).ok()?.parse().ok()
-}
-
-fn is_no_process(pid: u32) -> bool {
-    use rustix::process::{Pid, test_kill_process};
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    pid.is_none_or(|pid| test_kill_process(pid) == Err(rustix::io::Errno::SRCH))
-}
-
-/// What two processes must share to see each other: the machine, its boot, and the process
-/// namespace, because ids of two containers on one machine do not name the same processes. Empty
-/// where it is not known.
-fn boot_and_namespace(host: &Host) -> String {
-    let namespace = fs::read_link(Path::new("/proc/self/ns/pid")).unwrap_or_default();
-    if host.boot_id.is_empty() || namespace.is_empty() {
-        return String::new();
-    }
-    let namespace = String::from_utf8_lossy(&namespace);
-    format!("{} {} {namespace}", host.machine_id, host.boot_id)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fs::Host;
     use crate::store::StoreOptions;
     use ibid_testkit::TempDir;
 
@@ -506,7 +458,7 @@ mod tests {
         let mut attempt = store.lease(LeaseOn::Key(&key()));
         let mut parent = attempt.identity.clone();
         parent.pid = std::os::unix::process::parent_id();
-        parent.start = start_time(parent.pid).unwrap();
+        parent.start = fs::start_time(parent.pid).unwrap();
         parent.nonce = [3; 16];
         plant(&attempt, &parent);
         let tried = attempt.try_acquire();

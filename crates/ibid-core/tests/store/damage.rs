@@ -278,3 +278,20 @@ fn what_can_be_no_lease_makes_way() {
     let lease = store.lease(LeaseOn::Key(&key("a"))).try_acquire();
     assert!(matches!(lease, Acquisition::Acquired(_)), "{lease:?}");
 }
+
+#[test]
+fn a_folder_in_the_place_of_a_file_is_put_aside() {
+    let dir = TempDir::new();
+    commit(&open(&dir), key("a"), CONTENT, Replace::No);
+    for path in [files(&dir, "blobs"), files(&dir, "keys")].concat() {
+        for replace in [Replace::No, Replace::Yes] {
+            std::fs::remove_file(&path).unwrap();
+            std::fs::create_dir(&path).unwrap();
+            std::fs::write(path.join("inside"), "x").unwrap();
+            let store = open(&dir);
+            assert!(serve(&store, &dir).is_err());
+            commit(&store, key("a"), CONTENT, replace);
+            assert_eq!(serve(&open(&dir), &dir).as_deref(), Ok(CONTENT));
+        }
+    }
+}

@@ -108,12 +108,11 @@ pub fn damage(plan: &Plan) -> Report {
     let mut report = Report::new(plan);
     let mut random = Random::new(plan.seed);
     let scene = Scene::new(plan, &mut report);
-    let mut cases = scene.cases();
+    let mut cases = scene.cases(&mut random);
     let all = cases.len();
-    if plan.times < all {
-        random.shuffle(&mut cases);
-        cases.truncate(plan.times);
-    }
+    // So that a campaign that is out of time has seen some of everything.
+    random.shuffle(&mut cases);
+    cases.truncate(plan.times);
     let (mut met, mut healed, mut untouched) = (0, 0, 0);
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
     for case in &cases {
@@ -172,8 +171,9 @@ impl Scene {
         self.cache.files().cloned().collect()
     }
 
-    /// Lists every file with every harm, cold and warm, with outputs in place and gone.
-    fn cases(&self) -> Vec<Case> {
+    /// Lists every file with every harm; whether blobs were verified just before, and whether
+    /// outputs are in place, is drawn.
+    fn cases(&self, random: &mut Random) -> Vec<Case> {
         let files = self.files();
         let mut cases = Vec::new();
         for (at, file) in files.iter().enumerate() {
@@ -182,18 +182,15 @@ impl Scene {
             let neighbour = after.or_else(|| files[..at].iter().find(alike));
             let neighbour = neighbour.unwrap_or(&files[(at + 1) % files.len()]);
             for harm in Harm::ALL {
-                for (warm, in_place) in [(false, false), (true, false), (true, true)] {
+                let in_place = random.below(3) == 0;
+                cases.push(Case {
+                    file: file.clone(),
+                    neighbour: neighbour.clone(),
+                    harm,
                     // What is remembered of files that are gone is never asked for.
-                    if warm || kind(file) != "local" {
-                        cases.push(Case {
-                            file: file.clone(),
-                            neighbour: neighbour.clone(),
-                            harm,
-                            warm,
-                            in_place,
-                        });
-                    }
-                }
+                    warm: in_place || kind(file) == "local" || random.below(2) == 0,
+                    in_place,
+                });
             }
         }
         cases

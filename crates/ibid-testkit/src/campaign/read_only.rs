@@ -72,7 +72,7 @@ impl<'a> Scene<'a> {
             forbid(&env.cache());
         }
         let scene = Self {
-            store: Snapshot::of(&env.cache()),
+            store: Snapshot::of(&env.cache().join("v1")),
             env,
             strace,
             guard,
@@ -87,7 +87,12 @@ impl<'a> Scene<'a> {
     fn play(&self, report: &mut Report) {
         for what in ["a hit with a restore", "an up-to-date run"] {
             let (run, trace) = self.trace();
-            let (guard, changes) = (self.guard, trace.changes_below(&self.env.cache()));
+            // Where the user only asks for it, the cache may keep what it knows of this host.
+            let below = match self.guard {
+                Guard::Asked => self.env.cache().join("v1"),
+                Guard::Mount | Guard::Modes => self.env.cache(),
+            };
+            let (guard, changes) = (self.guard, trace.changes_below(&below));
             report.say(format!(
                 "{guard:?}: {what}: {} calls below the store would change it; {}",
                 changes.len(),
@@ -109,7 +114,8 @@ impl<'a> Scene<'a> {
                 report.violation(format!("{guard:?}: {what}: {warning}"));
             }
         }
-        if let Some(difference) = Snapshot::of(&self.env.cache()).difference(&self.store) {
+        let store = Snapshot::of(&self.env.cache().join("v1"));
+        if let Some(difference) = store.difference(&self.store) {
             report.violation(format!("{:?}: the store changed: {difference}", self.guard));
         }
     }
@@ -137,25 +143,28 @@ impl<'a> Scene<'a> {
         (STEP.finish(&self.env, &mut command), Trace::read(&to))
     }
 
+    /// Prepares a script in a mount namespace of its own, where `/var/tmp` is a folder of this
+    /// scene: host-local state goes there when the cache cannot be written.
+    fn unshared(&self, script: &str) -> Command {
+        let mut command = Command::new("unshare");
+        let script = format!("mount --bind \"$1\" /var/tmp && shift && {script}");
+        command
+            .args(["--mount", "sh", "-c", &script])
+            .arg(self.env.cache())
+            .arg(self.env.home(""));
+        command
+    }
+
     /// Prepares words to run under the guard.
     fn wrap(&self, words: &[std::ffi::OsString]) -> Command {
         let mut command = match self.guard {
             Guard::Asked => Command::new("env"),
-            Guard::Modes => {
-                let mut command = Command::new("setpriv");
-                let id = STRANGER.to_string();
-                command.args(["--reuid", &id, "--regid", &id, "--clear-groups"]);
-                command
-            }
-            Guard::Mount => {
-                let mut command = Command::new("unshare");
-                let script =
-                    "mount --bind \"$0\" \"$0\" && mount -o remount,ro,bind \"$0\" && exec \"$@\"";
-                command
-                    .args(["--mount", "sh", "-c", script])
-                    .arg(self.env.cache());
-                command
-            }
+            Guard::Modes => self.unshared(&format!(
+                "exec setpriv --reuid {STRANGER} --regid {STRANGER} --clear-groups \"$@\""
+            )),
+            Guard::Mount => self.unshared(
+                "mount --bind \"$0\" \"$0\" && mount -o remount,ro,bind \"$0\" && exec \"$@\"",
+            ),
         };
         command
             .args(words)
@@ -169,23 +178,30 @@ impl<'a> Scene<'a> {
 fn list_up_to_date(plan: &Plan, strace: &Path, report: &mut Report) {
     let env = TestEnv::new(&plan.binary);
     env.write("in.txt", "input\n");
-    let untraced = STEP.command(&env, &[]);
+    let bare = STEP.command(&env, &[]);
+    STEP.run(&env);
+    // What is on the disk can be trusted at once; else it takes two minutes.
+    for file in ["in.txt", "out/1", "out/2", "out/3"] {
+        let synced = fs::File::open(env.work(file)).and_then(|file| file.sync_all());
+        synced.expect("the file is there");
+    }
     for _ in 0..3 {
+        // A tick of the clock by which files are stamped.
+        std::thread::sleep(std::time::Duration::from_millis(20));
         STEP.run(&env);
     }
     let to = env.home("trace");
-    let mut words: Vec<PathBuf> = vec![untraced.get_program().into()];
-    words.extend(untraced.get_args().map(PathBuf::from));
+    let mut words: Vec<PathBuf> = vec![bare.get_program().into()];
+    words.extend(bare.get_args().map(PathBuf::from));
     let mut command = traced(strace, &to, &words);
     command.current_dir(env.work("")).env_clear().envs(
-        untraced
-            .get_envs()
+        bare.get_envs()
             .filter_map(|(name, value)| Some((name, value?))),
     );
     let run = STEP.finish(&env, &mut command);
     let trace = Trace::read(&to);
-    for change in trace.changes_below(&env.cache().join("v1")) {
-        report.violation(format!("an up-to-date run changes the store: {change}"));
+    for change in trace.changes() {
+        report.violation(format!("an up-to-date run changes something: {change}"));
     }
     let counts = trace.counts();
     let all: usize = counts.values().sum();

@@ -82,6 +82,18 @@ impl Trace {
             .collect()
     }
 
+    /// Lists calls that change a file somewhere, but for words to the standard streams.
+    pub(super) fn changes(&self) -> Vec<&str> {
+        let lines = self.0.iter().map(String::as_str);
+        let is_told = |line: &str| line.starts_with("write(1<") || line.starts_with("write(2<");
+        // Opened for writing is not written yet.
+        let only_opened = |line: &str| line.contains("O_RDWR|") && !line.contains("O_CREAT");
+        let may_change = |line: &str| is_mutating(line) && !only_opened(line);
+        lines
+            .filter(|line| may_change(line) && !is_told(line))
+            .collect()
+    }
+
     /// Lists the calls that name a file, or change one, in order.
     pub(super) fn on_files(&self) -> Vec<&str> {
         let lines = self.0.iter().map(String::as_str);

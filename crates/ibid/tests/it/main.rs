@@ -7,6 +7,7 @@
 
 mod arguments;
 mod bad_input;
+mod campaigns;
 mod cite;
 mod compile;
 mod cost;

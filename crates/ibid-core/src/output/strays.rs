@@ -1,0 +1,62 @@
+//! Names of staged outputs, and the removal of those that a killed process left behind.
+//!
+//! A name tells who made it, so that what belongs to a living process, or to one that cannot be
+//! seen from here, is never touched.
+
+use crate::fs::{Dir, is_tag_of_the_gone, owner_tag, random_name};
+use crate::tree::RelPath;
+
+const START: &str = ".ibid-";
+const END: &str = ".tmp";
+
+/// Returns a name that nobody else has, such as `.ibid-<owner>-<random>.tmp`.
+pub(super) fn name() -> String {
+    format!("{START}{}-{}{END}", owner_tag(), random_name())
+}
+
+/// Removes staged outputs in `dir` whose makers are gone. What cannot be removed stays.
+pub(super) fn sweep(dir: &Dir) {
+    for listed in dir.list().unwrap_or_default() {
+        if is_stray(&listed.name)
+            && let Ok(name) = RelPath::new(listed.name)
+        {
+            let _ = dir.remove_all(&name);
+        }
+    }
+}
+
+fn is_stray(name: &[u8]) -> bool {
+    let owner = std::str::from_utf8(name).ok().and_then(|name| {
+        name.strip_prefix(START)?
+            .strip_suffix(END)?
+            .rsplit_once('-')
+    });
+    owner.is_some_and(|(owner, _)| is_tag_of_the_gone(owner))
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests look at the tree by plain calls"
+)]
+mod tests {
+    use super::*;
+    use ibid_testkit::TempDir;
+
+    #[test]
+    fn only_what_the_gone_have_staged_is_removed() {
+        let temp = TempDir::new();
+        let own = name();
+        let pid = std::process::id();
+        let gone = own.replacen(&format!("-{pid}-"), &format!("-{}-", i32::MAX), 1);
+        for name in [own.as_str(), &gone, ".ibid-0123.tmp", ".ibid-x", "mine.tmp"] {
+            std::fs::create_dir(temp.join(name)).unwrap();
+            std::fs::write(temp.join(name).join("file"), "x").unwrap();
+        }
+        sweep(&Dir::open(temp.path()).unwrap());
+        assert!(!temp.join(&gone).exists());
+        for name in [own.as_str(), ".ibid-0123.tmp", ".ibid-x", "mine.tmp"] {
+            assert!(temp.join(name).join("file").exists(), "{name}");
+        }
+    }
+}

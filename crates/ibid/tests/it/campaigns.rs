@@ -1,0 +1,52 @@
+//! A little of each campaign; `cargo xtask campaign` does all of it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ibid_testkit::campaign::{self, Plan, Report};
+use ibid_testkit::component;
+
+fn plan(times: usize) -> Plan {
+    Plan {
+        binary: PathBuf::from(env!("CARGO_BIN_EXE_ibid")),
+        seed: 1,
+        times,
+        workers: 8,
+        limit: Duration::from_secs(20),
+    }
+}
+
+fn assert_clean(report: &Report) {
+    assert!(report.violations().is_empty(), "{report}");
+}
+
+#[test]
+fn damage_is_never_served_and_heals() {
+    assert_clean(&campaign::damage(&plan(12)));
+}
+
+#[test]
+fn a_killed_run_leaves_no_false_entry_and_no_stray() {
+    assert_clean(&campaign::kill(&plan(6)));
+}
+
+#[test]
+fn a_run_killed_before_any_call_leaves_no_false_entry_and_no_stray() {
+    let Some(strace) = component("strace") else {
+        return;
+    };
+    assert_clean(&campaign::sweep(&plan(6), &strace));
+}
+
+#[test]
+fn processes_that_ask_at_once_get_one_run() {
+    assert_clean(&campaign::race(&plan(6)));
+}
+
+#[test]
+fn a_store_that_may_only_be_read_is_not_written_to() {
+    let Some(strace) = component("strace") else {
+        return;
+    };
+    assert_clean(&campaign::read_only(&plan(1), &strace));
+}
