@@ -95,7 +95,6 @@ fn entry(time: u64, label: &str, key: Key) -> RunEntry {
         saved: 0,
         root: "r".to_owned(),
         host: "h".to_owned(),
-        links: std::collections::BTreeMap::new(),
     }
 }
 
