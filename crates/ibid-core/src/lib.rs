@@ -32,9 +32,10 @@
 //!     store: Some(&LocalStore::open(&dir.join("store"), StoreOptions::default())?),
 //!     stats: &StatCache::off(),
 //!     spool_dir: dir.path(),
+//!     cache_dir: &dir.join("store"),
 //!     provenance: &Provenance::default(),
 //!     clock: Clock::starting(SystemTime::now()),
-//!     interrupt: &Interrupt::new()?,
+//!     interrupt: &Interrupt::new(),
 //!     sink: &Silent,
 //!     access: Access::default(),
 //! };

@@ -194,10 +194,7 @@ impl Session {
         StatCache::open(StatCacheOptions {
             dir: self.local_dir().and_then(|dir| dir.trusted(self.user)),
             // Not the store itself, which takes a folder with foreign files for somebody else's.
-            probe_dirs: [self.dirs.tmp().path.clone(), self.root.join(".ibid")]
-                .into_iter()
-                .filter(|dir| may_be_written(dir))
-                .collect(),
+            probe_dirs: vec![self.dirs.tmp().path.clone(), self.root.join(".ibid")],
             policy,
             host: self.host.clone(),
             clock: wall_clock,

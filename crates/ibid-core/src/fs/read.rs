@@ -5,7 +5,7 @@
 //! that the caller gives. Nothing here changes a file system.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
@@ -71,12 +71,15 @@ pub fn read_start(path: &Path, limit: u64) -> Result<Vec<u8>, PathError> {
 
 /// The same, with the signature of the file that was read.
 pub fn read_start_of(path: &Path, limit: u64) -> Result<(Vec<u8>, Signature), PathError> {
-    // Files of the kernel's own have no size to go by; most of these fit at once.
-    let mut bytes = Vec::with_capacity(2048);
     let (file, signature) = open_looked_at(path, OFlags::RDONLY)?;
-    file.take(limit)
-        .read_to_end(&mut bytes)
-        .context("read", path)?;
+    // Files of the kernel say that they are empty, and are read until nothing more comes.
+    let end = match signature.size {
+        0 => limit,
+        size => limit.min(size),
+    };
+    let mut bytes = vec![0; usize::try_from(end).unwrap_or(usize::MAX)];
+    let count = read_at_most(&file, path, &mut bytes)?;
+    bytes.truncate(count);
     Ok((bytes, signature))
 }
 

@@ -4,13 +4,13 @@
 //! path is never filtered, only what lies in it.
 
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
 use super::ScanError;
-use crate::fs::{FileKind, Signature};
+use crate::fs::{FileKind, Signature, future_path};
 use crate::tree::RelPath;
 
 /// What to leave out of directories and patterns.
@@ -19,10 +19,32 @@ pub struct Filter {
     litter: bool,
     any: Arc<GlobSet>,
     dirs: Arc<GlobSet>,
-    /// What the step writes: directories above it exist for its sake.
+    /// What the step writes itself.
+    written: Arc<[RelPath]>,
+    /// Where the step writes: directories on the way there exist for its sake.
     outputs: Arc<[RelPath]>,
-    /// A folder of ibid's own.
-    own: Option<RelPath>,
+    own: Option<Arc<OwnFolder>>,
+}
+
+/// A folder of ibid's own. Whether it lies below the root, perhaps by way of links, is found out
+/// when the first directory is listed, because most steps list none.
+#[derive(Debug)]
+struct OwnFolder {
+    path: PathBuf,
+    root: PathBuf,
+    below: OnceLock<Option<RelPath>>,
+}
+
+impl OwnFolder {
+    fn is(&self, from_root: &RelPath) -> bool {
+        let below = self.below.get_or_init(|| {
+            let real = future_path(&self.path);
+            let below = real.strip_prefix(&self.root).ok()?;
+            let below = RelPath::new(below.as_os_str().as_bytes()).ok()?;
+            (!below.is_root()).then_some(below)
+        });
+        below.as_ref() == Some(from_root)
+    }
 }
 
 impl Filter {
@@ -32,6 +54,7 @@ impl Filter {
             litter: false,
             any: Arc::default(),
             dirs: Arc::default(),
+            written: Arc::default(),
             outputs: Arc::default(),
             own: None,
         }
@@ -64,26 +87,37 @@ impl Filter {
             litter: true,
             any: build(any)?,
             dirs: build(dirs)?,
+            written: Arc::default(),
             outputs: Arc::default(),
             own: None,
         })
     }
 
-    /// Leaves out directories, too, that hold nothing but the way to one of `outputs`, paths
-    /// relative to the root: they are made for the command, before it runs or by itself, and
-    /// would change the directory that they lie in.
+    /// Leaves out what the step itself writes, `written`, and directories that hold nothing but
+    /// the way there or to one of `folders`: they are made for the command, before it runs or by
+    /// itself, and would change the directory that they lie in. All are relative to the root.
     #[must_use]
-    pub fn beside_outputs(self, outputs: Vec<RelPath>) -> Self {
+    pub fn beside_outputs(self, written: Vec<RelPath>, folders: Vec<RelPath>) -> Self {
+        let outputs = written.iter().cloned().chain(folders).collect();
         Self {
-            outputs: outputs.into(),
+            written: written.into(),
+            outputs,
             ..self
         }
     }
 
-    /// Leaves out a folder of ibid's own, too; its path is relative to the root.
+    /// Leaves out a folder of ibid's own, too, should it lie below `root`.
     #[must_use]
-    pub fn without(self, own: Option<RelPath>) -> Self {
-        Self { own, ..self }
+    pub fn without(self, own: &Path, root: &Path) -> Self {
+        let own = OwnFolder {
+            path: own.to_owned(),
+            root: root.to_owned(),
+            below: OnceLock::new(),
+        };
+        Self {
+            own: Some(Arc::new(own)),
+            ..self
+        }
     }
 
     /// Says whether there are outputs to stand beside.
@@ -105,7 +139,8 @@ impl Filter {
             return true;
         }
         from_root.is_some_and(|path| {
-            (is_dir && self.own.as_ref() == Some(path))
+            self.written.contains(path)
+                || (is_dir && self.own.as_ref().is_some_and(|own| own.is(path)))
                 || (!self.any.is_empty() && self.any.is_match(path.as_path()))
                 || (is_dir && !self.dirs.is_empty() && self.dirs.is_match(path.as_path()))
         })

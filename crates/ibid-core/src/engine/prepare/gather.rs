@@ -1,7 +1,6 @@
 //! `Gather`: what all parts of preparing add to.
 
 use std::collections::BTreeSet;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use crate::action::{Action, Command, OutputKind, Step, Word};
@@ -12,7 +11,7 @@ use crate::engine::event::Note;
 use crate::fs::{FileKind, Meter, Signature};
 use crate::output::Role;
 use crate::scan::{FileDigest, Filter, Pattern, Scanned, Scanner, Seen};
-use crate::tree::{Content, Escaped, Place, RelPath, Tree};
+use crate::tree::{Content, Escaped, Place, Tree};
 
 /// Folders that are alike on every machine of a platform: their absolute names do no harm.
 const SYSTEM: [&[u8]; 8] = [
@@ -153,26 +152,21 @@ impl<'a> Gather<'a> {
 /// folder that holds one, or the cache, would change with every run.
 fn filter(step: &Step, cx: &Context<'_>) -> Result<Filter, Error> {
     let mut excludes = step.excludes.clone();
-    let mut outputs = Vec::new();
+    let (mut written, mut folders) = (Vec::new(), Vec::new());
     for output in &step.outputs {
         match &output.kind {
             OutputKind::Path(place) | OutputKind::Dir(place) => {
-                let Some(path) = place.inside() else { continue };
-                excludes.extend(std::str::from_utf8(path.as_bytes()).map(globset::escape));
-                outputs.push(path.clone());
+                written.extend(place.inside().cloned());
             }
             OutputKind::Glob(pattern) => {
                 excludes.push(pattern.clone());
-                outputs.push(Pattern::new(pattern)?.prefix().clone());
+                folders.push(Pattern::new(pattern)?.prefix().clone());
             }
         }
     }
-    let cache = crate::fs::future_path(cx.cache_dir);
-    let cache = cache.strip_prefix(cx.root).ok();
-    let cache = cache.and_then(|below| RelPath::new(below.as_os_str().as_bytes()).ok());
     Ok(Filter::inputs(&excludes)?
-        .beside_outputs(outputs)
-        .without(cache.filter(|below| !below.is_root())))
+        .beside_outputs(written, folders)
+        .without(cx.cache_dir, cx.root))
 }
 
 /// Returns the absolute path that a word is, or that follows its `=`.

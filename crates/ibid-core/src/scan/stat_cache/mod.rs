@@ -17,7 +17,7 @@ use self::record::{Record, flag, name_of};
 use self::rules::{Circumstances, Writers};
 use self::shard::Shards;
 use crate::digest::Digest;
-use crate::fs::{FileSystem, Host, Signature, Timestamp, create_dirs, slots};
+use crate::fs::{FileSystem, Host, Signature, Timestamp, create_dirs, may_write_in, slots};
 
 /// How far `stat` is believed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,6 +81,7 @@ pub struct StatCache {
     shards: Option<Shards>,
     policy: StatPolicy,
     probe_dirs: Vec<PathBuf>,
+    own_dir: Option<PathBuf>,
     clock: fn() -> Timestamp,
     boot: u64,
     systems: Mutex<HashMap<u64, Option<FileSystem>>>,
@@ -97,7 +98,7 @@ impl StatCache {
     pub fn open(options: StatCacheOptions) -> Self {
         let StatCacheOptions {
             dir,
-            mut probe_dirs,
+            probe_dirs,
             policy,
             host,
             clock,
@@ -107,13 +108,13 @@ impl StatCache {
             .as_deref()
             .filter(|_| usable)
             .map(|dir| Shards::new(dir, &host.machine_id));
-        probe_dirs.extend(dir);
         let digest = Digest::of(host.boot_id.as_bytes());
         let boot = digest.as_bytes().first_chunk().expect("32 bytes");
         Self {
             shards,
             policy,
             probe_dirs,
+            own_dir: dir,
             clock,
             boot: u64::from_le_bytes(*boot),
             systems: Mutex::default(),
@@ -206,6 +207,12 @@ impl StatCache {
     /// ended.
     pub fn started_anew(&self, fs: &FileSystem) -> Started {
         let probe = self.probe_dirs.iter().find_map(|dir| touch_on(dir, fs));
+        // Its own folder may be made for that.
+        let probe = probe.or_else(|| {
+            let own = self.own_dir.as_deref()?;
+            create_dirs(own, Some(0o700)).ok()?;
+            touch_on(own, fs)
+        });
         let started = match probe {
             Some(at) => Started {
                 at,
@@ -298,12 +305,12 @@ fn writers(record: &Record) -> Writers {
     .map_or(Writers::Any, |(_, writers)| writers)
 }
 
-/// Touches the probe in `dir` if that lies on `fs`.
+/// Touches the probe in `dir` if that lies on `fs` and may be written. No folder is made for it:
+/// one of them lies in the user's own workspace.
 fn touch_on(dir: &Path, fs: &FileSystem) -> Option<Timestamp> {
-    let look = || Signature::of(dir).ok();
-    let make = || create_dirs(dir, Some(0o700)).ok();
-    let signature = look().or_else(|| make().and_then(|()| look()))?;
-    (signature.device == fs.device)
+    let signature = Signature::of(dir).ok()?;
+    let usable = signature.device == fs.device && may_write_in(dir);
+    usable
         .then(|| slots::touch(&dir.join("now")).ok())
         .flatten()
 }
