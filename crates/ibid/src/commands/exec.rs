@@ -1,7 +1,7 @@
 //! `ibid exec`: a command, or its earlier result.
 
 use ibid_core::engine::{self, Decision, NotStored, StepOutcome};
-use ibid_core::exec::Status;
+use ibid_core::exec::{Status, expect_child_status};
 use signal_hook::consts::SIGPIPE;
 
 use crate::args::ExecArgs;
@@ -29,7 +29,12 @@ pub(super) fn run(args: ExecArgs, context: &Context) -> Result<Exit, Failure> {
         run.spool_stdin(&mut request.step)?;
     }
     let interrupt = run.interrupt.clone();
+    if !request.step.versions_from.is_empty() {
+        expect_child_status();
+    }
     let on_running = || {
+        // Whoever started this process may have wished not to hear of children; that is inherited.
+        expect_child_status();
         // Before the command runs nothing needs more than the default: to end.
         signals::forward_to(&interrupt);
         if let Some(caveat) = &run.caveat {

@@ -60,3 +60,24 @@ fn a_command_whose_reader_went_away_ends_as_in_a_pipe() {
         ("y\n", Some(Signal::PIPE.as_raw()))
     );
 }
+
+#[test]
+fn a_caller_that_ignores_its_children_does_not_cost_the_exit_code() {
+    let env = test_env();
+    let ibid = env.command().get_program().to_owned();
+    let mut shell = std::process::Command::new("sh");
+    let inner = env.command();
+    shell
+        .args(["-c", "trap '' CHLD; exec \"$@\"", "sh"])
+        .arg(ibid)
+        .args(["exec", "--no-input", "--", "sh", "-c", "exit 3"])
+        .current_dir(env.work(""))
+        .env_clear()
+        .envs(
+            inner
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+    let ran = env.finish(&mut shell);
+    assert_eq!(ran.code, Some(3), "{}", ran.story());
+}
