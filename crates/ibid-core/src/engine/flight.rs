@@ -12,6 +12,7 @@ use super::event::Event;
 use super::freshness::Miss;
 use super::lookup::{LookUp, look_up};
 use super::prepare::Prepared;
+use crate::exec::{Session, end_session};
 use crate::store::{Acquisition, Backoff, Lease, LeaseAttempt, LeaseOn, LocalStore, StoredResult};
 use crate::tree::Escaped;
 
@@ -58,6 +59,9 @@ pub(super) fn outputs(
         let mut attempt = store.lease(LeaseOn::Output(&path));
         let what = format!("the output `{}`", Escaped::path(&path));
         leases.extend(wait(&mut attempt, &what, cx, || false)?);
+    }
+    for (leader, start) in leases.iter().filter_map(Lease::abandoned) {
+        end_session(Session { leader, start });
     }
     Ok(leases)
 }

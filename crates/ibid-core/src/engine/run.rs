@@ -24,10 +24,10 @@ use super::prepare::Prepared;
 use super::stamp::Stamp;
 use super::storing::{put_back, store};
 use crate::action::{AccessMode, Trigger};
-use crate::exec::{self, Launch, Stdin};
+use crate::exec::{self, Launch, OnStart, Stdin};
 use crate::fs;
 use crate::output::{Aside, Ground, MadeLinks, set_aside, validate};
-use crate::store::Replace;
+use crate::store::{Lease, Replace};
 
 /// Runs the command of a prepared step, and stores what may be stored.
 pub(super) fn run_and_commit(
@@ -44,14 +44,14 @@ pub(super) fn run_and_commit(
     if moves_outputs(cx) {
         leftovers::check(prepared, &reserved, cx)?;
     }
-    let _leases = match cx.writable() {
+    let leases = match cx.writable() {
         Some(store) => flight::outputs(prepared, store, cx)?,
         None => Vec::new(),
     };
     let stamp = Stamp::now(cx);
     let aside = clear_the_way(prepared, stamp.ground(cx), &made, cx)?;
     cx.emit(&Event::Running { rerun: &rerun });
-    let ran = match run(prepared, rerun, replace(miss), cx) {
+    let ran = match run(prepared, rerun, replace(miss), (&leases, cx)) {
         Ok(ran) => ran,
         Err(error) => {
             put_back(aside, cx);
@@ -115,7 +115,7 @@ fn run(
     prepared: &Prepared,
     rerun: Rerun,
     replace: Replace,
-    cx: &Context<'_>,
+    (leases, cx): (&[Lease], &Context<'_>),
 ) -> Result<Ran, Error> {
     let start = &prepared.start;
     let stdin = match &start.stdin {
@@ -127,6 +127,7 @@ fn run(
         stdin,
         timeout: prepared.action.policy.timeout,
         orphans: cx.access.orphans,
+        on_start: note_session(leases),
         ..Launch::new(
             start.program.clone(),
             start.argv.clone(),
@@ -146,4 +147,15 @@ fn run(
         started,
         ended,
     })
+}
+
+/// Notes in the leases which session writes the outputs, so that a later run can see that nothing
+/// of it is left should this process be killed.
+fn note_session(leases: &[Lease]) -> OnStart {
+    let notes: Vec<_> = leases.iter().map(Lease::session_note).collect();
+    OnStart(Some(Box::new(move |session| {
+        for note in notes {
+            note(session.leader, session.start);
+        }
+    })))
 }

@@ -32,6 +32,27 @@ pub struct Launch {
     pub orphans: Orphans,
     /// An existing folder for the temporary file of a stream log that outgrows memory.
     pub spool_dir: PathBuf,
+    /// What is told as soon as the command has started.
+    pub on_start: OnStart,
+}
+
+/// The session that a command and what it starts live in: its first process leads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The process id of the leader, which no other process gets while a member lives.
+    pub leader: u32,
+    /// When the leader started, in clock ticks since the boot.
+    pub start: u64,
+}
+
+/// Hears of the session of a command that has started.
+#[derive(Default)]
+pub struct OnStart(pub Option<Box<dyn FnOnce(Session) + Send>>);
+
+impl std::fmt::Debug for OnStart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("OnStart").field(&self.0.is_some()).finish()
+    }
 }
 
 impl Launch {
@@ -50,6 +71,7 @@ impl Launch {
             grace: Self::DEFAULT_GRACE,
             orphans: Orphans::Leave,
             spool_dir,
+            on_start: OnStart::default(),
         }
     }
 }

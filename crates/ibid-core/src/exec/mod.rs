@@ -9,6 +9,7 @@
 //! not those of the caller (hazards A1, A6); capture ends with the process and not with its pipes,
 //! and whatever lives on is named (hazards A8, K1).
 
+mod abandoned;
 mod environment;
 mod error;
 mod family;
@@ -24,10 +25,11 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
+pub use abandoned::end_session;
 pub use environment::minimal_environment;
 pub use error::ExecError;
 pub use interrupt::Interrupt;
-pub use launch::{Ended, Launch, Orphans, Status, Stdin, Survivor};
+pub use launch::{Ended, Launch, OnStart, Orphans, Session, Status, Stdin, Survivor};
 pub use log::{LogError, LogReader, MAX_CHUNK, SpooledLog, Stream, StreamLog, replay};
 pub use run::run;
 pub use spawn::expect_child_status;

@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Pid, WaitId, WaitIdOptions, WaitOptions};
 
+use super::Session;
 use super::family::{Kin, Process, all, own_children};
 use super::{ExecError, Orphans};
 
@@ -83,6 +84,14 @@ impl Registered {
             orphans,
         };
         Ok((registered, child))
+    }
+
+    /// Returns the session that the command leads.
+    pub(super) fn session(&self) -> Session {
+        Session {
+            leader: self.leader.unsigned_abs(),
+            start: self.since,
+        }
     }
 
     pub(super) fn adopts(&self) -> bool {

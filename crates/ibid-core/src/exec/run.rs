@@ -58,6 +58,9 @@ pub fn run(
     let killed_before = oom::kills();
     let started = Instant::now();
     let mut watch = Watch::start(&mut launch, sink, interrupt)?;
+    if let Some(on_start) = launch.on_start.0.take() {
+        on_start(watch.registered.session());
+    }
     let status = watch.until_exit()?;
     let duration = started.elapsed();
     let survivors = watch.settle();

@@ -6,7 +6,7 @@
 //! ```text
 //! leases/<hex of key>, leases/o-<hex of the path's digest>
 //!   20 digits: a counter, rewritten in place every 2 s while the lease is held
-//!   [host, boot, pid, start time of the process, nonce]
+//!   [host, boot, pid, start time of the process, nonce, session that it runs, start of that]
 //! ```
 //!
 //! An observer judges by its own monotonic clock: a counter that stood still for 20 s belongs to
@@ -70,24 +70,28 @@ pub struct Holder {
     boot: String,
     start: u64,
     nonce: [u8; 16],
+    /// The leader of the session that it runs, and when that started; zeros for none.
+    session: (u32, u64),
 }
 
 impl Holder {
     fn encode(&self) -> Vec<u8> {
         let mut encoder = Encoder::new();
         encoder
-            .array(5)
+            .array(7)
             .text(&self.host)
             .text(&self.boot)
             .uint(u64::from(self.pid))
             .uint(self.start)
-            .bytes(&self.nonce);
+            .bytes(&self.nonce)
+            .uint(u64::from(self.session.0))
+            .uint(self.session.1);
         encoder.finish()
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut decoder = Decoder::new(bytes);
-        decoder.array_of(5)?;
+        decoder.array_of(7)?;
         let host = decoder.text()?.to_owned();
         let boot = decoder.text()?.to_owned();
         let (Ok(pid), start) = (u32::try_from(decoder.uint()?), decoder.uint()?) else {
@@ -96,6 +100,9 @@ impl Holder {
         let Ok(nonce) = decoder.bytes()?.try_into() else {
             return decoder.fail("nonce that is not 16 bytes");
         };
+        let (Ok(leader), since) = (u32::try_from(decoder.uint()?), decoder.uint()?) else {
+            return decoder.fail("process id above 32 bits");
+        };
         decoder.finish()?;
         Ok(Self {
             host,
@@ -103,6 +110,7 @@ impl Holder {
             boot,
             start,
             nonce,
+            session: (leader, since),
         })
     }
 
@@ -144,6 +152,7 @@ pub struct LeaseAttempt<'a> {
     identity: Holder,
     seen: Option<(Vec<u8>, Instant)>,
     ancestors: Option<Vec<u32>>,
+    abandoned: Option<(u32, u64)>,
 }
 
 impl LocalStore {
@@ -156,6 +165,7 @@ impl LocalStore {
             boot: fs::boot_and_namespace(&self.options.host),
             start: fs::start_time(pid).unwrap_or(0),
             nonce: fs::random_bytes(),
+            session: (0, 0),
         };
         LeaseAttempt {
             store: self,
@@ -163,6 +173,7 @@ impl LocalStore {
             identity,
             seen: None,
             ancestors: None,
+            abandoned: None,
         }
     }
 
@@ -236,7 +247,8 @@ impl LeaseAttempt<'_> {
             Published::AlreadyThere => Ok(None),
             Published::New => {
                 let file = fs::open_in_place(&self.path).map_err(StoreError::Io)?;
-                let lease = Lease::hold(self.path.clone(), self.identity.nonce, file, BEAT);
+                let mut lease = Lease::hold(self.path.clone(), self.identity.clone(), file, BEAT);
+                lease.abandoned = self.abandoned;
                 Ok(Some(lease))
             }
         }
@@ -265,6 +277,7 @@ impl LeaseAttempt<'_> {
             boot: String::new(),
             start: 0,
             nonce: [0; 16],
+            session: (0, 0),
         }))
     }
 
@@ -283,6 +296,9 @@ impl LeaseAttempt<'_> {
     /// Renames the dead lease away, and back if it turns out to be another one.
     fn take_over(&mut self, dead: &[u8]) {
         self.seen = None;
+        self.abandoned = decode(dead)
+            .filter(|holder| holder.session.0 != 0 && holder.is_gone(&self.identity.boot))
+            .map(|holder| holder.session);
         let Ok(aside) = self.store.layout.discard(&self.path) else {
             return;
         };
@@ -307,19 +323,49 @@ fn decode(content: &[u8]) -> Option<Holder> {
 #[derive(Debug)]
 pub struct Lease {
     path: PathBuf,
-    nonce: [u8; 16],
+    identity: Holder,
+    abandoned: Option<(u32, u64)>,
     stop: Arc<(Mutex<bool>, Condvar)>,
 }
 
 impl Lease {
-    fn hold(path: PathBuf, nonce: [u8; 16], file: File, every: Duration) -> Self {
+    fn hold(path: PathBuf, identity: Holder, file: File, every: Duration) -> Self {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let of_thread = Arc::clone(&stop);
         // Without the thread the lease looks dead after a while, which costs only work.
         let _ = std::thread::Builder::new()
             .name("ibid-lease".to_owned())
             .spawn(move || beat(&file, &of_thread, every));
-        Self { path, nonce, stop }
+        Self {
+            path,
+            identity,
+            abandoned: None,
+            stop,
+        }
+    }
+
+    /// Returns the session, by its leader and when that started, that the owner of a lease which
+    /// was taken over left running on this machine when it was killed.
+    pub fn abandoned(&self) -> Option<(u32, u64)> {
+        self.abandoned
+    }
+
+    /// Returns what notes in the lease which session its owner runs, given the session's leader
+    /// and when that started, so that whoever takes the lease over can see that nothing of it is
+    /// left.
+    pub fn session_note(&self) -> impl FnOnce(u32, u64) + Send + use<> {
+        let (path, identity) = (self.path.clone(), self.identity.clone());
+        move |leader, start| {
+            let session = (leader, start);
+            let noted = Holder {
+                session,
+                ..identity
+            };
+            // A lease that cannot be written is like one without the note.
+            if let Ok(file) = fs::open_in_place(&path) {
+                let _ = file.write_all_at(&noted.encode(), COUNTER as u64);
+            }
+        }
     }
 
     /// Says whether the lease is still this one: the owner may have been suspended and its lease
@@ -328,7 +374,7 @@ impl Lease {
         fs::read_small(&self.path, LIMIT)
             .ok()
             .and_then(|content| decode(&content))
-            .is_some_and(|holder| holder.nonce == self.nonce)
+            .is_some_and(|holder| holder.nonce == self.identity.nonce)
     }
 }
 
@@ -548,7 +594,7 @@ mod tests {
         plant(&attempt, &attempt.identity);
         let file = fs::open_in_place(&attempt.path).unwrap();
         let often = Duration::from_millis(1);
-        let lease = Lease::hold(attempt.path.clone(), attempt.identity.nonce, file, often);
+        let lease = Lease::hold(attempt.path.clone(), attempt.identity.clone(), file, often);
         let deadline = Instant::now() + Duration::from_secs(30);
         let beats = || fs::read_small(&attempt.path, LIMIT).unwrap()[..COUNTER].to_vec();
         while beats().as_slice() < b"00000000000000000008".as_slice() {

@@ -81,3 +81,46 @@ fn a_caller_that_ignores_its_children_does_not_cost_the_exit_code() {
     let ran = env.finish(&mut shell);
     assert_eq!(ran.code, Some(3), "{}", ran.story());
 }
+
+#[test]
+fn what_a_killed_ibid_left_running_is_ended_before_its_outputs_are_made_again() {
+    let env = test_env();
+    let script = "sleep 600 & echo $!; wait";
+    let mut child = env
+        .command()
+        .args(["exec", "--no-input", "-o", "out", "--", "sh", "-c", script])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary under test starts");
+    let stdout = child.stdout.take().expect("it is piped");
+    let mut line = String::new();
+    BufReader::new(stdout)
+        .read_line(&mut line)
+        .expect("the command says who its child is");
+    let grandchild = line.trim().parse().ok().and_then(Pid::from_raw);
+    let grandchild = grandchild.expect("a process id");
+    child.kill().expect("ibid runs");
+    child.wait().expect("a child can be waited for");
+    assert!(is_running(grandchild), "it should live on");
+
+    let words = [
+        "exec",
+        "--no-input",
+        "-o",
+        "out",
+        "--",
+        "sh",
+        "-c",
+        "echo x > out",
+    ];
+    let ran = env.run(words);
+    assert_eq!(ran.code, Some(0), "{}", ran.story());
+    assert!(!is_running(grandchild), "{}", ran.story());
+}
+
+/// Says whether a process runs; one that has ended and that nobody asked for does not.
+fn is_running(process: Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero()));
+    stat.is_ok_and(|stat| !stat.contains(") Z "))
+}
