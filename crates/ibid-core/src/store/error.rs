@@ -62,7 +62,7 @@ pub enum StoreError {
         /// How large it may be.
         limit: u64,
     },
-    /// A system call failed; [`PathError::is_no_space`] tells a full disk from other reasons.
+    /// A system call failed: a full disk, for one.
     #[error("cannot store")]
     Io(#[source] PathError),
 }
