@@ -12,7 +12,7 @@
 //! ```
 
 use crate::digest::encoding::{DecodeError, Decoder, Encoder};
-use crate::digest::{BlobId, Digest, Key, TreeId};
+use crate::digest::{BlobId, Key, TreeId};
 use crate::tree::RelPath;
 
 /// The version of both forms.
@@ -145,7 +145,7 @@ impl KeyFile {
         let kind = decoder.text()?;
         let format = decoder.uint()?;
         let file = match (kind, format, len) {
-            ("result", FORMAT, 3) => Self::Result(BlobId::new(digest(&mut decoder)?)),
+            ("result", FORMAT, 3) => Self::Result(BlobId::new(decoder.digest()?)),
             ("tombstone", FORMAT, 4) => Self::Tombstone(Tombstone {
                 when: decoder.uint()?,
                 why: decoder.text()?.to_owned(),
@@ -184,7 +184,7 @@ impl StoredResult {
             return decoder.fail("result of an unknown format");
         }
         let result = Self {
-            key: Key::new(digest(&mut decoder)?),
+            key: Key::new(decoder.digest()?),
             outcome: Outcome::decode(&mut decoder)?,
             run: RunInfo::decode(&mut decoder)?,
         };
@@ -271,9 +271,9 @@ impl StoredOutput {
             ("file", 4) => OutputContent::File {
                 executable: decoder.bool()?,
                 size: decoder.uint()?,
-                blob: BlobId::new(digest(decoder)?),
+                blob: BlobId::new(decoder.digest()?),
             },
-            ("tree", 2) => OutputContent::Tree(TreeId::new(digest(decoder)?)),
+            ("tree", 2) => OutputContent::Tree(TreeId::new(decoder.digest()?)),
             ("link", 2) => {
                 let text = decoder.bytes()?;
                 if text.is_empty() || text.contains(&0) {
@@ -318,11 +318,11 @@ impl RunInfo {
     fn decode(decoder: &mut Decoder<'_>) -> Decoded<Self> {
         decoder.array_of(8)?;
         Ok(Self {
-            record: BlobId::new(digest(decoder)?),
+            record: BlobId::new(decoder.digest()?),
             log: optional(decoder, |decoder| {
                 decoder.array_of(2)?;
                 Ok(StreamLogRef {
-                    blob: BlobId::new(digest(decoder)?),
+                    blob: BlobId::new(decoder.digest()?),
                     size: decoder.uint()?,
                 })
             })?,
@@ -347,15 +347,10 @@ pub(super) fn optional<'a, T>(
     decode(decoder).map(Some)
 }
 
-/// Reads a digest.
-pub(super) fn digest(decoder: &mut Decoder<'_>) -> Decoded<Digest> {
-    let bytes = decoder.bytes()?;
-    Digest::try_from(bytes).or_else(|_| decoder.fail("digest that is not 32 bytes"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::Digest;
     use std::fmt::Write as _;
 
     fn digest_of(byte: u8) -> Digest {

@@ -5,7 +5,7 @@
 //! decides nothing.
 
 use super::error::StoreError;
-use super::format::{digest, optional};
+use super::format::optional;
 use super::layout::{FILE_MODE, list_or_empty};
 use super::local::LocalStore;
 use crate::action::Trigger;
@@ -151,16 +151,16 @@ impl RunEntry {
         let entry = Self {
             time: d.uint()?,
             label: d.text()?.to_owned(),
-            key: Key::new(digest(d)?),
-            record: BlobId::new(digest(d)?),
-            result: optional(d, digest)?.map(BlobId::new),
+            key: Key::new(d.digest()?),
+            record: BlobId::new(d.digest()?),
+            result: optional(d, Decoder::digest)?.map(BlobId::new),
             outcome: word(d, |word| {
                 RunOutcome::ALL.into_iter().find(|o| o.word() == word)
             })?,
             triggers: list(d, |d| word(d, Trigger::from_word))?,
             reason: d.text()?.to_owned(),
             changed: list(d, |d| Ok(d.text()?.to_owned()))?,
-            compared_to: optional(d, digest)?.map(Key::new),
+            compared_to: optional(d, Decoder::digest)?.map(Key::new),
             exit_code: optional(d, small)?,
             signal: optional(d, small)?,
             duration: d.uint()?,

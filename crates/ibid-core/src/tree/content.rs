@@ -1,6 +1,6 @@
 //! `Content`: what a declared path turned out to be.
 
-use super::listing::{digest, link_text};
+use super::listing::link_text;
 use crate::digest::encoding::{DecodeError, Decoder, Encoder};
 use crate::digest::{BlobId, TreeId};
 
@@ -93,13 +93,13 @@ impl Content {
         match kind {
             "file" => Ok(Self::File {
                 executable: decoder.bool()?,
-                blob: BlobId::new(digest(decoder)?),
+                blob: BlobId::new(decoder.digest()?),
             }),
             "tree" => {
                 if decoder.bool()? {
                     return decoder.fail("executable directory");
                 }
-                Ok(Self::Tree(TreeId::new(digest(decoder)?)))
+                Ok(Self::Tree(TreeId::new(decoder.digest()?)))
             }
             _ => decoder.fail("unknown kind of content"),
         }

@@ -181,7 +181,7 @@ impl Entry {
             ("file", 4) => Ok(Self::File {
                 executable: decoder.bool()?,
                 size: decoder.uint()?,
-                blob: BlobId::new(digest(decoder)?),
+                blob: BlobId::new(decoder.digest()?),
             }),
             ("link", 2) => Ok(Self::Link(link_text(decoder)?)),
             ("link-out", 3) => Ok(Self::LinkOut {
@@ -205,12 +205,6 @@ fn check_place(path: &RelPath, tree: &BTreeMap<RelPath, Entry>) -> Result<(), Tr
         }
         _ => Ok(()),
     }
-}
-
-/// Reads the 32 bytes of a digest.
-pub(super) fn digest(decoder: &mut Decoder<'_>) -> Result<Digest, DecodeError> {
-    let bytes = decoder.bytes()?;
-    Digest::try_from(bytes).or_else(|_| decoder.fail("digest that is not 32 bytes"))
 }
 
 /// Reads the text of a link: not empty, without NUL.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::encode::{key_order, major, simple};
 use super::{Finite, Integer, Value};
+use crate::digest::Digest;
 
 /// How deep arrays and maps may nest.
 pub const MAX_DEPTH: usize = 64;
@@ -136,6 +137,12 @@ impl<'a> Decoder<'a> {
     pub fn bytes(&mut self) -> Decoded<&'a [u8]> {
         let len = self.length(major::BYTES, "expected a byte string")?;
         self.take(len)
+    }
+
+    /// Reads a byte string that is a digest.
+    pub fn digest(&mut self) -> Decoded<Digest> {
+        let bytes = self.bytes()?;
+        Digest::try_from(bytes).or_else(|_| self.fail("digest that is not 32 bytes"))
     }
 
     /// Reads a text string.
