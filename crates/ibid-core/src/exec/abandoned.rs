@@ -10,9 +10,7 @@ use rustix::process::Signal;
 
 use super::Session;
 use super::family::{Process, all};
-
-/// How long the kernel has to clear away what was killed.
-const CLEAR: Duration = Duration::from_secs(2);
+use super::run::CLEAR;
 
 /// Kills all processes of a session whose owner is known to be gone, and waits until they are.
 /// A session of the same number that began at another time is somebody else's.

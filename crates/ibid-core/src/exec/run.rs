@@ -31,7 +31,7 @@ use super::{Ended, ExecError, Interrupt, Launch, Status, Stream, Survivor, oom};
 const SETTLE: Duration = Duration::from_millis(200);
 
 /// How long the kernel has to clear away what was killed.
-const CLEAR: Duration = Duration::from_secs(2);
+pub(super) const CLEAR: Duration = Duration::from_secs(2);
 
 /// Longer than any command runs.
 const FAR: Duration = Duration::from_hours(100 * 365 * 24);
