@@ -2,29 +2,36 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use crate::test_env;
+use ibid_testkit::TestEnv;
+
+/// Starts ibid, waits for the first line that the command prints, and reads no further.
+fn start(env: &TestEnv, words: &[&str]) -> (Child, String) {
+    let mut child = env
+        .command()
+        .args(words)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary under test starts");
+    let stdout = child.stdout.take().expect("it is piped");
+    let mut line = String::new();
+    BufReader::new(stdout)
+        .read_line(&mut line)
+        .expect("the command prints a line");
+    (child, line)
+}
 
 #[test]
 fn an_interrupt_leaves_nothing_running() {
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let env = test_env();
         let script = "sleep 600 & echo $!; wait";
-        let mut child = env
-            .command()
-            .args(["exec", "--no-input", "--", "sh", "-c", script])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the binary under test starts");
-        let stdout = child.stdout.take().expect("it is piped");
-        let mut line = String::new();
-        BufReader::new(stdout)
-            .read_line(&mut line)
-            .expect("the command says who its child is");
+        let (mut child, line) = start(&env, &["exec", "--no-input", "--", "sh", "-c", script]);
         let grandchild = line.trim().parse().ok().and_then(Pid::from_raw);
         let grandchild = grandchild.expect("a process id");
 
@@ -41,18 +48,7 @@ fn an_interrupt_leaves_nothing_running() {
 #[test]
 fn a_command_whose_reader_went_away_ends_as_in_a_pipe() {
     let env = test_env();
-    let mut child = env
-        .command()
-        .args(["exec", "--no-input", "--", "yes"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the binary under test starts");
-    let stdout = child.stdout.take().expect("it is piped");
-    let mut line = String::new();
-    BufReader::new(stdout)
-        .read_line(&mut line)
-        .expect("`yes` writes");
+    let (mut child, line) = start(&env, &["exec", "--no-input", "--", "yes"]);
     // The reader is dropped: `yes` would go on for ever if nobody told it.
     let status = child.wait().expect("a child can be waited for");
     assert_eq!(
@@ -86,18 +82,10 @@ fn a_caller_that_ignores_its_children_does_not_cost_the_exit_code() {
 fn what_a_killed_ibid_left_running_is_ended_before_its_outputs_are_made_again() {
     let env = test_env();
     let script = "sleep 600 & echo $!; wait";
-    let mut child = env
-        .command()
-        .args(["exec", "--no-input", "-o", "out", "--", "sh", "-c", script])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the binary under test starts");
-    let stdout = child.stdout.take().expect("it is piped");
-    let mut line = String::new();
-    BufReader::new(stdout)
-        .read_line(&mut line)
-        .expect("the command says who its child is");
+    let (mut child, line) = start(
+        &env,
+        &["exec", "--no-input", "-o", "out", "--", "sh", "-c", script],
+    );
     let grandchild = line.trim().parse().ok().and_then(Pid::from_raw);
     let grandchild = grandchild.expect("a process id");
     child.kill().expect("ibid runs");
