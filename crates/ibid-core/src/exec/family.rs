@@ -242,12 +242,14 @@ mod tests {
         assert_eq!(Process::parse(b""), None);
     }
 
+    // Its session and its parent may lie outside the process namespace (a container's first
+    // process): those have the number 0 here, which is no process id.
     #[test]
-    fn this_process_is_seen_in_its_session() {
+    fn this_process_is_seen_with_its_parent() {
         let own = rustix::process::getpid().as_raw_nonzero().get();
-        let session = rustix::process::getsid(None).unwrap();
+        let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
         let seen = Process::look(own).unwrap();
-        assert_eq!(seen.session, session.as_raw_nonzero().get());
+        assert_eq!((seen.parent, seen.dead), (parent, false));
         assert!(all().iter().any(|process| process.pid == own));
     }
 
