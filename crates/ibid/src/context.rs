@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use ibid_core::config::{self, Config, ConfigError, Loaded, Overrides};
+use ibid_core::config::{self, Config, ConfigError, Loaded, Overrides, ProjectFile};
 use ibid_core::dirs::{Dirs, DirsError, LocalDir, Platform, Surroundings};
 use ibid_core::environ::EnvSnapshot;
 use ibid_core::fs::{FileSystemKind, Host, Timestamp};
@@ -44,6 +44,8 @@ pub(crate) struct Session {
     pub(crate) config: Config,
     /// The folder that declared paths are named from: the folder to work in or one above it.
     pub(crate) root: PathBuf,
+    /// The project's `ibid.toml`, if there is one.
+    pub(crate) project: Option<ProjectFile>,
     /// Where cache and temporary files live; nothing of it need exist.
     pub(crate) dirs: Dirs,
     /// This machine and its boot.
@@ -131,6 +133,7 @@ impl Context {
         Ok(Session {
             config,
             root: root.dir,
+            project: root.file,
             dirs,
             host: Host::this(),
             user: self.user,
@@ -252,20 +255,7 @@ pub(crate) fn store_failure(error: &OpenError) -> Failure {
 
 fn config_failure(error: &ConfigError) -> Failure {
     let failure = match error {
-        ConfigError::Mistake(mistake) => {
-            let failure = Failure::usage(format!(
-                "{}:{}:{}: {}",
-                people::path(&mistake.path),
-                mistake.excerpt.line,
-                mistake.excerpt.column,
-                mistake.message
-            ))
-            .excerpt(mistake.excerpt.to_string());
-            match &mistake.suggestion {
-                Some(word) => failure.hint(format!("did you mean `{word}`?")),
-                None => failure,
-            }
-        }
+        ConfigError::Mistake(mistake) => Failure::mistake(mistake),
         error => Failure::of(exit::USAGE, error),
     };
     match error.hint() {

@@ -3,9 +3,11 @@
 use std::error::Error;
 use std::fmt::Write as _;
 
+use ibid_core::mistake::Mistake;
 use ibid_core::tree::Escaped;
 
 use crate::exit;
+use crate::report::people;
 
 /// Why a command did not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +39,24 @@ impl Failure {
     /// Makes a failure of an error and its sources.
     pub(crate) fn of(exit: u8, error: &dyn Error) -> Self {
         Self::new(exit, error.to_string()).because_of(error.source())
+    }
+
+    /// Makes a failure of a mistake in a file that the user wrote.
+    pub(crate) fn mistake(mistake: &Mistake) -> Self {
+        let Mistake {
+            path,
+            excerpt,
+            message,
+            suggestion,
+            hint,
+        } = mistake;
+        let place = format!("{}:{}:{}", people::path(path), excerpt.line, excerpt.column);
+        let failure = Self::usage(format!("{place}: {message}")).excerpt(excerpt.to_string());
+        let suggestion = suggestion
+            .as_ref()
+            .map(|word| format!("did you mean `{word}`?"));
+        let hints = suggestion.into_iter().chain(hint.clone());
+        hints.fold(failure, Self::hint)
     }
 
     /// Adds a cause and its sources. One that repeats the line above it is left out.

@@ -8,6 +8,7 @@ mod commands;
 mod context;
 mod error;
 mod exit;
+mod project;
 mod report;
 mod request;
 mod run;

@@ -25,6 +25,6 @@ pub use resolved::{Action, Command, OutputKind, OutputSpec, Platform, Segment, W
 pub use secret::looks_like_secret;
 pub use step::{
     AccessMode, CommandLine, EnvMode, EnvRequest, InputRequest, Packages, Policy, StdinRequest,
-    Step,
+    Step, Storing,
 };
 pub use trigger::Trigger;

@@ -104,6 +104,9 @@ pub struct OutputSpec {
     pub kind: OutputKind,
     /// Whether the command may leave it out.
     pub optional: bool,
+    /// Whether the command updates what stands there: it is then left in place before a run,
+    /// recognised in place only, and neither stored nor restored.
+    pub keep: bool,
 }
 
 /// What a declared output is.

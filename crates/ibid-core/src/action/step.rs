@@ -95,6 +95,23 @@ pub struct Policy {
     pub pass_env: Vec<String>,
     /// Visible to the command, never keyed, stored or printed.
     pub secret_env: Vec<String>,
+    /// What of the outputs goes into the store.
+    pub storing: Storing,
+    /// The name of the manifest that is kept in the workspace, without its extension.
+    pub manifest: Option<String>,
+    /// What the user wants to stand in the manifest beside what ibid knows.
+    pub metadata: BTreeMap<String, Value>,
+}
+
+/// What of the outputs goes into the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Storing {
+    /// Their content: they can be restored.
+    #[default]
+    Content,
+    /// Their digests only: they are recognised in place, and made again where they are not. For
+    /// outputs that are too large to keep twice.
+    Digest,
 }
 
 /// What runs.

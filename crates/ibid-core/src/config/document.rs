@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
-use super::mistake::{Excerpt, Mistake};
 use super::setting::{Config, Spec};
 use crate::dirs::{Layer, Origin};
+use crate::mistake::{Excerpt, Mistake};
 
 /// A settings file that was read.
 #[derive(Clone, Debug)]

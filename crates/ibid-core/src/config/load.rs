@@ -5,11 +5,11 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::document::Document;
-use super::mistake::Mistake;
 use super::root::{Root, RootError};
 use super::setting::{Config, Overrides};
 use crate::dirs::{App, ConfigFiles, Dirs, DirsError, Layer, Surroundings};
 use crate::fs::{self, PathError};
+use crate::mistake::Mistake;
 use crate::tree::Escaped;
 
 /// What a front door was given.

@@ -9,15 +9,11 @@
 
 mod document;
 mod load;
-mod mistake;
 mod root;
 mod setting;
-mod suggest;
 mod value;
 
 pub use load::{ConfigError, Loaded, Request, load};
-pub use mistake::{Excerpt, Mistake};
 pub use root::{PROJECT_FILE, ProjectFile, Root, RootError, RootOrigin};
 pub use setting::{Config, Entry, Overrides, Setting, Spec};
-pub use suggest::closest;
 pub use value::{Durability, LinkPreference, StatCachePolicy, TrustedPaths};

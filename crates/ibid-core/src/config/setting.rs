@@ -9,12 +9,11 @@ use toml::de::DeTable;
 
 use super::document::Document;
 use super::load::ConfigError;
-use super::mistake::Mistake;
-use super::suggest::closest;
 use super::value::{Durability, LinkPreference, SettingValue, StatCachePolicy, TrustedPaths};
 use crate::action::{AccessMode, EnvMode};
 use crate::dirs::{Choice, Layer, Origin, Wishes};
 use crate::environ::EnvSnapshot;
+use crate::mistake::{Mistake, closest};
 
 /// A value and where it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]

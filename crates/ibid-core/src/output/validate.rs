@@ -402,6 +402,7 @@ mod tests {
                 OutputKind::Path(place())
             },
             optional: false,
+            keep: false,
         }
     }
 

@@ -142,6 +142,7 @@ fn shell(script: &str, inputs: &[&str], outputs: &[&str]) -> Step {
             .map(|path| OutputSpec {
                 kind: OutputKind::Path(inside(path)),
                 optional: false,
+                keep: false,
             })
             .collect(),
         ignore_args: BTreeSet::new(),

@@ -145,6 +145,7 @@ fn output(node: &Node) -> OutputSpec {
             kind => panic!("unknown notation {kind}"),
         },
         optional: node[2].as_bool().unwrap(),
+        keep: false,
     }
 }
 

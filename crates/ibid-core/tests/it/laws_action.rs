@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ibid_core::action::{
     Action, Command, Component, ComponentKind, ComponentName, EnvMode, KeyRecord, OutputKind,
-    OutputSpec, Policy, Segment, Word, diff,
+    OutputSpec, Policy, Segment, Storing, Word, diff,
 };
 use ibid_core::digest::encoding::Value;
 use ibid_core::digest::{BlobId, Digest, Key};
@@ -157,6 +157,7 @@ fn keyed_flips() -> Vec<(&'static str, Flip)> {
             a.outputs = vec![OutputSpec {
                 kind: OutputKind::Dir(place),
                 optional: false,
+                keep: false,
             }];
         }),
         ("outputs: pattern", |a| {
@@ -164,6 +165,7 @@ fn keyed_flips() -> Vec<(&'static str, Flip)> {
             a.outputs = vec![OutputSpec {
                 kind,
                 optional: false,
+                keep: false,
             }];
         }),
         ("outputs: two", |a| {
@@ -182,6 +184,9 @@ fn policy_flips() -> Vec<(&'static str, PolicyFlip)> {
         cache_failures: _,
         pass_env: _,
         secret_env: _,
+        storing: _,
+        manifest: _,
+        metadata: _,
     } = Policy::default();
     vec![
         ("label", |p| p.label.push('x')),
@@ -191,6 +196,11 @@ fn policy_flips() -> Vec<(&'static str, PolicyFlip)> {
         ("cache_failures", |p| p.cache_failures = true),
         ("pass_env", |p| p.pass_env = vec!["X".to_owned()]),
         ("secret_env", |p| p.secret_env = vec!["X".to_owned()]),
+        ("storing", |p| p.storing = Storing::Digest),
+        ("manifest", |p| p.manifest = Some("x".to_owned())),
+        ("metadata", |p| {
+            p.metadata.insert("x".to_owned(), Value::Null);
+        }),
     ]
 }
 
@@ -244,6 +254,7 @@ fn outputs_count_as_a_set() {
     let dir = OutputSpec {
         kind: OutputKind::Dir(place("a")),
         optional: true,
+        keep: false,
     };
     let (a, b) = (output("a"), output("b"));
     let once = with(vec![a.clone(), b.clone()]);
@@ -254,11 +265,13 @@ fn outputs_count_as_a_set() {
     let required_dir = OutputSpec {
         kind: OutputKind::Dir(place("a")),
         optional: false,
+        keep: false,
     };
     assert_eq!(both, with(vec![required_dir]));
     let pattern = OutputSpec {
         kind: OutputKind::Glob("a".to_owned()),
         optional: false,
+        keep: false,
     };
     assert_eq!(
         with(vec![a, pattern]).components().len(),

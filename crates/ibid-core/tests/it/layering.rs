@@ -19,6 +19,7 @@ const LAYERS: &[(&str, Layer)] = &[
     ("tree", Layer::At(1)),
     ("scan", Layer::At(2)),
     ("action", Layer::At(2)),
+    ("mistake", Layer::At(2)),
     ("store", Layer::At(3)),
     ("exec", Layer::At(3)),
     ("pipeline", Layer::At(3)),

@@ -121,6 +121,7 @@ pub(crate) fn output(path: &str) -> OutputSpec {
     OutputSpec {
         kind: OutputKind::Path(Place::Inside(RelPath::new(path).unwrap())),
         optional: false,
+        keep: false,
     }
 }
 

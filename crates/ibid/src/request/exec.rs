@@ -152,6 +152,7 @@ fn step(args: StepArgs, root: &Root, env_mode: EnvMode) -> Result<Step, Failure>
             secret_env: each(&needs.secret_env, |name| {
                 words::variable("--secret-env", name)
             })?,
+            ..Policy::default()
         },
         command: CommandLine::Argv(command.into_iter().map(OsString::into_vec).collect()),
         outputs,

@@ -68,7 +68,11 @@ impl Root {
             } else {
                 OutputKind::Path(place)
             };
-            Ok(OutputSpec { kind, optional })
+            Ok(OutputSpec {
+                kind,
+                optional,
+                keep: false,
+            })
         };
         words.iter().map(read).collect()
     }

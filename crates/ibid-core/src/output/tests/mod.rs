@@ -128,7 +128,11 @@ impl Bench {
             } else {
                 OutputKind::Path(place)
             };
-            OutputSpec { kind, optional }
+            OutputSpec {
+                kind,
+                optional,
+                keep: false,
+            }
         };
         names.iter().map(spec).collect()
     }

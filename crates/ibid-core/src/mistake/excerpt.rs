@@ -1,4 +1,4 @@
-//! `Mistake`: what is wrong in a settings file, and where.
+//! `Mistake`: what is wrong in a file, and where.
 
 use std::fmt;
 use std::ops::Range;
@@ -6,17 +6,19 @@ use std::path::{Path, PathBuf};
 
 use crate::tree::Escaped;
 
-/// A mistake in a settings file. It displays as one line, followed by the line at fault.
+/// A mistake in a file. It displays as one line, followed by the line at fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
     /// The file.
     pub path: PathBuf,
     /// Where in it.
-    pub excerpt: Excerpt,
+    pub excerpt: Box<Excerpt>,
     /// What is wrong: a lower-case fragment.
     pub message: String,
-    /// What was probably meant.
+    /// What was probably meant: a word for another one.
     pub suggestion: Option<String>,
+    /// What else to do about it.
+    pub hint: Option<String>,
 }
 
 /// A line of a file, and the part of it that is meant.
@@ -75,12 +77,14 @@ impl fmt::Display for Excerpt {
 }
 
 impl Mistake {
-    pub(super) fn new(path: &Path, text: &str, span: &Range<usize>, message: String) -> Self {
+    /// Makes a mistake of the byte range `span` of `text`, which is what `path` holds.
+    pub fn new(path: &Path, text: &str, span: &Range<usize>, message: String) -> Self {
         Self {
             path: path.to_owned(),
-            excerpt: Excerpt::of(text, span),
+            excerpt: Box::new(Excerpt::of(text, span)),
             message,
             suggestion: None,
+            hint: None,
         }
     }
 }
@@ -88,7 +92,7 @@ impl Mistake {
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = Escaped::path(&self.path);
-        let Excerpt { line, column, .. } = self.excerpt;
+        let Excerpt { line, column, .. } = *self.excerpt;
         write!(f, "{path}:{line}:{column}: {}", self.message)?;
         if let Some(suggestion) = &self.suggestion {
             write!(f, "; did you mean `{suggestion}`?")?;
