@@ -111,7 +111,7 @@ fn one_changed_declaration_is_named() {
 
 #[test]
 fn one_changed_content_is_named() {
-    let cases: [(&[&str], &[&str], &str, &str); 5] = [
+    let cases: [(&[&str], &[&str], &str, &str); 6] = [
         (&["-i", "file"], &["true"], "inputs", "input/file"),
         (
             &["--input-by-content", "file"],
@@ -122,6 +122,7 @@ fn one_changed_content_is_named() {
         (&["--no-input"], &["cat", "file"], "inputs", "implied/file"),
         (&["--code", "file"], &["true"], "code", "code/file"),
         (&["--no-input"], &["sh", "file"], "code", "code/file"),
+        (&["--no-input"], &["sh", "-c", "sh file"], "code", "code/file"),
     ];
     for (flags, words, trigger, component) in cases {
         let env = test_env();
