@@ -122,7 +122,12 @@ fn one_changed_content_is_named() {
         (&["--no-input"], &["cat", "file"], "inputs", "implied/file"),
         (&["--code", "file"], &["true"], "code", "code/file"),
         (&["--no-input"], &["sh", "file"], "code", "code/file"),
-        (&["--no-input"], &["sh", "-c", "sh file"], "code", "code/file"),
+        (
+            &["--no-input"],
+            &["sh", "-c", "sh file"],
+            "code",
+            "code/file",
+        ),
     ];
     for (flags, words, trigger, component) in cases {
         let env = test_env();
