@@ -11,6 +11,8 @@ mod progress;
 mod queue;
 mod run;
 mod supply;
+#[cfg(test)]
+mod tests;
 mod workers;
 
 pub use event::{PipelineEvent, PipelineSink};
