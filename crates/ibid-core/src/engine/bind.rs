@@ -15,10 +15,11 @@ use crate::scan::{Pattern, Scanner};
 /// Returns the step with patterns of inputs in its command expanded. Reads folders, changes
 /// nothing.
 pub(super) fn bind(declared: &PipelineStep, cx: &Context<'_>) -> Result<Step, Error> {
-    let filter = filter(&declared.step, cx)?;
     let meter = Meter::default();
     let scanner = Scanner::new(cx.root, cx.stats, &meter);
     let step = declared.bind(&mut |pattern| {
+        // Made here, because few commands ask for it.
+        let filter = filter(&declared.step, cx)?;
         let matches = scanner.glob(&Pattern::new(pattern)?, &filter)?;
         Ok(matches.paths)
     })?;

@@ -121,11 +121,12 @@ impl Went {
     }
 
     pub(super) fn notes(&self) -> Vec<&str> {
-        let note = |told| match told {
-            &Told::Note(_, ref note) => Some(note.as_str()),
+        let told = self.told.iter();
+        told.filter_map(|told| match told {
+            Told::Note(_, note) => Some(note.as_str()),
             _ => None,
-        };
-        self.told.iter().filter_map(note).collect()
+        })
+        .collect()
     }
 }
 
@@ -230,7 +231,7 @@ fn check_events(order: &Order<'_>, told: &[Told], report: &RunReport) {
             matches!(heard[0], Told::Started(_) | Told::Finished(..)),
             "{heard:?}"
         );
-        let may_start = if became.starts_with("skipped") { 0 } else { 1 };
+        let may_start = usize::from(!became.starts_with("skipped"));
         assert!(started <= may_start, "{heard:?}");
         assert!(started == 1 || heard.len() == 1, "{heard:?}");
     }
@@ -239,7 +240,7 @@ fn check_events(order: &Order<'_>, told: &[Told], report: &RunReport) {
 /// A pipeline in the making.
 #[derive(Default)]
 pub(super) struct Steps {
-    steps: Vec<PipelineStep>,
+    made: Vec<PipelineStep>,
     upstream: Vec<BTreeSet<StepId>>,
     limits: BTreeMap<String, u64>,
 }
@@ -247,12 +248,12 @@ pub(super) struct Steps {
 impl Steps {
     /// Adds a step that runs a line of shell.
     pub(super) fn add(&mut self, script: &str, upstream: &[usize]) -> &mut PipelineStep {
-        let name = format!("s{}", self.steps.len());
+        let name = format!("s{}", self.made.len());
         let words = ["sh", "-c", script].map(|word| word.as_bytes().to_vec());
         let mut step = Step::new(CommandLine::Argv(words.to_vec()));
         step.policy.label = format!("p/{name}");
         step.policy.timeout = Some(NEVER);
-        self.steps.push(PipelineStep {
+        self.made.push(PipelineStep {
             declared: name.clone(),
             name,
             step,
@@ -261,7 +262,7 @@ impl Steps {
             resources: Resources::default(),
         });
         self.upstream.push(ids(upstream.iter().copied()));
-        self.steps.last_mut().unwrap()
+        self.made.last_mut().unwrap()
     }
 
     pub(super) fn limit(&mut self, name: &str, limit: u64) {
@@ -271,7 +272,7 @@ impl Steps {
     pub(super) fn pipeline(self) -> Pipeline {
         Pipeline {
             name: "p".to_owned(),
-            steps: self.steps,
+            steps: self.made,
             graph: Graph::new(self.upstream).unwrap(),
             limits: self.limits,
         }
