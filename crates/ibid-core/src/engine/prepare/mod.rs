@@ -15,6 +15,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use self::gather::Gather;
+pub(super) use self::gather::filter;
 use super::context::Context;
 use super::error::Error;
 use super::event::{Note, Work};
