@@ -4,6 +4,7 @@
 //! runs. Front doors hand in a [`Context`] and hear of everything through its sink.
 
 mod bring_back;
+pub mod chain;
 mod clock;
 mod commit;
 mod context;

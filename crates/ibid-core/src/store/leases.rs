@@ -229,6 +229,12 @@ impl LeaseAttempt<'_> {
         Acquisition::Unavailable
     }
 
+    /// Returns who holds the lease now, if somebody seems to; nothing is taken or written.
+    pub fn holder(&mut self) -> Option<Holder> {
+        let content = fs::read_small(&self.path, LIMIT).ok()?;
+        self.judge(&content, Instant::now())
+    }
+
     /// Says whether what stands there can be no lease: something else than a file, or a large one.
     fn is_none(&self) -> bool {
         Signature::of_link(&self.path)
