@@ -54,8 +54,10 @@ pub struct Upstream {
 pub enum Maker {
     /// This one.
     Run(Box<Cause>),
-    /// This one, of which the chain tells elsewhere, or does not tell because it is too long.
+    /// This one, of which the chain told before.
     Told(Box<RunEntry>),
+    /// This one, of which nothing is told: the chain grew too long.
+    Further(Box<RunEntry>),
     /// No known run of the step gave these bytes: somebody else wrote them, or history is gone.
     Unknown,
 }
@@ -159,7 +161,7 @@ impl Follower<'_> {
             let same = found.iter_mut().find(|(upstream, _)| {
                 let told = match &upstream.by {
                     Maker::Told(run) => Some(run.time),
-                    Maker::Run(_) | Maker::Unknown => None,
+                    _ => None,
                 };
                 upstream.label == label && told == of(&maker)
             });
@@ -182,14 +184,12 @@ impl Follower<'_> {
     /// Follows a run further, unless it was followed already or the chain grows too long.
     fn tell(&mut self, upstream: Upstream, earlier: Option<RunEntry>, depth: usize) -> Upstream {
         let Upstream { paths, label, by } = upstream;
+        let is_told = |run: &RunEntry| self.told.contains(&(run.label.clone(), run.time));
+        let is_long = depth >= DEEPEST || self.told.len() >= MOST_RUNS;
         let by = match by {
-            Maker::Told(run)
-                if depth < DEEPEST
-                    && self.told.len() < MOST_RUNS
-                    && !self.told.contains(&(run.label.clone(), run.time)) =>
-            {
-                Maker::Run(Box::new(self.cause(*run, earlier, depth + 1)))
-            }
+            Maker::Told(run) if is_told(&run) => Maker::Told(run),
+            Maker::Told(run) if is_long => Maker::Further(run),
+            Maker::Told(run) => Maker::Run(Box::new(self.cause(*run, earlier, depth + 1))),
             by => by,
         };
         Upstream { paths, label, by }

@@ -130,6 +130,7 @@ fn story(cause: &Cause) -> String {
     let upstream = cause.upstream.iter().map(|upstream| match &upstream.by {
         Maker::Run(cause) => format!("<{}", story(cause)),
         Maker::Told(run) => format!("<told {}@{}", run.label, run.time),
+        Maker::Further(run) => format!("<further {}@{}", run.label, run.time),
         Maker::Unknown => format!("<unknown {}", upstream.label),
     });
     let upstream: String = upstream.collect();
@@ -239,6 +240,25 @@ fn steps_that_feed_each_other_make_no_loop() {
     assert_eq!(
         story(&past.follow(&last)),
         "p/b@6(input/a.out)<p/a@5(input/b.out)<unknown p/b"
+    );
+}
+
+#[test]
+fn a_chain_has_an_end() {
+    let mut past = Past::new();
+    let inputs: Vec<_> = (0..100).map(|n| format!("{n}.out")).collect();
+    let outputs: Vec<_> = (1..101).map(|n| format!("{n}.out")).collect();
+    for version in ["1", "2"] {
+        for (number, (input, output)) in inputs.iter().zip(&outputs).enumerate() {
+            let label = format!("p/{}", number + 1);
+            past.run(&label, &[(input, version)], &[(output, version)]);
+        }
+    }
+    let last = past.store.entries_of("p/100", 1).unwrap().remove(0);
+    let story = story(&past.follow(&last));
+    assert!(
+        story.ends_with("<p/36@136(input/35.out)<further p/35@135"),
+        "{story}"
     );
 }
 

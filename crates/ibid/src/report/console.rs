@@ -11,6 +11,7 @@ use ibid_core::environ::EnvSnapshot;
 use ibid_core::fs::Meter;
 use rustix::event::{PollFd, PollFlags, poll};
 
+use super::people::Paint;
 use super::progress::Progress;
 use crate::args::{ColorChoice, GlobalArgs};
 use crate::error::Failure;
@@ -25,6 +26,7 @@ pub(crate) struct Console {
     json: bool,
     quiet: AtomicBool,
     color: bool,
+    paint: Paint,
     progress: Option<Progress>,
     said: Mutex<BTreeSet<String>>,
     /// Why output of the command did not reach standard output, if it did not.
@@ -36,20 +38,32 @@ impl Console {
     pub(crate) fn new(global: &GlobalArgs, env: &EnvSnapshot) -> Self {
         let terminal = io::stderr().is_terminal();
         let able = env.non_empty("TERM").is_none_or(|term| term != "dumb");
-        let color = match global.color {
+        let colored = |terminal: bool| match global.color {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
             ColorChoice::Auto => terminal && able && env.non_empty("NO_COLOR").is_none(),
         };
+        let color = colored(terminal);
+        let color_data = colored(io::stdout().is_terminal());
         let progress = terminal && able && !global.quiet && !global.json;
         Self {
             json: global.json,
             quiet: AtomicBool::new(global.quiet),
             color,
+            paint: if color_data {
+                Paint::Colored
+            } else {
+                Paint::Plain
+            },
             progress: progress.then(Progress::default),
             said: Mutex::default(),
             lost: Mutex::default(),
         }
+    }
+
+    /// Says whether data for people is coloured.
+    pub(crate) fn paint(&self) -> Paint {
+        self.paint
     }
 
     /// Says whether output is for programs.
