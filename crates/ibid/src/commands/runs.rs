@@ -56,13 +56,11 @@ fn point(text: &str, zone: &TimeZone) -> Option<Timestamp> {
         return end_of(day, zone);
     }
     // A civil time would be read without regard to an offset behind it.
-    let start = match text.parse::<Timestamp>() {
-        Ok(time) => time,
-        Err(_) => {
-            let time = text.parse::<DateTime>().ok()?;
-            time.to_zoned(zone.clone()).ok()?.timestamp()
-        }
+    let civil = || {
+        let time = text.parse::<DateTime>().ok()?;
+        Some(time.to_zoned(zone.clone()).ok()?.timestamp())
     };
+    let start = text.parse::<Timestamp>().ok().or_else(civil)?;
     let clock = text.split_once(['T', ' '])?.1;
     let clock = clock.trim_end_matches('Z');
     let clock = clock.split(['+', '-', '[']).next().unwrap_or(clock);

@@ -1,5 +1,6 @@
 //! `ibid stats`: what history adds up to.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -128,7 +129,7 @@ impl Stats {
         }
         let steps = steps.into_iter();
         let mut steps: Vec<_> = steps.map(|(label, it)| (label.to_owned(), it)).collect();
-        steps.sort_by(|(_, a), (_, b)| b.spent.cmp(&a.spent));
+        steps.sort_by_key(|(_, counts)| Reverse(counts.spent));
         Self {
             all,
             triggers,
@@ -160,7 +161,7 @@ impl Stats {
         row("not stored", *uncacheable, String::new());
         if !self.triggers.is_empty() {
             let mut triggers: Vec<_> = self.triggers.iter().collect();
-            triggers.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+            triggers.sort_by_key(|(_, count)| Reverse(**count));
             let triggers = triggers
                 .iter()
                 .map(|(word, count)| format!("{word} {count}"));

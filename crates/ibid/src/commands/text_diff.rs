@@ -219,8 +219,7 @@ mod tests {
         assert_eq!(more, &0);
         let expected = ["@@ -1,4 +1,5 @@", " a", "-b", "+B", " c", " d", "+e"];
         assert_eq!(*shown, expected);
-        let old: String = (0..100).map(|n| format!("{n}\n")).collect();
-        let difference = lines(&old, "");
+        let difference = lines(&"line\n".repeat(100), "");
         assert_eq!(difference.in_words(), "−100 lines");
         let Difference::Lines { shown, more, .. } = difference else {
             panic!("these are texts");
