@@ -39,4 +39,5 @@ pub use lookup::{LookUp, look_up};
 pub use outcome::{Decision, NotStored, Rerun, StepOutcome};
 pub use overlay::Overlay;
 pub use prepare::{Prepared, prepare};
+pub use run::live_name;
 pub use step::step;

@@ -13,8 +13,8 @@ pub(crate) struct OutputArgs {
     /// A step, a run of it such as `fit@-1`, a label, a key or the start of one.
     #[arg(value_name = "STEP|LABEL|KEY")]
     pub(crate) of: String,
-    /// Wait for a run that is under way in another process to end, and print what it printed.
-    /// Nothing is shown before its end.
+    /// Follow a run that is under way in another process, until it ends. Of a run on another
+    /// machine nothing is seen before its end. Of output beyond 1 MiB a follower sees the last.
     #[arg(short, long)]
     pub(crate) follow: bool,
     #[command(flatten)]

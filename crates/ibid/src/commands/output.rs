@@ -16,8 +16,8 @@ use crate::exit::{self, Exit};
 
 pub(super) fn run(args: &OutputArgs, context: &Context) -> Result<Exit, Failure> {
     let known = Known::open(context, Access::ReadOnly)?;
-    if args.follow {
-        underway::wait(&known, &args.of)?;
+    if args.follow && underway::follow(&known, &args.of)? {
+        return Ok(Exit::OK);
     }
     let result = stored_result(&known, &args.of)?;
     let store = &known.store;
@@ -42,7 +42,8 @@ pub(super) fn run(args: &OutputArgs, context: &Context) -> Result<Exit, Failure>
     written.map(|()| Exit::OK)
 }
 
-fn pass(context: &Context, stream: Stream, bytes: &[u8]) -> Result<(), Failure> {
+/// Prints what came on a stream where it belongs.
+pub(super) fn pass(context: &Context, stream: Stream, bytes: &[u8]) -> Result<(), Failure> {
     let console = &context.console;
     if console.is_json() {
         let stream = match stream {

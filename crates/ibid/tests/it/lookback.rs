@@ -2,7 +2,7 @@
 //! key, sums.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::process::Stdio;
 
 use ibid_testkit::{Ran, TestEnv};
@@ -184,52 +184,59 @@ fn an_invalidated_run_can_still_be_looked_at_by_name() {
 }
 
 #[test]
-fn following_waits_for_the_run_that_is_under_way() {
+fn following_shows_what_a_run_prints_while_it_runs() {
     let env = test_env();
-    env.write("in", "one");
-    let script = "cat gate-$(cat in) >out; echo opened";
-    let words = [
-        "exec", "--label", "p/wait", "-i", "in", "-o", "out", "--", "sh", "-c", script,
-    ];
-    env.write("gate-one", "");
-    ok(&env, &words);
-    // The second run reads a pipe, which nobody opens for writing before the test does.
-    env.write("in", "two");
-    let made = std::process::Command::new("mkfifo")
-        .arg(env.work("gate-two"))
-        .status();
+    let (made, gate) = (std::process::Command::new("mkfifo"), env.work("gate"));
+    let made = { made }.arg(&gate).status();
     assert!(made.expect("coreutils are there").success());
-    let quiet = |words: &[&str]| {
+    // The run reads a pipe, which nobody opens for writing before the test does.
+    let script = "echo begun; cat gate >out; echo opened; exit 3";
+    let start = |words: &[&str]| {
         let mut command = env.command();
-        command
-            .args(words)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.args(words);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().expect("the binary under test starts")
     };
-    let running = quiet(&words);
-    let lease = env.cache().join("v1/leases");
-    while std::fs::read_dir(&lease).map_or(0, Iterator::count) < 2 {
-        std::thread::yield_now();
-    }
-    let mut following = quiet(&["output", "--follow", "p/wait"]);
-    let mut told = Vec::new();
-    let stderr = following.stderr.take().expect("it is piped");
-    let mut stderr = std::io::BufReader::new(stderr);
-    std::io::BufRead::read_until(&mut stderr, b'\n', &mut told).expect("it is told");
-    let told = String::from_utf8_lossy(&told).into_owned();
-    assert!(told.starts_with("ibid: waiting for process "), "{told}");
-    let mut gate = File::options()
-        .write(true)
-        .open(env.work("gate-two"))
-        .unwrap();
+    let words = ["exec", "--label", "p/wait", "--no-input", "-o", "out"];
+    let mut running = start(&[&words[..], &["--", "sh", "-c", script]].concat());
+    assert_eq!(line(&mut running), "begun\n");
+    let mut following = start(&["output", "--follow", "p/wait"]);
+    assert_eq!(line(&mut following), "begun\n", "before the run has ended");
+    let mut gate = File::options().write(true).open(gate).unwrap();
     gate.write_all(b"open").unwrap();
     drop(gate);
-    let ran = running.wait_with_output().expect("it ends");
-    assert!(ran.status.success(), "{ran:?}");
+    assert_eq!(running.wait().expect("it ends").code(), Some(3));
+    assert_eq!(line(&mut following), "opened\n", "of a failed run, too");
     let output = following.wait_with_output().expect("it ends");
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "opened\n");
     assert!(output.status.success(), "{output:?}");
+}
+
+/// Reads a line of standard output, byte by byte: nothing behind it is taken.
+fn line(child: &mut std::process::Child) -> String {
+    let stdout = child.stdout.as_mut().expect("it is piped");
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while !line.ends_with(b"\n") && stdout.read(&mut byte).expect("a pipe can be read") == 1 {
+        line.extend(byte);
+    }
+    String::from_utf8(line).expect("it is text")
+}
+
+#[test]
+fn following_what_does_not_run_prints_what_was_printed() {
+    let env = test_env();
+    let words = [
+        "exec",
+        "--label",
+        "p/say",
+        "--no-input",
+        "--",
+        "echo",
+        "said",
+    ];
+    ok(&env, &words);
+    assert_eq!(ok(&env, &["output", "-f", "p/say"]).stdout, "said\n");
+    assert_eq!(env.run(["output", "-f", "p/unknown"]).code, Some(1));
 }
 
 #[test]
