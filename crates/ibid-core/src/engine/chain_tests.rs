@@ -110,7 +110,7 @@ fn record(inputs: &[(&str, &str)]) -> KeyRecord {
             blob: BlobId::of(text.as_bytes()),
         };
         content.encode(&mut encoder);
-        let is_code = path.ends_with(".py");
+        let is_code = !path.contains(".out");
         Component {
             kind: if is_code {
                 ComponentKind::Code

@@ -26,7 +26,8 @@ pub(crate) struct Console {
     json: bool,
     quiet: AtomicBool,
     color: bool,
-    paint: Paint,
+    /// Whether data is coloured: `None` where that depends on where it goes.
+    colored_data: Option<bool>,
     progress: Option<Progress>,
     said: Mutex<BTreeSet<String>>,
     /// Why output of the command did not reach standard output, if it did not.
@@ -38,23 +39,18 @@ impl Console {
     pub(crate) fn new(global: &GlobalArgs, env: &EnvSnapshot) -> Self {
         let terminal = io::stderr().is_terminal();
         let able = env.non_empty("TERM").is_none_or(|term| term != "dumb");
-        let colored = |terminal: bool| match global.color {
-            ColorChoice::Always => true,
-            ColorChoice::Never => false,
-            ColorChoice::Auto => terminal && able && env.non_empty("NO_COLOR").is_none(),
+        let (color, colored_data) = match global.color {
+            ColorChoice::Always => (true, Some(true)),
+            ColorChoice::Never => (false, Some(false)),
+            ColorChoice::Auto if able && env.non_empty("NO_COLOR").is_none() => (terminal, None),
+            ColorChoice::Auto => (false, Some(false)),
         };
-        let color = colored(terminal);
-        let color_data = colored(io::stdout().is_terminal());
         let progress = terminal && able && !global.quiet && !global.json;
         Self {
             json: global.json,
             quiet: AtomicBool::new(global.quiet),
             color,
-            paint: if color_data {
-                Paint::Colored
-            } else {
-                Paint::Plain
-            },
+            colored_data,
             progress: progress.then(Progress::default),
             said: Mutex::default(),
             lost: Mutex::default(),
@@ -63,7 +59,13 @@ impl Console {
 
     /// Says whether data for people is coloured.
     pub(crate) fn paint(&self) -> Paint {
-        self.paint
+        // Few commands ask, and looking at a stream costs a call of the system.
+        let colored = self.colored_data;
+        if colored.unwrap_or_else(|| io::stdout().is_terminal()) {
+            Paint::Colored
+        } else {
+            Paint::Plain
+        }
     }
 
     /// Says whether output is for programs.
