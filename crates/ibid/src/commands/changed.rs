@@ -20,7 +20,7 @@ const NAMED: usize = 20;
 /// Prints changes a line each, with lines of texts and files of folders below them; each line
 /// begins with `indent`.
 pub(super) fn as_text(known: &Known<'_>, changes: &[Change], indent: &str) -> String {
-    let paint = known.context.console.paint();
+    let paint = known.context.console.data_paint();
     let mut text = String::new();
     for change in changes {
         let difference = text_diff::of_change(known, change);

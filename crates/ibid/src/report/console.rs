@@ -58,7 +58,7 @@ impl Console {
     }
 
     /// Says whether data for people is coloured.
-    pub(crate) fn paint(&self) -> Paint {
+    pub(crate) fn data_paint(&self) -> Paint {
         // Few commands ask, and looking at a stream costs a call of the system.
         let colored = self.colored_data;
         if colored.unwrap_or_else(|| io::stdout().is_terminal()) {
