@@ -5,6 +5,7 @@
 
 mod bind;
 mod bring_back;
+pub mod chain;
 mod clock;
 mod commit;
 mod context;
@@ -39,4 +40,5 @@ pub use lookup::{LookUp, look_up};
 pub use outcome::{Decision, NotStored, Rerun, StepOutcome};
 pub use overlay::Overlay;
 pub use prepare::{Prepared, prepare};
+pub use run::live_name;
 pub use step::step;

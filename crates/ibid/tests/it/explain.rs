@@ -33,7 +33,9 @@ fn names(env: &TestEnv, trigger: &str, component: &str, words: &str) {
         format!("x ran at [TIME]: {trigger} changed"),
         "{text}"
     );
-    let changed: Vec<_> = lines.iter().filter(|line| line.starts_with("  ")).collect();
+    // Further in stand lines of texts.
+    let is_component = |line: &&&str| line.starts_with("  ") && !line.starts_with("   ");
+    let changed: Vec<_> = lines.iter().filter(is_component).collect();
     assert_eq!(changed.len(), 1, "{text}");
     let shown = changed[0].strip_prefix(&format!("  {component}: "));
     let shown = shown.unwrap_or_else(|| panic!("{text}"));
