@@ -228,9 +228,7 @@ impl Console {
     /// Writes bytes above what moves.
     fn aside<R>(&self, bytes: &[u8], write: impl FnOnce() -> R) -> R {
         match &self.progress {
-            Some(progress) if !bytes.is_empty() => {
-                progress.aside(bytes.ends_with(b"\n"), write)
-            }
+            Some(progress) if !bytes.is_empty() => progress.aside(bytes.ends_with(b"\n"), write),
             _ => write(),
         }
     }

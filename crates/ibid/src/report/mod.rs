@@ -10,8 +10,10 @@ pub(crate) mod history;
 mod human;
 mod json;
 pub(crate) mod people;
+mod pipeline;
 mod progress;
 pub(crate) mod value;
 
 pub(crate) use self::console::Console;
 pub(crate) use self::events::Reporter;
+pub(crate) use self::pipeline::{Counts, PipelineReporter, ShowOutput, Telltale};
