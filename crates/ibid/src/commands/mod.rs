@@ -8,14 +8,18 @@ mod diff;
 mod dirs;
 mod exec;
 mod hash;
+mod init;
 mod invalidate;
 mod key;
 mod log;
 mod man;
 mod named;
 mod output;
+mod plan;
 mod restore;
+mod run;
 mod show;
+mod status;
 mod why;
 
 use std::ffi::OsString;
@@ -52,6 +56,10 @@ pub(crate) fn dispatch(words: Vec<OsString>) -> Result<Exit, Failure> {
         Verb::Why(args) => why::run(&args, &context),
         Verb::Config(args) => config::run(&args, &context),
         Verb::Dirs(args) => dirs::run(&args, &context),
+        Verb::Run(args) => run::run(&args, &context),
+        Verb::Plan(args) => plan::run(&args, &context),
+        Verb::Status(args) => status::run(args, &context),
+        Verb::Init(_) => init::run(&context),
         Verb::Exec(args) => exec::run(args, &context),
         Verb::Key(args) => key::run(args, &context),
     }

@@ -31,6 +31,9 @@ pub(crate) struct Console {
     said: Mutex<BTreeSet<String>>,
     /// Why output of the command did not reach standard output, if it did not.
     lost: Mutex<Option<io::Error>>,
+    /// What a test reads instead of the streams.
+    #[cfg(test)]
+    kept: Option<Mutex<Vec<u8>>>,
 }
 
 impl Console {
@@ -52,6 +55,8 @@ impl Console {
             events_are_data: AtomicBool::new(false),
             said: Mutex::default(),
             lost: Mutex::default(),
+            #[cfg(test)]
+            kept: None,
         }
     }
 
@@ -104,8 +109,7 @@ impl Console {
 
     /// Writes data to stdout. A reader that went away is no failure: there is nothing left to do.
     pub(crate) fn data(&self, bytes: &[u8]) -> Result<(), Failure> {
-        let write = || write_whole(io::stdout().lock(), bytes);
-        match self.aside(bytes, write) {
+        match self.write(|| io::stdout().lock(), bytes) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(unwritten(&error)),
             _ => Ok(()),
         }
@@ -119,8 +123,7 @@ impl Console {
     /// Passes on bytes of the command. Says whether there is still somebody to read them. Bytes
     /// that are lost in another way, on a full disk say, are told by [`Self::check_passed`].
     pub(crate) fn pass_out(&self, bytes: &[u8]) -> bool {
-        let write = || write_whole(io::stdout().lock(), bytes);
-        match self.aside(bytes, write) {
+        match self.write(|| io::stdout().lock(), bytes) {
             Ok(()) => true,
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => false,
             Err(error) => {
@@ -139,7 +142,7 @@ impl Console {
 
     /// Passes on bytes of the command's standard error.
     pub(crate) fn pass_err(&self, bytes: &[u8]) {
-        let _ = self.aside(bytes, || write_whole(io::stderr().lock(), bytes));
+        let _ = self.write(|| io::stderr().lock(), bytes);
     }
 
     /// Says how it went, in a line.
@@ -225,12 +228,45 @@ impl Console {
         said.insert(text.to_owned())
     }
 
-    /// Writes bytes above what moves.
-    fn aside<R>(&self, bytes: &[u8], write: impl FnOnce() -> R) -> R {
-        match &self.progress {
-            Some(progress) if !bytes.is_empty() => progress.aside(bytes.ends_with(b"\n"), write),
-            _ => write(),
+    /// Writes bytes above what moves. The stream is locked last, since the board takes it, too.
+    fn write<L: Write + AsFd>(&self, lock: impl FnOnce() -> L, bytes: &[u8]) -> io::Result<()> {
+        #[cfg(test)]
+        if self.keep(bytes) {
+            return Ok(());
         }
+        match &self.progress {
+            Some(progress) if !bytes.is_empty() => {
+                let ends = bytes.ends_with(b"\n");
+                progress.aside(ends, || write_whole(lock(), bytes))
+            }
+            _ => write_whole(lock(), bytes),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Console {
+    /// Makes one without colours and terminal that keeps what is printed on both streams.
+    pub(crate) fn keeping(global: &GlobalArgs) -> Self {
+        Self {
+            color: false,
+            progress: None,
+            kept: Some(Mutex::default()),
+            ..Self::new(global, &EnvSnapshot::default())
+        }
+    }
+
+    /// Returns what was printed.
+    pub(crate) fn kept(&self) -> String {
+        let kept = self.kept.as_ref().expect("it keeps");
+        let bytes = std::mem::take(&mut *kept.lock().expect("no writer panics"));
+        String::from_utf8(bytes).expect("tests print text")
+    }
+
+    fn keep(&self, bytes: &[u8]) -> bool {
+        let kept = self.kept.as_ref();
+        kept.inspect(|kept| kept.lock().expect("no writer panics").extend(bytes))
+            .is_some()
     }
 }
 

