@@ -246,12 +246,7 @@ impl Totals {
             (self.up_to_date, "up to date"),
             (self.errors, "cannot run"),
         ];
-        let parts: Vec<_> = parts
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, word)| format!("{count} {word}"))
-            .collect();
-        format!("{steps}: {}", parts.join(", "))
+        format!("{steps}: {}", people::counts(&parts))
     }
 
     /// Says how long the commands are likely to run, one after the other.

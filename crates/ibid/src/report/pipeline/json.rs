@@ -14,9 +14,18 @@ pub(super) fn of_step(name: &str, event: &Event<'_>) -> Option<Value> {
     if matches!(event, Event::Finished { .. }) {
         return None;
     }
-    let mut event = event_json(event)?;
-    event["step"] = name.into();
-    Some(event)
+    let mut fields = event_json(event)?;
+    let word = fields.as_object_mut()?.remove("event")?;
+    Some(headed(&word, name, fields))
+}
+
+/// Puts what an event is and whose in front of its fields, where a person who reads along looks.
+fn headed(word: &Value, name: &str, fields: Value) -> Value {
+    let mut event = json!({"event": word, "step": name});
+    if let (Value::Object(event), Value::Object(fields)) = (&mut event, fields) {
+        event.extend(fields);
+    }
+    event
 }
 
 /// Returns what a step printed, as far as it is kept.
@@ -31,27 +40,23 @@ pub(super) fn output(name: &str, bytes: &[u8], left_out: u64) -> Value {
 
 /// Returns how a step went.
 pub(super) fn finished(step: StepId, finished: &Finished, pipeline: &Pipeline) -> Value {
-    let mut event = match finished {
-        Finished::Done(outcome) => with_state(outcome_json(outcome), "done"),
-        Finished::Failed(outcome) => with_state(outcome_json(outcome), "failed"),
-        Finished::Error(error) => with_state(
-            json!({"message": engine::chain(error), "hints": Vec::from_iter(error.hint())}),
+    let (state, fields) = match finished {
+        Finished::Done(outcome) => ("done", outcome_json(outcome)),
+        Finished::Failed(outcome) => ("failed", outcome_json(outcome)),
+        Finished::Error(error) => (
             "error",
+            json!({"message": engine::chain(error), "hints": Vec::from_iter(error.hint())}),
         ),
         Finished::Skipped { because } => {
-            with_state(json!({"because": pipeline.step(*because).name}), "skipped")
+            ("skipped", json!({"because": pipeline.step(*because).name}))
         }
-        Finished::NotStarted => with_state(json!({}), "not-started"),
+        Finished::NotStarted => ("not-started", json!({})),
     };
-    event["event"] = "finished".into();
-    event["step"] = pipeline.step(step).name.as_str().into();
-    event["label"] = pipeline.label(step).into();
-    event
-}
-
-fn with_state(mut value: Value, state: &str) -> Value {
-    value["state"] = state.into();
-    value
+    let mut head = json!({"label": pipeline.label(step), "state": state});
+    if let (Value::Object(head), Value::Object(fields)) = (&mut head, fields) {
+        head.extend(fields);
+    }
+    headed(&"finished".into(), &pipeline.step(step).name, head)
 }
 
 /// Returns how the whole run went.
@@ -65,9 +70,10 @@ pub(super) fn ended(report: &RunReport) -> Value {
         "up_to_date": counts.up_to_date,
         "failed": counts.failed,
         "skipped": counts.skipped,
+        "interrupted": counts.interrupted,
         "not_started": counts.not_started,
         "saved_ns": nanos(counts.saved),
         "elapsed_ns": nanos(report.elapsed),
-        "interrupted": report.interrupted,
+        "signal": report.interrupted,
     })
 }

@@ -246,7 +246,7 @@ impl<'a> PipelineReporter<'a> {
             let text = format!("{reason}; the result counts, but was not stored");
             self.console.warn_of(&name, &text);
         }
-        let Some(telling) = telling(finished) else {
+        let Some(telling) = telling(finished, self.what.interrupt.signal()) else {
             return;
         };
         let all = self.what.show == ShowOutput::All && !live.tail.bytes().is_empty();

@@ -241,7 +241,7 @@ fn a_failure_shows_its_last_lines_where_its_outputs_lie_and_what_hangs_on_it() {
             "  the partial outputs of the failed run are kept in `.ibid/partial/1`",
             "ibid: 3 steps in 5.2 s: 1 failed, 1 skipped, 1 not started",
             "ibid: failed: fit",
-            "ibid: skipped, since fit gave nothing: table",
+            "ibid: skipped, since fit failed: table",
             "ibid: not started after the failure: report; `--keep-going` starts what does not \
              hang on it",
         ]
@@ -349,6 +349,31 @@ fn names_and_outputs_cannot_drive_the_terminal() {
     let wild = |letter: char| letter.is_control() && letter != '\n';
     assert!(!kept.contains(wild), "{kept:?}");
     assert!(kept.contains("a\\u{1b}[2Jb: failed"), "{kept}");
+}
+
+#[test]
+fn an_interrupted_run_says_what_is_left_and_blames_nobody() {
+    let pipeline = pipeline(&["clean", "fit", "table"]);
+    let console = plain();
+    let mut drive = Drive::new(&console, &pipeline, ShowOutput::Failed);
+    drive.start(0);
+    drive.print(0, b"half way\n");
+    drive.reporter.what.interrupt.raise(2);
+    let ended = StepOutcome {
+        status: Status::Signalled { signal: 2 },
+        ..failed(0)
+    };
+    drive.finish(0, Finished::Failed(ended));
+    let because = StepId::new(0);
+    drive.finish(1, Finished::Skipped { because });
+    drive.finish(2, Finished::NotStarted);
+    drive.end(Some(2));
+    assert_eq!(
+        console.kept(),
+        "[1/3] clean: interrupted after 5 ms\n\
+         ibid: 3 steps in 5.2 s: 1 interrupted, 2 not started\n\
+         ibid: interrupted; the same command goes on with: clean, fit, table\n"
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ use anstyle::{AnsiColor, Style};
 use ibid_core::action::HumanDuration;
 use ibid_core::engine::schedule::{Finished, RunReport};
 use ibid_core::engine::{self, Decision, ErrorKind, StepOutcome};
+use ibid_core::exec::Status;
 use ibid_core::pipeline::{Pipeline, StepId};
 use ibid_core::tree::Escaped;
 
@@ -50,9 +51,14 @@ pub(in super::super) fn name(pipeline: &Pipeline, step: StepId) -> String {
     Escaped(pipeline.step(step).name.as_bytes()).to_string()
 }
 
-/// Says how a step went; nothing of steps whose turn never came, which the end of a run lists.
-pub(super) fn telling(finished: &Finished) -> Option<Telling> {
+/// Says how a step went, where `interrupt` is the signal by which the user ends the run; nothing
+/// of steps whose turn never came, which the end of a run lists.
+pub(super) fn telling(finished: &Finished, interrupt: Option<i32>) -> Option<Telling> {
     Some(match finished {
+        Finished::Failed(outcome) if ended_by(outcome, interrupt) => {
+            let elapsed = HumanDuration(outcome.elapsed);
+            Telling::of(BAD, &format!("interrupted after {elapsed}"))
+        }
         Finished::Done(outcome) => match &outcome.decision {
             Decision::UpToDate { .. } => Telling {
                 style: QUIET,
@@ -77,6 +83,14 @@ pub(super) fn is_interrupt(error: &engine::Error) -> bool {
     matches!(error.kind(), ErrorKind::Interrupted(_))
 }
 
+/// Says whether a command ended by the signal that interrupts the run, or as it made of it.
+pub(super) fn ended_by(outcome: &StepOutcome, interrupt: Option<i32>) -> bool {
+    interrupt.is_some_and(|interrupt| match outcome.status {
+        Status::Signalled { .. } => true,
+        Status::Exited(code) => i32::from(code) == 128 + interrupt,
+    })
+}
+
 /// A command may end well and not have made what it should.
 fn failure_line(outcome: &StepOutcome) -> String {
     match (&outcome.decision, surprise(outcome)) {
@@ -97,9 +111,48 @@ pub(super) struct Counts {
     /// Failed, or could not be tried.
     pub(super) failed: usize,
     pub(super) skipped: usize,
+    pub(super) interrupted: usize,
     pub(super) not_started: usize,
     /// How long the commands took whose results were cited.
     pub(super) saved: Duration,
+}
+
+/// How a step of a run went, once the whole run is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Ran,
+    Restored(Duration),
+    UpToDate(Duration),
+    Failed,
+    Skipped(StepId),
+    /// The user's signal ended it.
+    Interrupted,
+    NotStarted,
+}
+
+impl Fate {
+    fn of(finished: &Finished, report: &RunReport) -> Self {
+        match finished {
+            Finished::Done(outcome) => match outcome.decision {
+                Decision::Ran { .. } => Self::Ran,
+                Decision::UpToDate { saved } => Self::UpToDate(saved),
+                Decision::Restored { saved, .. } => Self::Restored(saved),
+            },
+            Finished::Failed(outcome) if ended_by(outcome, report.interrupted) => Self::Interrupted,
+            Finished::Error(error) if is_interrupt(error) => Self::Interrupted,
+            Finished::Failed(_) | Finished::Error(_) => Self::Failed,
+            Finished::Skipped { because } => match report.finished.get(because) {
+                // It did not fail by itself, so neither do those that wait for it hang on a failure.
+                Some(above @ (Finished::Failed(_) | Finished::Error(_)))
+                    if Self::of(above, report) == Self::Interrupted =>
+                {
+                    Self::NotStarted
+                }
+                _ => Self::Skipped(*because),
+            },
+            Finished::NotStarted => Self::NotStarted,
+        }
+    }
 }
 
 impl Counts {
@@ -110,29 +163,23 @@ impl Counts {
             ..Self::default()
         };
         for finished in report.finished.values() {
-            counts.add(finished);
+            match Fate::of(finished, report) {
+                Fate::Ran => counts.ran += 1,
+                Fate::Restored(saved) => {
+                    counts.restored += 1;
+                    counts.saved += saved;
+                }
+                Fate::UpToDate(saved) => {
+                    counts.up_to_date += 1;
+                    counts.saved += saved;
+                }
+                Fate::Failed => counts.failed += 1,
+                Fate::Skipped(_) => counts.skipped += 1,
+                Fate::Interrupted => counts.interrupted += 1,
+                Fate::NotStarted => counts.not_started += 1,
+            }
         }
         counts
-    }
-
-    fn add(&mut self, finished: &Finished) {
-        match finished {
-            Finished::Done(outcome) => match &outcome.decision {
-                Decision::Ran { .. } => self.ran += 1,
-                Decision::UpToDate { saved } => {
-                    self.up_to_date += 1;
-                    self.saved += *saved;
-                }
-                Decision::Restored { saved, .. } => {
-                    self.restored += 1;
-                    self.saved += *saved;
-                }
-            },
-            Finished::Error(error) if is_interrupt(error) => self.not_started += 1,
-            Finished::Failed(_) | Finished::Error(_) => self.failed += 1,
-            Finished::Skipped { .. } => self.skipped += 1,
-            Finished::NotStarted => self.not_started += 1,
-        }
     }
 }
 
@@ -153,14 +200,10 @@ pub(super) fn summary(report: &RunReport) -> String {
             (counts.up_to_date, "up to date"),
             (counts.failed, "failed"),
             (counts.skipped, "skipped"),
+            (counts.interrupted, "interrupted"),
             (counts.not_started, "not started"),
         ];
-        let parts: Vec<_> = parts
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, word)| format!("{count} {word}"))
-            .collect();
-        text.push_str(&parts.join(", "));
+        text.push_str(&people::counts(&parts));
     }
     if !counts.saved.is_zero() {
         let _ = write!(text, ", saved {}", HumanDuration(counts.saved));
@@ -172,15 +215,14 @@ pub(super) fn summary(report: &RunReport) -> String {
 pub(super) fn aftermath(report: &RunReport, pipeline: &Pipeline) -> Vec<String> {
     let mut failed = Vec::new();
     let mut skipped: BTreeMap<StepId, Vec<String>> = BTreeMap::new();
-    let mut not_started = Vec::new();
+    let mut left = Vec::new();
     for (step, finished) in &report.finished {
         let name = name(pipeline, *step);
-        match finished {
-            Finished::Done(_) => {}
-            Finished::Error(error) if is_interrupt(error) => not_started.push(name),
-            Finished::Failed(_) | Finished::Error(_) => failed.push(name),
-            Finished::Skipped { because } => skipped.entry(*because).or_default().push(name),
-            Finished::NotStarted => not_started.push(name),
+        match Fate::of(finished, report) {
+            Fate::Ran | Fate::Restored(_) | Fate::UpToDate(_) => {}
+            Fate::Failed => failed.push(name),
+            Fate::Skipped(because) => skipped.entry(because).or_default().push(name),
+            Fate::Interrupted | Fate::NotStarted => left.push(name),
         }
     }
     let mut lines = Vec::new();
@@ -190,12 +232,12 @@ pub(super) fn aftermath(report: &RunReport, pipeline: &Pipeline) -> Vec<String> 
     for (because, names) in skipped {
         let because = self::name(pipeline, because);
         let names = people::some_of(&names, NAMED);
-        lines.push(format!("skipped, since {because} gave nothing: {names}"));
+        lines.push(format!("skipped, since {because} failed: {names}"));
     }
-    if !not_started.is_empty() {
-        let names = people::some_of(&not_started, NAMED);
+    if !left.is_empty() {
+        let names = people::some_of(&left, NAMED);
         lines.push(match report.interrupted {
-            Some(_) => format!("interrupted before: {names}; the same command goes on from here"),
+            Some(_) => format!("interrupted; the same command goes on with: {names}"),
             None => format!(
                 "not started after the failure: {names}; `--keep-going` starts what does not hang \
                  on it"

@@ -204,10 +204,8 @@ impl Row {
         let elapsed = now.saturating_duration_since(self.since);
         match &self.doing {
             Doing::Bytes(verb, meter) => bytes_line(verb, meter.done(), meter.total(), elapsed),
-            Doing::Running => format!("running {}", HumanDuration(elapsed)),
-            Doing::Waiting(holder) => {
-                format!("waiting for {holder}, {}", HumanDuration(elapsed))
-            }
+            Doing::Running => format!("running {}", in_tenths(elapsed)),
+            Doing::Waiting(holder) => format!("waiting for {holder}, {}", in_tenths(elapsed)),
             Doing::Thinking => "…".to_owned(),
         }
     }
@@ -239,9 +237,15 @@ impl Tally {
             let _ = write!(text, ", {} failed", self.failed);
         }
         let elapsed = now.saturating_duration_since(self.began);
-        let _ = write!(text, ", {}", HumanDuration(elapsed));
+        let _ = write!(text, ", {}", in_tenths(elapsed));
         text
     }
+}
+
+/// Prints a time that moves: digits that nobody can read would only flicker.
+fn in_tenths(elapsed: Duration) -> HumanDuration {
+    let tenths = u64::try_from(elapsed.as_millis() / 100).unwrap_or(u64::MAX / 100);
+    HumanDuration(Duration::from_millis(tenths * 100))
 }
 
 fn painted(style: Style, text: &str, color: bool) -> String {
