@@ -11,7 +11,7 @@ use super::{ExecutionArgs, GlobalArgs, SelectArgs};
         "Run these steps (all, if none is named) even if their results are known"
     )),
     mut_arg("strict", |arg| arg.help("Fail with exit code 125 where the cache cannot be used")),
-    after_help = "Example: ibid run -j 4 report\n\n  what would be done:        ibid run --dry-run\n  a step again, and what     ibid run --force --downstream clean\n  hangs on it:\n  all points of a matrix:    ibid run 'fit@*'\n\nExit codes: 0; 1 a step failed; 2 usage, or a mistake in ibid.toml; 125 ibid failed; 130 interrupted."
+    after_help = "Example: ibid run -j 4 report\n\n  what would be done:               ibid run --dry-run\n  a step again, and what follows:   ibid run --force --downstream clean\n  all points of a matrix:           ibid run 'fit@*'\n\nExit codes: 0; 1 a step failed; 2 usage, or a mistake in ibid.toml; 125 ibid failed; 130 interrupted."
 )]
 pub(crate) struct RunArgs {
     #[command(flatten)]
