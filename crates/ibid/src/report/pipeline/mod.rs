@@ -160,7 +160,7 @@ impl<'a> PipelineReporter<'a> {
                 self.console.board(|board| board.waits(lane, holder));
             }
             Event::Warning(Warning::Store(_)) => self.state().cache_failed = true,
-            Event::Finished { outcome, .. } => {
+            Event::Finished { outcome, .. } if self.pipeline.step(step).retries > 0 => {
                 let ended = (outcome_line(outcome), outcome_json(outcome));
                 self.live(step, |live| live.attempt = Some(ended));
             }

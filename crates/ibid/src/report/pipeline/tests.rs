@@ -292,7 +292,8 @@ fn outputs_of_steps_never_mix() {
 
 #[test]
 fn an_attempt_that_failed_is_told_and_its_output_forgotten() {
-    let pipeline = pipeline(&["fetch"]);
+    let mut pipeline = pipeline(&["fetch"]);
+    pipeline.steps[0].retries = 2;
     let console = plain();
     let mut drive = Drive::new(&console, &pipeline, ShowOutput::Failed);
     drive.start(0);
