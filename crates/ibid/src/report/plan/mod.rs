@@ -1,5 +1,10 @@
 //! Plans: what a run would do about each step, for people and for programs.
 
+mod json;
+#[cfg(test)]
+mod tests;
+mod totals;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -10,11 +15,11 @@ use ibid_core::engine::{self, Forecast};
 use ibid_core::pipeline::Pipeline;
 use ibid_core::store::{OutputContent, StoredResult};
 use ibid_core::tree::Escaped;
-use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr as _;
 
+pub(crate) use self::json::{document, short_document};
+use self::totals::Totals;
 use super::human::reason;
-use super::json::{nanos, rerun_json};
 use super::pipeline::name;
 use super::{Console, people, value};
 
@@ -181,186 +186,4 @@ fn details(step: &PlannedStep) -> Vec<String> {
             .into_iter()
             .collect(),
     }
-}
-
-/// What a plan comes to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Totals {
-    steps: usize,
-    up_to_date: usize,
-    hits: usize,
-    run: usize,
-    unknown: usize,
-    errors: usize,
-    /// The time of commands that will run, and of those that perhaps will.
-    surely: Duration,
-    perhaps: Duration,
-    /// Steps of either kind of which no time is known.
-    untimed: usize,
-}
-
-impl Totals {
-    fn of(planned: &[PlannedStep]) -> Self {
-        let mut totals = Self {
-            steps: planned.len(),
-            ..Self::default()
-        };
-        for step in planned {
-            totals.add(step);
-        }
-        totals
-    }
-
-    fn add(&mut self, step: &PlannedStep) {
-        let sum = match &step.expected {
-            Expected::Foreseen(foreseen) => match &foreseen.forecast {
-                Forecast::UpToDate { .. } => return self.up_to_date += 1,
-                Forecast::Restore { .. } => return self.hits += 1,
-                Forecast::Run { .. } => {
-                    self.run += 1;
-                    &mut self.surely
-                }
-            },
-            Expected::Unknown { .. } => {
-                self.unknown += 1;
-                &mut self.perhaps
-            }
-            Expected::Error(_) => return self.errors += 1,
-        };
-        match step.predicted {
-            Some(time) => *sum += time,
-            None => self.untimed += 1,
-        }
-    }
-
-    /// Counts: `4 steps: 1 will run, 1 hit, 2 up to date`.
-    fn counts(&self) -> String {
-        let steps = people::count(self.steps, "step");
-        if self.up_to_date == self.steps && self.steps > 1 {
-            return format!("{steps}: all up to date");
-        }
-        let parts = [
-            (self.run, "will run"),
-            (self.unknown, "unknown"),
-            (self.hits, if self.hits == 1 { "hit" } else { "hits" }),
-            (self.up_to_date, "up to date"),
-            (self.errors, "cannot run"),
-        ];
-        format!("{steps}: {}", people::counts(&parts))
-    }
-
-    /// Says how long the commands are likely to run, one after the other.
-    fn time(&self) -> Option<String> {
-        let timed = !(self.surely.is_zero() && self.perhaps.is_zero());
-        if !timed {
-            return None;
-        }
-        let all = HumanDuration(self.surely + self.perhaps);
-        let mut text = match (self.surely.is_zero(), self.perhaps.is_zero()) {
-            (_, true) => format!("commands: about {all}"),
-            (true, false) => format!("commands: up to {all}, if those that are unknown run"),
-            (false, false) => format!(
-                "commands: about {}, or {all} if those that are unknown run, too",
-                HumanDuration(self.surely)
-            ),
-        };
-        if self.untimed > 0 {
-            let _ = write!(
-                text,
-                "; not counted: {} without an earlier run",
-                people::count(self.untimed, "step")
-            );
-        }
-        Some(text)
-    }
-}
-
-/// Returns a plan as JSON.
-pub(crate) fn document(planned: &[PlannedStep], pipeline: &Pipeline) -> Value {
-    let steps: Vec<_> = planned
-        .iter()
-        .map(|step| step_json(step, pipeline))
-        .collect();
-    let totals = Totals::of(planned);
-    json!({
-        "pipeline": pipeline.name,
-        "steps": steps,
-        "totals": totals.json(),
-        "predicted_ns": nanos(totals.surely),
-        "predicted_unknown_ns": nanos(totals.perhaps),
-        "without_earlier_run": totals.untimed,
-    })
-}
-
-/// Returns the short form of a plan as JSON.
-pub(crate) fn short_document(planned: &[PlannedStep], pipeline: &Pipeline) -> Value {
-    let steps = planned.iter().map(|step| {
-        json!({
-            "step": pipeline.step(step.step).name,
-            "expected": expected_word(&step.expected),
-        })
-    });
-    json!({
-        "pipeline": pipeline.name,
-        "steps": steps.collect::<Vec<_>>(),
-        "totals": Totals::of(planned).json(),
-    })
-}
-
-impl Totals {
-    fn json(&self) -> Value {
-        json!({
-            "steps": self.steps,
-            "up_to_date": self.up_to_date,
-            "hit": self.hits,
-            "run": self.run,
-            "unknown": self.unknown,
-            "error": self.errors,
-        })
-    }
-}
-
-fn expected_word(expected: &Expected) -> &'static str {
-    match expected {
-        Expected::Foreseen(foreseen) => match foreseen.forecast {
-            Forecast::UpToDate { .. } => "up-to-date",
-            Forecast::Restore { .. } => "hit",
-            Forecast::Run { .. } => "run",
-        },
-        Expected::Unknown { .. } => "unknown",
-        Expected::Error(_) => "error",
-    }
-}
-
-fn step_json(planned: &PlannedStep, pipeline: &Pipeline) -> Value {
-    let mut step = json!({
-        "step": pipeline.step(planned.step).name,
-        "label": pipeline.label(planned.step),
-        "expected": expected_word(&planned.expected),
-        "predicted_ns": planned.predicted.map(nanos),
-    });
-    match &planned.expected {
-        Expected::Foreseen(foreseen) => {
-            step["key"] = foreseen.key.to_string().into();
-            match &foreseen.forecast {
-                Forecast::UpToDate { saved } => step["saved_ns"] = nanos(*saved),
-                Forecast::Restore { result } => {
-                    let (outputs, bytes) = contents(result);
-                    step["outputs"] = outputs.into();
-                    step["bytes"] = bytes.into();
-                    step["saved_ns"] = result.run.duration.into();
-                }
-                Forecast::Run { rerun } => step["rerun"] = rerun_json(rerun),
-            }
-        }
-        Expected::Unknown { until } => {
-            let names = until.iter().map(|step| pipeline.step(*step).name.as_str());
-            step["until"] = names.collect::<Vec<_>>().into();
-        }
-        Expected::Error(error) => {
-            step["message"] = engine::chain(error).into();
-            step["hints"] = Vec::from_iter(error.hint()).into();
-        }
-    }
-    step
 }
