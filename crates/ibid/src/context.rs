@@ -168,15 +168,22 @@ impl Session {
             .local(|path| is_of_this_host(path) && may_be_written(path))
     }
 
+    /// Returns the stat cache of requests that write nothing: what it learns, it forgets with the
+    /// process, and it touches no file to learn the time.
+    pub(crate) fn unwritten_stat_cache(&self) -> StatCache {
+        StatCache::open(StatCacheOptions {
+            dir: None,
+            probe_dirs: Vec::new(),
+            policy: self.stat_policy(),
+            host: self.host.clone(),
+            clock: wall_clock,
+        })
+    }
+
     /// Returns the stat cache as the settings want it; with `read_all` it believes nothing.
     pub(crate) fn stat_cache(&self, read_all: bool) -> StatCache {
-        let policy = match self.config.stat_cache.value {
-            _ if read_all => StatPolicy::Off,
-            config::StatCachePolicy::Auto => StatPolicy::Safe,
-            config::StatCachePolicy::Trust => StatPolicy::Trust,
-            config::StatCachePolicy::Off => StatPolicy::Off,
-        };
-        if policy == StatPolicy::Off {
+        let policy = self.stat_policy();
+        if read_all || policy == StatPolicy::Off {
             return StatCache::off();
         }
         StatCache::open(StatCacheOptions {
@@ -187,6 +194,14 @@ impl Session {
             host: self.host.clone(),
             clock: wall_clock,
         })
+    }
+
+    fn stat_policy(&self) -> StatPolicy {
+        match self.config.stat_cache.value {
+            config::StatCachePolicy::Auto => StatPolicy::Safe,
+            config::StatCachePolicy::Trust => StatPolicy::Trust,
+            config::StatCachePolicy::Off => StatPolicy::Off,
+        }
     }
 }
 

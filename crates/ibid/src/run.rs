@@ -25,6 +25,9 @@ pub(crate) enum Purpose {
     Execute { force: bool },
     /// Its key only: the store is not looked at, and nothing is written.
     MakeKey,
+    /// What a run would do: the store is looked at and nothing is written, not even what is known
+    /// of files by their signatures.
+    Foresee,
 }
 
 /// Owns what [`engine::Context`] borrows.
@@ -56,13 +59,22 @@ impl<'a> Run<'a> {
         purpose: Purpose,
     ) -> Result<Self, Failure> {
         let clock = Clock::starting(system_time());
-        let mut stats = Arc::new(session.stat_cache(false));
+        let mut stats = Arc::new(match purpose {
+            Purpose::Execute { .. } | Purpose::MakeKey => session.stat_cache(false),
+            Purpose::Foresee => session.unwritten_stat_cache(),
+        });
         let (mode, force) = match purpose {
             Purpose::Execute { force } => (session.config.mode.value, force),
             Purpose::MakeKey => (AccessMode::Off, false),
+            Purpose::Foresee => (session.config.mode.value, false),
         };
-        let (store, caveat) = open_store(session, &stats, mode)?;
-        let spool_dir = if store.is_some() || mode == AccessMode::Off {
+        let (store, caveat) = match purpose {
+            Purpose::Foresee => (look_into_store(session, &stats, mode)?, None),
+            Purpose::Execute { .. } | Purpose::MakeKey => open_store(session, &stats, mode)?,
+        };
+        let spool_dir = if purpose == Purpose::Foresee {
+            spool_dir(context, session, AccessMode::Off)
+        } else if store.is_some() || mode == AccessMode::Off {
             spool_dir(context, session, mode)
         } else {
             // What is not a store may be somebody's own folder: nothing is written there.
@@ -161,6 +173,26 @@ fn open_store(
             if !session.config.strict.value =>
         {
             Ok((None, caveat.or_else(|| Some(engine::chain(&error)))))
+        }
+        Err(error) => Err(store_failure(&error)),
+    }
+}
+
+/// Opens the store to look at it only. One that a run would go without is gone without here, too;
+/// the mode stays that of the run, so that both decide alike.
+fn look_into_store(
+    session: &Session,
+    stats: &Arc<StatCache>,
+    mode: AccessMode,
+) -> Result<Option<LocalStore>, Failure> {
+    if mode == AccessMode::Off {
+        return Ok(None);
+    }
+    let verified = BootMemory::new(Arc::clone(stats), session.dirs.cache().path.clone());
+    match session.open_store(Access::ReadOnly, Arc::new(verified)) {
+        Ok(store) => Ok(Some(store)),
+        Err(OpenError::Io(_) | OpenError::Foreign { .. }) if !session.config.strict.value => {
+            Ok(None)
         }
         Err(error) => Err(store_failure(&error)),
     }

@@ -53,6 +53,34 @@ pub fn machine_id() -> String {
         .unwrap_or_default()
 }
 
+/// Returns how many bytes of memory the processes of this control group may use together, if that
+/// is known: what the machine has, or less where the group or one above it is limited.
+pub fn memory_limit() -> Option<u64> {
+    const CGROUPS: &str = "/sys/fs/cgroup";
+    let groups = read_start(Path::new("/proc/self/cgroup"), 1 << 16).unwrap_or_default();
+    let groups = String::from_utf8_lossy(&groups).into_owned();
+    // The group of version 2; a container may see itself at the root.
+    let own = groups.lines().find_map(|line| line.strip_prefix("0::/"));
+    let limits = Path::new(own.unwrap_or_default())
+        .ancestors()
+        .map(|group| Path::new(CGROUPS).join(group).join("memory.max"))
+        .filter_map(|path| first_line(&path.to_string_lossy())?.parse().ok());
+    limits.chain(machine_memory()).min()
+}
+
+fn machine_memory() -> Option<u64> {
+    let start = read_start(Path::new("/proc/meminfo"), 1 << 12).ok()?;
+    memory_total(std::str::from_utf8(&start).ok()?)
+}
+
+/// Reads the line `MemTotal:       16303428 kB`.
+fn memory_total(meminfo: &str) -> Option<u64> {
+    let mut lines = meminfo.lines();
+    let total = lines.find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes = total.trim().strip_suffix("kB")?.trim();
+    kibibytes.parse::<u64>().ok()?.checked_mul(1024)
+}
+
 fn first_line(path: &str) -> Option<String> {
     let start = read_start(Path::new(path), 256).ok()?;
     let line = std::str::from_utf8(&start).ok()?.lines().next()?.trim();
@@ -304,6 +332,19 @@ pub fn cached_pages(_file: &File) -> Option<CachedPages> {
 mod tests {
     use super::*;
     use ibid_testkit::TempDir;
+
+    #[test]
+    fn the_memory_of_a_machine_is_read_in_kibibytes() {
+        let text = "MemTotal:       16303428 kB\nMemFree:          131072 kB\n";
+        assert_eq!(memory_total(text), Some(16_303_428 * 1024));
+        assert_eq!(memory_total("MemFree: 1 kB\n"), None);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn this_machine_says_how_much_memory_there_is() {
+        assert!(memory_limit().is_some_and(|bytes| bytes > 1 << 20));
+    }
 
     #[test]
     fn a_host_knows_its_boot_and_a_file_system_keeps_its_identity() {

@@ -1,6 +1,6 @@
 //! The words of `ibid exec`.
 
-use super::{GlobalArgs, RunArgs, StepArgs};
+use super::{ExecutionArgs, GlobalArgs, StepArgs};
 
 /// Runs a command, or cites its earlier result: same outputs, streams and exit code.
 #[derive(clap::Parser, Clone, Debug, Default)]
@@ -14,7 +14,7 @@ pub(crate) struct ExecArgs {
     #[command(flatten)]
     pub(crate) step: StepArgs,
     #[command(flatten)]
-    pub(crate) run: RunArgs,
+    pub(crate) run: ExecutionArgs,
     #[command(flatten)]
     pub(crate) global: GlobalArgs,
 }

@@ -15,7 +15,7 @@ pub(crate) struct GlobalArgs {
     /// Read this configuration file too, above all others.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Print JSON: data on stdout; for `exec`, one event a line on stderr.
+    /// Print JSON: data on stdout; for `run` and `exec` one event a line, those of `exec` on stderr.
     #[arg(long)]
     pub(crate) json: bool,
     /// Print errors and warnings only.

@@ -1,6 +1,6 @@
 //! The words of `ibid key`.
 
-use super::{GlobalArgs, RunArgs, StepArgs};
+use super::{ExecutionArgs, GlobalArgs, StepArgs};
 
 /// Prints the key of a command and everything it is made of, without running it.
 #[derive(clap::Parser, Clone, Debug)]
@@ -14,7 +14,7 @@ pub(crate) struct KeyArgs {
     #[command(flatten)]
     pub(crate) step: StepArgs,
     #[command(flatten)]
-    pub(crate) run: RunArgs,
+    pub(crate) run: ExecutionArgs,
     #[command(flatten)]
     pub(crate) global: GlobalArgs,
 }

@@ -12,16 +12,21 @@ mod dirs;
 mod exec;
 mod global;
 mod hash;
+mod init;
 mod invalidate;
 mod key;
 mod log;
 mod man;
 mod output;
 mod plain;
+mod plan;
 mod problem;
 mod restore;
+mod run;
+mod select;
 mod show;
 mod stats;
+mod status;
 mod step;
 mod why;
 
@@ -37,15 +42,20 @@ pub(crate) use self::dirs::DirsArgs;
 pub(crate) use self::exec::ExecArgs;
 pub(crate) use self::global::{ColorChoice, GlobalArgs};
 pub(crate) use self::hash::HashArgs;
+pub(crate) use self::init::InitArgs;
 pub(crate) use self::invalidate::InvalidateArgs;
 pub(crate) use self::key::KeyArgs;
 pub(crate) use self::log::LogArgs;
 pub(crate) use self::man::ManArgs;
 pub(crate) use self::output::OutputArgs;
+pub(crate) use self::plan::PlanArgs;
 pub(crate) use self::restore::RestoreArgs;
+pub(crate) use self::run::{RunArgs, ShowOutputArg};
+pub(crate) use self::select::SelectArgs;
 pub(crate) use self::show::ShowArgs;
 pub(crate) use self::stats::StatsArgs;
-pub(crate) use self::step::{EnvModeArg, LinkArg, ModeArg, PackagesArg, RunArgs, StepArgs};
+pub(crate) use self::status::StatusArgs;
+pub(crate) use self::step::{EnvModeArg, ExecutionArgs, LinkArg, ModeArg, PackagesArg, StepArgs};
 pub(crate) use self::why::WhyArgs;
 use crate::error::Failure;
 use crate::exit;
@@ -58,7 +68,7 @@ use crate::exit;
     disable_help_subcommand = true,
     subcommand_value_name = "COMMAND",
     subcommand_help_heading = "Commands",
-    after_help = "Example: ibid exec -i data.csv -o table.csv -- python3 clean.py data.csv table.csv\n\n`ibid COMMAND --help` lists the flags of a command; those under \"Everywhere\" may also stand before its name."
+    after_help = "Example: ibid exec -i data.csv -o table.csv -- python3 clean.py data.csv table.csv\n\nA file of steps: `ibid init` writes an ibid.toml, `ibid plan` says what would be done, `ibid run` does it.\n\n`ibid COMMAND --help` lists the flags of a command; those under \"Everywhere\" may also stand before its name."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -68,6 +78,10 @@ struct Cli {
 /// One command with its flags.
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum Verb {
+    Run(RunArgs),
+    Plan(PlanArgs),
+    Status(StatusArgs),
+    Init(InitArgs),
     Exec(ExecArgs),
     Key(KeyArgs),
     Hash(HashArgs),
@@ -90,6 +104,10 @@ impl Verb {
     /// Returns the flags that every command takes.
     pub(crate) fn global(&self) -> &GlobalArgs {
         match self {
+            Self::Run(args) => &args.global,
+            Self::Plan(args) => &args.global,
+            Self::Status(args) => &args.global,
+            Self::Init(args) => &args.global,
             Self::Exec(args) => &args.global,
             Self::Key(args) => &args.global,
             Self::Hash(args) => &args.global,
@@ -147,7 +165,7 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Asked, Failure> {
     }
     let Some(name) = name else {
         return Err(Failure::usage("a command is missing")
-            .hint("`ibid --help` lists them; `ibid exec -- CMD` runs one through the cache"));
+            .hint("`ibid --help` lists them; `ibid run` runs the steps of ibid.toml, `ibid exec -- CMD` a program"));
     };
     verb_of(&name, [before, rest].concat())
 }
@@ -192,6 +210,10 @@ fn verb_of(name: &OsStr, words: Vec<OsString>) -> Result<Asked, Failure> {
             Some(args) => Ok(Verb::Exec(args)),
             None => one(words).map(Verb::Exec),
         },
+        "run" => one(words).map(Verb::Run),
+        "plan" => one(words).map(Verb::Plan),
+        "status" => one(words).map(Verb::Status),
+        "init" => one(words).map(Verb::Init),
         "key" => one(words).map(Verb::Key),
         "hash" => one(words).map(Verb::Hash),
         "why" => one(words).map(Verb::Why),

@@ -35,7 +35,12 @@ pub(super) fn describe(error: &clap::Error, verb: &OsStr) -> Failure {
         ErrorKind::MissingRequiredArgument => {
             format!("`ibid {verb}` needs {}", missing(error))
         }
-        ErrorKind::ArgumentConflict => format!("`{bare}` is given more than once"),
+        ErrorKind::ArgumentConflict => match text(error, ContextKind::PriorArg) {
+            Some(prior) if prior != flag => {
+                format!("`{bare}` and `{prior}` exclude each other")
+            }
+            _ => format!("`{bare}` is given more than once"),
+        },
         ErrorKind::TooManyValues | ErrorKind::TooFewValues | ErrorKind::WrongNumberOfValues => {
             format!("`{bare}` takes one value")
         }

@@ -115,7 +115,7 @@ pub(crate) struct MakeArgs {
 /// How an execution goes about it; nothing here changes the key.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "How it runs")]
-pub(crate) struct RunArgs {
+pub(crate) struct ExecutionArgs {
     /// Run even if a result is known, and store the new one.
     #[arg(long)]
     pub(crate) force: bool,

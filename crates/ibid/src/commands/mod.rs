@@ -9,6 +9,7 @@ mod diff;
 mod dirs;
 mod exec;
 mod hash;
+mod init;
 mod invalidate;
 mod key;
 mod known;
@@ -16,10 +17,13 @@ mod log;
 mod man;
 mod named;
 mod output;
+mod plan;
 mod restore;
+mod run;
 mod runs;
 mod show;
 mod stats;
+mod status;
 mod text_diff;
 mod underway;
 mod why;
@@ -59,6 +63,10 @@ pub(crate) fn dispatch(words: Vec<OsString>) -> Result<Exit, Failure> {
         Verb::Why(args) => why::run(&args, &context),
         Verb::Config(args) => config::run(&args, &context),
         Verb::Dirs(args) => dirs::run(&args, &context),
+        Verb::Run(args) => run::run(&args, &context),
+        Verb::Plan(args) => plan::run(&args, &context),
+        Verb::Status(args) => status::run(args, &context),
+        Verb::Init(_) => init::run(&context),
         Verb::Exec(args) => exec::run(args, &context),
         Verb::Key(args) => key::run(args, &context),
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{self, IsTerminal as _, Write};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 
 use anstyle::{AnsiColor, Style};
 use ibid_core::environ::EnvSnapshot;
@@ -12,7 +12,7 @@ use ibid_core::fs::Meter;
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::people::Paint;
-use super::progress::Progress;
+use super::progress::{Board, Lane, Progress};
 use crate::args::{ColorChoice, GlobalArgs};
 use crate::error::Failure;
 use crate::exit;
@@ -29,9 +29,14 @@ pub(crate) struct Console {
     /// Whether data is coloured: `None` where that depends on where it goes.
     colored_data: Option<bool>,
     progress: Option<Progress>,
+    /// Whether events are what was asked for, and so go to stdout.
+    events_are_data: AtomicBool,
     said: Mutex<BTreeSet<String>>,
     /// Why output of the command did not reach standard output, if it did not.
     lost: Mutex<Option<io::Error>>,
+    /// What a test reads instead of the streams.
+    #[cfg(test)]
+    kept: Option<Mutex<Vec<u8>>>,
 }
 
 impl Console {
@@ -51,9 +56,12 @@ impl Console {
             quiet: AtomicBool::new(global.quiet),
             color,
             colored_data,
-            progress: progress.then(Progress::default),
+            progress: progress.then(|| Progress::new(color)),
+            events_are_data: AtomicBool::new(false),
             said: Mutex::default(),
             lost: Mutex::default(),
+            #[cfg(test)]
+            kept: None,
         }
     }
 
@@ -83,25 +91,41 @@ impl Console {
         self.quiet.store(true, Ordering::Relaxed);
     }
 
-    /// Watches work that moves `meter`, such as `hashing`, if somebody looks on.
+    /// Writes events to stdout from here on: nothing else goes there.
+    pub(crate) fn events_are_data(&self) {
+        self.events_are_data.store(true, Ordering::Relaxed);
+    }
+
+    /// Watches work of a single command that moves `meter`, such as `hashing`, if somebody looks
+    /// on.
     pub(crate) fn begin(&self, verb: &'static str, meter: &Arc<Meter>) {
-        if let Some(progress) = self.progress.as_ref().filter(|_| !self.is_quiet()) {
-            let meter = Arc::clone(meter);
-            progress.begin(verb, Box::new(move || (meter.done(), meter.total())));
-        }
+        self.board(|board| board.sole(verb, meter));
     }
 
     /// The work that was watched is over.
     pub(crate) fn end(&self) {
-        if let Some(progress) = &self.progress {
-            progress.end();
+        self.board(|board| board.leave(Lane::Sole));
+    }
+
+    /// Changes what moves on the terminal, if somebody looks on.
+    pub(crate) fn board(&self, change: impl FnOnce(&mut Board)) {
+        if let Some(progress) = self.progress.as_ref().filter(|_| !self.is_quiet()) {
+            progress.change(change);
+        }
+    }
+
+    /// Returns a text in a style, where there are colours.
+    pub(crate) fn paint(&self, style: Style, text: &str) -> String {
+        if self.color {
+            format!("{style}{text}{style:#}")
+        } else {
+            text.to_owned()
         }
     }
 
     /// Writes data to stdout. A reader that went away is no failure: there is nothing left to do.
     pub(crate) fn data(&self, bytes: &[u8]) -> Result<(), Failure> {
-        let _turn = self.turn();
-        match write_whole(io::stdout().lock(), bytes) {
+        match self.write(|| io::stdout().lock(), bytes) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(unwritten(&error)),
             _ => Ok(()),
         }
@@ -115,8 +139,7 @@ impl Console {
     /// Passes on bytes of the command. Says whether there is still somebody to read them. Bytes
     /// that are lost in another way, on a full disk say, are told by [`Self::check_passed`].
     pub(crate) fn pass_out(&self, bytes: &[u8]) -> bool {
-        let _turn = self.turn();
-        match write_whole(io::stdout().lock(), bytes) {
+        match self.write(|| io::stdout().lock(), bytes) {
             Ok(()) => true,
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => false,
             Err(error) => {
@@ -135,8 +158,7 @@ impl Console {
 
     /// Passes on bytes of the command's standard error.
     pub(crate) fn pass_err(&self, bytes: &[u8]) {
-        let _turn = self.turn();
-        let _ = write_whole(io::stderr().lock(), bytes);
+        let _ = self.write(|| io::stderr().lock(), bytes);
     }
 
     /// Says how it went, in a line.
@@ -153,10 +175,38 @@ impl Console {
         }
     }
 
+    /// Prints lines, whole, for people who did not ask for quiet.
+    pub(crate) fn block(&self, bytes: &[u8]) {
+        if !self.is_quiet() && !self.json {
+            self.pass_err(bytes);
+        }
+    }
+
+    /// Prints lines, whole, that nobody should miss.
+    pub(crate) fn urgent(&self, bytes: &[u8]) {
+        if !self.json {
+            self.pass_err(bytes);
+        }
+    }
+
     /// Says something that is worth knowing, once.
     pub(crate) fn note(&self, text: &str) {
         if !self.is_quiet() && !self.json && self.first_time(text) {
             self.line(NOTE, "ibid: note:", text);
+        }
+    }
+
+    /// Says something that is worth knowing of a step; what holds of many is said of the first.
+    pub(crate) fn note_of(&self, step: &str, text: &str) {
+        if !self.is_quiet() && !self.json && self.first_time(text) {
+            self.line(NOTE, "ibid: note:", &format!("{step}: {text}"));
+        }
+    }
+
+    /// Says what was lost of a step; what holds of many is said of the first.
+    pub(crate) fn warn_of(&self, step: &str, text: &str) {
+        if !self.json && self.first_time(text) {
+            self.line(WARNING, "warning:", &format!("{step}: {text}"));
         }
     }
 
@@ -173,18 +223,20 @@ impl Console {
         }
     }
 
-    /// Writes one event to stderr as a line of JSON, with the version of the format.
+    /// Writes one event as a line of JSON, with the version of the format. It goes to stderr where
+    /// stdout belongs to a command.
     pub(crate) fn event(&self, event: &serde_json::Value) {
-        self.pass_err(format!("{}\n", versioned(event)).as_bytes());
+        let line = format!("{}\n", versioned(event));
+        if self.events_are_data.load(Ordering::Relaxed) {
+            self.pass_out(line.as_bytes());
+        } else {
+            self.pass_err(line.as_bytes());
+        }
     }
 
     fn line(&self, style: Style, tag: &str, text: &str) {
-        let line = if self.color {
-            format!("{style}{tag}{style:#} {text}\n")
-        } else {
-            format!("{tag} {text}\n")
-        };
-        self.pass_err(line.as_bytes());
+        let tag = self.paint(style, tag);
+        self.pass_err(format!("{tag} {text}\n").as_bytes());
     }
 
     fn first_time(&self, text: &str) -> bool {
@@ -192,9 +244,45 @@ impl Console {
         said.insert(text.to_owned())
     }
 
-    /// Takes the line of progress away until the guard is dropped.
-    fn turn(&self) -> Option<MutexGuard<'_, super::progress::Board>> {
-        self.progress.as_ref().map(Progress::pause)
+    /// Writes bytes above what moves. The stream is locked last, since the board takes it, too.
+    fn write<L: Write + AsFd>(&self, lock: impl FnOnce() -> L, bytes: &[u8]) -> io::Result<()> {
+        #[cfg(test)]
+        if self.keep(bytes) {
+            return Ok(());
+        }
+        match &self.progress {
+            Some(progress) if !bytes.is_empty() => {
+                let ends = bytes.ends_with(b"\n");
+                progress.aside(ends, || write_whole(lock(), bytes))
+            }
+            _ => write_whole(lock(), bytes),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Console {
+    /// Makes one without colours and terminal that keeps what is printed on both streams.
+    pub(crate) fn keeping(global: &GlobalArgs) -> Self {
+        Self {
+            color: false,
+            progress: None,
+            kept: Some(Mutex::default()),
+            ..Self::new(global, &EnvSnapshot::default())
+        }
+    }
+
+    /// Returns what was printed.
+    pub(crate) fn kept(&self) -> String {
+        let kept = self.kept.as_ref().expect("it keeps");
+        let bytes = std::mem::take(&mut *kept.lock().expect("no writer panics"));
+        String::from_utf8(bytes).expect("tests print text")
+    }
+
+    fn keep(&self, bytes: &[u8]) -> bool {
+        let kept = self.kept.as_ref();
+        kept.inspect(|kept| kept.lock().expect("no writer panics").extend(bytes))
+            .is_some()
     }
 }
 

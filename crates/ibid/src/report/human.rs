@@ -81,7 +81,7 @@ fn exit_code(status: Status) -> String {
 }
 
 /// Says in a few words why a step ran.
-fn reason(rerun: &Rerun) -> String {
+pub(super) fn reason(rerun: &Rerun) -> String {
     if rerun.triggers == BTreeSet::from([Trigger::New]) {
         return "no earlier run".to_owned();
     }

@@ -3,6 +3,8 @@
 //! With `--json` each event is one line on stderr, because stdout belongs to the command: an object
 //! with `v` (the version of the format, 1) and `event`. Times are whole nanoseconds.
 
+use std::time::Duration;
+
 use ibid_core::engine::{Decision, Event, Note, Rerun, StepOutcome, Warning, Work};
 use ibid_core::exec::Status;
 use serde_json::{Value, json};
@@ -52,7 +54,7 @@ pub(super) fn event_json(event: &Event<'_>) -> Option<Value> {
 }
 
 /// Returns why a step runs as JSON.
-fn rerun_json(rerun: &Rerun) -> Value {
+pub(super) fn rerun_json(rerun: &Rerun) -> Value {
     let triggers: Vec<_> = rerun
         .triggers
         .iter()
@@ -67,9 +69,14 @@ fn rerun_json(rerun: &Rerun) -> Value {
     })
 }
 
-fn outcome_json(outcome: &StepOutcome) -> Value {
-    let nanos = |duration: std::time::Duration| duration.as_nanos().to_string().parse().ok();
-    let nanos = |duration| nanos(duration).map_or(Value::Null, Value::Number);
+/// Returns a duration in whole nanoseconds.
+pub(super) fn nanos(duration: Duration) -> Value {
+    let number = duration.as_nanos().to_string().parse().ok();
+    number.map_or(Value::Null, Value::Number)
+}
+
+/// Returns how a step went as JSON.
+pub(super) fn outcome_json(outcome: &StepOutcome) -> Value {
     let mut event = json!({
         "key": outcome.key.to_string(),
         "exit_code": outcome.status.code(),

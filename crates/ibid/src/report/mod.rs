@@ -10,8 +10,11 @@ pub(crate) mod history;
 mod human;
 mod json;
 pub(crate) mod people;
+mod pipeline;
+pub(crate) mod plan;
 mod progress;
 pub(crate) mod value;
 
 pub(crate) use self::console::Console;
 pub(crate) use self::events::Reporter;
+pub(crate) use self::pipeline::{PipelineReporter, ShowOutput, Telltale};

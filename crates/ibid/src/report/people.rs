@@ -59,6 +59,16 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{plural}")
 }
 
+/// Prints the counts that are not zero: `1 ran, 2 up to date`.
+pub(crate) fn counts(parts: &[(usize, &str)]) -> String {
+    let parts: Vec<_> = parts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    parts.join(", ")
+}
+
 /// Prints the first few of many: `a, b, c and 4 more`.
 pub(crate) fn some_of(names: &[String], most: usize) -> String {
     let mut text = names[..names.len().min(most)].join(", ");

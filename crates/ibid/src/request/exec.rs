@@ -13,7 +13,7 @@ use ibid_core::config::{LinkPreference, Overrides};
 
 use super::root::Root;
 use super::{paths, words};
-use crate::args::{EnvModeArg, LinkArg, ModeArg, PackagesArg, RunArgs, StepArgs};
+use crate::args::{EnvModeArg, ExecutionArgs, LinkArg, ModeArg, PackagesArg, StepArgs};
 use crate::context::Session;
 use crate::error::Failure;
 use crate::report::people;
@@ -34,7 +34,18 @@ pub(crate) struct ExecRequest {
 }
 
 /// Returns what the flags say about settings.
-pub(crate) fn overrides(args: &StepArgs, run: &RunArgs) -> Overrides {
+pub(crate) fn overrides(args: &StepArgs, run: &ExecutionArgs) -> Overrides {
+    Overrides {
+        env_mode: args.needs.env_mode.map(|mode| match mode {
+            EnvModeArg::Strict => EnvMode::Strict,
+            EnvModeArg::Loose => EnvMode::Loose,
+        }),
+        ..execution_overrides(run)
+    }
+}
+
+/// Returns what the flags about an execution say about settings.
+pub(crate) fn execution_overrides(run: &ExecutionArgs) -> Overrides {
     Overrides {
         mode: run.mode.map(|mode| match mode {
             ModeArg::ReadWrite => AccessMode::ReadWrite,
@@ -47,10 +58,6 @@ pub(crate) fn overrides(args: &StepArgs, run: &RunArgs) -> Overrides {
             LinkArg::Copy => LinkPreference::Copy,
             LinkArg::Hardlink => LinkPreference::Hardlink,
         }),
-        env_mode: args.needs.env_mode.map(|mode| match mode {
-            EnvModeArg::Strict => EnvMode::Strict,
-            EnvModeArg::Loose => EnvMode::Loose,
-        }),
         strict: run.strict.then_some(true),
         ..Overrides::default()
     }
@@ -59,7 +66,7 @@ pub(crate) fn overrides(args: &StepArgs, run: &RunArgs) -> Overrides {
 /// Checks the words of `exec` or `key`, typed in the folder `dir`.
 pub(crate) fn exec(
     args: StepArgs,
-    run: &RunArgs,
+    run: &ExecutionArgs,
     dir: &Path,
     session: &Session,
 ) -> Result<ExecRequest, Failure> {

@@ -6,7 +6,9 @@
 mod exec;
 mod paths;
 mod root;
+mod selection;
 mod words;
 
-pub(crate) use self::exec::{exec, overrides};
+pub(crate) use self::exec::{exec, execution_overrides, overrides};
 pub(crate) use self::root::asked_root;
+pub(crate) use self::selection::{Selection, selection};

@@ -256,3 +256,32 @@ fn completions_and_manual_pages_know_every_command() {
         assert!(env.work("pages").join(page).exists(), "{page}");
     }
 }
+
+#[test]
+fn flags_of_run_that_cannot_be_meant_are_named() {
+    let env = test_env();
+    for (words, told) in [
+        (
+            ["run", "--only", "--downstream"].as_slice(),
+            "error: `--only` and `--downstream` exclude each other\n",
+        ),
+        (
+            &["run", "--only", "--only"],
+            "error: `--only` is given more than once\n",
+        ),
+        (
+            &["run", "-j", "0"],
+            "error: `0` is no value of `--parallel`\n",
+        ),
+        (
+            &["run", "--show-output", "al"],
+            "error: `al` is no value of `--show-output`\n",
+        ),
+        (&["plan", "-k"], "error: unknown flag `-k` of `ibid plan`\n"),
+        (&["init", "x"], "error: `ibid init` takes no `x`\n"),
+    ] {
+        let ran = env.run(words);
+        assert_eq!(ran.code, Some(2), "{}", ran.story());
+        assert!(ran.stderr.starts_with(told), "{}", ran.story());
+    }
+}
