@@ -11,6 +11,7 @@ use ibid_core::environ::EnvSnapshot;
 use ibid_core::fs::Meter;
 use rustix::event::{PollFd, PollFlags, poll};
 
+use super::people::Paint;
 use super::progress::{Board, Lane, Progress};
 use crate::args::{ColorChoice, GlobalArgs};
 use crate::error::Failure;
@@ -25,6 +26,8 @@ pub(crate) struct Console {
     json: bool,
     quiet: AtomicBool,
     color: bool,
+    /// Whether data is coloured: `None` where that depends on where it goes.
+    colored_data: Option<bool>,
     progress: Option<Progress>,
     /// Whether events are what was asked for, and so go to stdout.
     events_are_data: AtomicBool,
@@ -41,22 +44,34 @@ impl Console {
     pub(crate) fn new(global: &GlobalArgs, env: &EnvSnapshot) -> Self {
         let terminal = io::stderr().is_terminal();
         let able = env.non_empty("TERM").is_none_or(|term| term != "dumb");
-        let color = match global.color {
-            ColorChoice::Always => true,
-            ColorChoice::Never => false,
-            ColorChoice::Auto => terminal && able && env.non_empty("NO_COLOR").is_none(),
+        let (color, colored_data) = match global.color {
+            ColorChoice::Always => (true, Some(true)),
+            ColorChoice::Auto if able && env.non_empty("NO_COLOR").is_none() => (terminal, None),
+            ColorChoice::Auto | ColorChoice::Never => (false, Some(false)),
         };
         let progress = terminal && able && !global.quiet && !global.json;
         Self {
             json: global.json,
             quiet: AtomicBool::new(global.quiet),
             color,
+            colored_data,
             progress: progress.then(|| Progress::new(color)),
             events_are_data: AtomicBool::new(false),
             said: Mutex::default(),
             lost: Mutex::default(),
             #[cfg(test)]
             kept: None,
+        }
+    }
+
+    /// Says whether data for people is coloured.
+    pub(crate) fn data_paint(&self) -> Paint {
+        // Few commands ask, and looking at a stream costs a call of the system.
+        let colored = self.colored_data;
+        if colored.unwrap_or_else(|| io::stdout().is_terminal()) {
+            Paint::Colored
+        } else {
+            Paint::Plain
         }
     }
 
@@ -250,6 +265,7 @@ impl Console {
     pub(crate) fn keeping(global: &GlobalArgs) -> Self {
         Self {
             color: false,
+            colored_data: Some(false),
             progress: None,
             kept: Some(Mutex::default()),
             ..Self::new(global, &EnvSnapshot::default())

@@ -7,6 +7,15 @@ use std::path::Path;
 
 use ibid_core::tree::Escaped;
 
+/// Whether data for people is coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Paint {
+    /// No.
+    Plain,
+    /// Yes: a terminal shows it.
+    Colored,
+}
+
 /// Prints a number of bytes in decimal units: `0 B`, `999 B`, `1.2 MB`.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
