@@ -31,7 +31,7 @@ pub(super) fn tell(
             .console
             .json_data(&report::document(&planned, pipeline))?;
     } else {
-        let text = report::text(&planned, pipeline, &context.console);
+        let text = report::text(&planned, pipeline, context.console.data_paint());
         context.console.data(text.as_bytes())?;
     }
     let untried = planned

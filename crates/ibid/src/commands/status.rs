@@ -23,7 +23,7 @@ pub(super) fn run(args: StatusArgs, context: &Context) -> Result<Exit, Failure> 
         let document = report::short_document(&planned, &pipeline);
         context.console.json_data(&document)?;
     } else {
-        let text = report::short_text(&planned, &pipeline, &context.console);
+        let text = report::short_text(&planned, &pipeline, context.console.data_paint());
         context.console.data(text.as_bytes())?;
     }
     Ok(Exit::OK)

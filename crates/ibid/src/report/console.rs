@@ -46,9 +46,8 @@ impl Console {
         let able = env.non_empty("TERM").is_none_or(|term| term != "dumb");
         let (color, colored_data) = match global.color {
             ColorChoice::Always => (true, Some(true)),
-            ColorChoice::Never => (false, Some(false)),
             ColorChoice::Auto if able && env.non_empty("NO_COLOR").is_none() => (terminal, None),
-            ColorChoice::Auto => (false, Some(false)),
+            ColorChoice::Auto | ColorChoice::Never => (false, Some(false)),
         };
         let progress = terminal && able && !global.quiet && !global.json;
         Self {
@@ -266,6 +265,7 @@ impl Console {
     pub(crate) fn keeping(global: &GlobalArgs) -> Self {
         Self {
             color: false,
+            colored_data: Some(false),
             progress: None,
             kept: Some(Mutex::default()),
             ..Self::new(global, &EnvSnapshot::default())

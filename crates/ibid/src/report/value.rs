@@ -135,8 +135,19 @@ pub(crate) fn content_json(content: &Content) -> serde_json::Value {
 
 /// Prints a command with `#n` where a by-content input is named.
 pub(crate) fn command_words(words: &[Value]) -> String {
-    let words: Vec<Vec<u8>> = words.iter().map(word).collect();
+    let words: Vec<Vec<u8>> = match words {
+        [Value::Array(interpreter), script] if is_plain(interpreter) => {
+            interpreter.iter().chain([script]).map(word).collect()
+        }
+        words => words.iter().map(word).collect(),
+    };
     people::command_line(words.iter().map(Vec::as_slice))
+}
+
+/// Says whether these are the words of an interpreter, in front of its script: the parts of a word
+/// in which a by-content input is named hold its number.
+fn is_plain(parts: &[Value]) -> bool {
+    parts.iter().all(|part| matches!(part, Value::Bytes(_)))
 }
 
 /// Says what kind of output is declared.
@@ -243,6 +254,23 @@ mod tests {
         let empty = Value::Bytes(Vec::new());
         let shown = changed(ComponentKind::Env, Some(Value::Null), Some(empty));
         assert_eq!(shown, "env/x: unset → \"\"");
+    }
+
+    #[test]
+    fn a_shell_and_its_script_read_as_a_command_line() {
+        let words = |words: &[&str]| {
+            words
+                .iter()
+                .map(|word| Value::from(word.as_bytes()))
+                .collect()
+        };
+        let shell = Value::Array(words(&["/bin/sh", "-eu", "-c"]));
+        let shell = Value::Array(vec![shell, Value::from(b"sort a".as_slice())]);
+        let argv = Value::Array(words(&["sort", "a"]));
+        assert_eq!(
+            changed(ComponentKind::Command, Some(argv), Some(shell)),
+            "command/x: sort a → /bin/sh -eu -c 'sort a'"
+        );
     }
 
     #[test]

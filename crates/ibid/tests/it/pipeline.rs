@@ -58,10 +58,11 @@ fn done(ran: &Ran) -> Vec<String> {
     done
 }
 
+/// Returns how many steps went how, as a run says at its end.
 fn summary(ran: &Ran) -> &str {
-    let lines = ran.stderr.lines();
-    let line = lines.rev().find(|line| line.contains(" in [SPAN]: "));
-    line.and_then(|line| line.split_once("]: "))
+    let mut lines = ran.stderr.lines();
+    let line = lines.rfind(|line| line.contains(" steps in "));
+    line.and_then(|line| line.rsplit_once(": "))
         .unwrap_or_else(|| panic!("no summary\n{}", ran.story()))
         .1
 }

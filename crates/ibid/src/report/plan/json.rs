@@ -22,7 +22,7 @@ pub(crate) fn document(planned: &[PlannedStep], pipeline: &Pipeline) -> Value {
         "totals": totals.json(),
         "predicted_ns": nanos(totals.surely),
         "predicted_unknown_ns": nanos(totals.perhaps),
-        "without_earlier_run": totals.untimed,
+        "untimed": totals.untimed,
     })
 }
 

@@ -20,8 +20,9 @@ use unicode_width::UnicodeWidthStr as _;
 pub(crate) use self::json::{document, short_document};
 use self::totals::Totals;
 use super::human::reason;
+use super::people::Paint;
 use super::pipeline::name;
-use super::{Console, people, value};
+use super::{people, value};
 
 /// As many changed components of a step are listed.
 const CHANGES: usize = 10;
@@ -39,12 +40,12 @@ const DIMMED: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
 
 /// Prints a line for each step, below it what changed, and at the end what it comes to.
-pub(crate) fn text(planned: &[PlannedStep], pipeline: &Pipeline, console: &Console) -> String {
+pub(crate) fn text(planned: &[PlannedStep], pipeline: &Pipeline, paint: Paint) -> String {
     let width = name_width(planned, pipeline);
     let mut text = String::new();
     for step in planned {
         let (style, words) = words(step, pipeline);
-        line(&mut text, (step, width, style), &words, (pipeline, console));
+        line(&mut text, (step, width, style), &words, (pipeline, paint));
         for detail in details(step) {
             let _ = writeln!(text, "    {detail}");
         }
@@ -58,18 +59,14 @@ pub(crate) fn text(planned: &[PlannedStep], pipeline: &Pipeline, console: &Conso
 }
 
 /// Prints a line for each step that is not up to date, and how many are.
-pub(crate) fn short_text(
-    planned: &[PlannedStep],
-    pipeline: &Pipeline,
-    console: &Console,
-) -> String {
+pub(crate) fn short_text(planned: &[PlannedStep], pipeline: &Pipeline, paint: Paint) -> String {
     let open: Vec<&PlannedStep> = planned.iter().filter(|step| !is_up_to_date(step)).collect();
     let listed = &open[..open.len().min(SHORT)];
     let width = name_width(listed.iter().copied(), pipeline);
     let mut text = String::new();
     for step in listed {
         let (style, words) = words(step, pipeline);
-        line(&mut text, (step, width, style), &words, (pipeline, console));
+        line(&mut text, (step, width, style), &words, (pipeline, paint));
     }
     if open.len() > listed.len() {
         let more = open.len() - listed.len();
@@ -83,16 +80,23 @@ fn line(
     text: &mut String,
     (step, width, style): (&PlannedStep, usize, Style),
     (word, rest): &(&str, String),
-    (pipeline, console): (&Pipeline, &Console),
+    (pipeline, paint): (&Pipeline, Paint),
 ) {
     let name = name(pipeline, step.step);
     let gap = " ".repeat(width.saturating_sub(name.width()));
     let _ = writeln!(
         text,
         "{}{gap}  {}{rest}",
-        console.paint(BOLD, &name),
-        console.paint(style, word)
+        painted(paint, BOLD, &name),
+        painted(paint, style, word)
     );
+}
+
+fn painted(paint: Paint, style: Style, text: &str) -> String {
+    match paint {
+        Paint::Plain => text.to_owned(),
+        Paint::Colored => format!("{style}{text}{style:#}"),
+    }
 }
 
 fn name_width<'a>(

@@ -10,7 +10,6 @@ use ibid_core::fs;
 use ibid_core::pipeline::{Graph, PipelineStep, Resources, StepId};
 
 use super::*;
-use crate::args::GlobalArgs;
 
 fn pipeline(names: &[&str]) -> Pipeline {
     let steps = names.iter().map(|name| PipelineStep {
@@ -62,10 +61,6 @@ fn runs(params: usize) -> Expected {
     foreseen(Forecast::Run { rerun })
 }
 
-fn console() -> Console {
-    Console::keeping(&GlobalArgs::default())
-}
-
 #[test]
 fn each_step_says_what_becomes_of_it_and_why_and_how_long_that_takes() {
     let pipeline = pipeline(&["clean", "fit@Adelie", "图表", "raw"]);
@@ -82,7 +77,7 @@ fn each_step_says_what_becomes_of_it_and_why_and_how_long_that_takes() {
         ),
         planned(2, up_to_date(), Some(5)),
     ];
-    let text = text(&plan, &pipeline, &console());
+    let text = text(&plan, &pipeline, Paint::Plain);
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines[0].starts_with("raw         cannot run: "), "{text}");
     assert_eq!(
@@ -102,7 +97,7 @@ fn each_step_says_what_becomes_of_it_and_why_and_how_long_that_takes() {
 #[test]
 fn of_many_changes_the_first_are_listed_and_the_rest_counted() {
     let pipeline = pipeline(&["fit"]);
-    let text = text(&[planned(0, runs(25), None)], &pipeline, &console());
+    let text = text(&[planned(0, runs(25), None)], &pipeline, Paint::Plain);
     assert!(text.contains("    param/p9: "), "{text}");
     assert!(text.contains("\n    and 15 more\n"), "{text}");
     assert!(!text.contains("commands:"), "{text}");
@@ -116,16 +111,16 @@ fn the_short_form_lists_what_is_not_up_to_date_and_not_too_much_of_it() {
     let mut plan: Vec<_> = (0..100)
         .map(|step| planned(step, up_to_date(), None))
         .collect();
-    let short = short_text(&plan, &pipeline, &console());
+    let short = short_text(&plan, &pipeline, Paint::Plain);
     assert_eq!(short, "100 steps: all up to date\n");
     plan[7] = planned(7, runs(1), None);
-    let short = short_text(&plan, &pipeline, &console());
+    let short = short_text(&plan, &pipeline, Paint::Plain);
     assert_eq!(
         short,
         "s7  will run — params changed: param/p0\n100 steps: 1 will run, 99 up to date\n"
     );
     let plan: Vec<_> = (0..100).map(|step| planned(step, runs(1), None)).collect();
-    let short = short_text(&plan, &pipeline, &console());
+    let short = short_text(&plan, &pipeline, Paint::Plain);
     assert_eq!(short.lines().count(), 42, "{short}");
     assert!(
         short.contains("… and 60 more; `ibid plan` lists all\n"),
@@ -161,7 +156,7 @@ fn programs_get_every_step_and_the_totals() {
         (&document["totals"]["run"], &document["totals"]["unknown"]),
         (&1.into(), &1.into())
     );
-    assert_eq!(document["without_earlier_run"], 1);
+    assert_eq!(document["untimed"], 1);
     let short = short_document(&plan, &pipeline);
     assert_eq!(
         short["steps"][1],

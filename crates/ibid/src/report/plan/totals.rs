@@ -95,7 +95,7 @@ impl Totals {
         if self.untimed > 0 {
             let _ = write!(
                 text,
-                "; not counted: {} without an earlier run",
+                "; not counted: {} of unknown time",
                 people::count(self.untimed, "step")
             );
         }
