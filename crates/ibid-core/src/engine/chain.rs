@@ -8,8 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::action::{Change, ComponentKind, ComponentName, diff};
-use crate::digest::Digest;
 use crate::digest::encoding::Value;
+use crate::digest::{Digest, TreeId};
 use crate::store::{LocalStore, OutputContent, RunEntry, StoredResult};
 use crate::tree::{Content, Entry, Place, RelPath, Tree};
 
@@ -122,8 +122,8 @@ struct Changed {
 enum Wanted {
     /// A file of these bytes.
     File(Digest),
-    /// A folder. Its digest as an input may leave files out, so it says nothing.
-    Folder,
+    /// A folder with this listing, if that is known.
+    Folder(Option<Digest>),
 }
 
 impl Follower<'_> {
@@ -205,7 +205,7 @@ impl Follower<'_> {
         let (old, new) = (wanted(&change.old), wanted(&change.new));
         let folders = [&old, &new]
             .into_iter()
-            .all(|side| matches!(side, Some(Wanted::Folder)));
+            .all(|side| matches!(side, Some(Wanted::Folder(_))));
         if !folders || (self.writers)(&path).is_some() {
             return vec![Changed { path, old, new }];
         }
@@ -230,15 +230,34 @@ impl Follower<'_> {
             .filter(|entry| entry.time < time && entry.result.is_some());
         let before: Vec<RunEntry> = before.take(LOOKED_THROUGH).collect();
         let made_new = |entry: &&RunEntry| self.made(entry, &changed.path, changed.new);
-        let newest = before.iter().position(|entry| made_new(&entry))?;
-        // Later runs and uses that gave the same again changed nothing.
-        let row = before[newest..].iter().take_while(made_new).count();
-        let (run, older) = before[newest + row - 1..].split_first()?;
+        let (newest, row) = match before.iter().position(|entry| made_new(&entry)) {
+            // Later runs and uses that gave the same again changed nothing.
+            Some(at) => (at, before[at..].iter().take_while(made_new).count()),
+            None if self.made_more(before.first()?, changed) => (0, 1),
+            None => return None,
+        };
+        let (run, older) = before.get(newest + row - 1..)?.split_first()?;
         let made_old = |entry: &&RunEntry| self.made(entry, &changed.path, changed.old);
         let compared = |entry: &&RunEntry| Some(entry.key) == run.compared_to;
         let earlier = changed.old.and_then(|_| older.iter().find(made_old));
         let earlier = earlier.or_else(|| older.iter().find(compared));
         Some((run.clone(), earlier.cloned()))
+    }
+
+    /// Says whether a run made a folder of which a reader, whose own rules leave files out, got
+    /// the rest.
+    fn made_more(&self, entry: &RunEntry, changed: &Changed) -> bool {
+        let result = entry.result.and_then(|it| self.store.read_result(&it).ok());
+        let made = result.and_then(|it| content_at(self.store, &it, &changed.path));
+        let listing = |wanted| match wanted {
+            Some(Wanted::Folder(Some(digest))) => self.store.listing(&TreeId::new(digest)).ok(),
+            _ => None,
+        };
+        let (Some(made), Some(got)) = (listing(made), listing(changed.new)) else {
+            return false;
+        };
+        let mut all = got.iter();
+        all.all(|(path, entry)| made.get(path) == Some(entry))
     }
 
     /// Says whether a run made a content, as far as that is known.
@@ -251,8 +270,11 @@ impl Follower<'_> {
         };
         let there = content_at(self.store, &result, path);
         match (wanted, there) {
-            (Some(Wanted::File(digest)), Some(Wanted::File(made))) => made == digest,
-            (Some(Wanted::Folder), Some(Wanted::Folder)) | (None, None) => true,
+            (Some(Wanted::File(digest)), Some(Wanted::File(made)))
+            | (Some(Wanted::Folder(Some(digest))), Some(Wanted::Folder(Some(made)))) => {
+                made == digest
+            }
+            (None, None) => true,
             _ => false,
         }
     }
@@ -281,10 +303,11 @@ fn wanted(kind: ComponentKind, value: &Value) -> Option<Wanted> {
     if let (ComponentKind::Tool, Value::Bytes(bytes)) = (kind, value) {
         return Some(Wanted::File(Digest::try_from(bytes.as_slice()).ok()?));
     }
-    Some(match kind.content(value)?.resolved() {
-        Content::File { blob, .. } => Wanted::File(*blob.digest()),
-        _ => Wanted::Folder,
-    })
+    match kind.content(value)?.resolved() {
+        Content::File { blob, .. } => Some(Wanted::File(*blob.digest())),
+        Content::Tree(tree) => Some(Wanted::Folder(Some(*tree.digest()))),
+        Content::Link { .. } => None,
+    }
 }
 
 fn listing(store: &LocalStore, kind: ComponentKind, value: &Value) -> Option<Tree> {
@@ -332,10 +355,12 @@ fn content_at(store: &LocalStore, result: &StoredResult, path: &RelPath) -> Opti
         (below, OutputContent::File { blob, .. }) if below.is_root() => {
             Some(Wanted::File(*blob.digest()))
         }
-        (below, OutputContent::Tree(_)) if below.is_root() => Some(Wanted::Folder),
+        (below, OutputContent::Tree(tree)) if below.is_root() => {
+            Some(Wanted::Folder(Some(*tree.digest())))
+        }
         (below, OutputContent::Tree(tree)) => match store.listing(tree).ok()?.get(&below)? {
             Entry::File { blob, .. } => Some(Wanted::File(*blob.digest())),
-            Entry::Dir => Some(Wanted::Folder),
+            Entry::Dir => Some(Wanted::Folder(None)),
             _ => None,
         },
         _ => None,

@@ -24,19 +24,26 @@ impl Past {
     }
 
     /// Writes a run of `label` that read and wrote these files.
+    /// What ends in a slash is a folder with one file.
     fn run(&mut self, label: &str, inputs: &[(&str, &str)], wrote: &[(&str, &str)]) -> RunEntry {
         self.time += 1;
         let record = record(inputs);
         let stored = self.store.put_bytes(&record.encode()).unwrap();
         let output = |(path, text): &(&str, &str)| StoredOutput {
-            name: path.as_bytes().to_vec(),
+            name: path.trim_end_matches('/').as_bytes().to_vec(),
             at: None,
-            content: OutputContent::File {
-                executable: false,
-                size: text.len() as u64,
-                blob: BlobId::of(text.as_bytes()),
+            content: match path.strip_suffix('/') {
+                Some(_) => OutputContent::Tree(folder(text).id()),
+                None => OutputContent::File {
+                    executable: false,
+                    size: text.len() as u64,
+                    blob: BlobId::of(text.as_bytes()),
+                },
             },
         };
+        for (_, text) in inputs.iter().chain(wrote) {
+            self.store.put_bytes(&folder(text).encode()).unwrap();
+        }
         let result = StoredResult {
             key: record.key(),
             outcome: Outcome {
@@ -102,22 +109,35 @@ impl Past {
     }
 }
 
+/// A folder with the file `file.out`.
+fn folder(text: &str) -> Tree {
+    let file = Entry::File {
+        executable: false,
+        size: text.len() as u64,
+        blob: BlobId::of(text.as_bytes()),
+    };
+    Tree::from_entries([(RelPath::new("file.out").unwrap(), file)]).unwrap()
+}
+
 fn record(inputs: &[(&str, &str)]) -> KeyRecord {
     let component = |(path, text): &(&str, &str)| {
         let mut encoder = Encoder::new();
-        let content = Content::File {
-            executable: false,
-            blob: BlobId::of(text.as_bytes()),
+        let content = match path.strip_suffix('/') {
+            Some(_) => Content::Tree(folder(text).id()),
+            None => Content::File {
+                executable: false,
+                blob: BlobId::of(text.as_bytes()),
+            },
         };
         content.encode(&mut encoder);
-        let is_code = !path.contains(".out");
+        let is_code = path.contains(".py");
         Component {
             kind: if is_code {
                 ComponentKind::Code
             } else {
                 ComponentKind::Input
             },
-            name: path.as_bytes().into(),
+            name: path.trim_end_matches('/').as_bytes().into(),
             value: Value::decode(encoder.as_bytes()).unwrap(),
         }
     };
@@ -200,6 +220,47 @@ fn bytes_that_no_run_gave_are_nobodys() {
     past.run("p/a", &[("a.py", "2")], &[("a.out", "A2")]);
     let last = past.run("p/b", &[("a.out", "by hand")], &[]);
     assert_eq!(story(&past.follow(&last)), "p/b@4(input/a.out)<unknown p/a");
+}
+
+#[test]
+fn a_folder_is_followed_to_the_run_that_gave_it_so() {
+    let mut past = Past::new();
+    for version in ["1", "2", "2"] {
+        past.run("p/a", &[("a.py", version)], &[("a.out/", version)]);
+        past.run("p/b", &[("a.out/", version)], &[]);
+    }
+    let last = past.run("p/b", &[("a.out/", "2"), ("b.py", "1")], &[]);
+    let second = past.store.entries_of("p/b", 3).unwrap().remove(2);
+    assert_eq!(second.time, 4);
+    assert_eq!(
+        story(&past.follow(&second)),
+        "p/b@4(input/a.out)<p/a@3(code/a.py)"
+    );
+    assert_eq!(story(&past.follow(&last)), "p/b@7(code/b.py)");
+}
+
+#[test]
+fn a_folder_that_somebody_else_filled_is_nobodys() {
+    let mut past = Past::new();
+    past.run("p/a", &[("a.py", "1")], &[("a.out/", "1")]);
+    past.run("p/b", &[("a.out/", "1")], &[]);
+    let last = past.run("p/b", &[("a.out/", "by hand")], &[]);
+    assert_eq!(story(&past.follow(&last)), "p/b@3(input/a.out)<unknown p/a");
+}
+
+#[test]
+fn a_file_in_a_folder_that_nobody_writes_whole_is_followed_by_itself() {
+    let mut past = Past::new();
+    for version in ["1", "2"] {
+        past.run("p/file", &[("a.py", version)], &[("in/file.out", version)]);
+        past.run("p/b", &[("in/", version)], &[]);
+    }
+    let last = past.store.entries_of("p/b", 1).unwrap().remove(0);
+    let cause = follow(&past.store, &last, &|path| {
+        (path.to_string() == "in/file.out").then(|| "p/file".to_owned())
+    });
+    assert_eq!(story(&cause), "p/b@4(input/in)<p/file@3(code/a.py)");
+    assert_eq!(cause.upstream[0].paths[0].to_string(), "in/file.out");
 }
 
 #[test]

@@ -65,12 +65,23 @@ fn upstream(known: &Known<'_>, cause: &Cause, indent: &str, text: &mut String) {
 fn sentence(known: &Known<'_>, cause: &Cause) -> String {
     let name = Escaped(known.name_of(&cause.run.label).as_bytes());
     let verb = verb(&cause.run);
-    let reasons: Vec<_> = if cause.changes.is_empty() {
-        let triggers = cause.run.triggers.iter().copied();
-        triggers.map(|it| why::in_words(it).to_owned()).collect()
-    } else {
-        let changes = cause.changes.iter();
-        changes.map(|change| of_change(known, change)).collect()
+    let reasons = match cause.changes.as_slice() {
+        [] => {
+            let triggers = cause.run.triggers.iter().copied();
+            triggers.map(|it| why::in_words(it).to_owned()).collect()
+        }
+        [change] => match of_change(known, change) {
+            (what, Some(much)) => vec![format!("{what}: {much}")],
+            (what, None) => vec![what],
+        },
+        several => {
+            let parts = several.iter().map(|change| of_change(known, change));
+            let reasons = parts.map(|(what, much)| match much {
+                Some(much) => format!("{what} ({much})"),
+                None => what,
+            });
+            reasons.collect::<Vec<_>>()
+        }
     };
     if reasons.is_empty() {
         return format!("`{name}` {verb}");
@@ -87,24 +98,20 @@ fn verb(run: &RunEntry) -> &'static str {
     }
 }
 
-/// Says what changed: a file by its path, anything else by its values.
-fn of_change(known: &Known<'_>, change: &Change) -> String {
+/// Says what changed: a file by its path, and how much of it; anything else by its values.
+fn of_change(known: &Known<'_>, change: &Change) -> (String, Option<String>) {
     use ComponentKind::{Code, Implied, Input, Tool};
     let is_file = matches!(change.kind, Code | Implied | Input | Tool);
-    let ComponentName::Bytes(_) = &change.name else {
-        return value::change(change);
-    };
-    if !is_file {
-        return value::change(change);
+    if !is_file || !matches!(change.name, ComponentName::Bytes(_)) {
+        return (value::change(change), None);
     }
     let what = match (&change.old, &change.new) {
         (None, _) => "is new",
         (_, None) => "is gone",
         _ => "changed",
     };
-    let much = changed::how_much(known, change);
-    let much = much.map_or_else(String::new, |much| format!(": {much}"));
-    format!("`{}` {what}{much}", change.name)
+    let what = format!("`{}` {what}", change.name);
+    (what, changed::how_much(known, change))
 }
 
 fn quoted(paths: &[String]) -> String {

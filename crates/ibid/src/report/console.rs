@@ -44,9 +44,10 @@ impl Console {
     pub(crate) fn new(global: &GlobalArgs, env: &EnvSnapshot) -> Self {
         let terminal = io::stderr().is_terminal();
         let able = env.non_empty("TERM").is_none_or(|term| term != "dumb");
+        let wanted = able && env.non_empty("NO_COLOR").is_none();
         let (color, colored_data) = match global.color {
             ColorChoice::Always => (true, Some(true)),
-            ColorChoice::Auto if able && env.non_empty("NO_COLOR").is_none() => (terminal, None),
+            ColorChoice::Auto if wanted => (terminal, None),
             ColorChoice::Auto | ColorChoice::Never => (false, Some(false)),
         };
         let progress = terminal && able && !global.quiet && !global.json;

@@ -11,7 +11,7 @@ const PIPELINE: &str = r#"
 name = "lab"
 
 [steps.clean]
-run = "sh clean.sh raw.csv build/clean.csv"
+run = ["sh", "clean.sh", "raw.csv", "build/clean.csv"]
 inputs = ["raw.csv"]
 outputs = ["build/clean.csv"]
 
@@ -66,7 +66,8 @@ fn why_follows_a_point_of_a_matrix_to_the_script_that_changed() {
     let start = "`report` re-ran because `build/fit-Adelie.txt` changed: +1 −1 lines\n  because `fit@Adelie`";
     assert!(text.contains(start), "{text}");
     // Only what changed is followed: the other point gave the same.
-    assert!(!text.contains("Gentoo"), "{text}");
+    let chain = text.split("command:").next().unwrap_or_default();
+    assert!(!chain.contains("Gentoo"), "{text}");
 }
 
 #[test]
