@@ -31,6 +31,7 @@ mod layout;
 mod leases;
 mod local;
 mod results;
+mod run_index;
 mod search;
 mod verified;
 

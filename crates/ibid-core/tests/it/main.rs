@@ -15,3 +15,4 @@ mod laws_place;
 mod laws_tree;
 mod layering;
 mod samples;
+mod scale;
