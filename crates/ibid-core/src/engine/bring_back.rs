@@ -97,6 +97,10 @@ fn outputs(
     cx.end();
     match found {
         Ok(InPlace::UpToDate) => Ok(Outputs::UpToDate),
+        Ok(InPlace::NotStored(missing)) => Ok(Outputs::Unusable(Miss::because(
+            Trigger::Outputs,
+            missing.to_string(),
+        ))),
         Ok(InPlace::Differs(_)) => restore(prepared, result, store, cx),
         Err(error) => Ok(unusable(&error, cx)),
     }

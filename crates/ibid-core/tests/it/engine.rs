@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use ibid_core::action::{
     CommandLine, EnvMode, InputRequest, OutputKind, OutputSpec, Packages, Policy, StdinRequest,
-    Step, Trigger,
+    Step, Storing, Trigger,
 };
 use ibid_core::engine::{
     Access, Clock, Context, Decision, Error, Event, NotStored, Provenance, Rerun, Sink,
@@ -369,4 +369,73 @@ fn equal_steps_at_once_run_once() {
 
 fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap()
+}
+
+fn set_outputs(step: &mut Step, keep: bool, storing: Storing) {
+    for output in &mut step.outputs {
+        output.keep = keep;
+    }
+    step.policy.storing = storing;
+}
+
+#[test]
+fn an_output_that_the_command_updates_is_recognised_in_place_and_nowhere_else() {
+    let bench = Bench::new();
+    let mut append = shell("echo x >> log", &[], &["log"]);
+    set_outputs(&mut append, true, Storing::Content);
+    bench.write("log", "mine\n");
+    rerun(&bench.step(&append));
+    assert_eq!(bench.read("log"), "mine\nx\n");
+    assert!(is_up_to_date(&bench.step(&append)));
+    bench.write("log", "edited\n");
+    let edited = bench.step(&append);
+    let (why, not_stored) = rerun(&edited);
+    assert_eq!(
+        why.reason,
+        "`log` is not as the last run left it (keep = true)"
+    );
+    assert_eq!(
+        (&why.triggers, not_stored),
+        (&[Trigger::Outputs].into(), None)
+    );
+    assert_eq!(bench.read("log"), "edited\nx\n");
+    assert!(is_up_to_date(&bench.step(&append)));
+    std::fs::remove_file(bench.root.join("log")).unwrap();
+    rerun(&bench.step(&append));
+    assert_eq!(bench.read("log"), "x\n");
+    assert!(!bench.root.join(".ibid/replaced").exists());
+}
+
+#[test]
+fn a_failed_run_leaves_what_it_updates_and_says_so() {
+    let bench = Bench::new();
+    let mut append = shell("echo x >> log; exit 1", &[], &["log"]);
+    set_outputs(&mut append, true, Storing::Content);
+    let failed = bench.step(&append);
+    assert_eq!(failed.told, ["kept as the failed run left it: `log`"]);
+    assert_eq!(bench.read("log"), "x\n");
+}
+
+#[test]
+fn an_output_of_which_the_digest_is_stored_is_recognised_in_place_and_made_again_elsewhere() {
+    let bench = Bench::new();
+    let mut make = shell("echo x > out; echo ran >> log", &[], &["out"]);
+    set_outputs(&mut make, false, Storing::Digest);
+    rerun(&bench.step(&make));
+    assert!(is_up_to_date(&bench.step(&make)));
+    bench.write("out", "edited");
+    let edited = bench.step(&make);
+    let (why, _) = rerun(&edited);
+    assert_eq!(why.reason, "`out` was not stored (store = \"digest\")");
+    assert_eq!(edited.told.len(), 1, "the edit is kept: {:?}", edited.told);
+    std::fs::remove_dir_all(bench.root.join(".ibid/replaced")).unwrap();
+    std::fs::remove_file(bench.root.join("out")).unwrap();
+    rerun(&bench.step(&make));
+    // With its content stored meanwhile, it comes back.
+    set_outputs(&mut make, false, Storing::Content);
+    std::fs::remove_file(bench.root.join("out")).unwrap();
+    rerun(&bench.step(&make));
+    std::fs::remove_file(bench.root.join("out")).unwrap();
+    assert!(is_restored(&bench.step(&make)));
+    assert_eq!(bench.read("log"), "ran\n".repeat(4));
 }

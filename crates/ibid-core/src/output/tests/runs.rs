@@ -109,7 +109,7 @@ fn outputs_that_change_while_they_are_captured_are_unstable() {
             _ => fs::write(bench.at("out/b"), "1").unwrap(),
         }
         let captured = found
-            .capture(&aside, Some(&bench.store), &bench.digests())
+            .capture(&aside, (&bench.store, Storing::Content), &bench.digests())
             .unwrap();
         let Captured::Unstable(paths) = captured else {
             panic!("{change} goes unnoticed");
@@ -120,22 +120,86 @@ fn outputs_that_change_while_they_are_captured_are_unstable() {
 }
 
 #[test]
-fn without_a_store_the_digests_are_the_same() {
+fn outputs_of_which_only_digests_are_wanted_have_the_same_content_and_are_not_in_the_store() {
+    let mut bench = Bench::new();
+    let make = |root: PathBuf| {
+        fs::create_dir(root.join("out")).unwrap();
+        fs::write(root.join("out/a"), "1").unwrap();
+    };
+    bench.storing = Storing::Digest;
+    let marked = bench.captured(&["out/"], || make(bench.root()));
+    assert_eq!(bench.store.blobs().unwrap(), []);
+    assert_eq!(bench.inspect(&["out/"], &marked), InPlace::UpToDate);
+    fs::write(bench.at("out/b"), "2").unwrap();
+    let InPlace::NotStored(missing) = bench.inspect(&["out/"], &marked) else {
+        panic!("a stray goes unnoticed");
+    };
+    assert_eq!(
+        missing.to_string(),
+        "`out` was not stored (store = \"digest\")"
+    );
+    let error = bench.try_restore(&["out/"], &marked, LinkMode::Reflink);
+    assert!(
+        matches!(error, Err(RestoreError::NotStored(_))),
+        "{error:?}"
+    );
+    assert_eq!(fs::read(bench.at("out/b")).unwrap(), b"2");
+    bench.storing = Storing::Content;
+    let stored = bench.captured(&["out/"], || make(bench.root()));
+    assert!(marked[0].agrees_with(&stored[0]));
+    assert_eq!(bench.replaced(), [b"2"], "what the store has is not kept");
+}
+
+#[test]
+fn what_a_command_updates_stays_in_place_and_is_neither_stored_nor_moved() {
     let bench = Bench::new();
-    let specs = bench.specs(&["out/"]);
-    let root = bench.root();
+    fs::write(bench.at("log"), "1").unwrap();
+    let names = ["log!", "made", "more-*!"];
+    let append = || {
+        let before = fs::read_to_string(bench.at("log")).unwrap();
+        fs::write(bench.at("log"), before + "2").unwrap();
+        fs::write(bench.at("made"), "x").unwrap();
+        fs::write(bench.at("more-a"), "y").unwrap();
+    };
+    let mut outputs = bench.captured(&names, append);
+    assert_eq!(fs::read(bench.at("log")).unwrap(), b"12");
+    assert_eq!(
+        bench.store.blobs().unwrap().len(),
+        1,
+        "only `made` is stored"
+    );
+    // What can be restored is, as long as the rest is as it was.
+    fs::remove_file(bench.at("made")).unwrap();
+    assert_eq!(bench.restore(&names, &outputs).files, 1);
+    for change in ["log", "more-b"] {
+        fs::remove_file(bench.at("made")).unwrap();
+        fs::write(bench.at(change), "edited").unwrap();
+        assert!(matches!(
+            bench.inspect(&names, &outputs),
+            InPlace::NotStored(_)
+        ));
+        let error = bench
+            .try_restore(&names, &outputs, LinkMode::Reflink)
+            .unwrap_err();
+        assert!(error.is_miss());
+        assert_eq!(fs::read(bench.at(change)).unwrap(), b"edited");
+        assert!(!bench.at("made").exists(), "half of a result is restored");
+        outputs = bench.captured(&names, append);
+    }
+    assert_eq!(bench.replaced(), [b""; 0]);
+}
+
+#[test]
+fn a_failed_run_leaves_what_it_updates_as_it_left_it() {
+    let bench = Bench::new();
+    fs::write(bench.at("log"), "1").unwrap();
+    let (root, specs) = (bench.root(), bench.specs(&["log!", "made"]));
     let stamp = ground(&root, "run1");
     let aside = set_aside(&specs, stamp, &MadeLinks::new(), &bench.digests()).unwrap();
-    fs::create_dir(bench.at("out")).unwrap();
-    fs::write(bench.at("out/a"), "1").unwrap();
-    let outputs = |store| match find(&aside)
-        .unwrap()
-        .capture(&aside, store, &bench.digests())
-    {
-        Ok(Captured::Whole(capture)) => capture.outputs,
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(outputs(None), outputs(Some(&bench.store)));
+    fs::write(bench.at("log"), "half").unwrap();
+    assert_eq!(aside.updated(), [bench.at("log")]);
+    assert_eq!(aside.put_back().unwrap(), Kept::default());
+    assert_eq!(fs::read(bench.at("log")).unwrap(), b"half");
 }
 
 #[test]
