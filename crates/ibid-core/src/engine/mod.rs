@@ -26,6 +26,7 @@ pub mod schedule;
 mod stamp;
 mod step;
 mod storing;
+mod texts;
 mod verdict;
 
 pub use clock::Clock;

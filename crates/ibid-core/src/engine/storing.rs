@@ -10,6 +10,7 @@ use super::event::{Note, Warning, Work};
 use super::explain;
 use super::outcome::{NotStored, Ran};
 use super::prepare::Prepared;
+use super::texts::keep_code;
 use super::verdict::{Verdict, judge};
 use crate::action::Storing;
 use crate::digest::{BlobId, Digest};
@@ -137,6 +138,7 @@ fn put(
         let names = explain::differing(capture, &standing);
         cx.note(Note::NotDeterministic(names));
     }
+    keep_code(prepared, store, cx);
     if let Some(capture) = capture {
         capture.remember(&cx.digests(&Meter::default()));
     }

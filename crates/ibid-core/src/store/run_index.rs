@@ -76,7 +76,9 @@ impl RunIndex {
             by_label: HashMap::new(),
             left: LOOKS + names.len() / SHARE,
         };
-        names.into_iter().for_each(|name| index.add(name));
+        for name in names {
+            index.add(name);
+        }
         index
     }
 

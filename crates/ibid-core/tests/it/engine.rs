@@ -9,6 +9,7 @@ use ibid_core::action::{
     CommandLine, EnvMode, InputRequest, OutputKind, OutputSpec, Packages, Policy, StdinRequest,
     Step, Storing, Trigger,
 };
+use ibid_core::digest::BlobId;
 use ibid_core::engine::{
     Access, Clock, Context, Decision, Error, Event, NotStored, Provenance, Rerun, Sink,
     StepOutcome, step,
@@ -438,4 +439,28 @@ fn an_output_of_which_the_digest_is_stored_is_recognised_in_place_and_made_again
     std::fs::remove_file(bench.root.join("out")).unwrap();
     assert!(is_restored(&bench.step(&make)));
     assert_eq!(bench.read("log"), "ran\n".repeat(4));
+}
+
+#[test]
+fn short_texts_of_code_are_stored_and_other_files_are_not() {
+    let bench = Bench::new();
+    let long = "#".repeat(300_000);
+    let files = [
+        ("code.sh", "cat in > out"),
+        ("long.sh", long.as_str()),
+        ("in", "data"),
+    ];
+    for (path, text) in files {
+        bench.write(path, text);
+    }
+    std::fs::write(bench.root.join("binary"), b"\xff\x00").unwrap();
+    let mut run = shell(". ./code.sh; echo made >> out", &["in"], &["out"]);
+    run.code = ["code.sh", "long.sh", "binary"].map(inside).into();
+    rerun(&bench.step(&run));
+    let store = LocalStore::open(&bench.dir.join("store"), StoreOptions::default()).unwrap();
+    let kept = |bytes: &[u8]| store.read_blob(&BlobId::of(bytes), 1 << 20).ok();
+    assert_eq!(kept(b"cat in > out").as_deref(), Some(&b"cat in > out"[..]));
+    assert_eq!(kept(long.as_bytes()), None);
+    assert_eq!(kept(b"\xff\x00"), None);
+    assert_eq!(kept(b"data"), None);
 }

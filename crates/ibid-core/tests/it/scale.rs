@@ -40,6 +40,7 @@ fn touch(number: usize) -> Step {
 /// Prints how long each 250 steps take, once when all run and once when all are up to date: the
 /// last must not take longer than the first.
 #[test]
+#[expect(clippy::print_stdout, reason = "somebody reads it")]
 #[ignore = "a measurement: cargo test -p ibid-core --test it scale -- --ignored --nocapture"]
 fn many_first_runs_take_the_same_time_each() {
     let dir = TempDir::new();
