@@ -128,6 +128,7 @@ impl<'a> Run<'a> {
             interrupt: &self.interrupt,
             sink,
             access: self.access,
+            memo: None,
         }
     }
 }

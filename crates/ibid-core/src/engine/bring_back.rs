@@ -118,6 +118,7 @@ fn restore(
     validate(&action.outputs, &reserved)?;
     leftovers::check(prepared, &reserved, cx)?;
     let _leases = flight::outputs(prepared, store, cx)?;
+    let _busy = cx.busy();
     let meter = cx.begin(Work::Restoring);
     let stamp = Stamp::now(cx);
     let source = Restorer {

@@ -135,6 +135,7 @@ fn run(
             cx.spool_dir.to_owned(),
         )
     };
+    let _busy = cx.busy();
     let started = cx.clock.now();
     let ended = exec::run(
         launch,

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use ibid_core::action::{
-    CommandLine, EnvMode, InputRequest, OutputKind, OutputSpec, Packages, Policy, StdinRequest,
-    Step, Storing, Trigger,
+    Change, CommandLine, EnvMode, InputRequest, OutputKind, OutputSpec, Packages, Policy,
+    StdinRequest, Step, Storing, Trigger,
 };
 use ibid_core::digest::BlobId;
 use ibid_core::engine::{
-    Access, Clock, Context, Decision, Error, Event, NotStored, Provenance, Rerun, Sink,
+    Access, Clock, Context, Decision, Error, Event, Memo, NotStored, Provenance, Rerun, Sink,
     StepOutcome, step,
 };
 use ibid_core::environ::EnvSnapshot;
@@ -51,6 +51,7 @@ struct Bench {
     env: EnvSnapshot,
     access: Access,
     age: Duration,
+    memo: Option<Memo>,
 }
 
 struct Went {
@@ -74,6 +75,7 @@ impl Bench {
             env,
             access: Access::default(),
             age: Duration::ZERO,
+            memo: None,
         }
     }
 
@@ -105,6 +107,7 @@ impl Bench {
             interrupt: &interrupt,
             sink: &heard,
             access: self.access,
+            memo: self.memo.as_ref(),
         };
         let outcome = step(asked, &cx)?;
         Ok(Went {
@@ -463,4 +466,34 @@ fn short_texts_of_code_are_stored_and_other_files_are_not() {
     assert_eq!(kept(long.as_bytes()), None);
     assert_eq!(kept(b"\xff\x00"), None);
     assert_eq!(kept(b"data"), None);
+}
+
+#[test]
+fn a_program_that_a_step_installs_outside_the_root_is_seen_by_the_next_step() {
+    let mut bench = Bench::new();
+    bench.memo = Some(Memo::default());
+    let bin = bench.dir.join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let path = format!("{}:/usr/bin:/bin", bin.display());
+    bench.env = [("PATH", path.as_str())].into_iter().collect();
+    let mut asks = shell("true > out", &[], &["out"]);
+    asks.tools = vec![b"cat".to_vec()];
+    asks.versions_from = vec![
+        ["cat", "--version"]
+            .map(|word| word.as_bytes().to_vec())
+            .into(),
+    ];
+    let first = bench.step(&asks);
+    assert!(is_up_to_date(&bench.step(&asks)));
+    let script = "printf '#!/bin/sh\\necho mine\\n' > cat; chmod +x cat; mv cat ";
+    let install = format!("{script}{}; true > installed", bin.display());
+    rerun(&bench.step(&shell(&install, &[], &["installed"])));
+    let after = bench.step(&asks);
+    assert_ne!(first.outcome.key, after.outcome.key);
+    let titles: Vec<_> = rerun(&after).0.changes.iter().map(Change::title).collect();
+    assert!(titles.contains(&"tool/cat".to_owned()), "{titles:?}");
+    assert!(
+        titles.iter().any(|title| title.contains("cat --version")),
+        "{titles:?}"
+    );
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Instant, SystemTime};
 
 use ibid_core::action::{CommandLine, OutputKind, OutputSpec, Policy, Step};
-use ibid_core::engine::{Access, Clock, Context, Event, Provenance, Sink, step};
+use ibid_core::engine::{Access, Clock, Context, Event, Memo, Provenance, Sink, step};
 use ibid_core::environ::EnvSnapshot;
 use ibid_core::exec::{Interrupt, Orphans};
 use ibid_core::scan::StatCache;
@@ -50,6 +50,7 @@ fn many_first_runs_take_the_same_time_each() {
     let env: EnvSnapshot = [("PATH", "/usr/bin:/bin")].into_iter().collect();
     let (stats, interrupt) = (StatCache::off(), Interrupt::new());
     let provenance = Provenance::default();
+    let memo = Memo::default();
     let spool: &Path = dir.path();
     let cx = Context {
         root: &root,
@@ -66,6 +67,7 @@ fn many_first_runs_take_the_same_time_each() {
             orphans: Orphans::Adopt,
             ..Access::default()
         },
+        memo: Some(&memo),
     };
     for _ in 0..2 {
         for part in 0..8 {
