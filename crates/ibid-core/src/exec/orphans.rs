@@ -127,11 +127,11 @@ impl Registered {
     }
 
     fn members_beside(&self, mut others: BTreeSet<i32>, strays: bool) -> Vec<(Process, Belongs)> {
-        // Every process of a command whose leader has ended descends from a child of ours that is
-        // no older than it.
+        // Every process of a command whose leader has ended descends from a child of ours that
+        // lives and is no older than it.
         let may_be_of_it = |child: &i32| {
             !others.contains(child)
-                && Process::look(*child).is_some_and(|child| child.start >= self.since)
+                && Process::look(*child).is_some_and(|it| !it.dead && it.start >= self.since)
         };
         if self.adopts() && own_children().is_some_and(|them| !them.iter().any(may_be_of_it)) {
             return Vec::new();

@@ -126,6 +126,8 @@ struct Watch<'a> {
     grace: Duration,
     ending: Option<Ending>,
     reaped: bool,
+    /// When adopted processes are reaped again: finding them costs more than many a command.
+    next_reap: Instant,
 }
 
 impl<'a> Watch<'a> {
@@ -151,6 +153,7 @@ impl<'a> Watch<'a> {
             grace: launch.grace,
             ending: None,
             reaped: false,
+            next_reap: Instant::now() + REAP,
         };
         watch.streams.unblock()?;
         Ok(watch)
@@ -169,7 +172,15 @@ impl<'a> Watch<'a> {
                 return Ok(status);
             }
             self.act();
+            self.reap_orphans();
+        }
+    }
+
+    fn reap_orphans(&mut self) {
+        let now = Instant::now();
+        if now >= self.next_reap {
             self.registered.reap();
+            self.next_reap = now + REAP;
         }
     }
 
@@ -177,7 +188,7 @@ impl<'a> Watch<'a> {
     fn next_look(&self) -> Option<Instant> {
         let now = Instant::now();
         let blind = self.exit.is_none().then(|| now + TICK);
-        let reap = self.registered.adopts().then(|| now + REAP);
+        let reap = self.registered.adopts().then_some(self.next_reap);
         let due = match &self.ending {
             None => self.time_up,
             Some(ending) => Some(ending.kill_at).filter(|at| *at > now),
@@ -290,7 +301,7 @@ impl<'a> Watch<'a> {
         let until = Instant::now() + SETTLE;
         loop {
             self.streams.drain();
-            self.registered.reap();
+            self.reap_orphans();
             let members = self.registered.members();
             if members.is_empty() && self.streams.is_closed() {
                 return Vec::new();
@@ -311,7 +322,7 @@ impl<'a> Watch<'a> {
         let mut is_told = false;
         loop {
             self.streams.drain();
-            self.registered.reap();
+            self.reap_orphans();
             let members = self.sure_members();
             let now = Instant::now();
             let Some(ending) = &self.ending else { return };
