@@ -7,6 +7,24 @@ use crate::fs::Host;
 use crate::scan::{StatCacheOptions, StatPolicy};
 use crate::store::OutputContent;
 
+impl Bench {
+    /// A bench with a stat cache, where the file system lets it be believed soon.
+    fn believing() -> Option<Self> {
+        let mut bench = Self::new();
+        bench.stats = StatCache::open(StatCacheOptions {
+            dir: Some(bench.temp.join("local")),
+            probe_dirs: Vec::new(),
+            policy: StatPolicy::Safe,
+            host: Host::this(),
+            clock: Timestamp::default,
+        });
+        let device = fs::metadata(bench.root()).unwrap().dev();
+        let facts = bench.stats.file_system(&bench.root(), device).unwrap();
+        let is_fine = bench.stats.believes(&facts) && facts.granularity <= 20_000_000;
+        is_fine.then_some(bench)
+    }
+}
+
 #[test]
 fn a_failed_run_gives_the_earlier_outputs_back_and_keeps_the_partial_ones() {
     let bench = Bench::new();
@@ -284,21 +302,46 @@ fn a_link_that_the_command_makes_is_the_output() {
         Path::new("run1")
     );
 }
+
+#[test]
+fn an_earlier_output_goes_unread_if_it_stands_again_and_stays_unread_if_it_does_not() {
+    let Some(mut bench) = Bench::believing() else {
+        return;
+    };
+    bench.storing = Storing::Digest;
+    let (root, specs) = (bench.root(), bench.specs(&["big"]));
+    let rerun = || {
+        let stamp = ground(&root, "again");
+        let aside = set_aside(&specs, stamp, &MadeLinks::new(), &bench.digests()).unwrap();
+        let file = fs::File::create(bench.at("big")).unwrap();
+        file.set_len(17 << 20).unwrap();
+        drop(file);
+        let captured =
+            find(&aside)
+                .unwrap()
+                .capture(&aside, (&bench.store, bench.storing), &bench.digests());
+        let Ok(Captured::Whole(capture)) = captured else {
+            panic!("{captured:?}");
+        };
+        capture.remember(&bench.digests());
+        let read = bench.meter.done();
+        let standing = capture.not_stored();
+        let is_there = |blob: BlobId, _| standing.contains(blob.digest());
+        let kept = aside.settle(&is_there, Reading::Never, &bench.digests());
+        assert_eq!(bench.meter.done(), read);
+        kept.count
+    };
+    assert_eq!([rerun(), rerun()], [0, 0]);
+    let file = fs::File::options().write(true).open(bench.at("big"));
+    file.unwrap().write_all_at(b"edited", 0).unwrap();
+    assert_eq!(rerun(), 1);
+}
+
 #[test]
 fn what_was_captured_or_restored_is_known_without_reading_until_it_is_edited() {
-    let mut bench = Bench::new();
-    bench.stats = StatCache::open(StatCacheOptions {
-        dir: Some(bench.temp.join("local")),
-        probe_dirs: Vec::new(),
-        policy: StatPolicy::Safe,
-        host: Host::this(),
-        clock: Timestamp::default,
-    });
-    let device = fs::metadata(bench.root()).unwrap().dev();
-    let facts = bench.stats.file_system(&bench.root(), device).unwrap();
-    if !bench.stats.believes(&facts) || facts.granularity > 20_000_000 {
+    let Some(bench) = Bench::believing() else {
         return;
-    }
+    };
     let (captured, _) = bench.run(&["big"], || {
         let file = fs::File::create(bench.at("big")).unwrap();
         file.set_len(17 << 20).unwrap();
