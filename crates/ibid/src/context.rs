@@ -13,9 +13,7 @@ use ibid_core::dirs::{Dirs, DirsError, LocalDir, Platform, Surroundings};
 use ibid_core::environ::EnvSnapshot;
 use ibid_core::fs::{FileSystemKind, Host, Timestamp};
 use ibid_core::scan::{StatCache, StatCacheOptions, StatPolicy};
-use ibid_core::store::{
-    self, Access, LocalStore, OpenError, ProcessMemory, StoreOptions, VerifiedBlobs,
-};
+use ibid_core::store::{self, Access, LocalStore, OpenError, StoreOptions, VerifiedBlobs};
 
 use crate::args::GlobalArgs;
 use crate::error::Failure;
@@ -138,19 +136,6 @@ impl Context {
             host: Host::this(),
             user: self.user,
         })
-    }
-
-    /// Opens the store to look things up in it; it need not exist.
-    pub(crate) fn stored(&self) -> Result<LocalStore, Failure> {
-        self.store(Access::ReadOnly)
-    }
-
-    /// Opens the store that the settings name.
-    pub(crate) fn store(&self, access: Access) -> Result<LocalStore, Failure> {
-        let session = self.session(None, Overrides::default())?;
-        session
-            .open_store(access, Arc::new(ProcessMemory::default()))
-            .map_err(|error| store_failure(&error))
     }
 }
 

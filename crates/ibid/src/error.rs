@@ -96,6 +96,11 @@ impl Failure {
         self.exit
     }
 
+    /// Returns the first line, without its causes.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Returns the failure as JSON: an event like those of a run.
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::json!({

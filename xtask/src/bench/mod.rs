@@ -7,6 +7,7 @@
 
 mod measure;
 mod options;
+mod steps;
 mod table;
 mod tree;
 mod workloads;

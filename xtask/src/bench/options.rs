@@ -19,6 +19,8 @@ pub(super) struct Options {
     pub(super) files: usize,
     /// Size of the big file, in MiB.
     pub(super) big: usize,
+    /// Steps of the graph.
+    pub(super) steps: usize,
     pub(super) dir: Option<PathBuf>,
     pub(super) ibid: Option<PathBuf>,
     pub(super) help: bool,
@@ -33,6 +35,7 @@ usage: cargo xtask bench [NAME...] [OPTIONS]
   --repeats N    runs of a short command in one round (5)
   --files N      files of the tree that is hashed (100000)
   --big MIB      size of the big file (2048)
+  --steps N      steps of the graph (1000)
   --dir DIR      where to work (target/bench)
   --ibid PATH    the binary under test (built by `cargo xtask dist`)
 
@@ -55,6 +58,7 @@ impl Options {
             repeats: 5,
             files: 100_000,
             big: 2048,
+            steps: 1000,
             dir: None,
             ibid: None,
             help: false,
@@ -75,6 +79,7 @@ impl Options {
                 "--repeats" => options.repeats = number(value()?)?,
                 "--files" => options.files = number(value()?)?,
                 "--big" => options.big = number(value()?)?,
+                "--steps" => options.steps = number(value()?)?,
                 "--dir" => options.dir = Some(absolute(value()?)?),
                 "--ibid" => options.ibid = Some(value()?.into()),
                 "-h" | "--help" => options.help = true,

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::{Bench, Contest, Contestant, make_dir, tree, write};
+use super::{Bench, Contest, Contestant, make_dir, steps, tree, write};
 use crate::shell::Outcome;
 
 /// A named comparison.
@@ -55,6 +55,16 @@ pub(super) const ALL: &[Workload] = &[
         name: "recheck-big",
         about: "the same file once it is known",
         set_up: recheck_big,
+    },
+    Workload {
+        name: "steps-first",
+        about: "a graph of small steps, none of which was ever run",
+        set_up: steps_first,
+    },
+    Workload {
+        name: "steps-no-op",
+        about: "the same graph, with nothing to do",
+        set_up: steps_no_op,
     },
 ];
 
@@ -275,4 +285,59 @@ fn recheck_big(bench: &Bench) -> Outcome<Contest> {
         Contestant::new("true", &dir, &["true"]),
         ibid(bench, "ibid hash, known", &dir, &["hash", &name]),
     ]))
+}
+
+/// The tools that run a graph, each in a folder of its own.
+fn runners(bench: &Bench, name: &str) -> Outcome<Vec<(Contestant, PathBuf)>> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let parallel = format!("-j{cores}");
+    let folder = |tool: &str| {
+        let dir = bench.dir.join(format!("{name}-{tool}"));
+        steps::project(&dir, bench.options.steps).map(|()| dir)
+    };
+    make_dir(&bench.dir.join("home"))?;
+    let mut runners = Vec::new();
+    for (tool, words) in [
+        ("ninja", ["ninja", &parallel, "--quiet"].as_slice()),
+        ("make", &["make", &parallel, "-s"]),
+    ] {
+        let dir = folder(tool)?;
+        let contestant = Contestant::new(tool, &dir, words).needing(tool);
+        runners.push((contestant, dir));
+    }
+    let dir = folder("ibid")?;
+    let ours = ibid(bench, "ibid run", &dir, &["run", "--quiet", &parallel]);
+    runners.push((ours, dir));
+    Ok(runners)
+}
+
+fn steps_first(bench: &Bench) -> Outcome<Contest> {
+    let fresh = Fresh::new(bench, "step-stores")?;
+    let link = bench.dir.join("cache-of-steps");
+    let first = |(contestant, dir): (Contestant, PathBuf)| {
+        let away = Fresh::new(bench, &format!("first-{}", split(&dir).1))?;
+        let (fresh, link) = (fresh.clone(), link.clone());
+        let contestant = knowing_nothing(contestant, &link);
+        Ok(contestant.prepared_by(move || {
+            renew(&link, &fresh)?;
+            for left in ["out", ".ninja_log", ".ninja_deps", ".ibid"] {
+                rename_away(&dir.join(left), &away)?;
+            }
+            make_dir(&dir.join("out"))
+        }))
+    };
+    let runners = runners(bench, "steps-first")?;
+    Ok(Contest::long(
+        runners.into_iter().map(first).collect::<Outcome<_>>()?,
+    ))
+}
+
+fn steps_no_op(bench: &Bench) -> Outcome<Contest> {
+    let runners = runners(bench, "steps-no-op")?;
+    Ok(Contest::long(
+        runners
+            .into_iter()
+            .map(|(contestant, _)| contestant)
+            .collect(),
+    ))
 }

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::Trigger;
-use crate::digest::encoding::Value;
-use crate::tree::Escaped;
+use crate::digest::encoding::{Decoder, Encoder, Value};
+use crate::tree::{Content, Escaped};
 
 /// What a component is about. The text form stands in the record and in messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,6 +88,20 @@ impl ComponentKind {
             Self::Tool => Trigger::Tool,
             Self::Packages | Self::Salt | Self::Version | Self::VersionsFrom => Trigger::Versions,
         }
+    }
+}
+
+impl ComponentKind {
+    /// Returns the content that a component of this kind holds in `value`, if it is of a kind
+    /// that does.
+    pub fn content(self, value: &Value) -> Option<Content> {
+        if !matches!(self, Self::Code | Self::Implied | Self::Input) {
+            return None;
+        }
+        let mut encoder = Encoder::new();
+        encoder.value(value);
+        let bytes = encoder.finish();
+        Content::decode(&mut Decoder::new(&bytes)).ok()
     }
 }
 

@@ -22,6 +22,15 @@ impl Clock {
         }
     }
 
+    /// Returns a clock that shows the same time and was started at this moment, for something that
+    /// begins while others are under way.
+    #[must_use]
+    pub fn restarted(&self) -> Self {
+        let at = Instant::now();
+        let started = self.started + at.duration_since(self.at);
+        Self { started, at }
+    }
+
     /// Returns the time since 1970.
     pub fn now(&self) -> Duration {
         self.started + self.at.elapsed()
@@ -41,4 +50,22 @@ impl Clock {
 /// Returns a duration in nanoseconds; one of 584 years or more is cut.
 pub(super) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restarted_clock_goes_on_from_the_same_time() {
+        let a_minute_ago = Instant::now().checked_sub(Duration::from_mins(1));
+        let first = Clock {
+            started: Duration::from_secs(1000),
+            at: a_minute_ago.unwrap(),
+        };
+        let second = first.restarted();
+        assert!(second.started >= Duration::from_secs(1000 + 60));
+        assert!(second.elapsed() < first.elapsed());
+        assert!(second.now() <= first.now());
+    }
 }

@@ -25,6 +25,8 @@ pub enum ErrorKind {
     Interrupted(i32),
     /// The system failed.
     Io,
+    /// ibid itself is wrong.
+    Internal,
 }
 
 /// Why a step could not be decided or run.
@@ -72,6 +74,12 @@ pub enum Error {
         /// The signal's number.
         signal: i32,
     },
+    /// A broken invariant stopped the work on one step of many.
+    #[error("ibid failed at this step: {message}")]
+    Panicked {
+        /// What the panic said.
+        message: String,
+    },
 }
 
 impl Error {
@@ -94,12 +102,15 @@ impl Error {
             | Self::VersionsFrom { .. } => ErrorKind::User,
             Self::Program(ProgramError::NotFound { .. }) => ErrorKind::NotFound,
             Self::Program(_) => ErrorKind::NotExecutable,
+            Self::Exec(ExecError::Interrupted { signal }) | Self::Interrupted { signal } => {
+                ErrorKind::Interrupted(*signal)
+            }
             Self::Exec(error) => match error.exit_code() {
                 127 => ErrorKind::NotFound,
                 126 => ErrorKind::NotExecutable,
                 _ => ErrorKind::Io,
             },
-            Self::Interrupted { signal } => ErrorKind::Interrupted(*signal),
+            Self::Panicked { .. } => ErrorKind::Internal,
             Self::Aside(_) | Self::Path(_) => ErrorKind::Io,
         }
     }
@@ -133,6 +144,10 @@ impl Error {
                 "declare it with `--input {place}/`, or say `--ignore-arg {place}` if the result \
                  does not depend on what is in it"
             )),
+            Self::Panicked { .. } => Some(
+                "this is a mistake in ibid, worth a report; the other steps are not harmed by it"
+                    .to_owned(),
+            ),
             Self::AmbiguousName(name) => Some(format!(
                 "name the input `./{name}`, where it is declared and where the command reads it"
             )),

@@ -118,6 +118,16 @@ pub enum Note {
     /// Another run of this key gave something else.
     #[error("the command is not deterministic: it gave other outputs than the stored run of the same key ({})", .0.join(", "))]
     NotDeterministic(Vec<String>),
+    /// A step of many asks for more of a resource than there is.
+    #[error("asks for {asked} of `{resource}`, and there is {limit}: nothing else runs beside it")]
+    RunsAlone {
+        /// The resource.
+        resource: String,
+        /// How much it asks for.
+        asked: u64,
+        /// How much there is.
+        limit: u64,
+    },
     /// Hard links were asked for where they are not safe.
     #[error("hard links are not used here: {0}")]
     NoHardLinks(String),

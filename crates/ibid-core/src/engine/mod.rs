@@ -3,7 +3,9 @@
 //! [`step`] tells the story; [`prepare`] makes keys, [`look_up`] decides, and the rest restores or
 //! runs. Front doors hand in a [`Context`] and hear of everything through its sink.
 
+mod bind;
 mod bring_back;
+pub mod chain;
 mod clock;
 mod commit;
 mod context;
@@ -41,4 +43,5 @@ pub use memo::Memo;
 pub use outcome::{Decision, NotStored, Rerun, StepOutcome};
 pub use overlay::Overlay;
 pub use prepare::{Prepared, prepare};
+pub use run::live_name;
 pub use step::step;

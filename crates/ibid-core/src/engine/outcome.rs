@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::action::{Change, Trigger};
+use super::freshness::is_success;
+use crate::action::{Change, Policy, Trigger};
 use crate::digest::Key;
 use crate::exec::{Ended, Status};
 use crate::store::Replace;
@@ -21,6 +22,24 @@ pub struct StepOutcome {
     pub status: Status,
     /// How long it all took here.
     pub elapsed: Duration,
+}
+
+impl StepOutcome {
+    /// Says whether this is a success for whoever declared the step: the exit code is accepted,
+    /// and what stands is the work of a whole run, with every output that must be there.
+    pub fn succeeded(&self, policy: &Policy) -> bool {
+        let accepted = matches!(self.status, Status::Exited(code) if is_success(code, policy));
+        let broken = matches!(
+            &self.decision,
+            Decision::Ran {
+                not_stored: Some(
+                    NotStored::TimedOut | NotStored::Signalled(_) | NotStored::Outputs(_)
+                ),
+                ..
+            }
+        );
+        accepted && !broken
+    }
 }
 
 /// What was done about a step.

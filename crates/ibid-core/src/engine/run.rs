@@ -10,6 +10,9 @@
 //! Whatever fails on the side of the store is told and changes nothing about the command's own
 //! exit code and outputs.
 
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
 use super::context::Context;
 use super::error::Error;
 use super::event::{Event, Work};
@@ -24,8 +27,10 @@ use super::prepare::Prepared;
 use super::stamp::Stamp;
 use super::storing::{put_back, store};
 use crate::action::{AccessMode, Trigger};
-use crate::exec::{self, Launch, OnStart, Stdin};
-use crate::fs;
+use crate::digest::Digest;
+use crate::digest::encoding::Encoder;
+use crate::exec::{self, Launch, OnStart, Stdin, Stream};
+use crate::fs::{self, LiveOutput};
 use crate::output::{Aside, Ground, MadeLinks, set_aside, validate};
 use crate::store::{Lease, Replace};
 
@@ -136,10 +141,14 @@ fn run(
         )
     };
     let _busy = cx.busy();
+    let mut live = LiveOutput::new(&live_name(cx.root, &prepared.action.policy.label));
     let started = cx.clock.now();
     let ended = exec::run(
         launch,
-        &mut |stream, bytes: &[u8]| cx.emit(&Event::Output { stream, bytes }),
+        &mut |stream, bytes: &[u8]| {
+            live.append(usize::from(stream == Stream::Stderr), bytes);
+            cx.emit(&Event::Output { stream, bytes });
+        },
         cx.interrupt,
     )?;
     Ok(Ran {
@@ -148,6 +157,15 @@ fn run(
         started,
         ended,
     })
+}
+
+/// Returns the name under which another process finds what a running step prints; the first stream
+/// there is standard output, the second standard error.
+pub fn live_name(root: &Path, label: &str) -> String {
+    let mut encoder = Encoder::new();
+    encoder.bytes(root.as_os_str().as_bytes()).text(label);
+    let digest = Digest::of(encoder.as_bytes());
+    format!("ibid-output-{}", &digest.hex()[..32])
 }
 
 /// Notes in the leases which session writes the outputs, so that a later run can see that nothing

@@ -9,6 +9,7 @@ mod copy;
 mod error;
 mod hash;
 mod list;
+mod live;
 mod look;
 mod meter;
 mod owner;
@@ -26,6 +27,7 @@ pub use copy::{copy_hashing, reflink};
 pub use error::{IfPresent, IoContext, PathError};
 pub use hash::{HashError, Threads, hash_open};
 pub use list::{below, list_dir, list_names, list_signatures, numbers_in};
+pub use live::{LiveOutput, LiveReader};
 pub use look::{
     Candidate, Links, candidate, enter_check, exists, future_path, kind_at, look, may_write_in,
     real_path,

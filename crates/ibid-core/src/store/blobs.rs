@@ -159,6 +159,12 @@ impl LocalStore {
             .is_ok_and(|signature| size.is_none_or(|size| size == signature.size))
     }
 
+    /// Returns the length of the file that has the blob's name, without reading it.
+    pub fn blob_size(&self, blob: &BlobId) -> Option<u64> {
+        let signature = Signature::of_link(&self.layout.blob(blob)).ok()?;
+        Some(signature.size)
+    }
+
     /// Opens a blob that is verified: in this boot and unchanged since, or now by reading it.
     pub fn open_verified(
         &self,

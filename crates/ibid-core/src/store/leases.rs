@@ -15,6 +15,7 @@
 //! renamed; only the observer that holds the dead one goes on. A lease is released only if its
 //! file still has the owner's nonce.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
@@ -24,7 +25,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use super::error::StoreError;
-use super::layout::FILE_MODE;
+use super::layout::{FILE_MODE, list_or_empty};
 use super::local::LocalStore;
 use crate::digest::encoding::{DecodeError, Decoder, Encoder};
 use crate::digest::{Digest, Key};
@@ -177,6 +178,20 @@ impl LocalStore {
         }
     }
 
+    /// Returns the processes of this boot of this machine that hold a lease and live, each once.
+    pub fn holders_here(&self) -> Vec<u32> {
+        let dir = self.layout.dir("leases");
+        let boot = fs::boot_and_namespace(&self.options.host);
+        let files = list_or_empty(&dir).unwrap_or_default();
+        let contents = files
+            .iter()
+            .filter_map(|(name, _)| fs::read_small(&fs::below(&dir, name), LIMIT).ok());
+        let holders = contents.filter_map(|content| decode(&content));
+        let here = holders.filter(|it| !boot.is_empty() && it.boot == boot && !it.is_gone(&boot));
+        let pids: BTreeSet<u32> = here.map(|holder| holder.pid).collect();
+        pids.into_iter().collect()
+    }
+
     fn leases_work(&self) -> bool {
         self.options.leases && self.is_writable() && !self.leases_failed.load(Ordering::Relaxed)
     }
@@ -227,6 +242,12 @@ impl LeaseAttempt<'_> {
             }
         }
         Acquisition::Unavailable
+    }
+
+    /// Returns who holds the lease now, if somebody seems to; nothing is taken or written.
+    pub fn holder(&mut self) -> Option<Holder> {
+        let content = fs::read_small(&self.path, LIMIT).ok()?;
+        self.judge(&content, Instant::now())
     }
 
     /// Says whether what stands there can be no lease: something else than a file, or a large one.

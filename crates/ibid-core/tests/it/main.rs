@@ -16,3 +16,4 @@ mod laws_tree;
 mod layering;
 mod samples;
 mod scale;
+mod schedule;

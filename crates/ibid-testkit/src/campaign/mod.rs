@@ -12,6 +12,8 @@ mod family;
 mod harm;
 mod kill;
 mod leftovers;
+mod pipeline;
+mod promise;
 mod race;
 mod random;
 mod read_only;
@@ -25,6 +27,7 @@ use std::time::{Duration, Instant};
 
 pub use damage::damage;
 pub use kill::kill;
+pub use promise::promise;
 pub use race::race;
 pub use read_only::read_only;
 pub use sweep::sweep;

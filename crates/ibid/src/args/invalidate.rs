@@ -2,7 +2,7 @@
 
 use super::GlobalArgs;
 
-/// Makes a stored result count no longer; the next run computes it again.
+/// Makes stored results count no longer; the next run computes them again.
 #[derive(clap::Parser, Clone, Debug)]
 #[command(
     name = "invalidate",
@@ -10,9 +10,12 @@ use super::GlobalArgs;
     after_help = "Example: ibid invalidate project/table.csv"
 )]
 pub(crate) struct InvalidateArgs {
-    /// A key, the start of one, or a label.
-    #[arg(value_name = "KEY|LABEL")]
+    /// A step (of a matrix all points), a label, a key or the start of one.
+    #[arg(value_name = "STEP|LABEL|KEY")]
     pub(crate) of: String,
+    /// Also what hangs on the step, however far.
+    #[arg(long)]
+    pub(crate) downstream: bool,
     /// Why, for the record.
     #[arg(long, value_name = "TEXT")]
     pub(crate) because: Option<String>,

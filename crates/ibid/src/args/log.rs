@@ -10,9 +10,9 @@ use super::GlobalArgs;
     after_help = "Example: ibid log project/table.csv"
 )]
 pub(crate) struct LogArgs {
-    /// Only runs of this label.
-    #[arg(value_name = "LABEL")]
-    pub(crate) label: Option<String>,
+    /// Only runs of this step (of a matrix all points), label or key.
+    #[arg(value_name = "STEP|LABEL|KEY")]
+    pub(crate) of: Option<String>,
     #[command(flatten)]
     pub(crate) global: GlobalArgs,
 }

@@ -21,6 +21,7 @@ mod plain;
 mod problem;
 mod restore;
 mod show;
+mod stats;
 mod step;
 mod why;
 
@@ -43,6 +44,7 @@ pub(crate) use self::man::ManArgs;
 pub(crate) use self::output::OutputArgs;
 pub(crate) use self::restore::RestoreArgs;
 pub(crate) use self::show::ShowArgs;
+pub(crate) use self::stats::StatsArgs;
 pub(crate) use self::step::{EnvModeArg, LinkArg, ModeArg, PackagesArg, RunArgs, StepArgs};
 pub(crate) use self::why::WhyArgs;
 use crate::error::Failure;
@@ -77,6 +79,7 @@ pub(crate) enum Verb {
     Restore(RestoreArgs),
     Cite(CiteArgs),
     Invalidate(InvalidateArgs),
+    Stats(StatsArgs),
     Config(ConfigArgs),
     Dirs(DirsArgs),
     Completions(CompletionsArgs),
@@ -98,6 +101,7 @@ impl Verb {
             Self::Restore(args) => &args.global,
             Self::Cite(args) => &args.global,
             Self::Invalidate(args) => &args.global,
+            Self::Stats(args) => &args.global,
             Self::Config(args) => &args.global,
             Self::Dirs(args) => &args.global,
             Self::Completions(args) => &args.global,
@@ -198,6 +202,7 @@ fn verb_of(name: &OsStr, words: Vec<OsString>) -> Result<Asked, Failure> {
         "restore" => one(words).map(Verb::Restore),
         "cite" => one(words).map(Verb::Cite),
         "invalidate" => one(words).map(Verb::Invalidate),
+        "stats" => one(words).map(Verb::Stats),
         "config" => one(words).map(Verb::Config),
         "dirs" => one(words).map(Verb::Dirs),
         "completions" => one(words).map(Verb::Completions),

@@ -10,9 +10,13 @@ use super::GlobalArgs;
     after_help = "Example: ibid output project/table.csv"
 )]
 pub(crate) struct OutputArgs {
-    /// A key, the start of one, or a label.
-    #[arg(value_name = "KEY|LABEL")]
+    /// A step, a run of it such as `fit@-1`, a label, a key or the start of one.
+    #[arg(value_name = "STEP|LABEL|KEY")]
     pub(crate) of: String,
+    /// Follow a run that is under way in another process, until it ends. Of a run on another
+    /// machine nothing is seen before its end. Of output beyond 1 MiB a follower sees the last.
+    #[arg(short, long)]
+    pub(crate) follow: bool,
     #[command(flatten)]
     pub(crate) global: GlobalArgs,
 }

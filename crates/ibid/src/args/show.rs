@@ -2,7 +2,7 @@
 
 use super::GlobalArgs;
 
-/// Prints what is stored for a key: command, components, outputs, times.
+/// Prints what is stored for a step, a run or a key: command, components, outputs, times.
 #[derive(clap::Parser, Clone, Debug)]
 #[command(
     name = "show",
@@ -10,8 +10,8 @@ use super::GlobalArgs;
     after_help = "Example: ibid show 3f9c2a"
 )]
 pub(crate) struct ShowArgs {
-    /// A key, the start of one, or a label.
-    #[arg(value_name = "KEY|LABEL")]
+    /// A step, a run of it such as `fit@-1`, a label, a key or the start of one.
+    #[arg(value_name = "STEP|LABEL|KEY")]
     pub(crate) of: String,
     #[command(flatten)]
     pub(crate) global: GlobalArgs,

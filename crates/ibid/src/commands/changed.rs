@@ -1,27 +1,39 @@
-//! Changes with what lies inside of them: of a folder that changed, the files that did.
+//! Changes with what lies inside of them: of a file that changed, the lines; of a folder, the
+//! files.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use ibid_core::action::Change;
+use ibid_core::action::{Change, ComponentName};
 use ibid_core::digest::encoding::Value;
 use ibid_core::store::LocalStore;
-use ibid_core::tree::{Content, RelPath};
+use ibid_core::tree::{Content, Entry, RelPath, Tree};
 use serde_json::json;
 
+use super::known::Known;
+use super::text_diff::{self, Difference};
 use crate::report::value;
 
-/// How many files of a folder are named.
+/// How many files of a folder are named, and compared line by line.
 const NAMED: usize = 20;
 
-/// Prints changes a line each, with files of folders below them; each line begins with `indent`.
-pub(super) fn as_text(store: &LocalStore, changes: &[Change], indent: &str) -> String {
+/// Prints changes a line each, with lines of texts and files of folders below them; each line
+/// begins with `indent`.
+pub(super) fn as_text(known: &Known<'_>, changes: &[Change], indent: &str) -> String {
+    let paint = known.context.console.data_paint();
     let mut text = String::new();
     for change in changes {
-        let _ = writeln!(text, "{indent}{}", value::change(change));
-        let files = files(store, change);
-        for (path, what) in files.iter().take(NAMED) {
-            let _ = writeln!(text, "{indent}  {path}: {what}");
+        let difference = text_diff::of_change(known, change);
+        let counted = difference.as_ref().map(Difference::in_words);
+        let counted = counted.map_or_else(String::new, |words| format!(", {words}"));
+        let _ = writeln!(text, "{indent}{}{counted}", value::change(change));
+        if let Some(difference) = difference {
+            text.push_str(&difference.block(&format!("{indent}    "), paint));
+        }
+        let files = files(&known.store, change);
+        for file in files.iter().take(NAMED) {
+            let what = in_words(file, difference_in(known, change, file).as_ref());
+            let _ = writeln!(text, "{indent}  {}: {what}", file.path);
         }
         if files.len() > NAMED {
             let _ = writeln!(text, "{indent}  and {} more", files.len() - NAMED);
@@ -31,13 +43,22 @@ pub(super) fn as_text(store: &LocalStore, changes: &[Change], indent: &str) -> S
 }
 
 /// Returns changes as JSON, with all files of folders.
-pub(super) fn as_json(store: &LocalStore, changes: &[Change]) -> serde_json::Value {
+pub(super) fn as_json(known: &Known<'_>, changes: &[Change]) -> serde_json::Value {
     let with_files = changes.iter().map(|change| {
         let mut json = value::change_json(change);
-        let files = files(store, change);
+        if let Some(difference) = text_diff::of_change(known, change) {
+            json["difference"] = difference.as_json();
+        }
+        let files = files(&known.store, change);
         if !files.is_empty() {
-            let files = files.iter();
-            let files = files.map(|(path, what)| json!({"path": path.to_string(), "what": what}));
+            let files = files.iter().enumerate().map(|(index, file)| {
+                let mut json = json!({"path": file.path.to_string(), "what": file.what});
+                let compared = (index < NAMED).then(|| difference_in(known, change, file));
+                if let Some(difference) = compared.flatten() {
+                    json["difference"] = difference.as_json();
+                }
+                json
+            });
             json["files"] = files.collect();
         }
         json
@@ -45,9 +66,49 @@ pub(super) fn as_json(store: &LocalStore, changes: &[Change]) -> serde_json::Val
     with_files.collect()
 }
 
+/// Says in a few words how much of a changed path changed, if that can still be read.
+pub(super) fn how_much(known: &Known<'_>, change: &Change) -> Option<String> {
+    if let Some(difference) = text_diff::of_change(known, change) {
+        return Some(difference.in_words());
+    }
+    match files(&known.store, change).as_slice() {
+        [] => None,
+        [file] => Some(format!("{} {}", file.path, file.what)),
+        several => Some(format!("{} files differ", several.len())),
+    }
+}
+
+/// A file, link or folder in a folder that changed.
+struct File {
+    path: RelPath,
+    what: &'static str,
+    old: Option<Entry>,
+    new: Option<Entry>,
+}
+
+fn in_words(file: &File, difference: Option<&Difference>) -> String {
+    match difference {
+        Some(difference) => format!("{}, {}", file.what, difference.in_words()),
+        None => file.what.to_owned(),
+    }
+}
+
+fn difference_in(known: &Known<'_>, change: &Change, file: &File) -> Option<Difference> {
+    let blob = |entry: &Option<Entry>| match entry {
+        Some(Entry::File { blob, .. }) => Some(*blob),
+        _ => None,
+    };
+    let folder = match &change.name {
+        ComponentName::Bytes(name) => RelPath::new(name.as_slice()).ok(),
+        _ => None,
+    };
+    let path = folder.map(|folder| folder.join(&file.path));
+    text_diff::of_file(known, path.as_ref(), (blob(&file.old)?, blob(&file.new)?))
+}
+
 /// Names what differs between two listings, if the store still has both.
-fn files(store: &LocalStore, change: &Change) -> Vec<(RelPath, &'static str)> {
-    let listing = |value: &Option<Value>| {
+fn files(store: &LocalStore, change: &Change) -> Vec<File> {
+    let listing = |value: &Option<Value>| -> Option<Tree> {
         let content = value::content_of(change.kind, value.as_ref()?)?;
         let Content::Tree(tree) = content.resolved() else {
             return None;
@@ -65,7 +126,12 @@ fn files(store: &LocalStore, change: &Change) -> Vec<(RelPath, &'static str)> {
             (None, _) => "new",
             (_, None) => "gone",
         };
-        Some((path.clone(), what))
+        Some(File {
+            path: path.clone(),
+            what,
+            old: old.get(path).cloned(),
+            new: new.get(path).cloned(),
+        })
     });
     changed.collect()
 }

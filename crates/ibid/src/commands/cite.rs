@@ -1,17 +1,19 @@
 //! `ibid cite`: which run made a file, by its content alone.
 
 use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use ibid_core::action::{ComponentKind, HumanDuration, KeyRecord};
-use ibid_core::config::Overrides;
 use ibid_core::digest::Digest;
 use ibid_core::fs::Meter;
 use ibid_core::scan::Scanner;
-use ibid_core::store::FoundOutput;
-use ibid_core::tree::Escaped;
+use ibid_core::store::{Access, FoundOutput};
+use ibid_core::tree::{Escaped, Place, RelPath};
 use serde_json::json;
 
+use super::known::Known;
 use super::{named, show};
 use crate::args::{CiteArgs, CiteFormat};
 use crate::context::Context;
@@ -20,10 +22,10 @@ use crate::exit::{self, Exit};
 use crate::report::{history, people, value};
 
 pub(super) fn run(args: &CiteArgs, context: &Context) -> Result<Exit, Failure> {
-    let store = context.stored()?;
+    let known = Known::open(context, Access::ReadOnly)?;
+    let (session, store) = (&known.session, &known.store);
     let shown = people::path(&args.file);
     let path = context.dir.join(&args.file);
-    let session = context.session(None, Overrides::default())?;
     let (stats, meter) = (session.stat_cache(false), Arc::new(Meter::new()));
     context.console.begin("hashing", &meter);
     let hashed = Scanner::new(&session.root, &stats, &meter).file_digest(&path);
@@ -36,18 +38,16 @@ pub(super) fn run(args: &CiteArgs, context: &Context) -> Result<Exit, Failure> {
     let mut found = store.find_output(&digest).map_err(named::unreadable)?;
     found.sort_by_key(|found| (!found.stands, std::cmp::Reverse(found.result.run.started)));
     let Some(first) = found.first() else {
-        return Err(Failure::new(
-            exit::STEP_FAILED,
-            format!("no run that this cache knows made `{shown}`"),
-        )
-        .hint("only stored outputs are known, and a change of one byte makes another file"));
+        return Err(nobodys(&known, &path, &shown));
     };
-    let record = named::record(&store, &first.result.key)?;
+    let record = named::record(store, &first.result.key)?;
+    let step = known.step_of(&first.result.run.label);
+    let step = step.and_then(|id| Some(known.pipeline()?.step(id).name.as_str()));
     match args.format {
-        _ if context.console.is_json() => json_citation(context, &digest, &found, &record)?,
-        CiteFormat::Json => json_citation(context, &digest, &found, &record)?,
+        _ if context.console.is_json() => json_citation((&known, step), &digest, &found, &record)?,
+        CiteFormat::Json => json_citation((&known, step), &digest, &found, &record)?,
         CiteFormat::Text => {
-            let text = text(&shown, first, found.len() - 1, &record);
+            let text = text((&shown, step), first, found.len() - 1, &record);
             context.console.data(text.as_bytes())?;
         }
         CiteFormat::Bibtex => context
@@ -57,12 +57,51 @@ pub(super) fn run(args: &CiteArgs, context: &Context) -> Result<Exit, Failure> {
     Ok(Exit::OK)
 }
 
-fn text(shown: &str, found: &FoundOutput, others: usize, record: &KeyRecord) -> String {
+/// No run made these bytes; if a step of the project writes the file, somebody edited it.
+fn nobodys(known: &Known<'_>, path: &Path, shown: &str) -> Failure {
+    let failure = Failure::new(
+        exit::STEP_FAILED,
+        format!("no run that this cache knows made `{shown}`"),
+    );
+    let place = Place::resolve(
+        path.as_os_str().as_bytes(),
+        &RelPath::ROOT,
+        &known.session.root,
+    );
+    let step = place.inside().and_then(|path| known.writer(path));
+    let step = step.and_then(|id| Some(known.pipeline()?.step(id)));
+    let Some(step) = step else {
+        return failure
+            .hint("only stored outputs are known, and a change of one byte makes another file");
+    };
+    let name = Escaped(step.name.as_bytes());
+    let label = &step.step.policy.label;
+    let ran = known.store.entries_of(label, 1).unwrap_or_default();
+    let ran = ran.iter().any(|entry| entry.result.is_some());
+    let failure = failure.cause(if ran {
+        format!("the step `{name}` writes it, and none of its runs gave these bytes: it was edited")
+    } else {
+        format!("the step `{name}` writes it, and this cache knows of no result of that step")
+    });
+    failure.hint(format!(
+        "`ibid run {name}` puts it right, and keeps what stands there in `.ibid/replaced`"
+    ))
+}
+
+fn text(
+    (shown, step): (&str, Option<&str>),
+    found: &FoundOutput,
+    others: usize,
+    record: &KeyRecord,
+) -> String {
     let run = &found.result.run;
     let mut text = format!("{shown} is {}\n", place(found));
     let mut row = |name: &str, value: &str| {
         let _ = writeln!(text, "  {name:<8} {}", Escaped(value.as_bytes()));
     };
+    if let Some(step) = step {
+        row("step", step);
+    }
     row("label", &run.label);
     row("command", &show::command(record).unwrap_or_default());
     let took = HumanDuration(std::time::Duration::from_nanos(run.duration));
@@ -99,7 +138,7 @@ fn place(found: &FoundOutput) -> String {
 }
 
 fn json_citation(
-    context: &Context,
+    (known, step): (&Known<'_>, Option<&str>),
     digest: &Digest,
     found: &[FoundOutput],
     record: &KeyRecord,
@@ -116,7 +155,8 @@ fn json_citation(
             })
         })
         .collect();
-    context.console.json_data(&json!({
+    known.context.console.json_data(&json!({
+        "step": step,
         "digest": digest.to_string(),
         "made_by": show::as_json(&found[0].result, record),
         "runs": runs,

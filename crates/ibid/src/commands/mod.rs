@@ -1,5 +1,6 @@
 //! One function for each command, and the way to it.
 
+mod causes;
 mod changed;
 mod cite;
 mod completions;
@@ -10,12 +11,17 @@ mod exec;
 mod hash;
 mod invalidate;
 mod key;
+mod known;
 mod log;
 mod man;
 mod named;
 mod output;
 mod restore;
+mod runs;
 mod show;
+mod stats;
+mod text_diff;
+mod underway;
 mod why;
 
 use std::ffi::OsString;
@@ -49,6 +55,7 @@ pub(crate) fn dispatch(words: Vec<OsString>) -> Result<Exit, Failure> {
         Verb::Output(args) => output::run(&args, &context),
         Verb::Restore(args) => restore::run(&args, &context),
         Verb::Show(args) => show::run(&args, &context),
+        Verb::Stats(args) => stats::run(&args, &context),
         Verb::Why(args) => why::run(&args, &context),
         Verb::Config(args) => config::run(&args, &context),
         Verb::Dirs(args) => dirs::run(&args, &context),

@@ -3,19 +3,24 @@
 use std::io::BufReader;
 
 use ibid_core::exec::{Stream, replay};
-use ibid_core::store::{LocalStore, Lookup, StoredResult};
+use ibid_core::store::{Access, Lookup, StoredResult};
 use ibid_core::tree::Escaped;
 use serde_json::json;
 
-use super::named;
+use super::known::Known;
+use super::{named, underway};
 use crate::args::OutputArgs;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::{self, Exit};
 
 pub(super) fn run(args: &OutputArgs, context: &Context) -> Result<Exit, Failure> {
-    let store = context.stored()?;
-    let result = stored_result(&store, &args.of)?;
+    let known = Known::open(context, Access::ReadOnly)?;
+    if args.follow && underway::follow(&known, &args.of)? {
+        return Ok(Exit::OK);
+    }
+    let result = stored_result(&known, &args.of)?;
+    let store = &known.store;
     let Some(log) = result.run.log else {
         context.console.note("the command printed nothing");
         return Ok(Exit::OK);
@@ -37,7 +42,8 @@ pub(super) fn run(args: &OutputArgs, context: &Context) -> Result<Exit, Failure>
     written.map(|()| Exit::OK)
 }
 
-fn pass(context: &Context, stream: Stream, bytes: &[u8]) -> Result<(), Failure> {
+/// Prints what came on a stream where it belongs.
+pub(super) fn pass(context: &Context, stream: Stream, bytes: &[u8]) -> Result<(), Failure> {
     let console = &context.console;
     if console.is_json() {
         let stream = match stream {
@@ -60,10 +66,34 @@ fn pass(context: &Context, stream: Stream, bytes: &[u8]) -> Result<(), Failure> 
     }
 }
 
-/// Returns the result that a word names, or says why there is none.
-pub(super) fn stored_result(store: &LocalStore, word: &str) -> Result<StoredResult, Failure> {
-    let key = named::find(store, word)?.key;
-    let (why, hint) = match store.look_up(&key) {
+/// Returns the result that a word names, or says why there is none. Of a run that was named itself
+/// it is that run's result, whether or not it still stands for its key.
+pub(super) fn stored_result(known: &Known<'_>, word: &str) -> Result<StoredResult, Failure> {
+    let store = &known.store;
+    let named = named::find(known, word)?;
+    let key = named.key;
+    let looked_up = store.look_up(&key);
+    if let Some(result) = named.result {
+        if let Lookup::Tombstone(tombstone) = &looked_up {
+            let why = Escaped(tombstone.why.as_bytes());
+            known.context.console.note(&format!(
+                "the result of the key {} was invalidated: {why}",
+                key.short()
+            ));
+        }
+        return store.read_result(&result).map_err(|reason| {
+            Failure::new(
+                exit::STEP_FAILED,
+                format!(
+                    "the result of that run of the key {} is not stored",
+                    key.short()
+                ),
+            )
+            .because_of(Some(&reason))
+            .hint("what the cache lost is made again by a run of the same inputs")
+        });
+    }
+    let (why, hint) = match looked_up {
         Lookup::Found(result) => return Ok(*result),
         Lookup::Tombstone(tombstone) => (
             format!("it was invalidated: {}", Escaped(tombstone.why.as_bytes())),

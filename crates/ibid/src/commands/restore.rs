@@ -2,29 +2,29 @@
 
 use std::sync::Arc;
 
-use ibid_core::config::Overrides;
 use ibid_core::fs::{Meter, Timestamp, random_name};
 use ibid_core::output::{Digests, Ground, RestoreError, Restorer, RunStamp};
-use ibid_core::store::LinkMode;
+use ibid_core::store::{Access, LinkMode};
 use serde_json::json;
 
+use super::known::Known;
 use super::output::stored_result;
 use crate::args::RestoreArgs;
 use crate::context::{Context, wall_clock};
 use crate::error::Failure;
 use crate::exit::{self, Exit};
-use crate::report::people;
+use crate::report::{history, people};
 
 pub(super) fn run(args: &RestoreArgs, context: &Context) -> Result<Exit, Failure> {
-    let session = context.session(None, Overrides::default())?;
-    let store = context.stored()?;
-    let result = stored_result(&store, &args.of)?;
+    let known = Known::open(context, Access::ReadOnly)?;
+    let (session, store) = (&known.session, &known.store);
+    let result = stored_result(&known, &args.of)?;
     let stats = session.stat_cache(false);
     let meter = Arc::new(Meter::new());
     let dir = context.dir.join(&args.to);
     let now: Timestamp = wall_clock();
     let from_store = Restorer {
-        store: &store,
+        store,
         digests: Digests {
             stats: &stats,
             meter: &meter,
@@ -45,6 +45,8 @@ pub(super) fn run(args: &RestoreArgs, context: &Context) -> Result<Exit, Failure
     if context.console.is_json() {
         context.console.json_data(&json!({
             "key": result.key.to_string(),
+            "label": result.run.label,
+            "started": history::utc_time(result.run.started),
             "files": restored.files,
             "bytes": restored.bytes,
             "to": people::path(&dir),

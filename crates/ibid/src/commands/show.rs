@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use ibid_core::action::{ComponentKind, HumanDuration, KeyRecord};
 use ibid_core::digest::encoding::Value;
-use ibid_core::store::{OutputContent, StoredOutput, StoredResult};
+use ibid_core::store::{Access, OutputContent, StoredOutput, StoredResult};
 use ibid_core::tree::Escaped;
 use serde_json::json;
 
+use super::known::Known;
 use super::{named, output::stored_result};
 use crate::args::ShowArgs;
 use crate::context::Context;
@@ -16,9 +17,9 @@ use crate::exit::Exit;
 use crate::report::{history, people, value};
 
 pub(super) fn run(args: &ShowArgs, context: &Context) -> Result<Exit, Failure> {
-    let store = context.stored()?;
-    let result = stored_result(&store, &args.of)?;
-    let record = named::record(&store, &result.key)?;
+    let known = Known::open(context, Access::ReadOnly)?;
+    let result = stored_result(&known, &args.of)?;
+    let record = named::record(&known.store, &result.key)?;
     if context.console.is_json() {
         context.console.json_data(&as_json(&result, &record))?;
     } else {

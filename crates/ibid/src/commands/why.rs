@@ -1,14 +1,16 @@
-//! `ibid why`: what made a step run, against the closest earlier run.
+//! `ibid why`: what made a step run, against the closest earlier run, and what made that.
 
 use std::fmt::Write as _;
 
 use ibid_core::action::{Change, Trigger, diff};
-use ibid_core::store::{LocalStore, RunEntry, RunOutcome};
+use ibid_core::engine::chain;
+use ibid_core::store::{Access, LocalStore, RunEntry, RunOutcome};
 use ibid_core::tree::Escaped;
 use serde_json::json;
 
+use super::known::Known;
 use super::named::{self, unreadable};
-use super::{changed, show};
+use super::{causes, changed, show};
 use crate::args::WhyArgs;
 use crate::context::Context;
 use crate::error::Failure;
@@ -16,33 +18,50 @@ use crate::exit::{self, Exit};
 use crate::report::history;
 
 pub(super) fn run(args: &WhyArgs, context: &Context) -> Result<Exit, Failure> {
-    let store = context.stored()?;
-    let entries = entries(&store, args.of.as_deref())?;
+    let known = Known::open(context, Access::ReadOnly)?;
+    let store = &known.store;
+    let entries = entries(&known, args.of.as_deref())?;
     let newest = &entries[0];
-    // A hit has no reason; the run that made its result has.
-    let ran = entries
-        .iter()
-        .find(|entry| entry.outcome != RunOutcome::Hit);
-    let told = ran.unwrap_or(newest);
-    let changes = changes(&store, told);
+    // A use of a stored result has no reason; the run that made the result has.
+    let mut runs = entries.iter().filter(|e| e.outcome != RunOutcome::Hit);
+    let of_result = runs.clone().find(|entry| entry.key == newest.key);
+    let told = of_result.or_else(|| runs.next()).unwrap_or(newest);
+    let changes = changes(store, told);
+    let writers = |path: &_| known.writer_label(path, &told.root);
+    let cause = chain::follow(store, told, &writers);
     if context.console.is_json() {
         let mut answer = history::entry_json(told);
         answer["latest"] = newest.outcome.word().into();
         if let Some(changes) = &changes {
-            answer["changes"] = changed::as_json(&store, changes);
+            answer["changes"] = changed::as_json(&known, changes);
         }
+        answer["chain"] = causes::as_json(&known, &cause);
         context.console.json_data(&json!(answer))?;
-    } else {
-        let changes = changes.map(|changes| changed::as_text(&store, &changes, "  "));
-        let mut text = as_text(newest, told, changes.as_deref());
-        text.push_str(&circumstances(&store, told));
-        context.console.data(text.as_bytes())?;
+        return Ok(Exit::OK);
+    }
+    let changes = changes.map(|changes| changed::as_text(&known, &changes, "  "));
+    let mut text = as_text(newest, told, changes.as_deref());
+    if !cause.upstream.is_empty() {
+        text.push_str(&causes::as_text(&known, &cause));
+    }
+    text.push_str(&circumstances(store, told));
+    context.console.data(text.as_bytes())?;
+    if let Some(step) = args
+        .of
+        .as_ref()
+        .filter(|word| !known.steps(word).is_empty())
+    {
+        let step = Escaped(step.as_bytes());
+        context
+            .console
+            .say(&format!("`ibid plan {step}` says what would be done now"));
     }
     Ok(Exit::OK)
 }
 
 /// Returns the runs that a word names, the newest first and at least one.
-fn entries(store: &LocalStore, of: Option<&str>) -> Result<Vec<RunEntry>, Failure> {
+fn entries(known: &Known<'_>, of: Option<&str>) -> Result<Vec<RunEntry>, Failure> {
+    let store = &known.store;
     let Some(word) = of else {
         let newest = store.entries(1).map_err(unreadable)?;
         let newest = newest.into_iter().next();
@@ -54,16 +73,29 @@ fn entries(store: &LocalStore, of: Option<&str>) -> Result<Vec<RunEntry>, Failur
             .entries_of(&newest.label, usize::MAX)
             .map_err(unreadable);
     };
-    let named = named::find(store, word)?;
-    let entries = match &named.entry {
+    let named = named::find(known, word)?;
+    let mut entries = match &named.entry {
         Some(entry) => store.entries_of(&entry.label, usize::MAX),
         None => store.entries_of_key(&named.key, usize::MAX),
     }
     .map_err(unreadable)?;
+    // Of a run that was named itself, what came later does not count.
+    if let Some(entry) = named.entry {
+        entries.retain(|other| other.time <= entry.time);
+    }
     if entries.is_empty() {
-        return Err(named::unknown(word));
+        return Err(nothing_ran(known, word));
     }
     Ok(entries)
+}
+
+/// A step that was found up to date, and of which history knows no run.
+fn nothing_ran(known: &Known<'_>, word: &str) -> Failure {
+    match known.steps(word).as_slice() {
+        [] => named::unknown(word),
+        _ => named::never_ran(word)
+            .cause("its outputs stand as its manifest in `.ibid/manifests` says"),
+    }
 }
 
 /// Returns what changed in full, if both records are still there.
@@ -92,7 +124,7 @@ fn reason(entry: &RunEntry) -> String {
 }
 
 /// Says what a trigger means where no component changed.
-fn in_words(trigger: Trigger) -> &'static str {
+pub(super) fn in_words(trigger: Trigger) -> &'static str {
     match trigger {
         Trigger::New => "no earlier run of it was known",
         Trigger::Ttl => "its result was older than its ttl",

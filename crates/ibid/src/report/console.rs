@@ -11,6 +11,7 @@ use ibid_core::environ::EnvSnapshot;
 use ibid_core::fs::Meter;
 use rustix::event::{PollFd, PollFlags, poll};
 
+use super::people::Paint;
 use super::progress::Progress;
 use crate::args::{ColorChoice, GlobalArgs};
 use crate::error::Failure;
@@ -25,6 +26,8 @@ pub(crate) struct Console {
     json: bool,
     quiet: AtomicBool,
     color: bool,
+    /// Whether data is coloured: `None` where that depends on where it goes.
+    colored_data: Option<bool>,
     progress: Option<Progress>,
     said: Mutex<BTreeSet<String>>,
     /// Why output of the command did not reach standard output, if it did not.
@@ -36,19 +39,32 @@ impl Console {
     pub(crate) fn new(global: &GlobalArgs, env: &EnvSnapshot) -> Self {
         let terminal = io::stderr().is_terminal();
         let able = env.non_empty("TERM").is_none_or(|term| term != "dumb");
-        let color = match global.color {
-            ColorChoice::Always => true,
-            ColorChoice::Never => false,
-            ColorChoice::Auto => terminal && able && env.non_empty("NO_COLOR").is_none(),
+        let (color, colored_data) = match global.color {
+            ColorChoice::Always => (true, Some(true)),
+            ColorChoice::Never => (false, Some(false)),
+            ColorChoice::Auto if able && env.non_empty("NO_COLOR").is_none() => (terminal, None),
+            ColorChoice::Auto => (false, Some(false)),
         };
         let progress = terminal && able && !global.quiet && !global.json;
         Self {
             json: global.json,
             quiet: AtomicBool::new(global.quiet),
             color,
+            colored_data,
             progress: progress.then(Progress::default),
             said: Mutex::default(),
             lost: Mutex::default(),
+        }
+    }
+
+    /// Says whether data for people is coloured.
+    pub(crate) fn data_paint(&self) -> Paint {
+        // Few commands ask, and looking at a stream costs a call of the system.
+        let colored = self.colored_data;
+        if colored.unwrap_or_else(|| io::stdout().is_terminal()) {
+            Paint::Colored
+        } else {
+            Paint::Plain
         }
     }
 

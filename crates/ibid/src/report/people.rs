@@ -5,7 +5,31 @@ use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use anstyle::{AnsiColor, Style};
 use ibid_core::tree::Escaped;
+
+/// Whether data for people is coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Paint {
+    /// No.
+    Plain,
+    /// Yes: a terminal shows it.
+    Colored,
+}
+
+impl Paint {
+    /// Colours a line of a difference by its first character.
+    pub(crate) fn line_of_diff(self, line: &str) -> String {
+        let style = match line.as_bytes().first() {
+            _ if self == Self::Plain => return line.to_owned(),
+            Some(b'+') => AnsiColor::Green.on_default(),
+            Some(b'-') => AnsiColor::Red.on_default(),
+            Some(b'@') => AnsiColor::Cyan.on_default(),
+            _ => Style::new().dimmed(),
+        };
+        format!("{style}{line}{style:#}")
+    }
+}
 
 /// Prints a number of bytes in decimal units: `0 B`, `999 B`, `1.2 MB`.
 pub(crate) fn size(bytes: u64) -> String {

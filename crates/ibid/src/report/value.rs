@@ -3,7 +3,7 @@
 use ibid_core::action::document::JsonText;
 use ibid_core::action::{Change, Component, ComponentKind};
 use ibid_core::digest::Digest;
-use ibid_core::digest::encoding::{Decoder, Encoder, Value};
+use ibid_core::digest::encoding::Value;
 use ibid_core::tree::{Content, Escaped};
 use serde_json::json;
 
@@ -93,14 +93,7 @@ fn exact(kind: ComponentKind, value: &Value) -> serde_json::Value {
 
 /// Returns the content that a component holds, if it is of a kind that does.
 pub(crate) fn content_of(kind: ComponentKind, value: &Value) -> Option<Content> {
-    use ComponentKind::{Code, Implied, Input};
-    if !matches!(kind, Code | Implied | Input) {
-        return None;
-    }
-    let mut encoder = Encoder::new();
-    encoder.value(value);
-    let bytes = encoder.finish();
-    Content::decode(&mut Decoder::new(&bytes)).ok()
+    kind.content(value)
 }
 
 fn digest_of(kind: ComponentKind, value: &Value) -> Option<Digest> {
@@ -217,6 +210,7 @@ mod tests {
 
     use ibid_core::action::ComponentName;
     use ibid_core::digest::BlobId;
+    use ibid_core::digest::encoding::Encoder;
 
     use super::*;
 

@@ -33,7 +33,9 @@ fn names(env: &TestEnv, trigger: &str, component: &str, words: &str) {
         format!("x ran at [TIME]: {trigger} changed"),
         "{text}"
     );
-    let changed: Vec<_> = lines.iter().filter(|line| line.starts_with("  ")).collect();
+    // Further in stand lines of texts.
+    let is_component = |line: &&&str| line.starts_with("  ") && !line.starts_with("   ");
+    let changed: Vec<_> = lines.iter().filter(is_component).collect();
     assert_eq!(changed.len(), 1, "{text}");
     let shown = changed[0].strip_prefix(&format!("  {component}: "));
     let shown = shown.unwrap_or_else(|| panic!("{text}"));
@@ -111,7 +113,7 @@ fn one_changed_declaration_is_named() {
 
 #[test]
 fn one_changed_content_is_named() {
-    let cases: [(&[&str], &[&str], &str, &str); 5] = [
+    let cases: [(&[&str], &[&str], &str, &str); 6] = [
         (&["-i", "file"], &["true"], "inputs", "input/file"),
         (
             &["--input-by-content", "file"],
@@ -122,6 +124,12 @@ fn one_changed_content_is_named() {
         (&["--no-input"], &["cat", "file"], "inputs", "implied/file"),
         (&["--code", "file"], &["true"], "code", "code/file"),
         (&["--no-input"], &["sh", "file"], "code", "code/file"),
+        (
+            &["--no-input"],
+            &["sh", "-c", "sh file"],
+            "code",
+            "code/file",
+        ),
     ];
     for (flags, words, trigger, component) in cases {
         let env = test_env();

@@ -15,6 +15,7 @@ mod exec;
 mod explain;
 mod hash;
 mod hostile;
+mod lookback;
 mod nested;
 mod readme;
 mod replaced;

@@ -1,7 +1,7 @@
 //! The command's words: programs, scripts, and files that words name without being declared.
 //!
 //! A program is keyed by the content of the file that runs; a script's interpreter too. The
-//! script operand of a known interpreter is code. Any other word that names a file below the root
+//! script operand of a known interpreter is code, in the text of a shell as well. Any other word that names a file below the root
 //! and is not declared is implied: keyed, and told once. A folder so named is refused, because
 //! what in it counts only the user knows (hazard A5).
 
@@ -72,18 +72,24 @@ pub(super) fn resolve(
         programs.add(gather, word).map_err(Error::of_tool)?;
     }
     let inline = inline_script(&argv).map(|index| (index, shell_words(&argv[index])));
-    if let Some((_, words)) = &inline {
+    let mut code = Code::new();
+    let mut skip = tools;
+    if let Some(index) = script_operand(&argv)
+        && script(gather, &argv[index], &mut code)?
+    {
+        skip.insert(index);
+    }
+    if let Some((index, words)) = &inline {
+        skip.insert(*index);
         for word in &words.commands {
             programs.add_if_found(gather, word)?;
         }
+        for word in &words.scripts {
+            script(gather, word, &mut code)?;
+        }
         note_pipe(gather, words, &argv);
     }
-    let (code, script) = script(gather, &argv)?;
-    let skip = tools
-        .into_iter()
-        .chain(script)
-        .chain(inline.as_ref().map(|(index, _)| *index));
-    let mut words = implied_words(&argv, &skip.collect());
+    let mut words = implied_words(&argv, &skip);
     let mut implied = BTreeMap::new();
     if let Some((_, script)) = &inline {
         words.extend(implied_words(&script.words, &BTreeSet::new()));
@@ -220,23 +226,18 @@ fn note_pipe(gather: &mut Gather<'_>, words: &ShellWords, argv: &[Vec<u8>]) {
 /// Code files by the name of their place.
 type Code = BTreeMap<Vec<u8>, Content>;
 
-/// Keys the script that a known interpreter runs, unless it is declared or to be ignored.
-fn script(gather: &mut Gather<'_>, argv: &[Vec<u8>]) -> Result<(Code, Option<usize>), Error> {
-    let none = (BTreeMap::new(), None);
-    let Some(index) = script_operand(argv) else {
-        return Ok(none);
-    };
-    let place = place_of(&argv[index], &gather.step.dir, gather.root);
+/// Keys the script that a known interpreter runs, unless it is declared or to be ignored. Says
+/// whether it did.
+fn script(gather: &mut Gather<'_>, word: &[u8], code: &mut Code) -> Result<bool, Error> {
+    let place = place_of(word, &gather.step.dir, gather.root);
     let exists = crate::fs::exists(&place.on_disk(gather.root))?;
-    let ignored = gather.step.ignore_args.contains(&argv[index]);
+    let ignored = gather.step.ignore_args.contains(word);
     if ignored || !exists || gather.is_declared(&place) {
-        return Ok(none);
+        return Ok(false);
     }
     let content = code_file(gather, &place)?;
-    Ok((
-        BTreeMap::from([(place.key_name().to_vec(), content)]),
-        Some(index),
-    ))
+    code.insert(place.key_name().to_vec(), content);
+    Ok(true)
 }
 
 /// Keys the files that words name without being declared.

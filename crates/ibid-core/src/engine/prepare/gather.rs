@@ -11,7 +11,7 @@ use crate::engine::event::Note;
 use crate::engine::memo::Memo;
 use crate::fs::{FileKind, Meter, Signature};
 use crate::output::Role;
-use crate::scan::{FileDigest, Filter, Pattern, Scanned, Scanner, Seen};
+use crate::scan::{FileDigest, Filter, Pattern, ScanError, Scanned, Scanner, Seen};
 use crate::tree::{Content, Escaped, Place, Tree};
 
 /// Folders that are alike on every machine of a platform: their absolute names do no harm.
@@ -153,7 +153,7 @@ impl<'a> Gather<'a> {
 /// What declared directories and patterns leave out: what the user excludes, the step's own
 /// outputs, and the cache. A command finds outputs removed, so what stands there cannot count; a
 /// folder that holds one, or the cache, would change with every run.
-fn filter(step: &Step, cx: &Context<'_>) -> Result<Filter, Error> {
+pub(in crate::engine) fn filter(step: &Step, cx: &Context<'_>) -> Result<Filter, ScanError> {
     let mut excludes = step.excludes.clone();
     let (mut written, mut folders) = (Vec::new(), Vec::new());
     for output in &step.outputs {

@@ -15,6 +15,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use self::gather::Gather;
+pub(super) use self::gather::filter;
 use super::context::Context;
 use super::error::Error;
 use super::event::{Note, Work};
@@ -151,7 +152,7 @@ fn stdin(gather: &mut Gather<'_>) -> Result<Option<(PathBuf, BlobId)>, Error> {
 
 impl OutputSpec {
     /// Returns where the output lies: for a pattern, its own text below the root.
-    pub(super) fn on_disk(&self, root: &std::path::Path) -> PathBuf {
+    pub fn on_disk(&self, root: &std::path::Path) -> PathBuf {
         match &self.kind {
             OutputKind::Path(place) | OutputKind::Dir(place) => place.on_disk(root),
             OutputKind::Glob(pattern) => root.join(pattern),

@@ -4,9 +4,16 @@
 //! step is handed to a worker once all that it waits for has given outputs; it is skipped if one
 //! of them failed. Nothing is kept for the next run but what each step itself stores.
 
+mod attempt;
 mod event;
 mod plan;
+mod progress;
+mod queue;
 mod run;
+mod supply;
+#[cfg(test)]
+mod tests;
+mod workers;
 
 pub use event::{PipelineEvent, PipelineSink};
 pub use plan::{Expected, PlannedStep, plan};
@@ -31,4 +38,11 @@ pub struct Order<'a> {
     pub memory: Option<u64>,
     /// Whether steps that do not hang on a failed one still run.
     pub keep_going: bool,
+}
+
+impl Order<'_> {
+    /// Says whether the command of a step runs even if a result is known.
+    fn is_forced(&self, step: StepId) -> bool {
+        self.pipeline.step(step).always || self.forced.contains(&step)
+    }
 }

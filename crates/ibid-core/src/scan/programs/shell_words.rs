@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::operand::{base_name, inline_script, tool_words};
+use super::operand::{base_name, inline_script, script_operand, tool_words};
 use super::options::is_assignment;
 use super::shell_lexer::{Simple, Word, lex};
 
@@ -61,6 +61,9 @@ pub struct ShellWords {
     /// Words in command position, and what known programs such as `env` and `xargs` start. What
     /// every shell has built in (`cd`, `echo`, `test`) is left out.
     pub commands: Vec<Vec<u8>>,
+    /// Literal script operands of known interpreters (`fit.py` in `python3 fit.py`); in `words`
+    /// too.
+    pub scripts: Vec<Vec<u8>>,
     /// All literal words, quotes removed: commands, operands, options, assignments whole
     /// (`IN=a.csv`), files that redirections read. Words with an expansion are left out.
     pub words: Vec<Vec<u8>>,
@@ -90,7 +93,7 @@ pub(super) fn split_plain(text: &[u8]) -> Vec<Vec<u8>> {
 #[derive(Default)]
 struct Found {
     words: ShellWords,
-    seen: [BTreeSet<Vec<u8>>; 4],
+    seen: [BTreeSet<Vec<u8>>; 5],
 }
 
 impl Found {
@@ -148,6 +151,10 @@ impl Found {
             if !is_builtin && !word.expands && !is_pattern(word) && !word.bytes.is_empty() {
                 add(&mut self.words.commands, &mut self.seen[0], &word.bytes);
             }
+        }
+        let script = script_operand(&argv).map(|index| &words[index]);
+        if let Some(script) = script.filter(|word| !word.expands && !is_pattern(word)) {
+            add(&mut self.words.scripts, &mut self.seen[4], &script.bytes);
         }
         if nesting < MAX_NESTING {
             self.inner_text(words, &argv, nesting);
@@ -250,6 +257,16 @@ mod tests {
         assert_eq!(join(&found.words), words);
         assert_eq!(join(&found.patterns), "data/*.csv");
         assert_eq!(join(&found.written), "out log");
+    }
+
+    #[test]
+    fn scripts_of_interpreters_are_told_from_their_arguments() {
+        let text = "A=1 python3 -u a.py b.py && nice bash c.sh | python3 -m m d.py; $(Rscript e.R)
+            python3 $X/f.py; sh -c 'python3 g.py'; python3 *.py; cat h.py";
+        assert_eq!(
+            join(&shell_words(text.as_bytes()).scripts),
+            "a.py c.sh e.R g.py"
+        );
     }
 
     #[test]
