@@ -215,12 +215,13 @@ def _word(word):
 
 def _outputs(outputs):
     merged = {}
-    for kind, name, optional in outputs:
+    for kind, name, optional, *keep in outputs:
         before = merged.get(name)
         if before:
             kind = "dir" if "dir" in (kind, before[0]) else kind
             optional = optional and before[1]
-        merged[name] = [kind, optional]
+            keep = keep or before[2:]
+        merged[name] = [kind, optional, *keep]
     return [["output", name, demand] for name, demand in merged.items()]
 
 
@@ -401,8 +402,8 @@ def read_action(node):
         "versions_from": pairs("versions_from", same, read_bytes),
         "salts": pairs("salts", same, same),
         "outputs": [
-            [kind, name if kind == "glob" else read_bytes(name), optional]
-            for kind, name, optional in node.get("outputs", [])
+            [kind, name if kind == "glob" else read_bytes(name), *rest]
+            for kind, name, *rest in node.get("outputs", [])
         ],
     }
     if "argv" in node:

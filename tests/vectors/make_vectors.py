@@ -438,6 +438,8 @@ ACTIONS = {
     | {"outputs": [["path", "*.txt", False], ["glob", "*.txt", False]]},
     "an output twice must meet both": BASE
     | {"outputs": [["path", "o", True], ["dir", "o", True], ["path", "o", False]]},
+    "an output that the command updates": BASE
+    | {"outputs": [["path", "log", False, True], ["path", "o", True], ["path", "o", False, True]]},
     "all of it": {
         "argv": ["python3", "fit.py", "build/clean.csv", ["--ref=", 0], "--out", "fit.json"],
         "dir": "",

@@ -157,6 +157,51 @@ fn nothing_is_inherited(dir: &TempDir) {
     );
 }
 
+/// Pipes, background processes that end by themselves and orphans, of many commands at once: each
+/// is whole, and nothing of any is left.
+fn many_commands_at_once_are_all_whole(dir: &TempDir) {
+    const SCRIPTS: [&str; 4] = [
+        "echo a | cat; echo b >&2",
+        "(echo c) & (echo d | cat) & wait; echo e",
+        "(sh -c ': | cat' &) ; (true &) ; echo f",
+        "head -c 100000 /dev/zero | tr '\\0' x | tail -c 1 & echo g",
+    ];
+    std::thread::scope(|scope| {
+        for thread in 0..16 {
+            scope.spawn(move || {
+                for round in 0..20 {
+                    let mut launch = sh(SCRIPTS[(thread + round) % SCRIPTS.len()], dir);
+                    launch.timeout = Some(Duration::from_secs(100));
+                    let run = ran(launch);
+                    assert!(run.ended.is_whole(), "{:?}", run.ended);
+                    assert!(run.ended.duration < Duration::from_secs(100));
+                }
+            });
+        }
+    });
+    let own = std::process::id();
+    let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children"));
+    assert_eq!(children.unwrap(), "", "zombies are left");
+}
+
+/// Ends a command that was running already when another one left a daemon and ended.
+fn a_daemon_of_one_command_is_not_killed_for_another(dir: &TempDir) {
+    let interrupt = Interrupt::new();
+    let daemon = std::thread::scope(|scope| {
+        let (told, heard) = std::sync::mpsc::channel();
+        let (own, long) = (interrupt.clone(), sh("echo ready; exec sleep 1000", dir));
+        let long = scope.spawn(move || run(long, &mut |_, _| told.send(()).unwrap(), &own));
+        heard.recv().unwrap();
+        let script = format!("{DAEMON} until grep -q sleep /proc/$!/comm; do :; done");
+        let daemon = ran(sh(&script, dir)).pid();
+        interrupt.raise(15);
+        assert_eq!(long.join().unwrap().unwrap().interrupted, Some(15));
+        daemon
+    });
+    assert!(is_alive(daemon));
+    kill_and_reap(daemon);
+}
+
 /// As `nohup` does.
 #[expect(unsafe_code, reason = "no safe function sets a disposition")]
 fn ignore_hangup() {
@@ -175,5 +220,7 @@ fn a_command_is_independent_of_its_caller_and_its_orphans_are_found() {
     a_daemon_does_not_survive_a_time_out(&dir);
     an_adopted_process_that_ends_vanishes_while_the_command_runs(&dir);
     runs_side_by_side_do_not_take_each_others_status(&dir);
+    many_commands_at_once_are_all_whole(&dir);
+    a_daemon_of_one_command_is_not_killed_for_another(&dir);
     nothing_is_inherited(&dir);
 }

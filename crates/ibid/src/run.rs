@@ -140,6 +140,7 @@ impl<'a> Run<'a> {
             interrupt: &self.interrupt,
             sink,
             access: self.access,
+            memo: None,
         }
     }
 }

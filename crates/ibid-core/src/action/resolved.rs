@@ -297,11 +297,16 @@ impl Platform {
 struct Demand {
     kind: &'static str,
     optional: bool,
+    keep: bool,
 }
 
 impl Demand {
+    /// The third element stands only where it says something, so that keys without it are the same
+    /// in all versions.
     fn value(self) -> Value {
-        Value::Array(vec![Value::from(self.kind), Value::from(self.optional)])
+        let mut value = vec![Value::from(self.kind), Value::from(self.optional)];
+        value.extend(self.keep.then_some(Value::from(true)));
+        Value::Array(value)
     }
 }
 
@@ -316,9 +321,14 @@ fn merged(outputs: &[OutputSpec]) -> BTreeMap<Name, Demand> {
             OutputKind::Dir(place) => (Name::from(place.key_name()), "dir"),
             OutputKind::Glob(pattern) => (Name::from(pattern), "glob"),
         };
-        let optional = output.optional;
-        let demand = merged.entry(name).or_insert(Demand { kind, optional });
+        let OutputSpec { optional, keep, .. } = *output;
+        let demand = merged.entry(name).or_insert(Demand {
+            kind,
+            optional,
+            keep,
+        });
         demand.optional &= optional;
+        demand.keep |= keep;
         if kind == "dir" {
             demand.kind = kind;
         }

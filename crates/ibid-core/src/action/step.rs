@@ -172,7 +172,7 @@ pub enum EnvMode {
 }
 
 /// Which installed packages are keyed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Packages {
     /// Those of a Python environment that the command's interpreter lies in.
     #[default]

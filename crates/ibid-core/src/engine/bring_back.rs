@@ -97,6 +97,10 @@ fn outputs(
     cx.end();
     match found {
         Ok(InPlace::UpToDate) => Ok(Outputs::UpToDate),
+        Ok(InPlace::NotStored(missing)) => Ok(Outputs::Unusable(Miss::because(
+            Trigger::Outputs,
+            missing.to_string(),
+        ))),
         Ok(InPlace::Differs(_)) => restore(prepared, result, store, cx),
         Err(error) => Ok(unusable(&error, cx)),
     }
@@ -114,6 +118,7 @@ fn restore(
     validate(&action.outputs, &reserved)?;
     leftovers::check(prepared, &reserved, cx)?;
     let _leases = flight::outputs(prepared, store, cx)?;
+    let _busy = cx.busy();
     let meter = cx.begin(Work::Restoring);
     let stamp = Stamp::now(cx);
     let source = Restorer {

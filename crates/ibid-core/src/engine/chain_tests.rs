@@ -2,7 +2,7 @@ use super::*;
 use crate::action::{Component, KeyRecord, Trigger};
 use crate::digest::BlobId;
 use crate::digest::encoding::Encoder;
-use crate::store::{Outcome, RunInfo, RunOutcome, StoreOptions, StoredOutput};
+use crate::store::{Outcome, RunInfo, RunOutcome, StoreOptions, StoredAs, StoredOutput};
 use ibid_testkit::TempDir;
 
 /// A store with a history that is written by hand; time advances by one with each run.
@@ -40,6 +40,7 @@ impl Past {
                     blob: BlobId::of(text.as_bytes()),
                 },
             },
+            stored_as: StoredAs::Content,
         };
         for (_, text) in inputs.iter().chain(wrote) {
             self.store.put_bytes(&folder(text).encode()).unwrap();

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::clock::Clock;
 use super::event::{Event, Note, Sink, Warning, Work};
+use super::memo::{Busy, Memo};
 use crate::action::AccessMode;
 use crate::environ::EnvSnapshot;
 use crate::exec::{Interrupt, Orphans};
@@ -42,6 +43,8 @@ pub struct Context<'a> {
     pub sink: &'a dyn Sink,
     /// What this request may do.
     pub access: Access,
+    /// What many steps find out once; `None` where there is only one.
+    pub memo: Option<&'a Memo>,
 }
 
 /// What a request may do with the store, and how outputs leave it.
@@ -85,6 +88,11 @@ impl Context<'_> {
             AccessMode::ReadWrite | AccessMode::WriteOnly
         );
         self.store.filter(|store| writes && store.is_writable())
+    }
+
+    /// Says that programs may change from here on until the guard is dropped.
+    pub(super) fn busy(&self) -> Option<Busy<'_>> {
+        self.memo.map(Memo::busy)
     }
 
     /// Tells that work on bytes begins; the returned meter is to be moved along.

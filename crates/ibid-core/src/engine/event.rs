@@ -112,6 +112,9 @@ pub enum Note {
     /// What a failed run wrote is kept.
     #[error("the partial outputs of the failed run are kept in `{}`", Escaped::path(.0))]
     Partial(PathBuf),
+    /// A failed run may have changed outputs that it was to update.
+    #[error("kept as the failed run left {}: {}", if .0.len() == 1 { "it" } else { "them" }, .0.join(", "))]
+    LeftUpdated(Vec<String>),
     /// Another run of this key gave something else.
     #[error("the command is not deterministic: it gave other outputs than the stored run of the same key ({})", .0.join(", "))]
     NotDeterministic(Vec<String>),

@@ -8,7 +8,7 @@ use super::outcome::Rerun;
 use super::prepare::Prepared;
 use crate::action::{Change, KeyRecord, Trigger, diff};
 use crate::output::Capture;
-use crate::store::{LocalStore, RunEntry, RunOutcome, StoredResult};
+use crate::store::{LocalStore, RunEntry, RunOutcome, StoredOutput, StoredResult};
 use crate::tree::Escaped;
 
 /// As many earlier entries of a label are compared: an entry further back is seldom closer, and
@@ -89,10 +89,13 @@ fn told(entry: &RunEntry) -> &'static str {
 pub(super) fn differing(capture: Option<&Capture>, standing: &StoredResult) -> Vec<String> {
     let ours = capture.map_or(&[][..], |capture| capture.outputs.as_slice());
     let theirs = &standing.outcome.outputs;
+    let has = |outputs: &[StoredOutput], one: &StoredOutput| {
+        outputs.iter().any(|other| other.agrees_with(one))
+    };
     let names: BTreeSet<_> = ours
         .iter()
-        .filter(|output| !theirs.contains(output))
-        .chain(theirs.iter().filter(|output| !ours.contains(output)))
+        .filter(|output| !has(theirs, output))
+        .chain(theirs.iter().filter(|output| !has(ours, output)))
         .map(|output| match &output.at {
             Some(path) => path.to_string(),
             None => Escaped(&output.name).to_string(),

@@ -16,13 +16,13 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Returns the links that stand at outputs of a step and were made by an earlier run. History is
-/// only read if there is a link, whatever `result` says.
+/// only read if there is a link that `result` does not know.
 pub(super) fn standing(
     prepared: &Prepared,
     result: Option<&StoredResult>,
     cx: &Context<'_>,
 ) -> MadeLinks {
-    let links: Vec<_> = prepared
+    let mut links: Vec<_> = prepared
         .action
         .outputs
         .iter()
@@ -38,6 +38,7 @@ pub(super) fn standing(
         })
         .collect();
     let mut made = result.map_or_else(MadeLinks::new, |it| made_links(&it.outcome.outputs));
+    links.retain(|(name, text, _)| made.get(name) != Some(text));
     if links.is_empty() {
         return made;
     }

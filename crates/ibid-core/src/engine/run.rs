@@ -140,6 +140,7 @@ fn run(
             cx.spool_dir.to_owned(),
         )
     };
+    let _busy = cx.busy();
     let mut live = LiveOutput::new(&live_name(cx.root, &prepared.action.policy.label));
     let started = cx.clock.now();
     let ended = exec::run(

@@ -10,12 +10,16 @@ use super::event::{Note, Warning, Work};
 use super::explain;
 use super::outcome::{NotStored, Ran};
 use super::prepare::Prepared;
+use super::texts::keep_code;
 use super::verdict::{Verdict, judge};
-use crate::digest::BlobId;
+use crate::action::Storing;
+use crate::digest::{BlobId, Digest};
 use crate::fs::Meter;
-use crate::output::{Aside, Capture, CaptureError, Captured, find};
+use crate::output::{Aside, Capture, CaptureError, Captured, Reading, find};
 use crate::scan::{Drift, Scanner};
 use crate::store::Recorded;
+use crate::tree::Escaped;
+use std::collections::BTreeSet;
 
 /// Judges the run and stores it if it may be stored. Returns the blob of the result, or why there
 /// is none.
@@ -28,7 +32,11 @@ pub(super) fn store(
     match judge(&ran.ended, &prepared.action.policy) {
         Verdict::Success => {
             let stored = store_success(prepared, ran, aside.as_ref(), cx);
-            settle(aside, cx);
+            let (stored, standing) = match stored {
+                Ok((result, standing)) => (Ok(result), standing),
+                Err(why) => (Err(why), BTreeSet::new()),
+            };
+            settle(prepared, aside, &standing, cx);
             stored
         }
         Verdict::StoredFailure => {
@@ -38,7 +46,7 @@ pub(super) fn store(
         }
         Verdict::Refused { success, why } => {
             if success {
-                settle(aside, cx);
+                settle(prepared, aside, &BTreeSet::new(), cx);
             } else {
                 put_back(aside, cx);
             }
@@ -47,17 +55,20 @@ pub(super) fn store(
     }
 }
 
+/// Stores a success. Returns the blob of its result, and the digests of what stands in place as it
+/// was captured although the store has it not.
 fn store_success(
     prepared: &Prepared,
     ran: &Ran,
     aside: Option<&Aside<'_>>,
     cx: &Context<'_>,
-) -> Result<BlobId, NotStored> {
+) -> Result<(BlobId, BTreeSet<Digest>), NotStored> {
     look_again(prepared, cx)?;
     // Nothing is set aside where nothing is ever stored.
     let aside = aside.ok_or(NotStored::Mode)?;
-    let capture = capture(aside, cx)?;
-    put(prepared, ran, Some(&capture), cx)
+    let capture = capture(prepared, aside, cx)?;
+    let result = put(prepared, ran, Some(&capture), cx)?;
+    Ok((result, capture.not_stored()))
 }
 
 /// Looks again at everything that the key's digests rest on (hazard A7).
@@ -81,13 +92,14 @@ fn look_again(prepared: &Prepared, cx: &Context<'_>) -> Result<(), NotStored> {
 }
 
 /// Puts the outputs into the store, or only looks at them where nothing may be written.
-fn capture(aside: &Aside<'_>, cx: &Context<'_>) -> Result<Capture, NotStored> {
+fn capture(prepared: &Prepared, aside: &Aside<'_>, cx: &Context<'_>) -> Result<Capture, NotStored> {
     let found = find(aside).map_err(not_captured)?;
     let Some(store) = cx.writable() else {
         return Err(NotStored::Mode);
     };
     let meter = cx.begin(Work::Storing);
-    let captured = found.capture(aside, Some(store), &cx.digests(&meter));
+    let storing = prepared.action.policy.storing;
+    let captured = found.capture(aside, (store, storing), &cx.digests(&meter));
     cx.end();
     match captured {
         Ok(Captured::Whole(capture)) => Ok(capture),
@@ -126,26 +138,49 @@ fn put(
         let names = explain::differing(capture, &standing);
         cx.note(Note::NotDeterministic(names));
     }
+    keep_code(prepared, store, cx);
     if let Some(capture) = capture {
         capture.remember(&cx.digests(&Meter::default()));
     }
     Ok(result)
 }
 
-/// After a success: what the store has goes, what it has not stays, and is told.
-fn settle(aside: Option<Aside<'_>>, cx: &Context<'_>) {
+/// After a success: what the store has, or what stands in place again, goes; what neither has stays,
+/// and is told.
+fn settle(
+    prepared: &Prepared,
+    aside: Option<Aside<'_>>,
+    standing: &BTreeSet<Digest>,
+    cx: &Context<'_>,
+) {
     let (Some(aside), Some(store)) = (aside, cx.store) else {
         return;
     };
     let meter = Meter::default();
-    let is_stored = |blob, size| store.contains_verified(&blob, size).is_ok();
-    let kept = aside.settle(&is_stored, &cx.digests(&meter));
+    let is_stored = |blob: BlobId, size| {
+        standing.contains(blob.digest()) || store.contains_verified(&blob, size).is_ok()
+    };
+    // Outputs that are too large to keep twice are too large to read for this alone.
+    let reading = match prepared.action.policy.storing {
+        Storing::Content => Reading::Unknown,
+        Storing::Digest => Reading::Never,
+    };
+    let kept = aside.settle(&is_stored, reading, &cx.digests(&meter));
     cx.note_kept(&kept);
 }
 
 /// After a failure: the last good outputs return, what the failed run left is kept aside.
 pub(super) fn put_back(aside: Option<Aside<'_>>, cx: &Context<'_>) {
     let Some(aside) = aside else { return };
+    let updated: Vec<_> = aside
+        .updated()
+        .iter()
+        .map(|path| path.strip_prefix(cx.root).unwrap_or(path))
+        .map(|path| format!("`{}`", Escaped::path(path)))
+        .collect();
+    if !updated.is_empty() {
+        cx.note(Note::LeftUpdated(updated));
+    }
     match aside.put_back() {
         Ok(kept) => {
             if let Some(folder) = kept.folder {

@@ -22,6 +22,8 @@ pub(super) struct Process {
     pub(super) session: i32,
     /// Whether it has ended and only waits for its parent to ask.
     pub(super) dead: bool,
+    /// Whether it runs, or would if it had a processor.
+    pub(super) runnable: bool,
     /// Clock ticks since boot; with the process id it names a process for good.
     pub(super) start: u64,
     pub(super) name: Vec<u8>,
@@ -47,9 +49,11 @@ impl Process {
         let rest = std::str::from_utf8(&stat[close + 1..]).ok()?;
         let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
         let number = |index: usize| fields.get(index)?.parse::<i32>().ok();
+        let state = *fields.first()?;
         Some(Self {
             pid,
-            dead: matches!(*fields.first()?, "Z" | "X" | "x"),
+            dead: matches!(state, "Z" | "X" | "x"),
+            runnable: state == "R",
             parent: number(1)?,
             group: number(2)?,
             session: number(3)?,
@@ -205,6 +209,7 @@ mod tests {
             group: session,
             session,
             dead: false,
+            runnable: false,
             start: u64::from(pid.unsigned_abs()),
             name: b"x".to_vec(),
         }
@@ -234,6 +239,7 @@ mod tests {
                 group: 40,
                 session: 39,
                 dead: false,
+                runnable: false,
                 start: 12345,
                 name: b"a) Z 9 (\xff".to_vec(),
             }

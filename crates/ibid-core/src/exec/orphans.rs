@@ -3,13 +3,18 @@
 //! Adoption is a property of the whole process (`PR_SET_CHILD_SUBREAPER`), so it is counted here:
 //! it begins with the first run that asks for it and ends, with the former setting restored, with
 //! the last. Whoever adopts must also reap: a script that waits for its daemon to vanish would
-//! otherwise wait for ever. The lock is held while a child is started and while orphans are
-//! reaped, so that no run's own child is taken for an orphan.
+//! otherwise wait for ever.
+//!
+//! The lock is held from before the pipes of a child are made until it executes its program, and
+//! while orphans are reaped. So no run's own child is taken for an orphan; no child ever holds the
+//! write end of another's pipe, which would put off its end; and who holds the lock sees no child
+//! that is still a copy of this process.
 
 use std::collections::BTreeSet;
 use std::process::Child;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
+use rustix::io::Errno;
 use rustix::process::{Pid, WaitId, WaitIdOptions, WaitOptions};
 
 use super::Session;
@@ -20,12 +25,16 @@ static RUNS: Mutex<Runs> = Mutex::new(Runs {
     leaders: BTreeSet::new(),
     adopting: 0,
     before: None,
+    strays: false,
 });
 
 struct Runs {
     leaders: BTreeSet<i32>,
     adopting: usize,
     before: Option<Pid>,
+    /// Something has outlived its command. From then on an orphan may be of a command that is
+    /// over, whenever it started.
+    strays: bool,
 }
 
 fn runs() -> MutexGuard<'static, Runs> {
@@ -53,7 +62,7 @@ impl Runs {
     }
 }
 
-/// A command that runs; dropped when its first process is reaped.
+/// A command that runs; dropped when its first process is buried.
 #[derive(Debug)]
 pub(super) struct Registered {
     leader: i32,
@@ -101,12 +110,30 @@ impl Registered {
     /// Returns the other processes of the command that are alive, and of each whether it is the
     /// command's beyond doubt.
     pub(super) fn members(&self) -> Vec<(Process, Belongs)> {
-        let mut others = runs().leaders.clone();
-        if self.adopts()
-            && own_children()
-                .is_some_and(|children| others.is_superset(&children.into_iter().collect()))
-        {
-            // Every process of a command whose leader has ended descends from a child of ours.
+        let (others, strays) = {
+            let runs = runs();
+            (runs.leaders.clone(), runs.strays)
+        };
+        self.members_beside(others, strays)
+    }
+
+    /// Hands the members to `look` while no command is being started: so the pipes are open in no
+    /// copy of this process. What it is told of and lives on is remembered as a stray.
+    pub(super) fn at_rest<T>(&self, look: impl FnOnce(Vec<(Process, Belongs)>) -> T) -> T {
+        let mut runs = runs();
+        let members = self.members_beside(runs.leaders.clone(), runs.strays);
+        runs.strays |= !members.is_empty();
+        look(members)
+    }
+
+    fn members_beside(&self, mut others: BTreeSet<i32>, strays: bool) -> Vec<(Process, Belongs)> {
+        // Every process of a command whose leader has ended descends from a child of ours that
+        // lives and is no older than it.
+        let may_be_of_it = |child: &i32| {
+            !others.contains(child)
+                && Process::look(*child).is_some_and(|it| !it.dead && it.start >= self.since)
+        };
+        if self.adopts() && own_children().is_some_and(|them| !them.iter().any(may_be_of_it)) {
             return Vec::new();
         }
         others.remove(&self.leader);
@@ -117,8 +144,9 @@ impl Registered {
             adopter: self.adopts().then_some(own),
             others: &others,
         };
+        let is_alone = others.is_empty() && !strays;
         let certainty = |process: &Process| {
-            if others.is_empty() || kin.is_in_session(process) {
+            if is_alone || kin.is_in_session(process) {
                 Belongs::Surely
             } else {
                 Belongs::Perhaps
@@ -130,12 +158,52 @@ impl Registered {
             .collect()
     }
 
-    /// Reaps adopted processes that have ended.
+    /// Returns the processes that descend from the first one while it is there.
+    pub(super) fn descendants(&self) -> Vec<Process> {
+        let kin = Kin {
+            leader: self.leader,
+            since: self.since,
+            adopter: None,
+            others: &BTreeSet::new(),
+        };
+        kin.members(all())
+    }
+
+    /// Reaps adopted processes that have ended, unless somebody else is at it or starts a command:
+    /// nobody is to wait for that.
     pub(super) fn reap(&self) {
         if !self.adopts() {
             return;
         }
-        let runs = runs();
+        match RUNS.try_lock() {
+            Ok(runs) => runs.reap_orphans(),
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().reap_orphans(),
+            Err(TryLockError::WouldBlock) => {}
+        }
+    }
+
+    /// Waits for the first process and reaps it. It is forgotten in the same moment: its id may
+    /// be that of another command's first process from then on.
+    pub(super) fn bury(&self) {
+        let leader = Pid::from_raw(self.leader).expect("process ids are not zero");
+        let wait = |options| {
+            while matches!(
+                rustix::process::waitid(WaitId::Pid(leader), options),
+                Err(Errno::INTR)
+            ) {}
+        };
+        wait(WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+        let mut runs = runs();
+        wait(WaitIdOptions::EXITED);
+        runs.leaders.remove(&self.leader);
+        if self.adopts() {
+            runs.reap_orphans();
+        }
+    }
+}
+
+impl Runs {
+    fn reap_orphans(&self) {
         let any = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         if !matches!(rustix::process::waitid(WaitId::All, any), Ok(Some(_))) {
             return;
@@ -148,7 +216,7 @@ impl Registered {
         });
         for child in children {
             if let Some(pid) = Pid::from_raw(child)
-                && !runs.leaders.contains(&child)
+                && !self.leaders.contains(&child)
             {
                 let _ = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
             }
@@ -158,10 +226,8 @@ impl Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        let mut runs = runs();
-        runs.leaders.remove(&self.leader);
         if self.adopts() {
-            runs.release();
+            runs().release();
         }
     }
 }

@@ -12,7 +12,7 @@
 //! The first process is reaped last: until then neither its id nor that of its group can come to
 //! name another's, so every signal reaches the command and nobody else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,10 @@ use super::{Ended, ExecError, Interrupt, Launch, Status, Stream, Survivor, oom};
 /// How long processes that outlive the first one have to end by themselves: pipelines and process
 /// substitutions end in no fixed order.
 const SETTLE: Duration = Duration::from_millis(200);
+
+/// How much longer it may take where they would run if they had a processor: on a machine that is
+/// busy, what is about to end can wait for its turn for longer than that.
+const STARVED: Duration = Duration::from_secs(2);
 
 /// How long the kernel has to clear away what was killed.
 pub(super) const CLEAR: Duration = Duration::from_secs(2);
@@ -96,6 +100,9 @@ struct Ending {
     cause: Cause,
     signal: Signal,
     kill_at: Instant,
+    /// What descended from the first process at that moment, by id and start: it belongs to the
+    /// command beyond doubt, wherever it goes.
+    known: BTreeSet<(i32, u64)>,
 }
 
 /// What became readable.
@@ -119,6 +126,8 @@ struct Watch<'a> {
     grace: Duration,
     ending: Option<Ending>,
     reaped: bool,
+    /// When adopted processes are reaped again: finding them costs more than many a command.
+    next_reap: Instant,
 }
 
 impl<'a> Watch<'a> {
@@ -144,6 +153,7 @@ impl<'a> Watch<'a> {
             grace: launch.grace,
             ending: None,
             reaped: false,
+            next_reap: Instant::now() + REAP,
         };
         watch.streams.unblock()?;
         Ok(watch)
@@ -162,7 +172,15 @@ impl<'a> Watch<'a> {
                 return Ok(status);
             }
             self.act();
+            self.reap_orphans();
+        }
+    }
+
+    fn reap_orphans(&mut self) {
+        let now = Instant::now();
+        if now >= self.next_reap {
             self.registered.reap();
+            self.next_reap = now + REAP;
         }
     }
 
@@ -170,7 +188,7 @@ impl<'a> Watch<'a> {
     fn next_look(&self) -> Option<Instant> {
         let now = Instant::now();
         let blind = self.exit.is_none().then(|| now + TICK);
-        let reap = self.registered.adopts().then(|| now + REAP);
+        let reap = self.registered.adopts().then_some(self.next_reap);
         let due = match &self.ending {
             None => self.time_up,
             Some(ending) => Some(ending.kill_at).filter(|at| *at > now),
@@ -247,21 +265,23 @@ impl<'a> Watch<'a> {
     }
 
     fn tell_to_end(&mut self, cause: Cause, signal: Signal) {
-        self.signal_group(signal);
-        // What is stopped would not hear of it.
-        self.signal_group(Signal::CONT);
         let now = Instant::now();
         // Beyond what the clock can count there is no killing.
         let kill_at = now.checked_add(self.grace).unwrap_or(now + FAR);
         self.end_by(cause, signal, kill_at);
+        self.signal_group(signal);
+        // What is stopped would not hear of it.
+        self.signal_group(Signal::CONT);
     }
 
     /// Notes that the command is to end, if it is not noted yet, and by when at the latest.
     fn end_by(&mut self, cause: Cause, signal: Signal, kill_at: Instant) {
-        let ending = self.ending.get_or_insert(Ending {
+        let known = || self.registered.descendants();
+        let ending = self.ending.get_or_insert_with(|| Ending {
             cause,
             signal,
             kill_at,
+            known: known().iter().map(|it| (it.pid, it.start)).collect(),
         });
         ending.kill_at = ending.kill_at.min(kill_at);
     }
@@ -281,14 +301,16 @@ impl<'a> Watch<'a> {
         let until = Instant::now() + SETTLE;
         loop {
             self.streams.drain();
-            self.registered.reap();
+            self.reap_orphans();
             let members = self.registered.members();
             if members.is_empty() && self.streams.is_closed() {
                 return Vec::new();
             }
+            let is_starved = members.iter().any(|(process, _)| process.runnable);
+            let extra = if is_starved { STARVED } else { Duration::ZERO };
             let is_wanted = self.interrupt.count() > self.seen;
-            if is_wanted || Instant::now() >= until {
-                return self.survivors(members);
+            if is_wanted || Instant::now() >= until + extra {
+                return self.survivors();
             }
             self.wait(Some(Instant::now() + TICK));
         }
@@ -300,7 +322,7 @@ impl<'a> Watch<'a> {
         let mut is_told = false;
         loop {
             self.streams.drain();
-            self.registered.reap();
+            self.reap_orphans();
             let members = self.sure_members();
             let now = Instant::now();
             let Some(ending) = &self.ending else { return };
@@ -327,7 +349,7 @@ impl<'a> Watch<'a> {
         self.registered
             .members()
             .into_iter()
-            .filter(|(_, belongs)| *belongs == Belongs::Surely)
+            .filter(|(process, belongs)| *belongs == Belongs::Surely || self.is_known(process))
             .map(|(process, _)| process)
             .collect()
     }
@@ -336,15 +358,37 @@ impl<'a> Watch<'a> {
         process.group == self.leader.as_raw_nonzero().get()
     }
 
-    fn survivors(&self, members: Vec<(Process, Belongs)>) -> Vec<Survivor> {
-        let members = members.into_iter().map(|(process, _)| process);
-        let holders = if self.streams.is_closed() {
-            Vec::new()
-        } else {
-            holders(&self.streams.names())
+    fn is_known(&self, process: &Process) -> bool {
+        let known = self.ending.as_ref().map(|ending| &ending.known);
+        known.is_some_and(|known| known.contains(&(process.pid, process.start)))
+    }
+
+    /// Says what lives on, by a last look that no other command's start can blur.
+    fn survivors(&mut self) -> Vec<Survivor> {
+        let until = Instant::now() + STARVED;
+        let (members, holders) = loop {
+            let streams = &self.streams;
+            let looked = self.registered.at_rest(|members| {
+                let holders = streams.are_held().then(|| holders(&streams.names()));
+                (members, holders)
+            });
+            let is_held_by_nobody =
+                looked.0.is_empty() && looked.1.as_ref().is_some_and(Vec::is_empty);
+            let is_wanted = self.interrupt.count() > self.seen;
+            // A process that somebody else in this one is about to start holds copies for a moment.
+            if !is_held_by_nobody || is_wanted || Instant::now() >= until {
+                break looked;
+            }
+            self.streams.drain();
+            self.wait(Some(Instant::now() + TICK));
         };
+        if holders.is_none() {
+            self.streams.finish();
+        }
         let by_id: BTreeMap<u32, Survivor> = members
-            .chain(holders)
+            .into_iter()
+            .map(|(process, _)| process)
+            .chain(holders.into_iter().flatten())
             .map(|process| process.survivor())
             .map(|survivor| (survivor.pid, survivor))
             .collect();
@@ -352,8 +396,7 @@ impl<'a> Watch<'a> {
     }
 
     fn reap(&mut self) {
-        let wait = || rustix::process::waitid(WaitId::Pid(self.leader), WaitIdOptions::EXITED);
-        while matches!(wait(), Err(Errno::INTR)) {}
+        self.registered.bury();
         self.reaped = true;
     }
 }

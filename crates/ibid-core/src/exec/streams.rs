@@ -8,6 +8,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::Child;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::log::MAX_CHUNK;
@@ -61,6 +62,23 @@ impl<'a> Streams<'a> {
     /// Says whether nobody can write any more.
     pub(super) fn is_closed(&self) -> bool {
         self.open().next().is_none()
+    }
+
+    /// Says whether anybody has a write end open. Reads nothing.
+    pub(super) fn are_held(&self) -> bool {
+        self.open().any(|pipe| {
+            let mut polled = [PollFd::from_borrowed_fd(pipe, PollFlags::empty())];
+            let looked = poll(&mut polled, Some(&Timespec::default()));
+            // The kernel tells of the last writer's end whether or not it is asked to.
+            looked.is_err() || !polled[0].revents().contains(PollFlags::HUP)
+        })
+    }
+
+    /// Takes all that is left in pipes that nobody holds any more.
+    pub(super) fn finish(&mut self) {
+        while !self.is_closed() {
+            self.drain();
+        }
     }
 
     /// Takes at most one buffer from each pipe.

@@ -7,7 +7,8 @@
 //!
 //! A command starts with none of its outputs there, so that it cannot pass off an earlier run's as
 //! its own; and nothing is lost, because everything is moved and only bytes that the store has are
-//! removed, after the run has succeeded.
+//! removed, after the run has succeeded. Outputs that the command updates (`keep`) are the exception:
+//! they stay where they are, whatever comes of the run.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -60,6 +61,8 @@ pub struct Aside<'a> {
 pub(super) struct Spot {
     pub(super) kind: SpotKind,
     pub(super) optional: bool,
+    /// Whether the command updates what stands there, which is never moved then.
+    pub(super) keep: bool,
 }
 
 #[derive(Debug)]
@@ -134,7 +137,12 @@ impl Aside<'_> {
                 let pattern = Pattern::new(text)
                     .map_err(|error| AsideError::Output(OutputError::Pattern(error)))?;
                 Dir::open_or_create(&pattern.prefix().below(root))?;
-                for path in pattern.find(root)? {
+                let standing = if output.keep {
+                    Vec::new()
+                } else {
+                    pattern.find(root)?
+                };
+                for path in standing {
                     if let Some(target) = Target::unresolved(&path.below(root), Parents::AsTheyAre)?
                     {
                         self.move_away(target, &path, None, digests)?;
@@ -150,7 +158,9 @@ impl Aside<'_> {
                     Some(target) => {
                         strays::sweep(&target.dir);
                         let link = target.link.clone();
-                        self.move_away(target, &mirror(place), made, digests)?;
+                        if !output.keep {
+                            self.move_away(target, &mirror(place), made, digests)?;
+                        }
                         link
                     }
                 };
@@ -165,6 +175,7 @@ impl Aside<'_> {
         self.spots.push(Spot {
             kind,
             optional: output.optional,
+            keep: output.keep,
         });
         Ok(())
     }
@@ -216,10 +227,31 @@ impl Aside<'_> {
         self.earlier.len()
     }
 
+    /// Names the outputs that were left for the command to update and stand there.
+    pub fn updated(&self) -> Vec<PathBuf> {
+        let left = self.spots.iter().filter(|spot| spot.keep);
+        let standing = left.filter_map(|spot| spot.standing(self.root()).ok());
+        standing
+            .flatten()
+            .map(|(target, _)| target.dir.path_of(&target.name))
+            .collect()
+    }
+
     /// After a run that succeeded: removes what the store has, and says what stays. `is_stored`
-    /// must have looked at the blob itself, of this length. What cannot be read or removed stays.
-    pub fn settle(self, is_stored: &dyn Fn(BlobId, u64) -> bool, digests: &Digests<'_>) -> Kept {
-        settle_all(&self.earlier, &self.keep, is_stored, digests)
+    /// must have looked at the blob itself, of this length. What cannot be read or removed stays;
+    /// so does what would have to be read first, if `reading` is [`Reading::Never`].
+    pub fn settle(
+        self,
+        is_stored: &dyn Fn(BlobId, u64) -> bool,
+        reading: Reading,
+        digests: &Digests<'_>,
+    ) -> Kept {
+        let search = Search {
+            is_stored,
+            reading,
+            digests,
+        };
+        settle_all(&self.earlier, &self.keep, &search)
     }
 
     /// After a run that failed: keeps what it left at the outputs in a folder `partial`, and puts
@@ -230,7 +262,7 @@ impl Aside<'_> {
         let mut kept = Kept::default();
         // Whatever fails, everything else is still done, and the first error is told.
         let mut first_error = Ok(());
-        for spot in &spots {
+        for spot in spots.iter().filter(|spot| !spot.keep) {
             let moved = self.keep_partial(spot, &partial, &mut kept);
             first_error = first_error.and(moved.and_then(|()| spot.mend_link()));
         }
@@ -267,16 +299,27 @@ impl Aside<'_> {
     }
 }
 
+/// Whether files whose digest is not known are read, to find out if the store has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// They are.
+    Unknown,
+    /// They are not: the store was never given files like these, and reading them is dear.
+    Never,
+}
+
+/// How is found out whether bytes would be lost.
+pub(super) struct Search<'a> {
+    pub(super) is_stored: &'a dyn Fn(BlobId, u64) -> bool,
+    pub(super) reading: Reading,
+    pub(super) digests: &'a Digests<'a>,
+}
+
 /// Removes what the store has of things that were moved, and says what stays.
-pub(super) fn settle_all(
-    all: &[Earlier],
-    keep: &Keep<'_>,
-    is_stored: &dyn Fn(BlobId, u64) -> bool,
-    digests: &Digests<'_>,
-) -> Kept {
+pub(super) fn settle_all(all: &[Earlier], keep: &Keep<'_>, search: &Search<'_>) -> Kept {
     let mut kept = Kept::default();
     for earlier in all {
-        let count = earlier.settle(is_stored, digests);
+        let count = earlier.settle(search);
         if count > 0 && earlier.moved.is_beside {
             kept.beside.push(earlier.moved.path());
         } else if count > 0 {
@@ -375,7 +418,8 @@ impl Spot {
 
 impl Earlier {
     /// Removes what the store has and returns how many files and links stay.
-    fn settle(&self, is_stored: &dyn Fn(BlobId, u64) -> bool, digests: &Digests<'_>) -> usize {
+    fn settle(&self, search: &Search<'_>) -> usize {
+        let is_stored = search.is_stored;
         let (dir, name) = &self.moved.to;
         if self.is_made_link {
             return usize::from(dir.remove_file(name).is_err());
@@ -386,6 +430,7 @@ impl Earlier {
         let mut contents = BTreeMap::new();
         for (path, signature) in files(&standing) {
             let digest = self.known_before(path, signature).or_else(|| {
+                let digests = (search.reading == Reading::Unknown).then_some(search.digests)?;
                 let hashed = digests.of(dir, &name.join(path), signature, Threads::Many);
                 hashed.ok()
             });

@@ -10,7 +10,7 @@
 //! status changed between the listing and the end makes the result unusable for storing (hazard
 //! A8): its bytes may be of two moments. The command's own inode never becomes a blob.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Mutex;
 
@@ -20,9 +20,10 @@ use super::aside::{Aside, SpotKind};
 use super::content::{Begun, Digests, Entries, content, entries, files, tree};
 use super::target::Target;
 use super::walk::{Standing, Stood, walk};
+use crate::action::Storing;
 use crate::digest::{BlobId, Digest};
 use crate::fs::{FileKind, PathError, Signature, Threads};
-use crate::store::{LocalStore, StoreError, Stored, StoredOutput};
+use crate::store::{LocalStore, OutputContent, StoreError, Stored, StoredAs, StoredOutput};
 use crate::tree::{Escaped, RelPath};
 
 /// What is wrong with an output after a run.
@@ -83,6 +84,7 @@ struct Item {
     at: Option<RelPath>,
     target: Target,
     standing: Standing,
+    keep: bool,
 }
 
 /// What capturing came to.
@@ -147,6 +149,7 @@ pub fn find(aside: &Aside<'_>) -> Result<Found, CaptureError> {
                 at,
                 target,
                 standing,
+                keep: spot.keep,
             });
         }
     }
@@ -158,12 +161,12 @@ pub fn find(aside: &Aside<'_>) -> Result<Found, CaptureError> {
 }
 
 impl Found {
-    /// Hashes all outputs, and puts them into `store` if there is one. `aside` is what
-    /// [`find`] was given: everything is looked at again at the end.
+    /// Hashes all outputs, and puts those into `store` whose content is wanted there. `aside` is
+    /// what [`find`] was given: everything is looked at again at the end.
     pub fn capture(
         self,
         aside: &Aside<'_>,
-        store: Option<&LocalStore>,
+        (store, storing): (&LocalStore, Storing),
         digests: &Digests<'_>,
     ) -> Result<Captured, CaptureError> {
         let files_found: Vec<_> = self
@@ -180,7 +183,9 @@ impl Found {
         let begun = self.begin(size, digests);
         let unstable = Mutex::new(Vec::new());
         let one = |(index, (path, seen)): &(usize, (&RelPath, &Signature))| {
-            let read = self.0[*index].read(path, seen, store, digests)?;
+            let item = &self.0[*index];
+            let store = item.is_wanted(storing).then_some(store);
+            let read = item.read(path, seen, store, digests)?;
             if read.is_none() {
                 let path = self.0[*index].path_of(path);
                 unstable.lock().expect("no holder panics").push(path);
@@ -212,7 +217,7 @@ impl Found {
             contents[*index].push(((*path).clone(), **signature, stored));
         }
         drop(files_found);
-        let capture = self.finish(contents, store)?;
+        let capture = self.finish(contents, (store, storing))?;
         Ok(Captured::Whole(Capture { begun, ..capture }))
     }
 
@@ -234,7 +239,7 @@ impl Found {
     fn finish(
         self,
         contents: Vec<Vec<(RelPath, Signature, Stored)>>,
-        store: Option<&LocalStore>,
+        (store, storing): (&LocalStore, Storing),
     ) -> Result<Capture, CaptureError> {
         let mut capture = Capture {
             outputs: Vec::new(),
@@ -249,7 +254,8 @@ impl Found {
                 .map(|(path, _, stored)| (path.clone(), digest(stored)));
             let entries: Entries = entries(&item.standing, &map.collect())
                 .expect("every file was read and nothing is special");
-            if let (Some(store), Some(tree)) = (store, tree(&entries)) {
+            let is_wanted = item.is_wanted(storing);
+            if let Some(tree) = tree(&entries).filter(|_| is_wanted) {
                 let listing = store.put_bytes(&tree.encode());
                 capture.blobs.push(listing.map_err(CaptureError::Store)?);
             }
@@ -257,12 +263,13 @@ impl Found {
                 name: item.name.clone(),
                 at: item.at.clone(),
                 content: content(&entries).expect("something stands there"),
+                stored_as: item.stored_as(storing),
             });
             let seen = contents
                 .iter()
                 .map(|(_, seen, stored)| (*seen, digest(stored)));
             let seen = seen.collect();
-            if store.is_some() {
+            if is_wanted {
                 capture
                     .blobs
                     .extend(contents.into_iter().map(|(.., stored)| stored));
@@ -314,6 +321,18 @@ impl Found {
 }
 
 impl Item {
+    fn stored_as(&self, storing: Storing) -> StoredAs {
+        match (self.keep, storing) {
+            (true, _) => StoredAs::Keep,
+            (false, Storing::Digest) => StoredAs::Digest,
+            (false, Storing::Content) => StoredAs::Content,
+        }
+    }
+
+    fn is_wanted(&self, storing: Storing) -> bool {
+        self.stored_as(storing) == StoredAs::Content
+    }
+
     fn path_of(&self, path: &RelPath) -> PathBuf {
         self.target.dir.path_of(&self.target.name.join(path))
     }
@@ -368,6 +387,22 @@ impl Item {
 }
 
 impl Capture {
+    /// Returns the digests of all that stands at outputs whose content was not stored: files, and
+    /// listings of folders.
+    pub fn not_stored(&self) -> BTreeSet<Digest> {
+        let outputs = self.outputs.iter().zip(&self.found);
+        let marked = outputs.filter(|(output, _)| output.stored_as != StoredAs::Content);
+        marked
+            .flat_map(|(output, (_, seen))| {
+                let listing = match &output.content {
+                    OutputContent::Tree(tree) => Some(*tree.digest()),
+                    OutputContent::File { .. } | OutputContent::Link(_) => None,
+                };
+                seen.iter().map(|(_, digest)| *digest).chain(listing)
+            })
+            .collect()
+    }
+
     /// Remembers the outputs in place, so that the next look at them need not read them. To be
     /// called once the result is recorded.
     pub fn remember(&self, digests: &Digests<'_>) {
@@ -384,7 +419,7 @@ impl Capture {
 /// link of the user's.
 pub fn made_links(outputs: &[StoredOutput]) -> super::MadeLinks {
     let links = outputs.iter().filter_map(|output| match &output.content {
-        crate::store::OutputContent::Link(text) => Some((output.name.clone(), text.clone())),
+        OutputContent::Link(text) => Some((output.name.clone(), text.clone())),
         _ => None,
     });
     links.collect()

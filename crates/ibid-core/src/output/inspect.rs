@@ -19,7 +19,7 @@ use super::walk::{Standing, Stood, walk};
 use crate::action::{OutputKind, OutputSpec};
 use crate::digest::TreeId;
 use crate::fs::{FileKind, PathError};
-use crate::store::{OutputContent, StoredOutput};
+use crate::store::{OutputContent, StoredAs, StoredOutput};
 use crate::tree::{Entry, RelPath, Tree};
 
 /// Whether outputs stand as a result has them.
@@ -29,6 +29,29 @@ pub enum InPlace {
     UpToDate,
     /// These differ.
     Differs(Vec<Difference>),
+    /// This output differs, and the store was not given it: only the command can make it.
+    NotStored(NotStored),
+}
+
+/// An output whose content the store was not given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotStored {
+    /// The path where it lies, below the root if it does.
+    pub path: RelPath,
+    /// Why the store was not given it.
+    pub stored_as: StoredAs,
+}
+
+impl std::fmt::Display for NotStored {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let path = &self.path;
+        match self.stored_as {
+            StoredAs::Keep => write!(f, "`{path}` is not as the last run left it (keep = true)"),
+            StoredAs::Digest | StoredAs::Content => {
+                write!(f, "`{path}` was not stored (store = \"digest\")")
+            }
+        }
+    }
 }
 
 /// One path that is not as the result has it.
@@ -62,10 +85,21 @@ pub(super) struct Wanted<'a> {
     pub(super) mirror: RelPath,
     /// Nothing, for optional outputs that the run did not make and for strays of patterns.
     pub(super) content: Option<&'a OutputContent>,
+    /// What of it the store was given, or may do about it.
+    pub(super) stored_as: StoredAs,
     made: Option<&'a [u8]>,
 }
 
 impl Wanted<'_> {
+    /// Returns what there is to say where this place is not right and the store was not given what
+    /// belongs there.
+    pub(super) fn missing_in_store(&self) -> Option<NotStored> {
+        (self.stored_as != StoredAs::Content).then(|| NotStored {
+            path: self.mirror.clone(),
+            stored_as: self.stored_as,
+        })
+    }
+
     /// Finds the place. A link that is itself the output is not followed.
     pub(super) fn target(&self, parents: Parents) -> Result<Option<Target>, PathError> {
         match self.content {
@@ -99,13 +133,14 @@ pub(super) fn places<'a>(
                     path: place.on_disk(root),
                     mirror: mirror(place),
                     content: output.map(|index| &outputs[index].content),
+                    stored_as: stored_as(spec, output.map(|index| &outputs[index])),
                     made: made.get(place.key_name()).map(Vec::as_slice),
                 });
             }
             OutputKind::Glob(text) => {
                 let pattern =
                     Pattern::new(text).map_err(|error| RestoreError::Pattern(error.to_string()))?;
-                let mut paths: BTreeMap<RelPath, Option<&OutputContent>> = pattern
+                let mut paths: BTreeMap<RelPath, Option<&StoredOutput>> = pattern
                     .find(root)?
                     .into_iter()
                     .map(|path| (path, None))
@@ -113,13 +148,14 @@ pub(super) fn places<'a>(
                 for index in matching {
                     if let Some(at) = outputs[index].at.clone().filter(|at| pattern.matches(at)) {
                         used[index] = true;
-                        paths.insert(at, Some(&outputs[index].content));
+                        paths.insert(at, Some(&outputs[index]));
                     }
                 }
-                wanted.extend(paths.into_iter().map(|(path, content)| Wanted {
+                wanted.extend(paths.into_iter().map(|(path, output)| Wanted {
                     path: path.below(root),
                     mirror: path,
-                    content,
+                    content: output.map(|output| &output.content),
+                    stored_as: stored_as(spec, output),
                     made: None,
                 }));
             }
@@ -128,6 +164,16 @@ pub(super) fn places<'a>(
     match used.iter().position(|used| !used) {
         Some(index) => Err(RestoreError::Undeclared(outputs[index].name.clone())),
         None => Ok(without_repeats(wanted)),
+    }
+}
+
+/// Returns what the store has of what is wanted at a place. What stands at an output that the
+/// command updates is nobody else's to move.
+fn stored_as(spec: &OutputSpec, output: Option<&StoredOutput>) -> StoredAs {
+    match output {
+        _ if spec.keep => StoredAs::Keep,
+        Some(output) => output.stored_as,
+        None => StoredAs::Content,
     }
 }
 
@@ -150,7 +196,13 @@ pub fn inspect(
 ) -> Result<InPlace, RestoreError> {
     let mut differences = Vec::new();
     for wanted in places(declared, outputs, root, made)? {
+        let before = differences.len();
         one(&wanted, digests, listing, &mut differences)?;
+        if differences.len() > before
+            && let Some(missing) = wanted.missing_in_store()
+        {
+            return Ok(InPlace::NotStored(missing));
+        }
     }
     Ok(if differences.is_empty() {
         InPlace::UpToDate
@@ -159,7 +211,7 @@ pub fn inspect(
     })
 }
 
-fn one(
+pub(super) fn one(
     place: &Wanted<'_>,
     digests: &Digests<'_>,
     listing: &dyn Fn(TreeId) -> Option<Tree>,
@@ -197,7 +249,8 @@ fn one(
     {
         return Ok(());
     }
-    let tree = listing(*id).ok_or(());
+    let stored = place.stored_as == StoredAs::Content;
+    let tree = stored.then(|| listing(*id)).flatten().ok_or(());
     match wanted(content_wanted, |_| tree) {
         Ok(entries) => {
             for (path, what) in compare(&entries, &target, &standing, digests) {

@@ -22,10 +22,10 @@ mod validate;
 mod walk;
 mod workspace;
 
-pub use aside::{Aside, AsideError, Kept, MadeLinks, set_aside};
+pub use aside::{Aside, AsideError, Kept, MadeLinks, Reading, set_aside};
 pub use capture::{Capture, CaptureError, Captured, Found, OutputProblem, find, made_links};
 pub use content::Digests;
-pub use inspect::{Difference, DifferenceKind, InPlace, inspect};
+pub use inspect::{Difference, DifferenceKind, InPlace, NotStored, inspect};
 pub use keep::Ground;
 pub use pattern::PatternError;
 pub use restore::{RestoreError, Restored, Restorer};

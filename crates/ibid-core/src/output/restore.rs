@@ -13,9 +13,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::aside::{Earlier, Kept, MadeLinks, settle_all};
+use super::aside::{Earlier, Kept, MadeLinks, Reading, Search, settle_all};
 use super::content::{Digests, Entries, files, wanted};
-use super::inspect::{DifferenceKind, Wanted, compare, places};
+use super::inspect::{DifferenceKind, NotStored, Wanted, compare, one, places};
 use super::keep::{Ground, Keep, Thing, mirror};
 use super::stage::{LinkRefusal, Staging};
 use super::target::{Parents, Target};
@@ -23,7 +23,7 @@ use super::walk::walk;
 use crate::action::OutputSpec;
 use crate::digest::TreeId;
 use crate::fs::PathError;
-use crate::store::{BlobProblem, LinkMode, ListingProblem, LocalStore, StoredOutput};
+use crate::store::{BlobProblem, LinkMode, ListingProblem, LocalStore, StoredAs, StoredOutput};
 use crate::tree::{Entry, Escaped, Place, RelPath, Tree};
 
 /// Why outputs were not put in place. Whatever stood before stands again.
@@ -40,6 +40,9 @@ pub enum RestoreError {
     /// The store's faults say more.
     #[error("cannot restore from the store")]
     Blob(#[source] BlobProblem),
+    /// The store was not given the content of an output that differs, on purpose.
+    #[error("{0}")]
+    NotStored(NotStored),
     /// A listing in the store is not one.
     #[error("cannot restore from the store: {0}")]
     Listing(String),
@@ -56,7 +59,7 @@ impl RestoreError {
     pub fn is_miss(&self) -> bool {
         match self {
             Self::Blob(problem) => !matches!(problem, BlobProblem::Destination { .. }),
-            Self::Listing(_) | Self::Undeclared(_) => true,
+            Self::Listing(_) | Self::Undeclared(_) | Self::NotStored(_) => true,
             Self::Pattern(_) | Self::Path(_) | Self::NotEmpty(_) => false,
         }
     }
@@ -114,6 +117,14 @@ impl Restorer<'_> {
     ) -> Result<Restored, RestoreError> {
         let mut repairs = Vec::new();
         for place in places(declared, outputs, self.ground.root, made)? {
+            if let Some(missing) = place.missing_in_store() {
+                let mut differences = Vec::new();
+                one(&place, &self.digests, &|_| None, &mut differences)?;
+                if differences.is_empty() {
+                    continue;
+                }
+                return Err(RestoreError::NotStored(missing));
+            }
             let wanted = match place.content {
                 Some(content) => wanted(content, |id| self.listing(id))?,
                 None => Entries::new(),
@@ -147,6 +158,12 @@ impl Restorer<'_> {
                 (None, Ok(name)) => name,
                 (None, Err(_)) => mirror(&Place::Outside(output.name.clone())),
             };
+            if output.stored_as != StoredAs::Content {
+                return Err(RestoreError::NotStored(NotStored {
+                    path: at,
+                    stored_as: output.stored_as,
+                }));
+            }
             let entries = wanted(&output.content, |id| self.listing(id))?;
             all.extend(
                 entries
@@ -230,7 +247,12 @@ impl Restorer<'_> {
         }
         staging.remember(&self.digests);
         let stored = |blob, size| self.store.contains_verified(&blob, size).is_ok();
-        let replaced = settle_all(&earlier, &keep, &stored, &self.digests);
+        let search = Search {
+            is_stored: &stored,
+            reading: Reading::Unknown,
+            digests: &self.digests,
+        };
+        let replaced = settle_all(&earlier, &keep, &search);
         Ok(Restored {
             files: staging.files(),
             bytes: staging.bytes(),

@@ -252,7 +252,8 @@ pub fn against_sweeping(
     reserved: &Reserved<'_>,
     is_leftover: &dyn Fn(&str, &RelPath) -> bool,
 ) -> Result<(), OutputError> {
-    for output in outputs {
+    // What the command updates is not moved.
+    for output in outputs.iter().filter(|output| !output.keep) {
         let OutputKind::Glob(text) = &output.kind else {
             continue;
         };

@@ -6,8 +6,9 @@
 //!
 //! ```text
 //! key's file  ["result", 1, digest] | ["tombstone", 1, when, why] | [kind, format, …] (unknown)
-//! result      [1, key, [exit code, [[name, matched path | null, content], …]],
+//! result      [1, key, [exit code, [[name, matched path | null, content, stored as?], …]],
 //!                 [record, [log, size] | null, started, duration, host, user | null, version, label]]
+//! stored as   "digest" | "keep", only where the content is not in the store
 //! content     ["file", executable, size, digest] | ["tree", digest] | ["link", text]
 //! ```
 
@@ -49,6 +50,31 @@ pub struct StoredOutput {
     pub at: Option<RelPath>,
     /// What stood there.
     pub content: OutputContent,
+    /// What of it the store was given.
+    pub stored_as: StoredAs,
+}
+
+/// What of an output the store was given: intention, as opposed to what is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StoredAs {
+    /// Its content: it can be restored.
+    #[default]
+    Content,
+    /// Its digest only, because the step asks for no more.
+    Digest,
+    /// Its digest only, because the command updates what stands there.
+    Keep,
+}
+
+impl StoredAs {
+    /// Returns the word of the format; none where the content is stored.
+    const fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Content => None,
+            Self::Digest => Some("digest"),
+            Self::Keep => Some("keep"),
+        }
+    }
 }
 
 /// What an output is.
@@ -196,7 +222,8 @@ impl StoredResult {
     /// known: the record, the log, files and listings; not what listings name.
     pub fn blobs(&self) -> impl Iterator<Item = (BlobId, Option<u64>)> {
         let outputs = self.outcome.outputs.iter();
-        let contents = outputs.filter_map(|output| match &output.content {
+        let stored = outputs.filter(|output| output.stored_as == StoredAs::Content);
+        let contents = stored.filter_map(|output| match &output.content {
             OutputContent::File { blob, size, .. } => Some((*blob, Some(*size))),
             OutputContent::Tree(tree) => Some((tree.listing(), None)),
             OutputContent::Link(_) => None,
@@ -209,6 +236,14 @@ impl StoredResult {
 }
 
 impl Outcome {
+    /// Says whether two runs came to the same, whatever of it the store was given.
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        let agree = |(a, b): (&StoredOutput, &StoredOutput)| a.agrees_with(b);
+        self.exit_code == other.exit_code
+            && self.outputs.len() == other.outputs.len()
+            && self.outputs.iter().zip(&other.outputs).all(agree)
+    }
+
     fn encode(&self, encoder: &mut Encoder) {
         encoder.array(2).uint(u64::from(self.exit_code));
         encoder.array(self.outputs.len());
@@ -230,8 +265,16 @@ impl Outcome {
 }
 
 impl StoredOutput {
+    /// Says whether both are the same output with the same content.
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        (&self.name, &self.at, &self.content) == (&other.name, &other.at, &other.content)
+    }
+
     fn encode(&self, encoder: &mut Encoder) {
-        encoder.array(3).bytes(&self.name);
+        let word = self.stored_as.word();
+        encoder
+            .array(3 + usize::from(word.is_some()))
+            .bytes(&self.name);
         match &self.at {
             Some(path) => encoder.bytes(path.as_bytes()),
             None => encoder.null(),
@@ -253,10 +296,16 @@ impl StoredOutput {
                 .bytes(tree.digest().as_bytes()),
             OutputContent::Link(text) => encoder.array(2).text("link").bytes(text),
         };
+        if let Some(word) = word {
+            encoder.text(word);
+        }
     }
 
     fn decode(decoder: &mut Decoder<'_>) -> Decoded<Self> {
-        decoder.array_of(3)?;
+        let parts = decoder.array()?;
+        if parts != 3 && parts != 4 {
+            return decoder.fail("array of another length");
+        }
         let name = decoder.bytes()?.to_vec();
         let at = if decoder.null() {
             None
@@ -283,7 +332,18 @@ impl StoredOutput {
             }
             _ => return decoder.fail("unknown kind of output"),
         };
-        Ok(Self { name, at, content })
+        let stored_as = match (parts == 4).then(|| decoder.text()).transpose()? {
+            None => StoredAs::Content,
+            Some("digest") => StoredAs::Digest,
+            Some("keep") => StoredAs::Keep,
+            Some(_) => return decoder.fail("unknown word for what is stored"),
+        };
+        Ok(Self {
+            name,
+            at,
+            content,
+            stored_as,
+        })
     }
 }
 
@@ -381,6 +441,7 @@ mod tests {
             name: name.clone(),
             at,
             content,
+            stored_as: StoredAs::Content,
         };
         StoredResult {
             key: Key::new(digest_of(1)),
@@ -433,6 +494,23 @@ mod tests {
              885820<4>825820<5>071b17979cfe362a0000096168f665302e312e3063702f73"
         );
         assert_eq!(StoredResult::decode(&bytes), Ok(result()));
+    }
+
+    #[test]
+    fn an_output_that_is_not_in_the_store_says_so_and_names_no_blob() {
+        let mut marked = result();
+        marked.outcome.outputs[0].stored_as = StoredAs::Digest;
+        marked.outcome.outputs[1].stored_as = StoredAs::Keep;
+        let bytes = marked.encode();
+        let text = hex(&bytes);
+        let outputs = "84436f7574456f75742f61846466696c65f519012c5820<2>66646967657374\
+                       84436f7574f68264747265655820<3>646b656570\
+                       83436f7574f682646c696e6b4178";
+        assert!(text.contains(outputs), "{text}");
+        assert_eq!(StoredResult::decode(&bytes), Ok(marked.clone()));
+        let blobs: Vec<_> = marked.blobs().map(|(blob, _)| *blob.digest()).collect();
+        assert_eq!(blobs, [4, 5].map(digest_of));
+        assert!(marked.outcome.agrees_with(&result().outcome));
     }
 
     #[test]

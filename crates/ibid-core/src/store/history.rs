@@ -8,6 +8,7 @@ use super::error::StoreError;
 use super::format::optional;
 use super::layout::{FILE_MODE, list_or_empty};
 use super::local::LocalStore;
+use super::run_index::{LabelHash, RunIndex, RunName};
 use crate::action::Trigger;
 use crate::digest::encoding::{DecodeError, Decoder, Encoder};
 use crate::digest::{BlobId, Digest, Key};
@@ -17,10 +18,6 @@ const FORMAT: u64 = 1;
 
 /// Longer entries are neither written nor read.
 const LIMIT: u64 = 1 << 20;
-
-/// Digits of the time in a name, and of the label's hash.
-const TIME: usize = 20;
-const HASH: usize = 8;
 
 /// What became of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,8 +196,9 @@ fn small(decoder: &mut Decoder<'_>) -> Result<u8, DecodeError> {
     u8::try_from(decoder.uint()?).or_else(|_| decoder.fail("number above 255"))
 }
 
-fn label_hash(label: &str) -> String {
-    Digest::of(label.as_bytes()).hex()[..HASH].to_owned()
+fn label_hash(label: &str) -> LabelHash {
+    let [a, b, c, d, ..] = *Digest::of(label.as_bytes()).as_bytes();
+    LabelHash(u32::from_be_bytes([a, b, c, d]))
 }
 
 impl LocalStore {
@@ -213,11 +211,17 @@ impl LocalStore {
         }
         let mut staged = self.stage_bytes(&bytes, FILE_MODE)?;
         loop {
-            let random = &fs::random_name()[..16];
-            let name = format!("{:020}-{}-{random}", entry.time, label_hash(&entry.label));
-            let path = self.layout.dir("runs").join(name);
+            let name = RunName {
+                time: entry.time,
+                label: label_hash(&entry.label),
+                random: u64::from_be_bytes(fs::random_bytes()),
+            };
+            let path = self.layout.dir("runs").join(name.to_string());
             let published = self.layout.publish_new(&mut staged, &path);
             if published.map_err(|error| self.write_failed(error))? == Published::New {
+                if let Some(index) = &mut *self.runs.lock().expect("no holder panics") {
+                    index.add(name);
+                }
                 return Ok(());
             }
         }
@@ -225,62 +229,72 @@ impl LocalStore {
 
     /// Returns the newest `count` entries, the newest first.
     pub fn entries(&self, count: usize) -> Result<Vec<RunEntry>, PathError> {
-        self.newest(count, |_| true, |_| true)
+        self.newest(count, |_| true)
     }
 
     /// Returns the newest `count` entries of one label, the newest first; those of other labels
-    /// are not opened.
+    /// are not opened. What other processes append is seen after a while.
     pub fn entries_of(&self, label: &str, count: usize) -> Result<Vec<RunEntry>, PathError> {
-        let hash = label_hash(label);
-        let of_label = |name: &str| name[TIME + 1..].starts_with(&hash);
-        self.newest(count, of_label, |entry| entry.label == label)
+        let names = self.names_of(label_hash(label))?;
+        Ok(self.read_entries(names, count, |entry| entry.label == label))
     }
 
     /// Returns the newest `count` entries of one key, the newest first. Every entry is opened
     /// until they are found.
     pub fn entries_of_key(&self, key: &Key, count: usize) -> Result<Vec<RunEntry>, PathError> {
-        self.newest(count, |_| true, |entry| entry.key == *key)
+        self.newest(count, |entry| entry.key == *key)
     }
 
     fn newest(
         &self,
         count: usize,
-        name_matches: impl Fn(&str) -> bool,
         matches: impl Fn(&RunEntry) -> bool,
     ) -> Result<Vec<RunEntry>, PathError> {
-        let dir = self.layout.dir("runs");
-        let mut names: Vec<String> = list_or_empty(&dir)?
-            .into_iter()
-            .filter(|(_, kind)| *kind == FileKind::File)
-            .filter_map(|(name, _)| String::from_utf8(name).ok())
-            .filter(|name| is_entry_name(name) && name_matches(name))
-            .collect();
+        let mut names = self.list_runs()?;
         names.sort_unstable_by(|a, b| b.cmp(a));
-        let read = |name: String| {
-            let bytes = fs::read_small(&dir.join(name), LIMIT).ok()?;
+        Ok(self.read_entries(names, count, matches))
+    }
+
+    fn read_entries(
+        &self,
+        names: Vec<RunName>,
+        count: usize,
+        matches: impl Fn(&RunEntry) -> bool,
+    ) -> Vec<RunEntry> {
+        let dir = self.layout.dir("runs");
+        let read = |name: RunName| {
+            let bytes = fs::read_small(&dir.join(name.to_string()), LIMIT).ok()?;
             RunEntry::decode(&bytes).ok()
         };
         let found = names.into_iter().filter_map(read).filter(|e| matches(e));
-        Ok(found.take(count).collect())
+        found.take(count).collect()
     }
-}
 
-/// Says whether `name` is `<20 digits>-<8 hex>-<16 hex>`.
-fn is_entry_name(name: &str) -> bool {
-    let parts: Vec<&str> = name.split('-').collect();
-    let [time, hash, random] = parts[..] else {
-        return false;
-    };
-    let hex = |text: &str, len| text.len() == len && text.bytes().all(|b| b.is_ascii_hexdigit());
-    time.len() == TIME
-        && time.bytes().all(|byte| byte.is_ascii_digit())
-        && hex(hash, HASH)
-        && hex(random, 16)
+    /// Returns the names of a label's entries, the newest first, by the index if it may answer.
+    fn names_of(&self, label: LabelHash) -> Result<Vec<RunName>, PathError> {
+        let mut runs = self.runs.lock().expect("no holder panics");
+        if let Some(names) = runs.as_mut().and_then(|index| index.look(label)) {
+            return Ok(names);
+        }
+        let index = runs.insert(RunIndex::new(self.list_runs()?));
+        Ok(index.look(label).unwrap_or_default())
+    }
+
+    fn list_runs(&self) -> Result<Vec<RunName>, PathError> {
+        let listed = list_or_empty(&self.layout.dir("runs"))?.into_iter();
+        let files = listed.filter(|(_, kind)| *kind == FileKind::File);
+        Ok(files
+            .filter_map(|(name, _)| RunName::parse(&name))
+            .collect())
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use ibid_testkit::TempDir;
+
     use super::*;
+    use crate::store::StoreOptions;
 
     fn entry() -> RunEntry {
         RunEntry {
@@ -318,11 +332,26 @@ mod tests {
     }
 
     #[test]
-    fn only_names_of_entries_are_entries() {
-        let name = format!("{:020}-{}-{}", 7, label_hash("p/s"), "0".repeat(16));
-        assert!(is_entry_name(&name));
-        for bad in [&name[1..], &name.replace('-', "_"), "", "\u{e9}-a-b"] {
-            assert!(!is_entry_name(bad), "{bad}");
-        }
+    fn a_process_lists_history_once_for_many_looks_and_knows_what_it_appends() {
+        let dir = TempDir::new();
+        let options = || StoreOptions {
+            created: "2026-01-01T00:00:00Z".to_owned(),
+            ..StoreOptions::default()
+        };
+        let [ours, theirs] =
+            [(), ()].map(|()| LocalStore::open(&dir.join("store"), options()).unwrap());
+        let at = |time| RunEntry { time, ..entry() };
+        let seen = || -> Vec<u64> {
+            let entries = ours.entries_of("p/s", 9).unwrap();
+            entries.iter().map(|entry| entry.time).collect()
+        };
+        theirs.append(&at(1)).unwrap();
+        assert_eq!(seen(), [1]);
+        theirs.append(&at(2)).unwrap();
+        ours.append(&at(3)).unwrap();
+        assert_eq!(seen(), [3, 1], "the folder was listed again");
+        let looks = (0..1000).take_while(|_| seen().len() == 2).count();
+        assert!((10..100).contains(&looks), "{looks}");
+        assert_eq!(seen(), [3, 2, 1]);
     }
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use super::error::{Fault, OpenError, StoreError};
 use super::layout::Layout;
+use super::run_index::RunIndex;
 use super::verified::{ProcessMemory, VerifiedBlobs};
 use crate::fs::{self, Host, IfPresent as _, PathError, Staged};
 
@@ -77,6 +78,8 @@ pub struct LocalStore {
     pub(super) leases_failed: AtomicBool,
     /// The file system of the store cannot share content between files.
     pub(super) reflink_refused: AtomicBool,
+    /// The entries of history, once they were asked for by label.
+    pub(super) runs: Mutex<Option<RunIndex>>,
     faults: Mutex<Vec<Fault>>,
 }
 
@@ -93,6 +96,7 @@ impl LocalStore {
             denied: AtomicBool::new(false),
             leases_failed: AtomicBool::new(false),
             reflink_refused: AtomicBool::new(false),
+            runs: Mutex::default(),
             faults: Mutex::default(),
         })
     }

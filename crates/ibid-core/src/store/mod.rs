@@ -31,6 +31,7 @@ mod layout;
 mod leases;
 mod local;
 mod results;
+mod run_index;
 mod search;
 mod verified;
 
@@ -38,7 +39,7 @@ pub use blobs::{LinkMode, Stored};
 pub use decoded::ListingProblem;
 pub use error::{BlobProblem, Fault, MissReason, OpenError, StoreError};
 pub use format::{
-    Outcome, OutputContent, RunInfo, StoredOutput, StoredResult, StreamLogRef, Tombstone,
+    Outcome, OutputContent, RunInfo, StoredAs, StoredOutput, StoredResult, StreamLogRef, Tombstone,
 };
 pub use history::{RunEntry, RunOutcome};
 pub use leases::{Acquisition, Backoff, Holder, Lease, LeaseAttempt, LeaseOn};

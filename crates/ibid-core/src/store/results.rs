@@ -150,7 +150,7 @@ impl LocalStore {
         match published.map_err(|error| self.write_failed(error))? {
             Published::New => {}
             Published::AlreadyThere => match self.look_up(key) {
-                Lookup::Found(theirs) if theirs.outcome == result.outcome => {
+                Lookup::Found(theirs) if theirs.outcome.agrees_with(&result.outcome) => {
                     return Ok(Recorded::Equal(theirs));
                 }
                 Lookup::Found(theirs) => return Ok(Recorded::Differs(theirs)),

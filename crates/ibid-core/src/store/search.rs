@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::format::{OutputContent, StoredOutput, StoredResult};
+use super::format::{OutputContent, StoredAs, StoredOutput, StoredResult};
 use super::local::LocalStore;
 use super::results::Lookup;
 use crate::digest::{BlobId, Digest, Key, TreeId};
@@ -68,6 +68,8 @@ impl LocalStore {
                 let places = match &output.content {
                     OutputContent::File { blob, .. } if blob.digest() == digest => vec![None],
                     OutputContent::Tree(tree) if tree.digest() == digest => vec![None],
+                    // Of what was not stored there is no listing.
+                    OutputContent::Tree(_) if output.stored_as != StoredAs::Content => Vec::new(),
                     OutputContent::Tree(tree) => listings
                         .entry(*tree)
                         .or_insert_with(|| self.places_in(tree, digest))

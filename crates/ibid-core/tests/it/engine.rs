@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use ibid_core::action::{
-    CommandLine, EnvMode, InputRequest, OutputKind, OutputSpec, Packages, Policy, StdinRequest,
-    Step, Trigger,
+    Change, CommandLine, EnvMode, InputRequest, OutputKind, OutputSpec, Packages, Policy,
+    StdinRequest, Step, Storing, Trigger,
 };
+use ibid_core::digest::BlobId;
 use ibid_core::engine::{
-    Access, Clock, Context, Decision, Error, Event, NotStored, Provenance, Rerun, Sink,
+    Access, Clock, Context, Decision, Error, Event, Memo, NotStored, Provenance, Rerun, Sink,
     StepOutcome, step,
 };
 use ibid_core::environ::EnvSnapshot;
@@ -50,6 +51,7 @@ struct Bench {
     env: EnvSnapshot,
     access: Access,
     age: Duration,
+    memo: Option<Memo>,
 }
 
 struct Went {
@@ -73,6 +75,7 @@ impl Bench {
             env,
             access: Access::default(),
             age: Duration::ZERO,
+            memo: None,
         }
     }
 
@@ -104,6 +107,7 @@ impl Bench {
             interrupt: &interrupt,
             sink: &heard,
             access: self.access,
+            memo: self.memo.as_ref(),
         };
         let outcome = step(asked, &cx)?;
         Ok(Went {
@@ -369,4 +373,127 @@ fn equal_steps_at_once_run_once() {
 
 fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap()
+}
+
+fn set_outputs(step: &mut Step, keep: bool, storing: Storing) {
+    for output in &mut step.outputs {
+        output.keep = keep;
+    }
+    step.policy.storing = storing;
+}
+
+#[test]
+fn an_output_that_the_command_updates_is_recognised_in_place_and_nowhere_else() {
+    let bench = Bench::new();
+    let mut append = shell("echo x >> log", &[], &["log"]);
+    set_outputs(&mut append, true, Storing::Content);
+    bench.write("log", "mine\n");
+    rerun(&bench.step(&append));
+    assert_eq!(bench.read("log"), "mine\nx\n");
+    assert!(is_up_to_date(&bench.step(&append)));
+    bench.write("log", "edited\n");
+    let edited = bench.step(&append);
+    let (why, not_stored) = rerun(&edited);
+    assert_eq!(
+        why.reason,
+        "`log` is not as the last run left it (keep = true)"
+    );
+    assert_eq!(
+        (&why.triggers, not_stored),
+        (&[Trigger::Outputs].into(), None)
+    );
+    assert_eq!(bench.read("log"), "edited\nx\n");
+    assert!(is_up_to_date(&bench.step(&append)));
+    std::fs::remove_file(bench.root.join("log")).unwrap();
+    rerun(&bench.step(&append));
+    assert_eq!(bench.read("log"), "x\n");
+    assert!(!bench.root.join(".ibid/replaced").exists());
+}
+
+#[test]
+fn a_failed_run_leaves_what_it_updates_and_says_so() {
+    let bench = Bench::new();
+    let mut append = shell("echo x >> log; exit 1", &[], &["log"]);
+    set_outputs(&mut append, true, Storing::Content);
+    let failed = bench.step(&append);
+    assert_eq!(failed.told, ["kept as the failed run left it: `log`"]);
+    assert_eq!(bench.read("log"), "x\n");
+}
+
+#[test]
+fn an_output_of_which_the_digest_is_stored_is_recognised_in_place_and_made_again_elsewhere() {
+    let bench = Bench::new();
+    let mut make = shell("echo x > out; echo ran >> log", &[], &["out"]);
+    set_outputs(&mut make, false, Storing::Digest);
+    rerun(&bench.step(&make));
+    assert!(is_up_to_date(&bench.step(&make)));
+    bench.write("out", "edited");
+    let edited = bench.step(&make);
+    let (why, _) = rerun(&edited);
+    assert_eq!(why.reason, "`out` was not stored (store = \"digest\")");
+    assert_eq!(edited.told.len(), 1, "the edit is kept: {:?}", edited.told);
+    std::fs::remove_dir_all(bench.root.join(".ibid/replaced")).unwrap();
+    std::fs::remove_file(bench.root.join("out")).unwrap();
+    rerun(&bench.step(&make));
+    // With its content stored meanwhile, it comes back.
+    set_outputs(&mut make, false, Storing::Content);
+    std::fs::remove_file(bench.root.join("out")).unwrap();
+    rerun(&bench.step(&make));
+    std::fs::remove_file(bench.root.join("out")).unwrap();
+    assert!(is_restored(&bench.step(&make)));
+    assert_eq!(bench.read("log"), "ran\n".repeat(4));
+}
+
+#[test]
+fn short_texts_of_code_are_stored_and_other_files_are_not() {
+    let bench = Bench::new();
+    let long = "#".repeat(300_000);
+    let files = [
+        ("code.sh", "cat in > out"),
+        ("long.sh", long.as_str()),
+        ("in", "data"),
+    ];
+    for (path, text) in files {
+        bench.write(path, text);
+    }
+    std::fs::write(bench.root.join("binary"), b"\xff\x00").unwrap();
+    let mut run = shell(". ./code.sh; echo made >> out", &["in"], &["out"]);
+    run.code = ["code.sh", "long.sh", "binary"].map(inside).into();
+    rerun(&bench.step(&run));
+    let store = LocalStore::open(&bench.dir.join("store"), StoreOptions::default()).unwrap();
+    let kept = |bytes: &[u8]| store.read_blob(&BlobId::of(bytes), 1 << 20).ok();
+    assert_eq!(kept(b"cat in > out").as_deref(), Some(&b"cat in > out"[..]));
+    assert_eq!(kept(long.as_bytes()), None);
+    assert_eq!(kept(b"\xff\x00"), None);
+    assert_eq!(kept(b"data"), None);
+}
+
+#[test]
+fn a_program_that_a_step_installs_outside_the_root_is_seen_by_the_next_step() {
+    let mut bench = Bench::new();
+    bench.memo = Some(Memo::default());
+    let bin = bench.dir.join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let path = format!("{}:/usr/bin:/bin", bin.display());
+    bench.env = [("PATH", path.as_str())].into_iter().collect();
+    let mut asks = shell("true > out", &[], &["out"]);
+    asks.tools = vec![b"cat".to_vec()];
+    asks.versions_from = vec![
+        ["cat", "--version"]
+            .map(|word| word.as_bytes().to_vec())
+            .into(),
+    ];
+    let first = bench.step(&asks);
+    assert!(is_up_to_date(&bench.step(&asks)));
+    let script = "printf '#!/bin/sh\\necho mine\\n' > cat; chmod +x cat; mv cat ";
+    let install = format!("{script}{}; true > installed", bin.display());
+    rerun(&bench.step(&shell(&install, &[], &["installed"])));
+    let after = bench.step(&asks);
+    assert_ne!(first.outcome.key, after.outcome.key);
+    let titles: Vec<_> = rerun(&after).0.changes.iter().map(Change::title).collect();
+    assert!(titles.contains(&"tool/cat".to_owned()), "{titles:?}");
+    assert!(
+        titles.iter().any(|title| title.contains("cat --version")),
+        "{titles:?}"
+    );
 }

@@ -145,7 +145,7 @@ fn output(node: &Node) -> OutputSpec {
             kind => panic!("unknown notation {kind}"),
         },
         optional: node[2].as_bool().unwrap(),
-        keep: false,
+        keep: node.get(3).is_some_and(|keep| keep.as_bool().unwrap()),
     }
 }
 

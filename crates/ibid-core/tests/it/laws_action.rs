@@ -152,6 +152,12 @@ fn keyed_flips() -> Vec<(&'static str, Flip)> {
                 ..output("t")
             }];
         }),
+        ("outputs: updated", |a| {
+            a.outputs = vec![OutputSpec {
+                keep: true,
+                ..output("t")
+            }];
+        }),
         ("outputs: directory", |a| {
             let place = Place::Inside(RelPath::new("t").unwrap());
             a.outputs = vec![OutputSpec {

@@ -24,7 +24,7 @@ use ibid_core::digest::{BlobId, Key};
 use ibid_core::fs::{Meter, open_file};
 use ibid_core::store::{
     LocalStore, Outcome, OutputContent, Recorded, Replace, RunEntry, RunInfo, RunOutcome,
-    StoreOptions, Stored, StoredOutput, StoredResult,
+    StoreOptions, Stored, StoredAs, StoredOutput, StoredResult,
 };
 use ibid_testkit::TempDir;
 
@@ -62,6 +62,7 @@ fn result_of(key: Key, content: &[u8]) -> StoredResult {
                     size: content.len() as u64,
                     blob: BlobId::of(content),
                 },
+                stored_as: StoredAs::Content,
             }],
         },
         run: RunInfo {

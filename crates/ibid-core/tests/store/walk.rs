@@ -1,7 +1,7 @@
 //! History, and searching through everything that is stored.
 
 use ibid_core::digest::BlobId;
-use ibid_core::store::{OutputContent, Replace, RunEntry, StoredOutput};
+use ibid_core::store::{OutputContent, Replace, RunEntry, StoredAs, StoredOutput};
 use ibid_core::tree::{Entry, RelPath, Tree};
 use ibid_testkit::TempDir;
 
@@ -72,6 +72,7 @@ fn content_is_found_as_a_file_in_a_tree_and_in_old_results() {
         name: b"dir".to_vec(),
         at: None,
         content: OutputContent::Tree(tree.id()),
+        stored_as: StoredAs::Content,
     }];
     store.record(&result, &[], Replace::No).unwrap();
     // A refresh of `a` leaves its first result to history.

@@ -16,6 +16,7 @@ use crate::action::{Command, CommandLine, InputRequest};
 use crate::digest::Digest;
 use crate::engine::error::Error;
 use crate::engine::event::Note;
+use crate::engine::memo::{is_lasting, remembered};
 use crate::fs::{FileKind, Signature};
 use crate::output::Role;
 use crate::scan::programs::{
@@ -116,6 +117,13 @@ struct Programs<'a> {
     tools: BTreeMap<Vec<u8>, Digest>,
 }
 
+/// A program, and whether it was looked at for this step.
+struct Found {
+    program: Program,
+    chosen: Option<Program>,
+    looked: bool,
+}
+
 impl Programs<'_> {
     fn path(&self) -> &OsStr {
         self.around.env.get("PATH").unwrap_or_default()
@@ -124,22 +132,63 @@ impl Programs<'_> {
     /// Keys the program that `word` names, and its interpreters. Where the program only chooses
     /// among installed versions, the chosen one is keyed in its stead.
     fn add(&mut self, gather: &mut Gather<'_>, word: &[u8]) -> Result<Program, Error> {
-        let program = resolve_program(word, self.path(), self.around.dir)?;
-        let chosen = behind_shim(&program, self.path(), self.around)?;
+        let found = self.find(gather, word)?;
+        self.key_found(gather, word, found)
+    }
+
+    /// The same for words that may be functions or anything else.
+    fn add_if_found(&mut self, gather: &mut Gather<'_>, word: &[u8]) -> Result<(), Error> {
+        match self.find(gather, word) {
+            Ok(found) => self.key_found(gather, word, found).map(drop),
+            Err(Error::Program(_)) => {
+                // A shim that chooses nothing is a program all the same.
+                let is_there = resolve_program(word, self.path(), self.around.dir);
+                is_there.map_or(Ok(()), |_| self.add(gather, word).map(drop))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn key_found(
+        &mut self,
+        gather: &mut Gather<'_>,
+        word: &[u8],
+        Found {
+            program,
+            chosen,
+            looked,
+        }: Found,
+    ) -> Result<Program, Error> {
         let keyed = chosen.as_ref().unwrap_or(&program);
-        self.key(gather, word, &keyed.path, Some(keyed.signature))?;
+        // What was remembered is only where it lies: what it is now has to be looked at.
+        self.key(gather, word, &keyed.path, looked.then_some(keyed.signature))?;
         for interpreter in &keyed.interpreters {
             self.key(gather, &interpreter.word, &interpreter.path, None)?;
         }
         Ok(program)
     }
 
-    /// The same for words that may be functions or anything else.
-    fn add_if_found(&mut self, gather: &mut Gather<'_>, word: &[u8]) -> Result<(), Error> {
-        match resolve_program(word, self.path(), self.around.dir) {
-            Ok(_) => self.add(gather, word).map(drop),
-            Err(_) => Ok(()),
-        }
+    /// Finds a program, and the one that it starts in its stead.
+    fn find(&self, gather: &Gather<'_>, word: &[u8]) -> Result<Found, Error> {
+        let (path, dir, root) = (self.path(), self.around.dir, gather.root);
+        let mut looked = false;
+        let (program, chosen) = remembered(
+            gather.memo,
+            |state| &mut state.programs,
+            || (word.to_owned(), path.to_owned(), dir.to_owned()),
+            |(program, chosen)| chosen.is_none() && is_lasting(program, root),
+            || {
+                looked = true;
+                let program = resolve_program(word, path, dir)?;
+                let chosen = behind_shim(&program, path, self.around)?;
+                Ok((program, chosen))
+            },
+        )?;
+        Ok(Found {
+            program,
+            chosen,
+            looked,
+        })
     }
 
     fn key(

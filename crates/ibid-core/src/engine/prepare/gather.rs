@@ -8,6 +8,7 @@ use crate::digest::Digest;
 use crate::engine::context::Context;
 use crate::engine::error::Error;
 use crate::engine::event::Note;
+use crate::engine::memo::Memo;
 use crate::fs::{FileKind, Meter, Signature};
 use crate::output::Role;
 use crate::scan::{FileDigest, Filter, Pattern, ScanError, Scanned, Scanner, Seen};
@@ -22,6 +23,7 @@ const SYSTEM: [&[u8]; 8] = [
 pub(super) struct Gather<'a> {
     pub(super) step: &'a Step,
     pub(super) root: &'a Path,
+    pub(super) memo: Option<&'a Memo>,
     pub(super) scanner: Scanner<'a>,
     pub(super) filter: Filter,
     pub(super) seen: Vec<Seen>,
@@ -35,6 +37,7 @@ impl<'a> Gather<'a> {
         Ok(Self {
             step,
             root: cx.root,
+            memo: cx.memo,
             scanner: Scanner::new(cx.root, cx.stats, meter),
             filter: filter(step, cx)?,
             seen: Vec::new(),

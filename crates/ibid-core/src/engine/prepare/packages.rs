@@ -9,9 +9,10 @@ use super::gather::Gather;
 use crate::action::Packages;
 use crate::digest::encoding::Value;
 use crate::engine::error::Error;
+use crate::engine::memo::{self, remembered};
 use crate::fs::PathError;
-use crate::scan::ScanError;
 use crate::scan::programs::{PythonScope, Surroundings, is_python, python_packages};
+use crate::scan::{ScanError, Seen};
 
 /// Lists the packages of the first Python interpreter among the programs of the command: by
 /// itself if it lies in an environment, wherever it lies if that was asked for.
@@ -28,6 +29,27 @@ pub(super) fn resolve(
     let Some(python) = programs.iter().find(|program| is_python(program)) else {
         return Ok(BTreeMap::new());
     };
+    let (packages, mut seen) = remembered(
+        gather.memo,
+        |state| &mut state.packages,
+        || (python.clone(), gather.step.packages, memo::around(around)),
+        |_| !python.starts_with(gather.root),
+        || list(gather, python, scope, around),
+    )?;
+    gather.seen.append(&mut seen);
+    Ok(packages
+        .map(|packages| ("python".to_owned(), packages))
+        .into_iter()
+        .collect())
+}
+
+/// Lists the packages, with what the list rests on.
+fn list(
+    gather: &Gather<'_>,
+    python: &Path,
+    scope: PythonScope,
+    around: &Surroundings<'_>,
+) -> Result<(Option<Value>, Vec<Seen>), Error> {
     let scanner = gather.scanner;
     let seen = RefCell::new(Vec::new());
     let digest = |path: &Path| {
@@ -35,15 +57,11 @@ pub(super) fn resolve(
             .file_digest(path)
             .map_err(|error| unread(error, path))?;
         let digest = file.digest;
-        seen.borrow_mut().push(file.into());
+        seen.borrow_mut().push(Seen::from(file));
         Ok(digest)
     };
     let packages = python_packages(python, scope, around, &digest)?;
-    gather.seen.append(&mut seen.into_inner());
-    Ok(packages
-        .map(|packages| ("python".to_owned(), packages))
-        .into_iter()
-        .collect())
+    Ok((packages, seen.into_inner()))
 }
 
 /// Tells absence from everything else, as the listing of packages wants it.

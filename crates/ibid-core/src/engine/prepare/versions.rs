@@ -7,6 +7,7 @@ use super::Start;
 use crate::action::{Step, command_text};
 use crate::engine::context::Context;
 use crate::engine::error::Error;
+use crate::engine::memo::{Told, remembered};
 use crate::exec::{Launch, Status, Stdin, run};
 use crate::scan::programs::resolve_program;
 
@@ -23,13 +24,19 @@ pub(super) fn resolve(
     let mut outputs = BTreeMap::new();
     for argv in &step.versions_from {
         let command = command_text(argv);
-        let output = ask(argv, &command, cx, start)?;
+        let (output, _) = remembered(
+            cx.memo,
+            |state| &mut state.versions,
+            || (argv.clone(), (start.env.clone(), start.dir.clone())),
+            |(_, program)| !program.starts_with(cx.root),
+            || ask(argv, &command, cx, start),
+        )?;
         outputs.insert(command, output);
     }
     Ok(outputs)
 }
 
-fn ask(argv: &[Vec<u8>], command: &str, cx: &Context<'_>, start: &Start) -> Result<Vec<u8>, Error> {
+fn ask(argv: &[Vec<u8>], command: &str, cx: &Context<'_>, start: &Start) -> Result<Told, Error> {
     let path = start.env.iter().find(|(name, _)| name == "PATH");
     let path = path.map_or(OsStr::new(""), |(_, value)| value);
     let word = argv.first().map(Vec::as_slice).unwrap_or_default();
@@ -39,7 +46,7 @@ fn ask(argv: &[Vec<u8>], command: &str, cx: &Context<'_>, start: &Start) -> Resu
         stdin: Stdin::Null,
         orphans: cx.access.orphans,
         ..Launch::new(
-            program.path,
+            program.path.clone(),
             argv.to_vec(),
             start.dir.clone(),
             cx.spool_dir.to_owned(),
@@ -53,7 +60,7 @@ fn ask(argv: &[Vec<u8>], command: &str, cx: &Context<'_>, start: &Start) -> Resu
     };
     let ended = run(launch, &mut take, cx.interrupt)?;
     let problem = match ended.status {
-        Status::Exited(0) if output.len() <= LIMIT => return Ok(output),
+        Status::Exited(0) if output.len() <= LIMIT => return Ok((output, program.path)),
         Status::Exited(0) => format!("printed more than {LIMIT} bytes"),
         status => format!("ended with {status}"),
     };

@@ -17,6 +17,7 @@ use super::workers::{Answer, Workers};
 use super::{Order, PipelineEvent, PipelineSink};
 use crate::engine::context::Context;
 use crate::engine::error::Error;
+use crate::engine::memo::Memo;
 use crate::engine::outcome::StepOutcome;
 use crate::pipeline::StepId;
 
@@ -54,6 +55,11 @@ pub struct RunReport {
 /// The sink of `cx` is not heard; every event goes to `sink`.
 pub fn run(order: &Order<'_>, cx: &Context<'_>, sink: &dyn PipelineSink) -> RunReport {
     let clock = cx.clock.restarted();
+    let memo = Memo::default();
+    let cx = &Context {
+        memo: Some(&memo),
+        ..*cx
+    };
     sink.event(&PipelineEvent::Began {
         steps: order.steps.len(),
     });

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use ibid_testkit::TempDir;
 
 use super::*;
-use crate::action::{OutputKind, OutputSpec};
+use crate::action::{OutputKind, OutputSpec, Storing};
 use crate::digest::BlobId;
 use crate::fs::{Meter, Timestamp};
 use crate::scan::StatCache;
@@ -83,6 +83,7 @@ fn build(dir: &Path, nodes: &Nodes) {
 struct Bench {
     temp: TempDir,
     store: LocalStore,
+    storing: Storing,
     stats: StatCache,
     meter: Meter,
 }
@@ -95,6 +96,7 @@ impl Bench {
         Self {
             temp,
             store,
+            storing: Storing::Content,
             stats: StatCache::off(),
             meter: Meter::new(),
         }
@@ -120,6 +122,8 @@ impl Bench {
         let spec = |name: &&str| {
             let optional = name.ends_with('?');
             let name = name.trim_end_matches('?');
+            let keep = name.ends_with('!');
+            let name = name.trim_end_matches('!');
             let place = Place::resolve(name.as_bytes(), &RelPath::ROOT, &root);
             let kind = if name.contains('*') {
                 OutputKind::Glob(name.to_owned())
@@ -131,7 +135,7 @@ impl Bench {
             OutputSpec {
                 kind,
                 optional,
-                keep: false,
+                keep,
             }
         };
         names.iter().map(spec).collect()
@@ -154,11 +158,15 @@ impl Bench {
         command();
         let found = find(&aside).unwrap();
         let captured = found
-            .capture(&aside, Some(&self.store), &self.digests())
+            .capture(&aside, (&self.store, self.storing), &self.digests())
             .unwrap();
         (
             captured,
-            aside.settle(&|blob, size| self.has(blob, size), &self.digests()),
+            aside.settle(
+                &|blob, size| self.has(blob, size),
+                Reading::Unknown,
+                &self.digests(),
+            ),
         )
     }
 

@@ -7,6 +7,24 @@ use crate::fs::Host;
 use crate::scan::{StatCacheOptions, StatPolicy};
 use crate::store::OutputContent;
 
+impl Bench {
+    /// A bench with a stat cache, where the file system lets it be believed soon.
+    fn believing() -> Option<Self> {
+        let mut bench = Self::new();
+        bench.stats = StatCache::open(StatCacheOptions {
+            dir: Some(bench.temp.join("local")),
+            probe_dirs: Vec::new(),
+            policy: StatPolicy::Safe,
+            host: Host::this(),
+            clock: Timestamp::default,
+        });
+        let device = fs::metadata(bench.root()).unwrap().dev();
+        let facts = bench.stats.file_system(&bench.root(), device).unwrap();
+        let is_fine = bench.stats.believes(&facts) && facts.granularity <= 20_000_000;
+        is_fine.then_some(bench)
+    }
+}
+
 #[test]
 fn a_failed_run_gives_the_earlier_outputs_back_and_keeps_the_partial_ones() {
     let bench = Bench::new();
@@ -109,7 +127,7 @@ fn outputs_that_change_while_they_are_captured_are_unstable() {
             _ => fs::write(bench.at("out/b"), "1").unwrap(),
         }
         let captured = found
-            .capture(&aside, Some(&bench.store), &bench.digests())
+            .capture(&aside, (&bench.store, Storing::Content), &bench.digests())
             .unwrap();
         let Captured::Unstable(paths) = captured else {
             panic!("{change} goes unnoticed");
@@ -120,22 +138,86 @@ fn outputs_that_change_while_they_are_captured_are_unstable() {
 }
 
 #[test]
-fn without_a_store_the_digests_are_the_same() {
+fn outputs_of_which_only_digests_are_wanted_have_the_same_content_and_are_not_in_the_store() {
+    let mut bench = Bench::new();
+    let make = |root: PathBuf| {
+        fs::create_dir(root.join("out")).unwrap();
+        fs::write(root.join("out/a"), "1").unwrap();
+    };
+    bench.storing = Storing::Digest;
+    let marked = bench.captured(&["out/"], || make(bench.root()));
+    assert_eq!(bench.store.blobs().unwrap(), []);
+    assert_eq!(bench.inspect(&["out/"], &marked), InPlace::UpToDate);
+    fs::write(bench.at("out/b"), "2").unwrap();
+    let InPlace::NotStored(missing) = bench.inspect(&["out/"], &marked) else {
+        panic!("a stray goes unnoticed");
+    };
+    assert_eq!(
+        missing.to_string(),
+        "`out` was not stored (store = \"digest\")"
+    );
+    let error = bench.try_restore(&["out/"], &marked, LinkMode::Reflink);
+    assert!(
+        matches!(error, Err(RestoreError::NotStored(_))),
+        "{error:?}"
+    );
+    assert_eq!(fs::read(bench.at("out/b")).unwrap(), b"2");
+    bench.storing = Storing::Content;
+    let stored = bench.captured(&["out/"], || make(bench.root()));
+    assert!(marked[0].agrees_with(&stored[0]));
+    assert_eq!(bench.replaced(), [b"2"], "what the store has is not kept");
+}
+
+#[test]
+fn what_a_command_updates_stays_in_place_and_is_neither_stored_nor_moved() {
     let bench = Bench::new();
-    let specs = bench.specs(&["out/"]);
-    let root = bench.root();
+    fs::write(bench.at("log"), "1").unwrap();
+    let names = ["log!", "made", "more-*!"];
+    let append = || {
+        let before = fs::read_to_string(bench.at("log")).unwrap();
+        fs::write(bench.at("log"), before + "2").unwrap();
+        fs::write(bench.at("made"), "x").unwrap();
+        fs::write(bench.at("more-a"), "y").unwrap();
+    };
+    let mut outputs = bench.captured(&names, append);
+    assert_eq!(fs::read(bench.at("log")).unwrap(), b"12");
+    assert_eq!(
+        bench.store.blobs().unwrap().len(),
+        1,
+        "only `made` is stored"
+    );
+    // What can be restored is, as long as the rest is as it was.
+    fs::remove_file(bench.at("made")).unwrap();
+    assert_eq!(bench.restore(&names, &outputs).files, 1);
+    for change in ["log", "more-b"] {
+        fs::remove_file(bench.at("made")).unwrap();
+        fs::write(bench.at(change), "edited").unwrap();
+        assert!(matches!(
+            bench.inspect(&names, &outputs),
+            InPlace::NotStored(_)
+        ));
+        let error = bench
+            .try_restore(&names, &outputs, LinkMode::Reflink)
+            .unwrap_err();
+        assert!(error.is_miss());
+        assert_eq!(fs::read(bench.at(change)).unwrap(), b"edited");
+        assert!(!bench.at("made").exists(), "half of a result is restored");
+        outputs = bench.captured(&names, append);
+    }
+    assert_eq!(bench.replaced(), [b""; 0]);
+}
+
+#[test]
+fn a_failed_run_leaves_what_it_updates_as_it_left_it() {
+    let bench = Bench::new();
+    fs::write(bench.at("log"), "1").unwrap();
+    let (root, specs) = (bench.root(), bench.specs(&["log!", "made"]));
     let stamp = ground(&root, "run1");
     let aside = set_aside(&specs, stamp, &MadeLinks::new(), &bench.digests()).unwrap();
-    fs::create_dir(bench.at("out")).unwrap();
-    fs::write(bench.at("out/a"), "1").unwrap();
-    let outputs = |store| match find(&aside)
-        .unwrap()
-        .capture(&aside, store, &bench.digests())
-    {
-        Ok(Captured::Whole(capture)) => capture.outputs,
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(outputs(None), outputs(Some(&bench.store)));
+    fs::write(bench.at("log"), "half").unwrap();
+    assert_eq!(aside.updated(), [bench.at("log")]);
+    assert_eq!(aside.put_back().unwrap(), Kept::default());
+    assert_eq!(fs::read(bench.at("log")).unwrap(), b"half");
 }
 
 #[test]
@@ -220,21 +302,46 @@ fn a_link_that_the_command_makes_is_the_output() {
         Path::new("run1")
     );
 }
+
+#[test]
+fn an_earlier_output_goes_unread_if_it_stands_again_and_stays_unread_if_it_does_not() {
+    let Some(mut bench) = Bench::believing() else {
+        return;
+    };
+    bench.storing = Storing::Digest;
+    let (root, specs) = (bench.root(), bench.specs(&["big"]));
+    let rerun = || {
+        let stamp = ground(&root, "again");
+        let aside = set_aside(&specs, stamp, &MadeLinks::new(), &bench.digests()).unwrap();
+        let file = fs::File::create(bench.at("big")).unwrap();
+        file.set_len(17 << 20).unwrap();
+        drop(file);
+        let captured =
+            find(&aside)
+                .unwrap()
+                .capture(&aside, (&bench.store, bench.storing), &bench.digests());
+        let Ok(Captured::Whole(capture)) = captured else {
+            panic!("{captured:?}");
+        };
+        capture.remember(&bench.digests());
+        let read = bench.meter.done();
+        let standing = capture.not_stored();
+        let is_there = |blob: BlobId, _| standing.contains(blob.digest());
+        let kept = aside.settle(&is_there, Reading::Never, &bench.digests());
+        assert_eq!(bench.meter.done(), read);
+        kept.count
+    };
+    assert_eq!([rerun(), rerun()], [0, 0]);
+    let file = fs::File::options().write(true).open(bench.at("big"));
+    file.unwrap().write_all_at(b"edited", 0).unwrap();
+    assert_eq!(rerun(), 1);
+}
+
 #[test]
 fn what_was_captured_or_restored_is_known_without_reading_until_it_is_edited() {
-    let mut bench = Bench::new();
-    bench.stats = StatCache::open(StatCacheOptions {
-        dir: Some(bench.temp.join("local")),
-        probe_dirs: Vec::new(),
-        policy: StatPolicy::Safe,
-        host: Host::this(),
-        clock: Timestamp::default,
-    });
-    let device = fs::metadata(bench.root()).unwrap().dev();
-    let facts = bench.stats.file_system(&bench.root(), device).unwrap();
-    if !bench.stats.believes(&facts) || facts.granularity > 20_000_000 {
+    let Some(bench) = Bench::believing() else {
         return;
-    }
+    };
     let (captured, _) = bench.run(&["big"], || {
         let file = fs::File::create(bench.at("big")).unwrap();
         file.set_len(17 << 20).unwrap();

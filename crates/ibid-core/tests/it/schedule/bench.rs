@@ -189,6 +189,7 @@ impl Bench {
             interrupt: &interrupt,
             sink: &Deaf,
             access: Access::default(),
+            memo: None,
         };
         let report = run(order, &cx, &ear);
         let told = ear.told.into_inner().unwrap();
