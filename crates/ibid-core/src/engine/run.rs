@@ -38,7 +38,7 @@ pub(super) fn run_and_commit(
     cx.tell_faults();
     let rerun = explain::rerun(prepared, miss, cx);
     prepared.notes.iter().for_each(|note| cx.note(note.clone()));
-    let made = made_links::standing(prepared, None, cx);
+    let made = made_links::standing(prepared, &[], cx);
     let reserved = prepared.reserved(&made, cx);
     validate(&prepared.action.outputs, &reserved)?;
     if moves_outputs(cx) {

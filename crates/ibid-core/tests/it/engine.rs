@@ -22,7 +22,7 @@ use ibid_testkit::TempDir;
 
 /// Collects what is told.
 #[derive(Default)]
-struct Heard {
+pub(crate) struct Heard {
     stdout: Mutex<Vec<u8>>,
     told: Mutex<Vec<String>>,
 }
@@ -44,22 +44,22 @@ impl Sink for Heard {
 }
 
 /// A workspace with its own store.
-struct Bench {
-    dir: TempDir,
-    root: PathBuf,
-    env: EnvSnapshot,
-    access: Access,
-    age: Duration,
+pub(crate) struct Bench {
+    pub(crate) dir: TempDir,
+    pub(crate) root: PathBuf,
+    pub(crate) env: EnvSnapshot,
+    pub(crate) access: Access,
+    pub(crate) age: Duration,
 }
 
-struct Went {
-    outcome: StepOutcome,
-    stdout: Vec<u8>,
-    told: Vec<String>,
+pub(crate) struct Went {
+    pub(crate) outcome: StepOutcome,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) told: Vec<String>,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = TempDir::new();
         let root = dir.join("work");
         std::fs::create_dir(&root).unwrap();
@@ -76,17 +76,17 @@ impl Bench {
         }
     }
 
-    fn write(&self, path: &str, text: &str) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.root.join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
 
-    fn read(&self, path: &str) -> String {
+    pub(crate) fn read(&self, path: &str) -> String {
         std::fs::read_to_string(self.root.join(path)).unwrap()
     }
 
-    fn try_step(&self, asked: &Step) -> Result<Went, Error> {
+    pub(crate) fn try_step(&self, asked: &Step) -> Result<Went, Error> {
         let heard = Heard::default();
         let store = LocalStore::open(&self.dir.join("store"), StoreOptions::default()).unwrap();
         let stats = StatCache::off();
@@ -113,17 +113,17 @@ impl Bench {
         })
     }
 
-    fn step(&self, asked: &Step) -> Went {
+    pub(crate) fn step(&self, asked: &Step) -> Went {
         self.try_step(asked).unwrap()
     }
 }
 
-fn inside(path: &str) -> Place {
+pub(crate) fn inside(path: &str) -> Place {
     Place::Inside(RelPath::new(path).unwrap())
 }
 
 /// `sh -c script` with inputs and outputs.
-fn shell(script: &str, inputs: &[&str], outputs: &[&str]) -> Step {
+pub(crate) fn shell(script: &str, inputs: &[&str], outputs: &[&str]) -> Step {
     let words = ["sh", "-c", script].map(|word| word.as_bytes().to_vec());
     Step {
         command: CommandLine::Argv(words.to_vec()),
@@ -163,7 +163,7 @@ fn shell(script: &str, inputs: &[&str], outputs: &[&str]) -> Step {
     }
 }
 
-fn rerun(went: &Went) -> (&Rerun, Option<&NotStored>) {
+pub(crate) fn rerun(went: &Went) -> (&Rerun, Option<&NotStored>) {
     match &went.outcome.decision {
         Decision::Ran {
             rerun, not_stored, ..
@@ -172,11 +172,11 @@ fn rerun(went: &Went) -> (&Rerun, Option<&NotStored>) {
     }
 }
 
-fn is_up_to_date(went: &Went) -> bool {
+pub(crate) fn is_up_to_date(went: &Went) -> bool {
     matches!(went.outcome.decision, Decision::UpToDate { .. })
 }
 
-fn is_restored(went: &Went) -> bool {
+pub(crate) fn is_restored(went: &Went) -> bool {
     matches!(went.outcome.decision, Decision::Restored { .. })
 }
 

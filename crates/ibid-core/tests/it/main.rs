@@ -14,4 +14,5 @@ mod laws_encoding;
 mod laws_place;
 mod laws_tree;
 mod layering;
+mod manifest;
 mod samples;
