@@ -370,3 +370,33 @@ fn equal_steps_at_once_run_once() {
 fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap()
 }
+
+#[test]
+fn a_file_on_standard_input_is_an_input_like_others() {
+    let bench = Bench::new();
+    bench.write("in", "a");
+    let with_stdin = |mut step: Step| {
+        step.stdin = StdinRequest::File(bench.root.join("in"));
+        step
+    };
+    let edits = with_stdin(shell("cat > out; echo more >> in", &[], &["out"]));
+    let edits = Step {
+        ignore_args: BTreeSet::from([b"in".to_vec()]),
+        ..edits
+    };
+    assert_eq!(
+        rerun(&bench.step(&edits)).1,
+        Some(&NotStored::InputsChanged(vec!["in".into()]))
+    );
+    let overwrites = with_stdin(shell("cat", &[], &["in"]));
+    assert!(matches!(bench.try_step(&overwrites), Err(Error::Output(_))));
+    bench.write("in", "b");
+    let copies = with_stdin(shell("cat > out", &[], &["out"]));
+    assert_eq!(rerun(&bench.step(&copies)).1, None);
+    assert!(is_up_to_date(&bench.step(&copies)));
+    bench.write("in", "c");
+    assert_eq!(
+        rerun(&bench.step(&copies)).0.triggers,
+        BTreeSet::from([Trigger::Inputs])
+    );
+}

@@ -12,6 +12,7 @@ mod segments;
 mod versions;
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use self::gather::Gather;
@@ -24,7 +25,7 @@ use crate::output::{MadeLinks, Reserved, Role};
 use crate::scan::Seen;
 use crate::scan::programs::Surroundings;
 use crate::store::LocalStore;
-use crate::tree::{Place, Tree};
+use crate::tree::{Place, RelPath, Tree};
 
 /// An action with its key, ready to be looked up.
 #[derive(Clone, Debug)]
@@ -138,12 +139,14 @@ fn resolve(step: &Step, cx: &Context<'_>, meter: &crate::fs::Meter) -> Result<Pr
     })
 }
 
-/// The spooled file of standard input and its content.
+/// The file on standard input, in the workspace or spooled, and its content.
 fn stdin(gather: &mut Gather<'_>) -> Result<Option<(PathBuf, BlobId)>, Error> {
     match &gather.step.stdin {
         StdinRequest::Empty => Ok(None),
         StdinRequest::File(path) => {
-            let digest = gather.scanner.file_digest(path)?.digest;
+            let digest = gather.digest(path)?;
+            let place = Place::resolve(path.as_os_str().as_bytes(), &RelPath::ROOT, gather.root);
+            gather.reads.push((Role::Input, place));
             Ok(Some((path.clone(), BlobId::new(digest))))
         }
     }
