@@ -23,4 +23,4 @@ pub use filter::{Filter, Pattern};
 pub use place::{place_of, without_detours};
 pub use scanner::{PARALLEL_FILES, Scanner, SymlinkPolicy, each};
 pub use seen::{Drift, DriftKind, FileDigest, Seen};
-pub use stat_cache::{Origin, Started, StatCache, StatCacheOptions, StatPolicy};
+pub use stat_cache::{Origin, Started, StatCache, StatCacheOptions, StatPolicy, StatWrites};
