@@ -74,7 +74,8 @@ pub(super) fn run_and_commit(
     })
 }
 
-fn moves_outputs(cx: &Context<'_>) -> bool {
+/// Says whether outputs are moved away before a run: without a store nothing can be put back.
+pub(super) fn moves_outputs(cx: &Context<'_>) -> bool {
     cx.store.is_some() && cx.access.mode != AccessMode::Off
 }
 
