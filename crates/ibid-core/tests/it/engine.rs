@@ -86,26 +86,39 @@ impl Bench {
         std::fs::read_to_string(self.root.join(path)).unwrap()
     }
 
-    pub(crate) fn try_step(&self, asked: &Step) -> Result<Went, Error> {
-        let heard = Heard::default();
-        let store = LocalStore::open(&self.dir.join("store"), StoreOptions::default()).unwrap();
-        let stats = StatCache::off();
+    /// Lends the workspace to the engine.
+    pub(crate) fn within<T>(
+        &self,
+        store: &LocalStore,
+        stats: &StatCache,
+        sink: &Heard,
+        act: impl FnOnce(&Context<'_>) -> T,
+    ) -> T {
         let provenance = Provenance::default();
         let interrupt = Interrupt::new();
-        let cx = Context {
+        act(&Context {
             root: &self.root,
             env: &self.env,
-            store: Some(&store),
+            store: Some(store),
             cache_dir: store.dir(),
-            stats: &stats,
+            stats,
             spool_dir: &self.dir.join("tmp"),
             provenance: &provenance,
             clock: Clock::starting(SystemTime::now() + self.age),
             interrupt: &interrupt,
-            sink: &heard,
+            sink,
             access: self.access,
-        };
-        let outcome = step(asked, &cx)?;
+        })
+    }
+
+    pub(crate) fn store(&self) -> LocalStore {
+        LocalStore::open(&self.dir.join("store"), StoreOptions::default()).unwrap()
+    }
+
+    pub(crate) fn try_step(&self, asked: &Step) -> Result<Went, Error> {
+        let heard = Heard::default();
+        let (store, stats) = (self.store(), StatCache::off());
+        let outcome = self.within(&store, &stats, &heard, |cx| step(asked, cx))?;
         Ok(Went {
             outcome,
             stdout: heard.stdout.into_inner().unwrap(),

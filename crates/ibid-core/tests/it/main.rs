@@ -15,4 +15,5 @@ mod laws_place;
 mod laws_tree;
 mod layering;
 mod manifest;
+mod plan;
 mod samples;

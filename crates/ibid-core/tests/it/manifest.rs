@@ -128,7 +128,7 @@ fn folders_and_links_count_with_all_that_they_are() {
 fn a_tombstone_counts_more_than_a_manifest() {
     let bench = done();
     let key = manifest(&bench).unwrap().key;
-    let store = LocalStore::open(&bench.dir.join("store"), StoreOptions::default()).unwrap();
+    let store = bench.store();
     store.invalidate(&key, 1, "wrong").unwrap();
     assert_eq!(ran(&bench), BTreeSet::from([Trigger::Forced]));
     // So it does in a store that knows nothing else.
