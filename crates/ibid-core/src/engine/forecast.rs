@@ -75,9 +75,12 @@ pub(super) fn look_ahead(
 ) -> Result<(Foreseen, After), Error> {
     let prepared = prepare_over(step, overlay, cx)?;
     let policy = &prepared.action.policy;
-    let after = |code| match is_success(code, policy) {
-        true => After::Stands,
-        false => After::Fails,
+    let after = |code| {
+        if is_success(code, policy) {
+            After::Stands
+        } else {
+            After::Fails
+        }
     };
     let up_to_date = |nanos| Forecast::UpToDate {
         saved: Duration::from_nanos(nanos),

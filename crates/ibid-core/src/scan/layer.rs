@@ -87,6 +87,13 @@ impl Layer {
         covers(path) || covers(&self.named(&fs::future_path(path)))
     }
 
+    /// Says whether a path is, lies in, or holds a place of the layer, by its name or by way of
+    /// links.
+    pub fn concerns(&self, path: &Path) -> bool {
+        !self.is_empty()
+            && (self.touches(path) || self.touches(&self.named(&fs::future_path(path))))
+    }
+
     /// Says whether a path without links on the way is, lies in, or holds a place of the layer.
     pub(super) fn touches_real(&self, real: &Path) -> bool {
         self.touches(&self.named(real))

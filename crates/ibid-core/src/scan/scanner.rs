@@ -102,11 +102,10 @@ impl<'a> Scanner<'a> {
     /// nothing.
     pub fn kind(&self, path: &Path) -> Result<Option<FileKind>, ScanError> {
         match self.layer {
-            None => Ok(fs::kind_at(path)?),
-            Some(layer) if layer.covers(path) => {
+            Some(layer) if layer.concerns(path) => {
                 Ok(layer.look(path, Links::Keep)?.map(|found| found.kind()))
             }
-            Some(_) => Ok(fs::kind_at(path)?),
+            _ => Ok(fs::kind_at(path)?),
         }
     }
 

@@ -50,14 +50,15 @@ fn link<'a>(
 fn declared(link: &Link<'_>) -> Step {
     let mut step = shell(link.script, &[], &[]);
     let place = |text: &str| inside(text.trim_end_matches('/'));
-    let input = |text: &&str| match text.contains('*') {
-        true => InputRequest::Glob {
-            pattern: (*text).to_owned(),
-        },
-        false => InputRequest::Path {
+    let input = |text: &&str| {
+        if text.contains('*') {
+            let pattern = (*text).to_owned();
+            return InputRequest::Glob { pattern };
+        }
+        InputRequest::Path {
             place: place(text),
             dir_only: text.ends_with('/'),
-        },
+        }
     };
     let output = |text: &&str| OutputSpec {
         kind: match text {
@@ -164,6 +165,11 @@ impl Chain {
             (*id, went.unwrap())
         };
         self.pipeline.graph.order().iter().map(one).collect()
+    }
+
+    fn run_only(&self, step: usize) {
+        let went = self.bench.try_step(&self.pipeline.steps[step].step);
+        went.unwrap();
     }
 
     /// Says in words what a plan expects.
@@ -396,6 +402,22 @@ fn strays_and_edits_in_what_is_to_be_restored_do_not_count() {
 }
 
 #[test]
+fn what_a_restore_takes_away_is_not_looked_at() {
+    let mut chain = Chain::new(&[
+        link("one", "true", &[], &["d/x"], &[]),
+        link("two", "ls d > out", &["d"], &["out"], &[0]),
+    ]);
+    chain.pipeline.steps[0].step.outputs[0].optional = true;
+    chain.bench.write("d/keep", "");
+    chain.run();
+    chain.bench.write("d/x", "of another run");
+    chain.expects(&["one restore", "two up to date"]);
+    let outcomes = chain.run();
+    let two = &outcomes[&StepId::new(1)].decision;
+    assert!(matches!(two, Decision::UpToDate { .. }), "{two:?}");
+}
+
+#[test]
 fn a_restore_is_not_promised_of_what_the_store_has_lost() {
     let blobs = |chain: &Chain| chain.bench.dir.join("store/v1/blobs");
     let all = |dir: &Path| snapshot(dir).into_keys().filter(|it| it.is_file());
@@ -537,6 +559,21 @@ fn programs_scripts_words_and_standard_input_are_looked_at_ahead() {
         ]);
         assert!(chain.agrees().is_empty());
     }
+}
+
+#[test]
+fn a_word_that_will_name_a_folder_is_told_as_it_will_be() {
+    let mut chain = Chain::new(&[
+        link("make", "mkdir -p gen; echo > gen/x", &[], &["gen/x"], &[]),
+        link("use", "", &[], &[], &[0]),
+    ]);
+    chain.run_only(0);
+    chain.remove("gen");
+    let words = ["ls", "gen"].map(|word| word.as_bytes().to_vec());
+    chain.pipeline.steps[1].step.command = ibid_core::action::CommandLine::Argv(words.to_vec());
+    let told = chain.told(&chain.plan());
+    assert_eq!(told[0], "make restore");
+    assert!(told[1].contains("names the folder `gen`"), "{told:?}");
 }
 
 #[test]
@@ -703,7 +740,9 @@ proptest! {
         let chain = tutorial();
         chain.run();
         for edits in &rounds {
-            edits.iter().for_each(|edit| apply(&chain, edit));
+            for edit in edits {
+                apply(&chain, edit);
+            }
             chain.is_exact();
             chain.agrees();
             prop_assert_eq!(chain.told(&chain.plan()), UP_TO_DATE);

@@ -191,7 +191,7 @@ fn no_link_is_followed_to_a_manifest() {
         let before = (names(&outside), names(&outside.join("manifests")));
         // A link in the file's own place is replaced; one on the way is an error.
         let written = write(&root, "clean", &bytes);
-        assert_eq!(written.is_ok(), linked.ends_with(".json"), "{linked}");
+        assert_eq!(written.is_ok(), linked.contains(".json"), "{linked}");
         let after = (names(&outside), names(&outside.join("manifests")));
         assert_eq!(before, after, "{linked}");
         assert_eq!(std::fs::read(outside.join("clean.json")).unwrap(), bytes);

@@ -3,13 +3,15 @@
 //! What is UTF-8 is written as it is, but for the backslash, which is doubled; every other byte is
 //! written as `\xNN`. Each byte string has one such text, and no other text is read.
 
+use std::fmt::Write as _;
+
 /// Writes bytes as text.
 pub(super) fn escape(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         text.push_str(&chunk.valid().replace('\\', "\\\\"));
         for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
+            write!(text, "\\x{byte:02x}").expect("a text takes what is written to it");
         }
     }
     text

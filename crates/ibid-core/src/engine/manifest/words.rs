@@ -117,13 +117,13 @@ fn word(value: &Value) -> Vec<u8> {
 
 /// Names and versions of packages; the digests of their files stand in the key only.
 fn packages_words(packages: &BTreeMap<String, Value>) -> String {
-    let named = packages.iter().map(|(name, value)| match value {
+    let texts = packages.iter().map(|(name, value)| match value {
         Value::Array(parts) => match parts.first() {
             Some(Value::Text(version)) => format!("{name} {version}"),
             _ => name.clone(),
         },
         _ => name.clone(),
     });
-    let names: Vec<_> = named.collect();
+    let names: Vec<_> = texts.collect();
     Escaped(names.join(", ").as_bytes()).to_string()
 }

@@ -101,7 +101,7 @@ impl<'a> Gather<'a> {
     /// Says whether something stands at a place, or will.
     pub(super) fn exists(&self, place: &Place) -> Result<bool, Error> {
         let path = place.on_disk(self.root);
-        if self.overlay.layer().covers(&path) {
+        if self.overlay.layer().concerns(&path) {
             return Ok(self.scanner.kind(&path)?.is_some());
         }
         Ok(crate::fs::exists(&path)?)
@@ -110,7 +110,7 @@ impl<'a> Gather<'a> {
     /// Returns what stands at a place, or will, links followed; what cannot be looked at is none.
     pub(super) fn kind(&self, place: &Place) -> Result<Option<FileKind>, Error> {
         let path = place.on_disk(self.root);
-        if self.overlay.layer().covers(&path) {
+        if self.overlay.layer().concerns(&path) {
             return Ok(self.scanner.kind(&path)?);
         }
         Ok(Signature::of(&path).ok().map(|found| found.kind()))
@@ -127,9 +127,11 @@ impl<'a> Gather<'a> {
     /// Says whether the filter leaves out a place below `dir`, or a folder on the way to it.
     fn is_left_out(&self, place: &Place, dir: &Place) -> bool {
         let [place, dir] = [place, dir].map(|place| place.on_disk(self.root));
-        let kind = |path: &Path| match self.looks_ahead() {
-            true => self.scanner.kind(path).ok().flatten(),
-            false => Signature::of_link(path).ok().map(|found| found.kind()),
+        let kind = |path: &Path| {
+            if self.overlay.layer().concerns(path) {
+                return self.scanner.kind(path).ok().flatten();
+            }
+            Signature::of_link(path).ok().map(|found| found.kind())
         };
         if self.filter.skips_below(&place, &dir, self.root, &kind) {
             return true;

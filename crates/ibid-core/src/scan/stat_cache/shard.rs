@@ -386,7 +386,7 @@ mod tests {
         let temp = TempDir::new();
         let dir = temp.join("stats");
         let shards = Shards::new(&dir, "m", StatWrites::Forbidden);
-        for n in 0..BATCH as u64 + 1 {
+        for n in 0..=BATCH as u64 {
             shards.put(sample(n));
         }
         shards.flush();
