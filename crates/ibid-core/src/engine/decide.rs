@@ -55,17 +55,17 @@ pub(super) struct Missed {
 pub(super) fn decide(prepared: &Prepared, cx: &Context<'_>) -> Decided {
     match look_up(prepared, cx) {
         LookUp::Hit(result) => weigh(prepared, result, cx),
-        LookUp::Absent(miss) => by_manifest(prepared, cx).unwrap_or(Decided::Miss(Missed {
-            miss,
-            is_unusable: false,
-            warning: None,
-        })),
-        LookUp::Refused(miss) => Decided::Miss(Missed {
-            miss,
-            is_unusable: false,
-            warning: None,
-        }),
+        LookUp::Absent(miss) => by_manifest(prepared, cx).unwrap_or_else(|| none(miss)),
+        LookUp::Refused(miss) => none(miss),
     }
+}
+
+fn none(miss: Miss) -> Decided {
+    Decided::Miss(Missed {
+        miss,
+        is_unusable: false,
+        warning: None,
+    })
 }
 
 /// Decides by a result that answers the request.
@@ -74,32 +74,33 @@ pub(super) fn weigh(prepared: &Prepared, result: Box<StoredResult>, cx: &Context
     let log = match replay::open(result.run.log, store) {
         Ok(log) => log,
         Err(miss) => {
-            return by_manifest(prepared, cx).unwrap_or(Decided::Miss(Missed {
+            let missed = Missed {
                 miss,
                 is_unusable: true,
                 warning: None,
-            }));
+            };
+            return by_manifest(prepared, cx).unwrap_or(Decided::Miss(missed));
         }
     };
     let listing = |id| store.listing(&id).ok();
     match in_place(prepared, &result.outcome, &listing, cx) {
-        Ok(true) => Decided::UpToDate(Usable { result, log }),
-        Ok(false) => Decided::Restorable(Usable { result, log }),
+        Ok(InPlace::UpToDate) => Decided::UpToDate(Usable { result, log }),
+        Ok(InPlace::Differs(_)) => Decided::Restorable(Usable { result, log }),
         Err(error) => Decided::Miss(unusable(&error)),
     }
 }
 
-/// Says whether the outputs in place are those of an outcome.
+/// Compares the outputs in place with those of an outcome.
 fn in_place(
     prepared: &Prepared,
     outcome: &Outcome,
     listing: &dyn Fn(TreeId) -> Option<Tree>,
     cx: &Context<'_>,
-) -> Result<bool, RestoreError> {
+) -> Result<InPlace, RestoreError> {
     let action = &prepared.action;
     // A failed run leaves the outputs of the last good one in place, and so does its replay.
     if action.outputs.is_empty() || !is_success(outcome.exit_code, &action.policy) {
-        return Ok(true);
+        return Ok(InPlace::UpToDate);
     }
     let made = made_links::standing(prepared, &outcome.outputs, cx);
     let meter = cx.begin(Work::Hashing);
@@ -111,7 +112,7 @@ fn in_place(
         listing,
     );
     cx.end();
-    Ok(found? == InPlace::UpToDate)
+    found
 }
 
 /// Decides by the manifest, if the step keeps one and it is of this key. What it says of outputs
@@ -127,10 +128,8 @@ fn by_manifest(prepared: &Prepared, cx: &Context<'_>) -> Option<Decided> {
     if !is_success(manifest.outcome.exit_code, &action.policy) {
         return None;
     }
-    let stand = in_place(prepared, &manifest.outcome, &|_| None, cx);
-    stand
-        .is_ok_and(|stand| stand)
-        .then(|| Decided::Recorded(Box::new(manifest)))
+    let found = in_place(prepared, &manifest.outcome, &|_| None, cx);
+    matches!(found, Ok(InPlace::UpToDate)).then(|| Decided::Recorded(Box::new(manifest)))
 }
 
 /// A result that cannot be used is a miss, whoever is at fault: the command can still run.

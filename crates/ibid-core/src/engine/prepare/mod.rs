@@ -16,6 +16,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use self::gather::Gather;
+pub(super) use self::gather::filter;
 use super::context::Context;
 use super::error::Error;
 use super::event::{Note, Work};
@@ -26,7 +27,7 @@ use crate::fs::Meter;
 use crate::output::{MadeLinks, Reserved, Role};
 use crate::pipeline::PipelineStep;
 use crate::scan::programs::Surroundings;
-use crate::scan::{Pattern, ScanError, Seen};
+use crate::scan::{Pattern, ScanError, Scanner, Seen};
 use crate::store::LocalStore;
 use crate::tree::{Place, RelPath, Tree};
 
@@ -92,22 +93,22 @@ pub(super) fn prepare_over(
     prepared
 }
 
-/// Returns the step of a pipeline with the patterns in its command expanded, as its inputs are
-/// found: by the same rules of what is left out.
-pub(super) fn bind(
-    step: &PipelineStep,
+/// Returns the step of a pipeline with the patterns in its command expanded, as if what the overlay
+/// holds stood already, and by the rules by which its inputs are found.
+pub(super) fn bind_over(
+    declared: &PipelineStep,
     overlay: &Overlay,
     cx: &Context<'_>,
 ) -> Result<Step, Error> {
     let meter = Meter::default();
-    let gather = Gather::new(&step.step, overlay, cx, &meter)?;
-    let mut list = |pattern: &str| {
-        let found = gather
-            .scanner
-            .glob(&Pattern::new(pattern)?, &gather.filter)?;
-        Ok(found.paths)
-    };
-    Ok(step.bind(&mut list)?)
+    let scanner = Scanner::new(cx.root, cx.stats, &meter).over(overlay.layer());
+    let step = declared.bind(&mut |pattern| {
+        // Made here, because few commands ask for it.
+        let filter = filter(&declared.step, cx)?;
+        let matches = scanner.glob(&Pattern::new(pattern)?, &filter)?;
+        Ok(matches.paths)
+    })?;
+    Ok(step)
 }
 
 fn resolve(

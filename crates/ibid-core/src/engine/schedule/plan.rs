@@ -13,7 +13,7 @@ use crate::engine::context::Context;
 use crate::engine::error::Error;
 use crate::engine::forecast::{After, Forecast, Foreseen, look_ahead};
 use crate::engine::overlay::Overlay;
-use crate::engine::prepare::bind;
+use crate::engine::prepare::bind_over;
 use crate::pipeline::StepId;
 use crate::store::{RunEntry, RunOutcome};
 
@@ -111,7 +111,7 @@ impl Ahead<'_> {
         let mut cx = *self.cx;
         cx.access.force |= declared.always || self.order.forced.contains(&step);
         let (overlay, restored) = self.overlay(step);
-        let bound = bind(declared, &overlay, &cx);
+        let bound = bind_over(declared, &overlay, &cx);
         let (foreseen, after) = match bound.and_then(|bound| look_ahead(&bound, &overlay, &cx)) {
             Ok(found) => found,
             Err(error) if error.is_unforeseen() => {
