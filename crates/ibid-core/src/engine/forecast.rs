@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::context::Context;
-use super::decide::{Decided, Usable, decide, unusable};
+use super::decide::{Decided, Missed, Usable, decide, unusable};
 use super::error::Error;
 use super::event::Work;
 use super::explain;
-use super::freshness::{Miss, is_success};
+use super::freshness::is_success;
 use super::leftovers;
 use super::made_links;
 use super::outcome::Rerun;
@@ -58,6 +58,9 @@ pub(super) enum After {
     Leaves(Leaves),
     /// Its outputs are not known yet.
     Open,
+    /// The same; and its command runs only because the store has lost something, which any other
+    /// command may bring back.
+    Lost,
     /// It will give none: what is replayed is a failure.
     Fails,
 }
@@ -95,7 +98,7 @@ pub(super) fn look_ahead(
             after(manifest.outcome.exit_code),
         ),
         Decided::Restorable(usable) => restore(&prepared, usable, cx)?,
-        Decided::Miss(missed) => run(&prepared, &missed.miss, cx)?,
+        Decided::Miss(missed) => run(&prepared, &missed, cx)?,
     };
     let key = prepared.key;
     Ok((Foreseen { key, forecast }, after))
@@ -126,18 +129,23 @@ fn restore(
             let after = After::Leaves(leaves.collect());
             Ok((Forecast::Restore { result }, after))
         }
-        Err(error) => run(prepared, &unusable(&error).miss, cx),
+        Err(error) => run(prepared, &unusable(&error), cx),
     }
 }
 
 /// A run, if its outputs may be outputs.
-fn run(prepared: &Prepared, miss: &Miss, cx: &Context<'_>) -> Result<(Forecast, After), Error> {
+fn run(prepared: &Prepared, missed: &Missed, cx: &Context<'_>) -> Result<(Forecast, After), Error> {
     let made = made_links::standing(prepared, &[], cx);
     let reserved = prepared.reserved(&made, cx);
     validate(&prepared.action.outputs, &reserved)?;
     if moves_outputs(cx) {
         leftovers::check(prepared, &reserved, cx)?;
     }
-    let rerun = explain::rerun(prepared, miss, cx);
-    Ok((Forecast::Run { rerun }, After::Open))
+    let rerun = explain::rerun(prepared, &missed.miss, cx);
+    let after = if missed.is_unusable {
+        After::Lost
+    } else {
+        After::Open
+    };
+    Ok((Forecast::Run { rerun }, after))
 }

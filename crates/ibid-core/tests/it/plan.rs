@@ -185,6 +185,24 @@ fn a_restore_is_not_promised_of_what_the_store_has_lost() {
 }
 
 #[test]
+fn what_the_store_has_lost_another_command_may_bring_back() {
+    let chain = Chain::new(&[
+        link("a", "echo same > out1", &[], &["out1"], &[]),
+        link("b", "echo same > out2", &[], &["out2"], &[]),
+    ]);
+    chain.run();
+    for path in snapshot(&chain.bench.dir.join("store/v1/blobs")).into_keys() {
+        if path.is_file() && fs::read(&path).unwrap() == b"same\n" {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    chain.remove("out1");
+    chain.remove("out2");
+    chain.expects(&["a run: outputs", "b unknown until a"]);
+    assert_eq!(chain.agrees(), ["a"]);
+}
+
+#[test]
 fn a_lost_stream_log_is_a_reason_to_run_unless_the_manifest_knows() {
     let chain = Chain::new(&[link("one", "echo hello; echo x > out", &[], &["out"], &[])]);
     chain.run();

@@ -43,7 +43,8 @@ pub enum Expected {
     /// That hangs on what these steps will give.
     Unknown {
         /// Steps that come before it: those whose commands run or that are unknown themselves,
-        /// or those to be restored where that cannot be looked at ahead.
+        /// or those to be restored where that cannot be looked at ahead. Where the store has lost
+        /// what a restore needs, all whose commands run: equal bytes of theirs would do.
         until: Vec<StepId>,
     },
     /// It could not be tried.
@@ -100,10 +101,17 @@ impl Ahead<'_> {
     fn open_upstream(&self, step: StepId) -> Vec<StepId> {
         let is_open = |step: &StepId| {
             let after = self.after.get(step);
-            matches!(after, Some(After::Open | After::Fails))
+            matches!(after, Some(After::Open | After::Lost | After::Fails))
         };
         let upstream = self.order.pipeline.graph.upstream(step).iter();
         upstream.copied().filter(is_open).collect()
+    }
+
+    /// Returns the steps whose commands will run, or may.
+    fn open(&self) -> Vec<StepId> {
+        let is_open = |(_, after): &(&StepId, &After)| matches!(after, After::Open | After::Lost);
+        let open = self.after.iter().filter(is_open);
+        open.map(|(step, _)| *step).collect()
     }
 
     fn foresee(&mut self, step: StepId) -> (Expected, After) {
@@ -119,6 +127,10 @@ impl Ahead<'_> {
             }
             Err(error) => return (Expected::Error(error), After::Open),
         };
+        if matches!(after, After::Lost) && !self.open().is_empty() {
+            let until = self.open();
+            return (Expected::Unknown { until }, After::Open);
+        }
         if matches!(foreseen.forecast, Forecast::Run { .. }) && !cx.access.force {
             // Equal keys are computed once, and the others take what that gives.
             if let Some(first) = self.running.get(&foreseen.key) {
