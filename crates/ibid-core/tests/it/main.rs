@@ -6,14 +6,18 @@
     reason = "a test fails where something unexpected happens, and sets its files up by itself"
 )]
 
+mod chain;
 mod document;
 mod engine;
 mod format;
 mod laws_action;
 mod laws_encoding;
 mod laws_place;
+mod laws_plan;
 mod laws_tree;
 mod layering;
+mod manifest;
+mod plan;
 mod samples;
 mod scale;
 mod schedule;

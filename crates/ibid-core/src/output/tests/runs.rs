@@ -4,7 +4,7 @@ use std::os::unix::fs::FileExt as _;
 
 use super::*;
 use crate::fs::Host;
-use crate::scan::{StatCacheOptions, StatPolicy};
+use crate::scan::{StatCacheOptions, StatPolicy, StatWrites};
 use crate::store::OutputContent;
 
 impl Bench {
@@ -15,6 +15,7 @@ impl Bench {
             dir: Some(bench.temp.join("local")),
             probe_dirs: Vec::new(),
             policy: StatPolicy::Safe,
+            writes: StatWrites::Allowed,
             host: Host::this(),
             clock: Timestamp::default,
         });
