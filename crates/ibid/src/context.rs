@@ -12,7 +12,7 @@ use ibid_core::config::{self, Config, ConfigError, Loaded, Overrides, ProjectFil
 use ibid_core::dirs::{Dirs, DirsError, LocalDir, Platform, Surroundings};
 use ibid_core::environ::EnvSnapshot;
 use ibid_core::fs::{FileSystemKind, Host, Timestamp};
-use ibid_core::scan::{StatCache, StatCacheOptions, StatPolicy};
+use ibid_core::scan::{StatCache, StatCacheOptions, StatPolicy, StatWrites};
 use ibid_core::store::{
     self, Access, LocalStore, OpenError, ProcessMemory, StoreOptions, VerifiedBlobs,
 };
@@ -199,6 +199,7 @@ impl Session {
             // Not the store itself, which takes a folder with foreign files for somebody else's.
             probe_dirs: vec![self.dirs.tmp().path.clone(), self.root.join(".ibid")],
             policy,
+            writes: StatWrites::Allowed,
             host: self.host.clone(),
             clock: wall_clock,
         })

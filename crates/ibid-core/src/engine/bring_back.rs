@@ -1,119 +1,86 @@
-//! A hit: outputs in place are recognised and left alone, or put right from the store, and the
-//! streams are replayed.
+//! What follows a decision that needs no run: outputs are left alone or put right from the store,
+//! the streams are replayed, and the manifest says so.
 
 use std::time::Duration;
 
 use super::context::Context;
-use super::error::{Error, chain};
-use super::event::{Note, Warning, Work};
+use super::decide::{Decided, Missed, Usable, unusable};
+use super::error::Error;
+use super::event::{Note, Work};
 use super::flight;
-use super::freshness::{Miss, is_success};
+use super::freshness::Miss;
 use super::history;
 use super::leftovers;
 use super::made_links;
+use super::manifest::{self, Manifest};
 use super::outcome::{Decision, StepOutcome};
 use super::prepare::Prepared;
-use super::replay;
 use super::stamp::Stamp;
-use crate::action::Trigger;
 use crate::exec::Status;
-use crate::output::{InPlace, RestoreError, Restored, Restorer, inspect, validate};
-use crate::store::{LocalStore, StoredResult};
+use crate::output::{Restored, Restorer, validate};
+use crate::store::StoredResult;
 
-/// What trying to use a stored result came to.
+/// What a decision came to.
 pub(super) enum Brought {
     /// The step is over.
     Done(StepOutcome),
-    /// The entry cannot be used.
-    Miss(Miss),
-}
-
-/// How the outputs came to be those of a result.
-enum Outputs {
-    /// They were already, or the result has none.
-    UpToDate,
-    /// They came out of the store.
-    Restored(Restored),
-    /// They did not: the entry cannot be used.
+    /// No result is known; somebody may be computing it.
+    Absent(Miss),
+    /// The entry cannot be used: nobody else's run of it will do either.
     Unusable(Miss),
 }
 
-/// Uses a stored result.
+/// Does what was decided, as far as no command has to run for it.
 pub(super) fn bring_back(
     prepared: &Prepared,
-    result: &StoredResult,
+    decided: Decided,
     cx: &Context<'_>,
 ) -> Result<Brought, Error> {
-    let store = cx.readable().expect("a hit comes out of a store");
-    let log = match replay::open(result.run.log, store) {
-        Ok(log) => log,
-        Err(miss) => return Ok(Brought::Miss(miss)),
-    };
-    let saved = Duration::from_nanos(result.run.duration);
-    let decision = match outputs(prepared, result, store, cx)? {
-        Outputs::UpToDate => Decision::UpToDate { saved },
-        Outputs::Restored(restored) => Decision::Restored {
-            outputs: restored.files,
-            bytes: restored.bytes,
-            saved,
-        },
-        Outputs::Unusable(miss) => return Ok(Brought::Miss(miss)),
-    };
+    match decided {
+        Decided::UpToDate(usable) => Ok(Brought::Done(up_to_date(prepared, usable, cx))),
+        Decided::Recorded(manifest) => Ok(Brought::Done(recorded(&manifest, cx))),
+        Decided::Restorable(usable) => restore(prepared, usable, cx),
+        Decided::Miss(missed) => Ok(told(missed, cx)),
+    }
+}
+
+fn up_to_date(prepared: &Prepared, usable: Usable, cx: &Context<'_>) -> StepOutcome {
+    let Usable { result, log } = usable;
     log.replay(cx);
-    let status = Status::Exited(result.outcome.exit_code);
-    let outcome = StepOutcome {
-        key: prepared.key,
-        decision,
-        status,
+    manifest::keep(prepared, &result, cx);
+    let saved = Duration::from_nanos(result.run.duration);
+    outcome(&result, Decision::UpToDate { saved }, cx)
+}
+
+/// Nothing is written and nothing replayed: all that is known stands in the manifest.
+fn recorded(manifest: &Manifest, cx: &Context<'_>) -> StepOutcome {
+    let saved = Duration::from_nanos(manifest.duration);
+    StepOutcome {
+        key: manifest.key,
+        decision: Decision::UpToDate { saved },
+        status: Status::Exited(manifest.outcome.exit_code),
         elapsed: cx.elapsed(),
-    };
-    if !matches!(outcome.decision, Decision::UpToDate { .. }) {
-        history::record_hit(prepared, result, &outcome, cx);
-    }
-    Ok(Brought::Done(outcome))
-}
-
-/// Makes the outputs those of the result.
-fn outputs(
-    prepared: &Prepared,
-    result: &StoredResult,
-    store: &LocalStore,
-    cx: &Context<'_>,
-) -> Result<Outputs, Error> {
-    let action = &prepared.action;
-    // A failed run leaves the outputs of the last good one in place, and so does its replay.
-    if action.outputs.is_empty() || !is_success(result.outcome.exit_code, &action.policy) {
-        return Ok(Outputs::UpToDate);
-    }
-    let made = made_links::standing(prepared, Some(result), cx);
-    let meter = cx.begin(Work::Hashing);
-    let found = inspect(
-        &action.outputs,
-        &result.outcome.outputs,
-        (cx.root, &made),
-        &cx.digests(&meter),
-        &|id| store.listing(&id).ok(),
-    );
-    cx.end();
-    match found {
-        Ok(InPlace::UpToDate) => Ok(Outputs::UpToDate),
-        Ok(InPlace::Differs(_)) => restore(prepared, result, store, cx),
-        Err(error) => Ok(unusable(&error, cx)),
     }
 }
 
-fn restore(
-    prepared: &Prepared,
-    result: &StoredResult,
-    store: &LocalStore,
-    cx: &Context<'_>,
-) -> Result<Outputs, Error> {
+fn outcome(result: &StoredResult, decision: Decision, cx: &Context<'_>) -> StepOutcome {
+    StepOutcome {
+        key: result.key,
+        decision,
+        status: Status::Exited(result.outcome.exit_code),
+        elapsed: cx.elapsed(),
+    }
+}
+
+fn restore(prepared: &Prepared, usable: Usable, cx: &Context<'_>) -> Result<Brought, Error> {
+    let store = cx.readable().expect("a hit comes out of a store");
     let action = &prepared.action;
-    let made = made_links::standing(prepared, Some(result), cx);
+    let outputs = &usable.result.outcome.outputs;
+    let made = made_links::standing(prepared, outputs, cx);
     let reserved = prepared.reserved(&made, cx);
     validate(&action.outputs, &reserved)?;
     leftovers::check(prepared, &reserved, cx)?;
-    let _leases = flight::outputs(prepared, store, cx)?;
+    let leases = flight::outputs(prepared, store, cx)?;
     let meter = cx.begin(Work::Restoring);
     let stamp = Stamp::now(cx);
     let source = Restorer {
@@ -122,17 +89,29 @@ fn restore(
         link_mode: cx.access.link,
         ground: stamp.ground(cx),
     };
-    let put_right = source.restore(&action.outputs, &result.outcome.outputs, &made);
+    let put_right = source.restore(&action.outputs, outputs, &made);
     cx.end();
-    Ok(match put_right {
+    let restored = match put_right {
         // Somebody else put them right meanwhile.
-        Ok(restored) if restored.files == 0 && restored.replaced.count == 0 => Outputs::UpToDate,
-        Ok(restored) => {
-            tell(&restored, cx);
-            Outputs::Restored(restored)
+        Ok(restored) if restored.files == 0 && restored.replaced.count == 0 => {
+            return Ok(Brought::Done(up_to_date(prepared, usable, cx)));
         }
-        Err(error) => unusable(&error, cx),
-    })
+        Ok(restored) => restored,
+        Err(error) => return Ok(told(unusable(&error), cx)),
+    };
+    drop(leases);
+    tell(&restored, cx);
+    let Usable { result, log } = usable;
+    log.replay(cx);
+    manifest::keep(prepared, &result, cx);
+    let decision = Decision::Restored {
+        outputs: restored.files,
+        bytes: restored.bytes,
+        saved: Duration::from_nanos(result.run.duration),
+    };
+    let outcome = outcome(&result, decision, cx);
+    history::record_hit(prepared, &result, &outcome, cx);
+    Ok(Brought::Done(outcome))
 }
 
 fn tell(restored: &Restored, cx: &Context<'_>) {
@@ -142,12 +121,19 @@ fn tell(restored: &Restored, cx: &Context<'_>) {
     }
 }
 
-/// A result that cannot be used is a miss, whoever is at fault: the command can still run.
-fn unusable(error: &RestoreError, cx: &Context<'_>) -> Outputs {
+fn told(missed: Missed, cx: &Context<'_>) -> Brought {
+    let Missed {
+        miss,
+        is_unusable,
+        warning,
+    } = missed;
     cx.tell_faults();
-    let reason = chain(error);
-    if !error.is_miss() {
-        cx.warn(Warning::NotRestored(reason.clone()));
+    if let Some(warning) = warning {
+        cx.warn(warning);
     }
-    Outputs::Unusable(Miss::because(Trigger::Outputs, reason))
+    if is_unusable {
+        Brought::Unusable(miss)
+    } else {
+        Brought::Absent(miss)
+    }
 }

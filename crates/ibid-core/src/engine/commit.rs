@@ -29,8 +29,10 @@ pub(super) struct Storable<'a> {
 
 /// What was committed.
 pub(super) struct Committed {
-    /// The blob of our result.
-    pub(super) result: BlobId,
+    /// Our result.
+    pub(super) result: StoredResult,
+    /// Its blob.
+    pub(super) blob: BlobId,
     /// Whose result stands for the key.
     pub(super) recorded: Recorded,
 }
@@ -80,7 +82,8 @@ pub(super) fn commit(
     blobs.retain(|blob| blob.reused);
     let recorded = store.record(&result, &blobs, run.replace)?;
     Ok(Committed {
-        result: BlobId::of(&result.encode()),
+        blob: BlobId::of(&result.encode()),
+        result,
         recorded,
     })
 }

@@ -91,6 +91,11 @@ impl Error {
         }
     }
 
+    /// Says whether this only means that it cannot be told ahead.
+    pub(super) fn is_unforeseen(&self) -> bool {
+        matches!(self, Self::Scan(ScanError::Unforeseen(_)))
+    }
+
     /// Returns whose fault it is.
     pub fn kind(&self) -> ErrorKind {
         match self {

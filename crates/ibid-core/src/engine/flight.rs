@@ -36,7 +36,7 @@ pub(super) fn enter(prepared: &Prepared, miss: Miss, cx: &Context<'_>) -> Result
     // Between the first look and the lease somebody may have landed and released.
     Ok(match look_up(prepared, cx) {
         LookUp::Hit(result) => Flight::Landed(result),
-        LookUp::Miss(again) => Flight::Ours(lease, again),
+        LookUp::Absent(again) | LookUp::Refused(again) => Flight::Ours(lease, again),
     })
 }
 

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crate::action::{Action, OutputSpec, Policy, Trigger};
-use crate::store::StoredResult;
+use crate::store::Outcome;
 
 /// Why a key that has a result misses all the same, or has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,38 +39,39 @@ pub(super) fn is_success(code: u8, policy: &Policy) -> bool {
     code == 0 || policy.ok_exit.contains(&code)
 }
 
-/// Checks a result against the request; `now` is the time since 1970.
+/// Checks what a run gave against the request; the run `started` then, since 1970, and took that
+/// long, in nanoseconds. `now` is the time since 1970.
 pub(super) fn acceptable(
-    result: &StoredResult,
+    outcome: &Outcome,
+    (started, took): (u64, u64),
     action: &Action,
     now: Duration,
 ) -> Result<(), Miss> {
-    let code = result.outcome.exit_code;
+    let code = outcome.exit_code;
     let success = is_success(code, &action.policy);
     if !success && !action.policy.cache_failures {
         let reason = format!("the stored run ended with exit code {code}, which is not accepted");
         return Err(Miss::because(Trigger::Outputs, reason));
     }
-    if success && code != 0 && !action.outputs.is_empty() && result.outcome.outputs.is_empty() {
+    if success && code != 0 && !action.outputs.is_empty() && outcome.outputs.is_empty() {
         // Perhaps it counted as a failure when it was stored: nothing of a failed run is kept.
         let reason = format!("the stored run ended with exit code {code}, without any output");
         return Err(Miss::because(Trigger::Outputs, reason));
     }
-    if success && let Some(missing) = action.outputs.iter().find(|spec| !answers(result, spec)) {
+    if success && let Some(missing) = action.outputs.iter().find(|spec| !answers(outcome, spec)) {
         let name = crate::tree::Escaped(missing.key_name());
         let reason = format!("the stored run has no output `{name}`");
         return Err(Miss::because(Trigger::Outputs, reason));
     }
     match action.policy.ttl {
-        Some(ttl) => within(ttl, completion(result), now),
+        Some(ttl) => within(ttl, completion(started, took), now),
         None => Ok(()),
     }
 }
 
-fn answers(result: &StoredResult, spec: &OutputSpec) -> bool {
+fn answers(outcome: &Outcome, spec: &OutputSpec) -> bool {
     spec.optional
-        || result
-            .outcome
+        || outcome
             .outputs
             .iter()
             .any(|output| output.name == spec.key_name())
@@ -78,8 +79,8 @@ fn answers(result: &StoredResult, spec: &OutputSpec) -> bool {
 
 /// Returns when the stored run was over: its time to live counts from here, never from a file's
 /// timestamp.
-fn completion(result: &StoredResult) -> Duration {
-    Duration::from_nanos(result.run.started.saturating_add(result.run.duration))
+fn completion(started: u64, took: u64) -> Duration {
+    Duration::from_nanos(started.saturating_add(took))
 }
 
 fn within(ttl: Duration, completed: Duration, now: Duration) -> Result<(), Miss> {

@@ -11,12 +11,13 @@ use super::context::Context;
 use super::error::chain;
 use super::event::Warning;
 use super::freshness::is_success;
+use super::manifest;
 use super::outcome::{Ran, StepOutcome};
 use super::prepare::Prepared;
 use crate::action::{Change, Trigger};
 use crate::digest::BlobId;
 use crate::exec::Status;
-use crate::store::{LocalStore, RunEntry, RunOutcome, StoreError, StoredResult};
+use crate::store::{LocalStore, RunEntry, RunOutcome, StoreError, StoredOutput, StoredResult};
 
 /// Notes that a stored result was restored.
 pub(super) fn record_hit(
@@ -100,8 +101,21 @@ fn entry(prepared: &Prepared, status: Status, cx: &Context<'_>) -> RunEntry {
 /// As many earlier runs are asked what they made.
 const ASKED: usize = 256;
 
+/// Returns what the step, by its manifest, and the last runs of this workspace, as far as they are
+/// stored, are known to have made.
+pub(super) fn outputs_here<'a>(
+    prepared: &Prepared,
+    cx: &Context<'a>,
+) -> impl Iterator<Item = StoredOutput> + use<'a> {
+    let name = prepared.action.policy.manifest.as_deref();
+    let manifest = name.and_then(|name| manifest::read(cx.root, name));
+    let recorded = manifest.map(|it| it.outcome.outputs).unwrap_or_default();
+    let of_results = results_here(cx).flat_map(|result| result.outcome.outputs);
+    recorded.into_iter().chain(of_results)
+}
+
 /// Returns the results of the last runs of this workspace, each once, as far as they are stored.
-pub(super) fn results_here<'a>(cx: &Context<'a>) -> impl Iterator<Item = StoredResult> + use<'a> {
+fn results_here<'a>(cx: &Context<'a>) -> impl Iterator<Item = StoredResult> + use<'a> {
     let here = root_name(cx);
     let store = cx.store;
     let entries = store.and_then(|store| store.entries(ASKED).ok());

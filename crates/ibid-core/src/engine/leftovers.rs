@@ -21,7 +21,7 @@ pub(super) fn check(
     let made = OnceCell::new();
     let is_leftover = |pattern: &str, file: &RelPath| {
         let made: &BTreeSet<(Vec<u8>, RelPath)> = made.get_or_init(|| {
-            let outputs = history::results_here(cx).flat_map(|result| result.outcome.outputs);
+            let outputs = history::outputs_here(prepared, cx);
             let matched = |output: StoredOutput| Some((output.name, output.at?));
             outputs.filter_map(matched).collect()
         });

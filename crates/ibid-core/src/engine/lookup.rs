@@ -11,40 +11,58 @@ use crate::store::{Lookup, MissReason, StoredResult};
 pub enum LookUp {
     /// A result that answers the request. Its blobs may turn out damaged or missing.
     Hit(Box<StoredResult>),
-    /// None.
-    Miss(Miss),
+    /// Nothing is known, or what the key's file names is lost: a manifest may know more.
+    Absent(Miss),
+    /// What is known does not count, or nothing is to be looked for: no manifest says otherwise.
+    Refused(Miss),
 }
 
 /// Looks a prepared step up. Changes nothing, but for damage in the store that is put aside.
 pub fn look_up(prepared: &Prepared, cx: &Context<'_>) -> LookUp {
     if cx.access.force {
-        return LookUp::Miss(Miss::because(Trigger::Forced, "asked to run again"));
+        return LookUp::Refused(Miss::because(Trigger::Forced, "asked to run again"));
     }
     let Some(store) = cx.readable() else {
-        return LookUp::Miss(bypassed(cx));
+        return bypassed(cx);
     };
     match store.look_up(&prepared.key) {
-        Lookup::Found(result) => match acceptable(&result, &prepared.action, cx.clock.now()) {
-            Ok(()) => LookUp::Hit(result),
-            Err(miss) => LookUp::Miss(miss),
-        },
+        Lookup::Found(result) => {
+            let StoredResult { outcome, run, .. } = &*result;
+            let times = (run.started, run.duration);
+            match acceptable(outcome, times, &prepared.action, cx.clock.now()) {
+                Ok(()) => LookUp::Hit(result),
+                Err(miss) => LookUp::Refused(miss),
+            }
+        }
         Lookup::Tombstone(tombstone) => {
             let age = cx.clock.nanos().saturating_sub(tombstone.when);
             let age = HumanDuration(std::time::Duration::from_nanos(age));
             let reason = format!("the result was invalidated {age} ago: {}", tombstone.why);
-            LookUp::Miss(Miss::because(Trigger::Forced, reason))
+            LookUp::Refused(Miss::because(Trigger::Forced, reason))
         }
-        Lookup::Absent(reason @ MissReason::Absent) => {
-            LookUp::Miss(Miss::absent(reason.to_string()))
-        }
-        Lookup::Absent(reason) => LookUp::Miss(Miss::because(Trigger::Outputs, reason.to_string())),
+        Lookup::Absent(reason) => absent(&reason),
     }
 }
 
-fn bypassed(cx: &Context<'_>) -> Miss {
+/// Tells a lost result from a key's file that cannot be read: the file may have been a tombstone.
+fn absent(reason: &MissReason) -> LookUp {
+    let told = || Miss::because(Trigger::Outputs, reason.to_string());
+    match reason {
+        MissReason::Absent => LookUp::Absent(Miss::absent(reason.to_string())),
+        MissReason::ResultMissing(_) | MissReason::Damaged { what: "result", .. } => {
+            LookUp::Absent(told())
+        }
+        _ => LookUp::Refused(told()),
+    }
+}
+
+fn bypassed(cx: &Context<'_>) -> LookUp {
+    let refused = |why| LookUp::Refused(Miss::because(Trigger::Forced, why));
     match cx.access.mode {
-        AccessMode::WriteOnly => Miss::because(Trigger::Forced, "stored results are not looked at"),
-        AccessMode::Off => Miss::because(Trigger::Forced, "the cache is off"),
-        AccessMode::ReadWrite | AccessMode::ReadOnly => Miss::absent("there is no cache"),
+        AccessMode::WriteOnly => refused("stored results are not looked at"),
+        AccessMode::Off => refused("the cache is off"),
+        AccessMode::ReadWrite | AccessMode::ReadOnly => {
+            LookUp::Absent(Miss::absent("there is no cache"))
+        }
     }
 }

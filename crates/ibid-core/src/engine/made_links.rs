@@ -11,15 +11,15 @@ use super::prepare::Prepared;
 use crate::action::OutputKind;
 use crate::fs::{FileKind, Signature, future_path, read_link};
 use crate::output::{MadeLinks, made_links};
-use crate::store::{OutputContent, StoredResult};
+use crate::store::{OutputContent, StoredOutput};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Returns the links that stand at outputs of a step and were made by an earlier run. History is
-/// only read if there is a link, whatever `result` says.
+/// only read if there is a link, whatever `outputs`, those of the result at hand, say.
 pub(super) fn standing(
     prepared: &Prepared,
-    result: Option<&StoredResult>,
+    outputs: &[StoredOutput],
     cx: &Context<'_>,
 ) -> MadeLinks {
     let links: Vec<_> = prepared
@@ -37,11 +37,11 @@ pub(super) fn standing(
             OutputKind::Glob(_) => None,
         })
         .collect();
-    let mut made = result.map_or_else(MadeLinks::new, |it| made_links(&it.outcome.outputs));
+    let mut made = made_links(outputs);
     if links.is_empty() {
         return made;
     }
-    let earlier = earlier(&links, cx);
+    let earlier = earlier(&links, prepared, cx);
     for (name, text, path) in links {
         if earlier.contains(&(name.clone(), text.clone())) || leads_to_input(&path, prepared, cx) {
             made.insert(name, text);
@@ -53,23 +53,21 @@ pub(super) fn standing(
 /// Returns those of the links, by name and text, that runs of this workspace made.
 fn earlier(
     links: &[(Vec<u8>, Vec<u8>, PathBuf)],
+    prepared: &Prepared,
     cx: &Context<'_>,
 ) -> BTreeSet<(Vec<u8>, Vec<u8>)> {
     let mut found = BTreeSet::new();
-    for result in history::results_here(cx) {
+    for output in history::outputs_here(prepared, cx) {
         if found.len() == links.len() {
             break;
         }
-        for output in result.outcome.outputs {
-            let OutputContent::Link(text) = output.content else {
-                continue;
-            };
-            let is_there = |(name, now, _): &&(Vec<u8>, Vec<u8>, PathBuf)| {
-                (name, now) == (&output.name, &text)
-            };
-            if links.iter().any(|link| is_there(&link)) {
-                found.insert((output.name, text));
-            }
+        let OutputContent::Link(text) = output.content else {
+            continue;
+        };
+        let is_there =
+            |(name, now, _): &&(Vec<u8>, Vec<u8>, PathBuf)| (name, now) == (&output.name, &text);
+        if links.iter().any(|link| is_there(&link)) {
+            found.insert((output.name, text));
         }
     }
     found

@@ -4,23 +4,33 @@
 //! Planning writes nothing, so a step whose inputs are still to be restored is prepared over the
 //! results that they will come from. Running needs none of this: the files are there.
 
-use crate::store::{LocalStore, StoredResult};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::scan::{Entries, Layer};
+
+/// What a restore will leave at each place that it is about.
+pub(super) type Leaves = Vec<(PathBuf, Arc<Entries>)>;
 
 /// Outputs that are to be restored, over what stands on disk. Empty for a run.
 #[derive(Clone, Debug, Default)]
-pub struct Overlay {
-    results: Vec<StoredResult>,
-}
+pub struct Overlay(Layer);
 
 impl Overlay {
-    /// Adds the outputs of a result that is to be restored.
-    pub fn add(&mut self, result: &StoredResult, store: &LocalStore) {
-        let _ = store;
-        self.results.push(result.clone());
+    /// Adds what a restore below `root` will leave.
+    pub(super) fn add(&mut self, root: &Path, leaves: &Leaves) {
+        for (path, entries) in leaves {
+            self.0.add(root, path, entries);
+        }
     }
 
     /// Says whether the disk is all there is.
     pub fn is_empty(&self) -> bool {
-        self.results.is_empty()
+        self.0.is_empty()
+    }
+
+    /// Returns what scanning looks at first.
+    pub(super) fn layer(&self) -> &Layer {
+        &self.0
     }
 }

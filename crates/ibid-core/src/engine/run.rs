@@ -38,7 +38,7 @@ pub(super) fn run_and_commit(
     cx.tell_faults();
     let rerun = explain::rerun(prepared, miss, cx);
     prepared.notes.iter().for_each(|note| cx.note(note.clone()));
-    let made = made_links::standing(prepared, None, cx);
+    let made = made_links::standing(prepared, &[], cx);
     let reserved = prepared.reserved(&made, cx);
     validate(&prepared.action.outputs, &reserved)?;
     if moves_outputs(cx) {
@@ -74,7 +74,8 @@ pub(super) fn run_and_commit(
     })
 }
 
-fn moves_outputs(cx: &Context<'_>) -> bool {
+/// Says whether outputs are moved away before a run: without a store nothing can be put back.
+pub(super) fn moves_outputs(cx: &Context<'_>) -> bool {
     cx.store.is_some() && cx.access.mode != AccessMode::Off
 }
 

@@ -2,10 +2,10 @@
 
 use super::bring_back::{Brought, bring_back};
 use super::context::Context;
+use super::decide::{decide, weigh};
 use super::error::Error;
 use super::event::Event;
 use super::flight::{Flight, enter};
-use super::lookup::{LookUp, look_up};
 use super::outcome::StepOutcome;
 use super::prepare::{Prepared, prepare};
 use super::run::run_and_commit;
@@ -20,7 +20,7 @@ pub fn step(step: &Step, cx: &Context<'_>) -> Result<StepOutcome, Error> {
         label,
         key: prepared.key,
     });
-    let outcome = decide(&prepared, cx)?;
+    let outcome = fulfil(&prepared, cx)?;
     cx.emit(&Event::Finished {
         label,
         outcome: &outcome,
@@ -28,22 +28,19 @@ pub fn step(step: &Step, cx: &Context<'_>) -> Result<StepOutcome, Error> {
     Ok(outcome)
 }
 
-fn decide(prepared: &Prepared, cx: &Context<'_>) -> Result<StepOutcome, Error> {
-    let looked_up = look_up(prepared, cx);
+fn fulfil(prepared: &Prepared, cx: &Context<'_>) -> Result<StepOutcome, Error> {
+    let decided = decide(prepared, cx);
     cx.tell_faults();
-    let miss = match looked_up {
-        LookUp::Hit(result) => match bring_back(prepared, &result, cx)? {
-            Brought::Done(outcome) => return Ok(outcome),
-            // The entry is no good: nobody else's run of it will do either.
-            Brought::Miss(miss) => return run_and_commit(prepared, &miss, cx),
-        },
-        LookUp::Miss(miss) => miss,
+    let miss = match bring_back(prepared, decided, cx)? {
+        Brought::Done(outcome) => return Ok(outcome),
+        Brought::Unusable(miss) => return run_and_commit(prepared, &miss, cx),
+        Brought::Absent(miss) => miss,
     };
     match enter(prepared, miss, cx)? {
         Flight::Ours(_lease, miss) => run_and_commit(prepared, &miss, cx),
-        Flight::Landed(result) => match bring_back(prepared, &result, cx)? {
+        Flight::Landed(result) => match bring_back(prepared, weigh(prepared, result, cx), cx)? {
             Brought::Done(outcome) => Ok(outcome),
-            Brought::Miss(miss) => run_and_commit(prepared, &miss, cx),
+            Brought::Absent(miss) | Brought::Unusable(miss) => run_and_commit(prepared, &miss, cx),
         },
     }
 }

@@ -8,6 +8,7 @@ use super::context::Context;
 use super::error::chain;
 use super::event::{Note, Warning, Work};
 use super::explain;
+use super::manifest;
 use super::outcome::{NotStored, Ran};
 use super::prepare::Prepared;
 use super::verdict::{Verdict, judge};
@@ -120,8 +121,12 @@ fn put(
         capture,
         replace: ran.replace,
     };
-    let Committed { result, recorded } =
-        commit(prepared, &storable, store, cx).map_err(|error| failed(&error))?;
+    let committed = commit(prepared, &storable, store, cx).map_err(|error| failed(&error))?;
+    let Committed {
+        result,
+        blob,
+        recorded,
+    } = committed;
     if let Recorded::Differs(standing) = recorded {
         let names = explain::differing(capture, &standing);
         cx.note(Note::NotDeterministic(names));
@@ -129,7 +134,8 @@ fn put(
     if let Some(capture) = capture {
         capture.remember(&cx.digests(&Meter::default()));
     }
-    Ok(result)
+    manifest::keep(prepared, &result, cx);
+    Ok(blob)
 }
 
 /// After a success: what the store has goes, what it has not stays, and is told.

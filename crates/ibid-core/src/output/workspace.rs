@@ -7,6 +7,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
+use crate::action::{date_of, day_of};
 use crate::fs::{Dir, IoContext as _, PathError, Timestamp, random_name};
 use crate::tree::RelPath;
 
@@ -86,16 +87,7 @@ fn one(name: &str) -> RelPath {
 /// Writes a time as `YYYYMMDDTHHMMSSZ`.
 fn utc(seconds: i64) -> String {
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Days are counted from 1 March of the year 0, so that leap days end their years.
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day = days.rem_euclid(146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let date = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + era * 400 + i64::from(month <= 2);
+    let (year, month, date) = date_of(days);
     let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
     format!("{year:04}{month:02}{date:02}T{hour:02}{minute:02}{second:02}Z")
 }
@@ -106,14 +98,7 @@ fn seconds(name: &str) -> Option<i64> {
     let number = |range: std::ops::Range<usize>| -> Option<i64> { stamp.get(range)?.parse().ok() };
     let (year, month, date) = (number(0..4)?, number(4..6)?, number(6..8)?);
     let (hour, minute, second) = (number(9..11)?, number(11..13)?, number(13..15)?);
-    let shifted = if month > 2 { year } else { year - 1 };
-    let month = (month + 9) % 12;
-    let day = shifted * 365 + shifted.div_euclid(4) - shifted.div_euclid(100)
-        + shifted.div_euclid(400)
-        + (month * 153 + 2) / 5
-        + date
-        - 1;
-    let seconds = (day - 719_468) * 86_400 + hour * 3_600 + minute * 60 + second;
+    let seconds = day_of(year, month, date) * 86_400 + hour * 3_600 + minute * 60 + second;
     // Whatever does not read back is not one of ours.
     (utc(seconds) == stamp).then_some(seconds)
 }

@@ -68,7 +68,7 @@ impl Scanner<'_> {
         let mut seen = Vec::new();
         let mut here = path.to_owned();
         let signature = loop {
-            match fs::look(&here, Links::Keep)? {
+            match self.look(&here, Links::Keep)? {
                 None => {
                     return Err(match texts.pop() {
                         Some(text) => ScanError::Dangling {
@@ -184,7 +184,10 @@ impl Trees<'_> {
         if self.above.len() > MAX_LINKED_TREES {
             return Err(ScanError::TooDeep(dir.to_owned()));
         }
-        self.above.push(fs::real_path(dir)?);
+        self.above.push(match self.scanner.layer {
+            None => fs::real_path(dir)?,
+            Some(layer) => layer.real_path(dir)?,
+        });
         let walked = self.scanner.walk(dir, self.filter)?;
         let files = walked
             .iter()
@@ -221,8 +224,19 @@ impl Trees<'_> {
         }
         // A dangling link has no content but its text; so has one to a device.
         let Ok(real) = fs::real_path(path) else {
-            return kept();
+            return match self.scanner.layer {
+                None => kept(),
+                // What it leads to may be about to stand.
+                Some(_) => Err(ScanError::Unforeseen(path.to_owned())),
+            };
         };
+        if self
+            .scanner
+            .layer
+            .is_some_and(|layer| layer.touches_real(&real))
+        {
+            return Err(ScanError::Unforeseen(path.to_owned()));
+        }
         if self.lists(&real)? {
             return kept();
         }

@@ -41,6 +41,9 @@ pub enum ScanError {
     /// Each time it was read it changed meanwhile.
     #[error("`{}` keeps changing while it is read", Escaped::path(.0))]
     Changing(PathBuf),
+    /// It hangs on what does not stand yet, in a way that cannot be told ahead.
+    #[error("what `{}` will be cannot be told before it is there", Escaped::path(.0))]
+    Unforeseen(PathBuf),
     /// Nothing matches.
     #[error("nothing matches the pattern `{}`", Escaped(.0.as_bytes()))]
     NoMatch(String),
@@ -72,7 +75,7 @@ impl ScanError {
                 "what the key depends on must be readable: `chmod +r`, or another user".into(),
             ),
             Self::BadPattern { .. } => Some("`[[]`, `[*]` and `[{]` stand for the characters".into()),
-            Self::Io(_) | Self::TooDeep(_) => None,
+            Self::Io(_) | Self::TooDeep(_) | Self::Unforeseen(_) => None,
         }
     }
 }

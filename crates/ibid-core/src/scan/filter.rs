@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
 use super::ScanError;
-use crate::fs::{FileKind, Signature, future_path};
+use crate::fs::{FileKind, future_path};
 use crate::tree::RelPath;
 
 /// What to leave out of directories and patterns.
@@ -147,16 +147,21 @@ impl Filter {
     }
 
     /// Says whether `path`, below the directory `dir`, or a directory on the way to it is left
-    /// out. Looks at what stands there.
-    pub fn skips_below(&self, path: &Path, dir: &Path, root: &Path) -> bool {
+    /// out; `kind` looks at what stands there, a link as such, as a listing does.
+    pub fn skips_below(
+        &self,
+        path: &Path,
+        dir: &Path,
+        root: &Path,
+        kind: &dyn Fn(&Path) -> Option<FileKind>,
+    ) -> bool {
         let Ok(below) = path.strip_prefix(dir) else {
             return false;
         };
         let mut here = dir.to_owned();
         below.iter().any(|name| {
             here.push(name);
-            // A link is asked for as such, as a listing does.
-            let kind = Signature::of_link(&here).map_or(FileKind::File, |found| found.kind());
+            let kind = kind(&here).unwrap_or(FileKind::File);
             let from_root = here.strip_prefix(root).ok();
             let from_root = from_root.and_then(|it| RelPath::new(it.as_os_str().as_bytes()).ok());
             self.skips(name.as_bytes(), from_root.as_ref(), kind)

@@ -42,6 +42,7 @@ fn stats_at(dir: &Path, host: Host) -> StatCache {
         dir: Some(dir.to_owned()),
         probe_dirs: Vec::new(),
         policy: StatPolicy::Safe,
+        writes: StatWrites::Allowed,
         host,
         clock: wall,
     })

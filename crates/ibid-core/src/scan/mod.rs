@@ -9,6 +9,7 @@ mod error;
 mod filter;
 #[cfg(test)]
 mod laws;
+mod layer;
 mod place;
 pub mod programs;
 mod recheck;
@@ -20,7 +21,8 @@ mod walk;
 pub use content::{Globbed, Scanned, ScannedTree};
 pub use error::ScanError;
 pub use filter::{Filter, Pattern};
+pub use layer::{Entries, Layer};
 pub use place::{place_of, without_detours};
 pub use scanner::{PARALLEL_FILES, Scanner, SymlinkPolicy, each};
 pub use seen::{Drift, DriftKind, FileDigest, Seen};
-pub use stat_cache::{Origin, Started, StatCache, StatCacheOptions, StatPolicy};
+pub use stat_cache::{Origin, Started, StatCache, StatCacheOptions, StatPolicy, StatWrites};

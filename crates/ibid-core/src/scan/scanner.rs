@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
-use super::ScanError;
 use super::seen::{FileDigest, Proof};
 use super::stat_cache::{Origin, StatCache};
+use super::{Layer, ScanError};
 use crate::digest::Digest;
 use crate::fs::{self, FileKind, Links, Meter, Signature, Threads};
 
@@ -51,6 +51,8 @@ pub struct Scanner<'a> {
     pub(super) stats: &'a StatCache,
     pub(super) meter: &'a Meter,
     pub(super) symlinks: SymlinkPolicy,
+    /// What is looked at over the disk, if anything is.
+    pub(super) layer: Option<&'a Layer>,
 }
 
 impl<'a> Scanner<'a> {
@@ -62,6 +64,7 @@ impl<'a> Scanner<'a> {
             stats,
             meter,
             symlinks: SymlinkPolicy::default(),
+            layer: None,
         }
     }
 
@@ -71,10 +74,45 @@ impl<'a> Scanner<'a> {
         Self { symlinks, ..self }
     }
 
+    /// Returns a scanner that takes what `layer` holds as if it stood already. What such a scanner
+    /// saw cannot be rechecked.
+    #[must_use]
+    pub fn over(self, layer: &'a Layer) -> Self {
+        let layer = (!layer.is_empty()).then_some(layer);
+        Self { layer, ..self }
+    }
+
+    /// Looks at a path; nothing there is `None`.
+    pub(super) fn look(&self, path: &Path, links: Links) -> Result<Option<Signature>, ScanError> {
+        match self.layer {
+            None => Ok(fs::look(path, links)?),
+            Some(layer) => layer.look(path, links),
+        }
+    }
+
+    /// Lists a directory: names sorted by bytes, and the signatures of the entries themselves.
+    pub(super) fn list(&self, dir: &Path) -> Result<Vec<(Vec<u8>, Signature)>, ScanError> {
+        match self.layer {
+            None => Ok(fs::list_signatures(dir)?),
+            Some(layer) => layer.list(dir),
+        }
+    }
+
+    /// Returns what stands at a path, a link not followed; a text that can name nothing names
+    /// nothing.
+    pub fn kind(&self, path: &Path) -> Result<Option<FileKind>, ScanError> {
+        match self.layer {
+            Some(layer) if layer.concerns(path) => {
+                Ok(layer.look(path, Links::Keep)?.map(|found| found.kind()))
+            }
+            _ => Ok(fs::kind_at(path)?),
+        }
+    }
+
     /// Returns the digest of a regular file, links followed. A directory or special file, and a
     /// file that cannot be read or never holds still, is an error that names it.
     pub fn file_digest(&self, path: &Path) -> Result<FileDigest, ScanError> {
-        let Some(signature) = fs::look(path, Links::Follow)? else {
+        let Some(signature) = self.look(path, Links::Follow)? else {
             return Err(ScanError::Missing(path.to_owned()));
         };
         self.examine(path, signature)
@@ -132,10 +170,11 @@ impl<'a> Scanner<'a> {
                 return Err(ScanError::Special(path.to_owned()));
             }
         }
-        let digest = self
-            .stats
-            .file_system(path, signature.device)
-            .and_then(|fs| self.stats.known(&signature, &fs));
+        let ahead = self.layer.and_then(|layer| layer.digest(path, &signature));
+        let digest = ahead.or_else(|| {
+            let fs = self.stats.file_system(path, signature.device)?;
+            self.stats.known(&signature, &fs)
+        });
         Ok(digest.map(|digest| FileDigest {
             path: path.to_owned(),
             signature,

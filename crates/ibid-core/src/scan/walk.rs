@@ -28,7 +28,7 @@ impl Scanner<'_> {
         let mut todo = vec![RelPath::ROOT];
         while let Some(inner) = todo.pop() {
             let here = inner.below(dir);
-            for (name, signature) in fs::list_signatures(&here)? {
+            for (name, signature) in self.list(&here)? {
                 let path = inner.child(&name).expect("the system lists plain names");
                 let kind = signature.kind();
                 let seen_from_root = from_root.as_ref().map(|root| root.join(&path));
@@ -73,8 +73,10 @@ impl Scanner<'_> {
         let mut found = Vec::new();
         let mut todo = vec![pattern.prefix().clone()];
         while let Some(dir) = todo.pop() {
-            let listed = match fs::list_signatures(&dir.below(self.root)) {
-                Err(error) if error.is_absent() && dir == *pattern.prefix() => continue,
+            let listed = match self.list(&dir.below(self.root)) {
+                Err(ScanError::Io(error)) if error.is_absent() && dir == *pattern.prefix() => {
+                    continue;
+                }
                 listed => listed?,
             };
             for (name, signature) in listed {

@@ -101,7 +101,7 @@ impl VerifiedBlobs for BootMemory {
 mod tests {
     use super::*;
     use crate::fs::{Host, Staged, Timestamp};
-    use crate::scan::{StatCacheOptions, StatPolicy};
+    use crate::scan::{StatCacheOptions, StatPolicy, StatWrites};
     use ibid_testkit::TempDir;
 
     fn read_only(dir: &TempDir) -> Signature {
@@ -148,6 +148,7 @@ mod tests {
                 dir: Some(dir.join("stats")),
                 probe_dirs: Vec::new(),
                 policy: StatPolicy::Trust,
+                writes: StatWrites::Allowed,
                 host: Host {
                     name: String::new(),
                     boot_id: boot.to_owned(),

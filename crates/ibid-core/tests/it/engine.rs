@@ -22,7 +22,7 @@ use ibid_testkit::TempDir;
 
 /// Collects what is told.
 #[derive(Default)]
-struct Heard {
+pub(crate) struct Heard {
     stdout: Mutex<Vec<u8>>,
     told: Mutex<Vec<String>>,
 }
@@ -44,22 +44,22 @@ impl Sink for Heard {
 }
 
 /// A workspace with its own store.
-struct Bench {
-    dir: TempDir,
-    root: PathBuf,
-    env: EnvSnapshot,
-    access: Access,
-    age: Duration,
+pub(crate) struct Bench {
+    pub(crate) dir: TempDir,
+    pub(crate) root: PathBuf,
+    pub(crate) env: EnvSnapshot,
+    pub(crate) access: Access,
+    pub(crate) age: Duration,
 }
 
-struct Went {
-    outcome: StepOutcome,
-    stdout: Vec<u8>,
-    told: Vec<String>,
+pub(crate) struct Went {
+    pub(crate) outcome: StepOutcome,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) told: Vec<String>,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = TempDir::new();
         let root = dir.join("work");
         std::fs::create_dir(&root).unwrap();
@@ -76,36 +76,49 @@ impl Bench {
         }
     }
 
-    fn write(&self, path: &str, text: &str) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.root.join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
 
-    fn read(&self, path: &str) -> String {
+    pub(crate) fn read(&self, path: &str) -> String {
         std::fs::read_to_string(self.root.join(path)).unwrap()
     }
 
-    fn try_step(&self, asked: &Step) -> Result<Went, Error> {
-        let heard = Heard::default();
-        let store = LocalStore::open(&self.dir.join("store"), StoreOptions::default()).unwrap();
-        let stats = StatCache::off();
+    /// Lends the workspace to the engine.
+    pub(crate) fn within<T>(
+        &self,
+        store: &LocalStore,
+        stats: &StatCache,
+        sink: &Heard,
+        act: impl FnOnce(&Context<'_>) -> T,
+    ) -> T {
         let provenance = Provenance::default();
         let interrupt = Interrupt::new();
-        let cx = Context {
+        act(&Context {
             root: &self.root,
             env: &self.env,
-            store: Some(&store),
+            store: Some(store),
             cache_dir: store.dir(),
-            stats: &stats,
+            stats,
             spool_dir: &self.dir.join("tmp"),
             provenance: &provenance,
             clock: Clock::starting(SystemTime::now() + self.age),
             interrupt: &interrupt,
-            sink: &heard,
+            sink,
             access: self.access,
-        };
-        let outcome = step(asked, &cx)?;
+        })
+    }
+
+    pub(crate) fn store(&self) -> LocalStore {
+        LocalStore::open(&self.dir.join("store"), StoreOptions::default()).unwrap()
+    }
+
+    pub(crate) fn try_step(&self, asked: &Step) -> Result<Went, Error> {
+        let heard = Heard::default();
+        let (store, stats) = (self.store(), StatCache::off());
+        let outcome = self.within(&store, &stats, &heard, |cx| step(asked, cx))?;
         Ok(Went {
             outcome,
             stdout: heard.stdout.into_inner().unwrap(),
@@ -113,17 +126,17 @@ impl Bench {
         })
     }
 
-    fn step(&self, asked: &Step) -> Went {
+    pub(crate) fn step(&self, asked: &Step) -> Went {
         self.try_step(asked).unwrap()
     }
 }
 
-fn inside(path: &str) -> Place {
+pub(crate) fn inside(path: &str) -> Place {
     Place::Inside(RelPath::new(path).unwrap())
 }
 
 /// `sh -c script` with inputs and outputs.
-fn shell(script: &str, inputs: &[&str], outputs: &[&str]) -> Step {
+pub(crate) fn shell(script: &str, inputs: &[&str], outputs: &[&str]) -> Step {
     let words = ["sh", "-c", script].map(|word| word.as_bytes().to_vec());
     Step {
         command: CommandLine::Argv(words.to_vec()),
@@ -163,7 +176,7 @@ fn shell(script: &str, inputs: &[&str], outputs: &[&str]) -> Step {
     }
 }
 
-fn rerun(went: &Went) -> (&Rerun, Option<&NotStored>) {
+pub(crate) fn rerun(went: &Went) -> (&Rerun, Option<&NotStored>) {
     match &went.outcome.decision {
         Decision::Ran {
             rerun, not_stored, ..
@@ -172,11 +185,11 @@ fn rerun(went: &Went) -> (&Rerun, Option<&NotStored>) {
     }
 }
 
-fn is_up_to_date(went: &Went) -> bool {
+pub(crate) fn is_up_to_date(went: &Went) -> bool {
     matches!(went.outcome.decision, Decision::UpToDate { .. })
 }
 
-fn is_restored(went: &Went) -> bool {
+pub(crate) fn is_restored(went: &Went) -> bool {
     matches!(went.outcome.decision, Decision::Restored { .. })
 }
 
@@ -369,4 +382,34 @@ fn equal_steps_at_once_run_once() {
 
 fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn a_file_on_standard_input_is_an_input_like_others() {
+    let bench = Bench::new();
+    bench.write("in", "a");
+    let with_stdin = |mut step: Step| {
+        step.stdin = StdinRequest::File(bench.root.join("in"));
+        step
+    };
+    let edits = with_stdin(shell("cat > out; echo more >> in", &[], &["out"]));
+    let edits = Step {
+        ignore_args: BTreeSet::from([b"in".to_vec()]),
+        ..edits
+    };
+    assert_eq!(
+        rerun(&bench.step(&edits)).1,
+        Some(&NotStored::InputsChanged(vec!["in".into()]))
+    );
+    let overwrites = with_stdin(shell("cat", &[], &["in"]));
+    assert!(matches!(bench.try_step(&overwrites), Err(Error::Output(_))));
+    bench.write("in", "b");
+    let copies = with_stdin(shell("cat > out", &[], &["out"]));
+    assert_eq!(rerun(&bench.step(&copies)).1, None);
+    assert!(is_up_to_date(&bench.step(&copies)));
+    bench.write("in", "c");
+    assert_eq!(
+        rerun(&bench.step(&copies)).0.triggers,
+        BTreeSet::from([Trigger::Inputs])
+    );
 }

@@ -14,5 +14,7 @@ mod laws_encoding;
 mod laws_place;
 mod laws_tree;
 mod layering;
+mod manifest;
+mod plan;
 mod samples;
 mod schedule;

@@ -7,7 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
 use super::gather::Gather;
 use super::inputs::code_file;
@@ -118,6 +119,7 @@ impl Programs<'_> {
     /// Keys the program that `word` names, and its interpreters. Where the program only chooses
     /// among installed versions, the chosen one is keyed in its stead.
     fn add(&mut self, gather: &mut Gather<'_>, word: &[u8]) -> Result<Program, Error> {
+        self.foreseen(gather, word)?;
         let program = resolve_program(word, self.path(), self.around.dir)?;
         let chosen = behind_shim(&program, self.path(), self.around)?;
         let keyed = chosen.as_ref().unwrap_or(&program);
@@ -130,10 +132,28 @@ impl Programs<'_> {
 
     /// The same for words that may be functions or anything else.
     fn add_if_found(&mut self, gather: &mut Gather<'_>, word: &[u8]) -> Result<(), Error> {
+        self.foreseen(gather, word)?;
         match resolve_program(word, self.path(), self.around.dir) {
             Ok(_) => self.add(gather, word).map(drop),
             Err(_) => Ok(()),
         }
+    }
+
+    /// A program that does not stand yet cannot be asked for its interpreter.
+    fn foreseen(&self, gather: &Gather<'_>, word: &[u8]) -> Result<(), Error> {
+        if !gather.looks_ahead() {
+            return Ok(());
+        }
+        let dirs: Vec<PathBuf> = if word.contains(&b'/') {
+            vec![self.around.dir.to_owned()]
+        } else {
+            let elements = self.path().as_bytes().split(|byte| *byte == b':');
+            elements
+                .map(|element| self.around.dir.join(OsStr::from_bytes(element)))
+                .collect()
+        };
+        dirs.iter()
+            .try_for_each(|dir| gather.foreseen(&dir.join(OsStr::from_bytes(word))))
     }
 
     fn key(
@@ -143,6 +163,7 @@ impl Programs<'_> {
         path: &PathBuf,
         looked: Option<Signature>,
     ) -> Result<(), Error> {
+        gather.foreseen(path)?;
         if !self.tools.contains_key(word) {
             let digest = match looked {
                 Some(signature) => gather.digest_at(path, signature)?,
@@ -178,7 +199,7 @@ fn script(gather: &mut Gather<'_>, argv: &[Vec<u8>]) -> Result<(Code, Option<usi
         return Ok(none);
     };
     let place = place_of(&argv[index], &gather.step.dir, gather.root);
-    let exists = crate::fs::exists(&place.on_disk(gather.root))?;
+    let exists = gather.exists(&place)?;
     let ignored = gather.step.ignore_args.contains(&argv[index]);
     if ignored || !exists || gather.is_declared(&place) {
         return Ok(none);
@@ -197,7 +218,9 @@ fn implied_files(
     implied: &mut BTreeMap<Vec<u8>, Content>,
 ) -> Result<(), Error> {
     let counts_already = |place: &Place| gather.is_declared(place) || gather.meets_output(place);
-    let found = existing(texts, &gather.step.dir, gather.root, &counts_already)?;
+    let kind = |path: &Path| gather.scanner.kind(path);
+    let (dir, root) = (&gather.step.dir, gather.root);
+    let found = existing(texts, dir, root, &counts_already, &kind)?;
     if found.left_out > 0 {
         gather.notes.push(Note::WordsLeftOut(found.left_out));
     }
@@ -240,11 +263,11 @@ fn implied_place(
     if gather.is_declared(&place) || gather.meets_output(&place) {
         return Ok(());
     }
-    match Signature::of(&place.on_disk(gather.root)).map(|signature| signature.kind()) {
-        Ok(FileKind::Dir) => return Err(Error::ImpliedFolder(place)),
+    match gather.kind(&place)? {
+        Some(FileKind::Dir) => return Err(Error::ImpliedFolder(place)),
         // What is neither a file nor a folder is no content: the word counts, and no more.
-        Ok(FileKind::Special | FileKind::Link) | Err(_) => {}
-        Ok(FileKind::File) => {
+        Some(FileKind::Special | FileKind::Link) | None => {}
+        Some(FileKind::File) => {
             let scanned = gather.content(&place, Role::Implied)?;
             implied.insert(place.key_name().to_vec(), scanned.content);
         }

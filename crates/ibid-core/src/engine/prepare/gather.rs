@@ -8,6 +8,7 @@ use crate::digest::Digest;
 use crate::engine::context::Context;
 use crate::engine::error::Error;
 use crate::engine::event::Note;
+use crate::engine::overlay::Overlay;
 use crate::fs::{FileKind, Meter, Signature};
 use crate::output::Role;
 use crate::scan::{FileDigest, Filter, Pattern, ScanError, Scanned, Scanner, Seen};
@@ -23,6 +24,7 @@ pub(super) struct Gather<'a> {
     pub(super) step: &'a Step,
     pub(super) root: &'a Path,
     pub(super) scanner: Scanner<'a>,
+    overlay: &'a Overlay,
     pub(super) filter: Filter,
     pub(super) seen: Vec<Seen>,
     pub(super) listings: Vec<Tree>,
@@ -31,11 +33,17 @@ pub(super) struct Gather<'a> {
 }
 
 impl<'a> Gather<'a> {
-    pub(super) fn new(step: &'a Step, cx: &Context<'a>, meter: &'a Meter) -> Result<Self, Error> {
+    pub(super) fn new(
+        step: &'a Step,
+        overlay: &'a Overlay,
+        cx: &Context<'a>,
+        meter: &'a Meter,
+    ) -> Result<Self, Error> {
         Ok(Self {
             step,
             root: cx.root,
-            scanner: Scanner::new(cx.root, cx.stats, meter),
+            scanner: Scanner::new(cx.root, cx.stats, meter).over(overlay.layer()),
+            overlay,
             filter: filter(step, cx)?,
             seen: Vec::new(),
             listings: Vec::new(),
@@ -77,6 +85,37 @@ impl<'a> Gather<'a> {
         digest
     }
 
+    /// Says whether anything is looked at that does not stand yet.
+    pub(super) fn looks_ahead(&self) -> bool {
+        !self.overlay.is_empty()
+    }
+
+    /// Fails where a path is one of those that do not stand yet.
+    pub(super) fn foreseen(&self, path: &Path) -> Result<(), Error> {
+        if self.overlay.layer().covers(path) {
+            return Err(ScanError::Unforeseen(path.to_owned()).into());
+        }
+        Ok(())
+    }
+
+    /// Says whether something stands at a place, or will.
+    pub(super) fn exists(&self, place: &Place) -> Result<bool, Error> {
+        let path = place.on_disk(self.root);
+        if self.overlay.layer().concerns(&path) {
+            return Ok(self.scanner.kind(&path)?.is_some());
+        }
+        Ok(crate::fs::exists(&path)?)
+    }
+
+    /// Returns what stands at a place, or will, links followed; what cannot be looked at is none.
+    pub(super) fn kind(&self, place: &Place) -> Result<Option<FileKind>, Error> {
+        let path = place.on_disk(self.root);
+        if self.overlay.layer().concerns(&path) {
+            return Ok(self.scanner.kind(&path)?);
+        }
+        Ok(Signature::of(&path).ok().map(|found| found.kind()))
+    }
+
     /// Says whether a place is read as declared, or lies in a directory that is and is not left
     /// out there, neither by its own name nor by that of where links lead.
     pub(super) fn is_declared(&self, place: &Place) -> bool {
@@ -88,7 +127,13 @@ impl<'a> Gather<'a> {
     /// Says whether the filter leaves out a place below `dir`, or a folder on the way to it.
     fn is_left_out(&self, place: &Place, dir: &Place) -> bool {
         let [place, dir] = [place, dir].map(|place| place.on_disk(self.root));
-        if self.filter.skips_below(&place, &dir, self.root) {
+        let kind = |path: &Path| {
+            if self.overlay.layer().concerns(path) {
+                return self.scanner.kind(path).ok().flatten();
+            }
+            Signature::of_link(path).ok().map(|found| found.kind())
+        };
+        if self.filter.skips_below(&place, &dir, self.root, &kind) {
             return true;
         }
         let [real, real_dir] = [&place, &dir].map(|path| crate::fs::future_path(path));
@@ -99,7 +144,7 @@ impl<'a> Gather<'a> {
         // keyed once too often does no harm.
         let above = [real_dir.as_path(), self.root, Path::new("/")];
         let above = above.into_iter().find(|above| real.starts_with(above));
-        above.is_some_and(|above| self.filter.skips_below(&real, above, self.root))
+        above.is_some_and(|above| self.filter.skips_below(&real, above, self.root, &kind))
     }
 
     /// Says whether a place is a declared output, lies in one, or holds one.

@@ -11,7 +11,8 @@ mod packages;
 mod segments;
 mod versions;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use self::gather::Gather;
@@ -19,13 +20,16 @@ pub(super) use self::gather::filter;
 use super::context::Context;
 use super::error::Error;
 use super::event::{Note, Work};
+use super::overlay::Overlay;
 use crate::action::{Action, KeyRecord, OutputKind, OutputSpec, Platform, StdinRequest, Step};
 use crate::digest::{BlobId, Key};
+use crate::fs::Meter;
 use crate::output::{MadeLinks, Reserved, Role};
-use crate::scan::Seen;
+use crate::pipeline::PipelineStep;
 use crate::scan::programs::Surroundings;
+use crate::scan::{Pattern, ScanError, Seen};
 use crate::store::LocalStore;
-use crate::tree::{Place, Tree};
+use crate::tree::{Place, RelPath, Tree};
 
 /// An action with its key, ready to be looked up.
 #[derive(Clone, Debug)]
@@ -74,14 +78,46 @@ pub(super) struct Start {
 
 /// Resolves a step to its action and key.
 pub fn prepare(step: &Step, cx: &Context<'_>) -> Result<Prepared, Error> {
+    prepare_over(step, &Overlay::default(), cx)
+}
+
+/// Resolves a step as if what the overlay holds stood already.
+pub(super) fn prepare_over(
+    step: &Step,
+    overlay: &Overlay,
+    cx: &Context<'_>,
+) -> Result<Prepared, Error> {
     let meter = cx.begin(Work::Hashing);
-    let prepared = resolve(step, cx, &meter);
+    let prepared = resolve(step, overlay, cx, &meter);
     cx.end();
     prepared
 }
 
-fn resolve(step: &Step, cx: &Context<'_>, meter: &crate::fs::Meter) -> Result<Prepared, Error> {
-    let mut gather = Gather::new(step, cx, meter)?;
+/// Returns the step of a pipeline with the patterns in its command expanded, as its inputs are
+/// found: by the same rules of what is left out.
+pub(super) fn bind(
+    step: &PipelineStep,
+    overlay: &Overlay,
+    cx: &Context<'_>,
+) -> Result<Step, Error> {
+    let meter = Meter::default();
+    let gather = Gather::new(&step.step, overlay, cx, &meter)?;
+    let mut list = |pattern: &str| {
+        let found = gather
+            .scanner
+            .glob(&Pattern::new(pattern)?, &gather.filter)?;
+        Ok(found.paths)
+    };
+    Ok(step.bind(&mut list)?)
+}
+
+fn resolve(
+    step: &Step,
+    overlay: &Overlay,
+    cx: &Context<'_>,
+    meter: &Meter,
+) -> Result<Prepared, Error> {
+    let mut gather = Gather::new(step, overlay, cx, meter)?;
     let env = environment::resolve(step, cx);
     let declared = inputs::declared(&mut gather)?;
     let code = inputs::code(&mut gather)?;
@@ -101,6 +137,11 @@ fn resolve(step: &Step, cx: &Context<'_>, meter: &crate::fs::Meter) -> Result<Pr
         env: env.complete,
         stdin: stdin.as_ref().map(|(path, _)| path.clone()),
     };
+    if let Some(argv) = step.versions_from.first().filter(|_| gather.looks_ahead()) {
+        // What it tells may hang on what does not stand yet.
+        let word = argv.first().map_or(&[][..], Vec::as_slice);
+        return Err(ScanError::Unforeseen(OsStr::from_bytes(word).into()).into());
+    }
     let versions_from = versions::resolve(step, cx, &start)?;
     let action = Action {
         command: command.keyed,
@@ -139,12 +180,14 @@ fn resolve(step: &Step, cx: &Context<'_>, meter: &crate::fs::Meter) -> Result<Pr
     })
 }
 
-/// The spooled file of standard input and its content.
+/// The file on standard input, in the workspace or spooled, and its content.
 fn stdin(gather: &mut Gather<'_>) -> Result<Option<(PathBuf, BlobId)>, Error> {
     match &gather.step.stdin {
         StdinRequest::Empty => Ok(None),
         StdinRequest::File(path) => {
-            let digest = gather.scanner.file_digest(path)?.digest;
+            let digest = gather.digest(path)?;
+            let place = Place::resolve(path.as_os_str().as_bytes(), &RelPath::ROOT, gather.root);
+            gather.reads.push((Role::Input, place));
             Ok(Some((path.clone(), BlobId::new(digest))))
         }
     }

@@ -4,7 +4,7 @@ use std::os::unix::fs::FileExt as _;
 
 use super::*;
 use crate::fs::Host;
-use crate::scan::{StatCacheOptions, StatPolicy};
+use crate::scan::{StatCacheOptions, StatPolicy, StatWrites};
 use crate::store::OutputContent;
 
 #[test]
@@ -227,6 +227,7 @@ fn what_was_captured_or_restored_is_known_without_reading_until_it_is_edited() {
         dir: Some(bench.temp.join("local")),
         probe_dirs: Vec::new(),
         policy: StatPolicy::Safe,
+        writes: StatWrites::Allowed,
         host: Host::this(),
         clock: Timestamp::default,
     });

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::fs::{FileKind, PathError, kind_at};
+use crate::fs::FileKind;
 use crate::scan::place_of;
 use crate::tree::{Place, RelPath};
 
@@ -61,16 +61,17 @@ pub fn implied_words<'a>(argv: &'a [Vec<u8>], skip: &BTreeSet<usize>) -> Vec<&'a
 }
 
 /// Looks for `texts` below `root`, as a command that runs in `dir` below it would; places that
-/// are `known` to count otherwise are not looked at.
+/// are `known` to count otherwise are not looked at; `kind` looks at one.
 ///
 /// # Errors
-/// Where a text lies in a directory that may not be searched.
-pub fn existing(
+/// Where `kind` fails: a text lies in a directory that may not be searched.
+pub fn existing<E>(
     texts: &[&[u8]],
     dir: &RelPath,
     root: &Path,
     known: &dyn Fn(&Place) -> bool,
-) -> Result<Implied, PathError> {
+    kind: &dyn Fn(&Path) -> Result<Option<FileKind>, E>,
+) -> Result<Implied, E> {
     let mut found = std::collections::BTreeMap::new();
     for text in texts.iter().take(MAX_WORDS) {
         let place = place_of(text, dir, root);
@@ -78,7 +79,7 @@ pub fn existing(
         if !is_below || found.contains_key(&place) || known(&place) {
             continue;
         }
-        if let Some(kind) = kind_at(&place.on_disk(root))? {
+        if let Some(kind) = kind(&place.on_disk(root))? {
             found.insert(place, (text.to_vec(), kind));
         }
     }
@@ -111,6 +112,7 @@ mod tests {
     use ibid_testkit::TempDir;
 
     use super::*;
+    use crate::fs::kind_at;
     use crate::scan::programs::test_files::{link, write};
 
     #[test]
@@ -146,7 +148,14 @@ mod tests {
             b"absent",
             &long,
         ]);
-        let found = existing(&texts, &RelPath::new("sub").unwrap(), &root, &|_| false).unwrap();
+        let found = existing(
+            &texts,
+            &RelPath::new("sub").unwrap(),
+            &root,
+            &|_| false,
+            &kind_at,
+        )
+        .unwrap();
         let named: Vec<_> = found
             .existing
             .iter()
@@ -164,7 +173,14 @@ mod tests {
     fn words_beyond_the_limit_are_counted() {
         let dir = TempDir::new();
         let texts = vec![b"absent".as_slice(); MAX_WORDS + 3];
-        let found = existing(&texts, &RelPath::new("").unwrap(), dir.path(), &|_| false).unwrap();
+        let found = existing(
+            &texts,
+            &RelPath::new("").unwrap(),
+            dir.path(),
+            &|_| false,
+            &kind_at,
+        )
+        .unwrap();
         assert_eq!(found.left_out, 3);
     }
 }

@@ -31,6 +31,17 @@ pub enum StatPolicy {
     Trust,
 }
 
+/// Whether a stat cache may leave something on the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StatWrites {
+    /// What is learnt is written, and a file is touched to learn what time it is.
+    #[default]
+    Allowed,
+    /// What is learnt lasts as long as the process, and nothing is touched: for looks that are to
+    /// change nothing.
+    Forbidden,
+}
+
 /// What a stat cache needs to know.
 #[derive(Clone, Debug)]
 pub struct StatCacheOptions {
@@ -41,6 +52,8 @@ pub struct StatCacheOptions {
     pub probe_dirs: Vec<PathBuf>,
     /// How far `stat` is believed.
     pub policy: StatPolicy,
+    /// Whether anything may be written.
+    pub writes: StatWrites,
     /// The machine and its boot.
     pub host: Host,
     /// The host's clock, for file systems where nothing can be touched.
@@ -100,21 +113,24 @@ impl StatCache {
             dir,
             probe_dirs,
             policy,
+            writes,
             host,
             clock,
         } = options;
         let usable = policy != StatPolicy::Off;
+        let may_write = writes == StatWrites::Allowed;
         let shards = dir
             .as_deref()
             .filter(|_| usable)
-            .map(|dir| Shards::new(dir, &host.machine_id));
+            .map(|dir| Shards::new(dir, &host.machine_id, writes));
         let digest = Digest::of(host.boot_id.as_bytes());
         let boot = digest.as_bytes().first_chunk().expect("32 bytes");
         Self {
             shards,
             policy,
-            probe_dirs,
-            own_dir: dir,
+            // Where nothing may be touched, the host's own clock has to do.
+            probe_dirs: if may_write { probe_dirs } else { Vec::new() },
+            own_dir: dir.filter(|_| may_write),
             clock,
             boot: u64::from_le_bytes(*boot),
             systems: Mutex::default(),
@@ -128,6 +144,7 @@ impl StatCache {
             dir: None,
             probe_dirs: Vec::new(),
             policy: StatPolicy::Off,
+            writes: StatWrites::Forbidden,
             host: Host::default(),
             clock: Timestamp::default,
         })

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::StatWrites;
 use super::record::{NAME, Name, RECORD, Record};
 use crate::digest::Digest;
 use crate::fs::create_dirs;
@@ -36,6 +37,7 @@ const MANY_PER_BUCKET: u64 = 2;
 #[derive(Debug)]
 pub(super) struct Shards {
     dir: PathBuf,
+    writes: StatWrites,
     salt: Digest,
     open: [Mutex<Slot>; SHARDS],
     pending: Mutex<HashMap<Name, Record>>,
@@ -127,10 +129,11 @@ fn oldest(bucket: &[u8], salt: &Digest) -> usize {
 }
 
 impl Shards {
-    pub(super) fn new(dir: &Path, machine_id: &str) -> Self {
+    pub(super) fn new(dir: &Path, machine_id: &str, writes: StatWrites) -> Self {
         let salt = Digest::of(format!("ibid stat cache 1\n{machine_id}").as_bytes());
         Self {
             dir: dir.to_owned(),
+            writes,
             salt,
             open: std::array::from_fn(|_| Mutex::default()),
             pending: Mutex::default(),
@@ -162,15 +165,18 @@ impl Shards {
             None => record,
         };
         pending.insert(record.name, merged);
-        if pending.len() >= BATCH {
+        if pending.len() >= BATCH && self.writes == StatWrites::Allowed {
             let batch = std::mem::take(&mut *pending);
             drop(pending);
             self.write(batch);
         }
     }
 
-    /// Writes what is pending.
+    /// Writes what is pending, if anything may be written.
     pub(super) fn flush(&self) {
+        if self.writes == StatWrites::Forbidden {
+            return;
+        }
         let batch = std::mem::take(&mut *lock(&self.pending));
         self.write(batch);
     }
@@ -376,26 +382,39 @@ mod tests {
     type Damage = fn(&mut Vec<u8>);
 
     #[test]
+    fn where_nothing_may_be_written_records_last_as_long_as_the_process() {
+        let temp = TempDir::new();
+        let dir = temp.join("stats");
+        let shards = Shards::new(&dir, "m", StatWrites::Forbidden);
+        for n in 0..=BATCH as u64 {
+            shards.put(sample(n));
+        }
+        shards.flush();
+        assert_eq!(shards.get(&sample(7).name), Some(sample(7)));
+        assert!(!dir.exists());
+    }
+
+    #[test]
     fn records_survive_growth_and_are_found_by_another_process() {
         let dir = TempDir::new();
-        let shards = Shards::new(dir.path(), "m");
+        let shards = Shards::new(dir.path(), "m", StatWrites::Allowed);
         for inode in 0..20_000 {
             shards.put(sample(inode));
         }
         shards.flush();
-        let reopened = Shards::new(dir.path(), "m");
+        let reopened = Shards::new(dir.path(), "m", StatWrites::Allowed);
         for inode in 0..20_000 {
             let record = sample(inode);
             assert_eq!(reopened.get(&record.name), Some(record), "{inode}");
         }
         assert_eq!(reopened.get(&sample(20_000).name), None);
-        let copied = Shards::new(dir.path(), "other machine");
+        let copied = Shards::new(dir.path(), "other machine", StatWrites::Allowed);
         assert_eq!(copied.get(&sample(1).name), None);
     }
 
     #[test]
     fn an_absent_or_unwritable_directory_is_a_cache_that_forgets() {
-        let shards = Shards::new(Path::new("/proc/nowhere"), "m");
+        let shards = Shards::new(Path::new("/proc/nowhere"), "m", StatWrites::Allowed);
         shards.put(sample(1));
         shards.flush();
         assert_eq!(shards.get(&sample(1).name), None);
@@ -406,7 +425,7 @@ mod tests {
     fn cut_torn_and_flipped_shards_give_misses_and_heal() {
         let dir = TempDir::new();
         let fill = || {
-            let shards = Shards::new(dir.path(), "m");
+            let shards = Shards::new(dir.path(), "m", StatWrites::Allowed);
             (0..2_000).for_each(|inode| shards.put(sample(inode)));
             shards.flush();
         };
@@ -426,7 +445,7 @@ mod tests {
                 damage(&mut bytes);
                 std::fs::write(path, bytes).unwrap();
             }
-            let shards = Shards::new(dir.path(), "m");
+            let shards = Shards::new(dir.path(), "m", StatWrites::Allowed);
             for inode in 0..2_000 {
                 let record = sample(inode);
                 let got = shards.get(&record.name);
@@ -434,7 +453,7 @@ mod tests {
             }
             drop(shards);
             fill();
-            let healed = Shards::new(dir.path(), "m");
+            let healed = Shards::new(dir.path(), "m", StatWrites::Allowed);
             let found = (0..2_000).filter(|i| healed.get(&sample(*i).name).is_some());
             assert_eq!(found.count(), 2_000);
         }
@@ -448,7 +467,7 @@ mod tests {
                 let dir = dir.path();
                 scope.spawn(move || {
                     for round in 0..20 {
-                        let shards = Shards::new(dir, "m");
+                        let shards = Shards::new(dir, "m", StatWrites::Allowed);
                         for inode in 0..300 {
                             let inode = (inode * 7 + thread * 131 + round * 17) % 3_000;
                             let record = sample(inode);
