@@ -98,6 +98,9 @@ impl StepSample<'_> {
         self.located(value).at
     }
 
+    /// Ends a chain.
+    pub(super) fn done(&self) {}
+
     pub(super) fn argv(&mut self, words: &[&str]) -> &mut Self {
         let words = words.iter().map(|word| located(self.text, word));
         self.step.run = DeclaredCommand::Argv(words.collect());
