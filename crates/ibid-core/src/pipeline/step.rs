@@ -66,6 +66,20 @@ pub(super) enum Part {
 type List<'l> = &'l mut dyn FnMut(&str) -> Result<Vec<RelPath>, ScanError>;
 
 impl PipelineStep {
+    /// Makes a step that is complete, with no wishes of its own about how it is run.
+    pub fn new(name: &str, step: Step) -> Self {
+        Self {
+            name: name.to_owned(),
+            declared: name.to_owned(),
+            step,
+            always: false,
+            retries: 0,
+            resources: Resources::default(),
+            settled: Vec::new(),
+            gaps: Gaps::default(),
+        }
+    }
+
     /// Returns the step with everything that patterns stand for filled in: in its command, and as
     /// code. `list` finds the sorted matches of a pattern.
     pub fn bind(

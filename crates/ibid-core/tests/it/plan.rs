@@ -9,7 +9,7 @@ use ibid_core::action::{InputRequest, OutputKind, OutputSpec, StdinRequest, Step
 use ibid_core::engine::schedule::{Expected, Order, PlannedStep, plan};
 use ibid_core::engine::{Decision, Forecast, StepOutcome, step};
 use ibid_core::fs::{Host, Timestamp};
-use ibid_core::pipeline::{Graph, Pipeline, PipelineStep, Resources, StepId};
+use ibid_core::pipeline::{Graph, Pipeline, PipelineStep, StepId};
 use ibid_core::scan::{StatCache, StatCacheOptions, StatPolicy, StatWrites};
 use ibid_core::store::{Access, LocalStore, StoreOptions};
 use proptest::prelude::*;
@@ -85,14 +85,7 @@ impl Chain {
         let steps = links.iter().map(|link| {
             let mut step = declared(link);
             change(&mut step);
-            PipelineStep {
-                name: link.name.to_owned(),
-                declared: link.name.to_owned(),
-                step,
-                always: false,
-                retries: 0,
-                resources: Resources::default(),
-            }
+            PipelineStep::new(link.name, step)
         });
         let upstream = links.iter().map(|link| {
             let ids = link.upstream.iter().copied();
