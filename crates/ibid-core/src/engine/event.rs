@@ -137,6 +137,14 @@ pub enum Note {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Warning {
+    /// A pattern of inputs stands for outputs of other steps, and matches something else too.
+    #[error("`{pattern}` stands for outputs of other steps; what else matches does not count: {}", few(.files))]
+    NotCounted {
+        /// The pattern.
+        pattern: String,
+        /// What matches it and is no step's output.
+        files: Vec<String>,
+    },
     /// Something in the store was damaged, and was put aside.
     #[error("{0}; it was put aside and the entry will be made again")]
     Damaged(String),
@@ -146,4 +154,18 @@ pub enum Warning {
     /// A result of a past run was not recorded in history, or a lease failed, or the like.
     #[error("{0}")]
     Store(String),
+}
+
+/// Names a few files, and says how many more there are.
+fn few(files: &[String]) -> String {
+    const NAMED: usize = 5;
+    let names: Vec<_> = files
+        .iter()
+        .take(NAMED)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    match files.len().saturating_sub(NAMED) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
 }

@@ -3,7 +3,6 @@
 //! [`step`] tells the story; [`prepare`] makes keys, [`look_up`] decides, and the rest restores or
 //! runs. Front doors hand in a [`Context`] and hear of everything through its sink.
 
-mod bind;
 mod bring_back;
 pub mod chain;
 mod clock;

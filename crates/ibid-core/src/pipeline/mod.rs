@@ -10,6 +10,7 @@
 //! changes nothing. A mistake is told with file, line, column and the line itself.
 
 mod declared;
+mod expand;
 mod graph;
 mod limits;
 mod load;
@@ -20,9 +21,11 @@ pub use graph::{Graph, StepId};
 pub use limits::Resources;
 pub use load::{PipelineError, Source, load};
 pub use selection::{Reach, UnknownStep};
-pub use step::PipelineStep;
+pub use step::{PipelineStep, Settled};
 
 use std::collections::BTreeMap;
+
+use crate::tree::RelPath;
 
 /// A validated file of steps.
 #[derive(Clone, Debug)]
@@ -53,5 +56,15 @@ impl Pipeline {
     pub fn find(&self, name: &str) -> Option<StepId> {
         let at = self.steps.iter().position(|step| step.name == name)?;
         Some(StepId::new(at))
+    }
+
+    /// Returns the step that writes a path: as its output, or in an output that is a directory or
+    /// a pattern.
+    pub fn producer(&self, path: &RelPath) -> Option<StepId> {
+        let writes = |step: &PipelineStep| {
+            let mut outputs = step.step.outputs.iter();
+            outputs.any(|output| expand::holds(output, path))
+        };
+        self.steps.iter().position(writes).map(StepId::new)
     }
 }

@@ -9,6 +9,7 @@ mod gather;
 mod inputs;
 mod packages;
 mod segments;
+mod settled;
 mod versions;
 
 use std::ffi::{OsStr, OsString};
@@ -16,7 +17,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use self::gather::Gather;
-pub(super) use self::gather::filter;
+pub(super) use self::settled::not_counted;
 use super::context::Context;
 use super::error::Error;
 use super::event::{Note, Work};

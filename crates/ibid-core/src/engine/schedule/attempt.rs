@@ -10,13 +10,14 @@ use std::sync::{Mutex, PoisonError};
 use super::supply::Supply;
 use super::{Finished, Order, PipelineEvent, PipelineSink};
 use crate::action::Step;
-use crate::engine::bind::bind;
 use crate::engine::context::{Access, Context};
 use crate::engine::error::{Error, ErrorKind};
 use crate::engine::event::{Event, Note, Sink};
 use crate::engine::outcome::{Decision, StepOutcome};
+use crate::engine::overlay::Overlay;
+use crate::engine::prepare::{bind, not_counted};
 use crate::engine::step::step as live;
-use crate::pipeline::{PipelineStep, StepId};
+use crate::pipeline::{Resources, StepId};
 
 /// What all workers of a run share.
 pub(super) struct Shared<'a> {
@@ -41,26 +42,41 @@ impl Shared<'_> {
         })
     }
 
+    /// Returns what a step asks too much of, unless it was told of another step before.
+    fn news(&self, needs: &Resources) -> Vec<Note> {
+        let mut excess = self.supply.excess(needs);
+        if !excess.is_empty() {
+            // The set is whole at any moment, so a panic of another worker does not spoil it.
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            excess.retain(|note| match note {
+                Note::RunsAlone { resource, .. } => told.insert(resource.clone()),
+                _ => true,
+            });
+        }
+        excess
+    }
+
     fn attempt_unguarded(&self, id: StepId) -> Finished {
         let declared = self.order.pipeline.step(id);
-        let heard = StepSink {
-            id,
-            declared,
-            shared: self,
-        };
         let cx = Context {
             clock: self.cx.clock.restarted(),
-            sink: &heard,
             access: Access {
                 force: self.cx.access.force || self.order.is_forced(id),
                 ..self.cx.access
             },
             ..*self.cx
         };
-        match bind(declared, &cx) {
-            Ok(step) => self.attempts(id, &step, cx),
-            Err(error) => Finished::Error(error),
-        }
+        let step = match bind(declared, &Overlay::default(), &cx) {
+            Ok(step) => step,
+            Err(error) => return Finished::Error(error),
+        };
+        let heard = StepSink {
+            id,
+            step: &step,
+            shared: self,
+        };
+        let cx = Context { sink: &heard, ..cx };
+        self.attempts(id, &step, cx)
     }
 
     /// Tries until the command succeeds or was tried often enough.
@@ -117,7 +133,8 @@ fn message(panic: &(dyn Any + Send)) -> String {
 /// Tells a step's events with its id.
 struct StepSink<'a> {
     id: StepId,
-    declared: &'a PipelineStep,
+    /// The step as it is bound.
+    step: &'a Step,
     shared: &'a Shared<'a>,
 }
 
@@ -127,29 +144,22 @@ impl StepSink<'_> {
         self.shared.sink.event(&PipelineEvent::Step { step, event });
     }
 
-    /// Returns what the step asks too much of, unless it was told of another step before.
-    fn news(&self) -> Vec<Note> {
-        let mut excess = self.shared.supply.excess(&self.declared.resources);
-        if !excess.is_empty() {
-            // The set is whole at any moment, so a panic of another worker does not spoil it.
-            let told = self.shared.told.lock();
-            let mut told = told.unwrap_or_else(PoisonError::into_inner);
-            excess.retain(|note| match note {
-                Note::RunsAlone { resource, .. } => told.insert(resource.clone()),
-                _ => true,
-            });
+    /// Tells what is worth telling only of a command that really runs.
+    fn tell_of_run(&self) {
+        let declared = self.shared.order.pipeline.step(self.id);
+        for note in self.shared.news(&declared.resources) {
+            self.tell(&Event::Note(note));
         }
-        excess
+        for warning in not_counted(&declared.settled, self.step, self.shared.cx) {
+            self.tell(&Event::Warning(warning));
+        }
     }
 }
 
 impl Sink for StepSink<'_> {
     fn event(&self, event: &Event<'_>) {
-        // Worth telling only of what really runs.
         if matches!(event, Event::Running { .. }) {
-            self.news()
-                .into_iter()
-                .for_each(|note| self.tell(&Event::Note(note)));
+            self.tell_of_run();
         }
         self.tell(event);
     }

@@ -117,7 +117,7 @@ impl Ahead<'_> {
     fn foresee(&mut self, step: StepId) -> (Expected, After) {
         let declared = self.order.pipeline.step(step);
         let mut cx = *self.cx;
-        cx.access.force |= declared.always || self.order.forced.contains(&step);
+        cx.access.force |= self.order.is_forced(step);
         let (overlay, restored) = self.overlay(step);
         let bound = bind_over(declared, &overlay, &cx);
         let (foreseen, after) = match bound.and_then(|bound| look_ahead(&bound, &overlay, &cx)) {

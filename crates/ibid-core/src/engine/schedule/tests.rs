@@ -8,17 +8,13 @@ use super::supply::Supply;
 use super::{Finished, Order};
 use crate::action::{CommandLine, Step};
 use crate::engine::event::Note;
-use crate::pipeline::{Graph, Pipeline, PipelineStep, Resources, StepId};
+use crate::pipeline::{Graph, Pipeline, PipelineStep, StepId};
 
 /// A pipeline of steps that wait for those of `upstream`.
 fn pipeline(upstream: &[&[usize]]) -> Pipeline {
-    let step = |name: usize| PipelineStep {
-        name: name.to_string(),
-        declared: name.to_string(),
-        step: Step::new(CommandLine::Argv(Vec::new())),
-        always: false,
-        retries: 0,
-        resources: Resources::default(),
+    let step = |name: usize| {
+        let step = Step::new(CommandLine::Argv(Vec::new()));
+        PipelineStep::new(&name.to_string(), step)
     };
     let upstream = upstream.iter().map(|steps| ids(steps)).collect::<Vec<_>>();
     Pipeline {

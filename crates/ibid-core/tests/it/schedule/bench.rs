@@ -12,7 +12,7 @@ use ibid_core::engine::schedule::{Finished, Order, PipelineEvent, PipelineSink, 
 use ibid_core::engine::{Access, Clock, Context, Decision, Event, Provenance, Sink};
 use ibid_core::environ::EnvSnapshot;
 use ibid_core::exec::{Interrupt, Stream};
-use ibid_core::pipeline::{Graph, Pipeline, PipelineStep, Resources, StepId};
+use ibid_core::pipeline::{Graph, Pipeline, PipelineStep, StepId};
 use ibid_core::scan::StatCache;
 use ibid_core::store::{LocalStore, StoreOptions};
 use ibid_core::tree::{Place, RelPath};
@@ -62,6 +62,7 @@ fn told(event: &PipelineEvent<'_>) -> Told {
                 bytes,
             } => Told::Output(step.index(), String::from_utf8_lossy(bytes).into_owned()),
             Event::Note(note) => Told::Note(step.index(), note.to_string()),
+            Event::Warning(warning) => Told::Note(step.index(), warning.to_string()),
             Event::Waiting { .. } => Told::Waiting(step.index()),
             _ => Told::Other(step.index()),
         },
@@ -120,6 +121,7 @@ impl Went {
         self.report.finished.values().map(became).collect()
     }
 
+    /// Returns notes and warnings.
     pub(super) fn notes(&self) -> Vec<&str> {
         let told = self.told.iter();
         told.filter_map(|told| match told {
@@ -254,14 +256,7 @@ impl Steps {
         let mut step = Step::new(CommandLine::Argv(words.to_vec()));
         step.policy.label = format!("p/{name}");
         step.policy.timeout = Some(NEVER);
-        self.made.push(PipelineStep {
-            declared: name.clone(),
-            name,
-            step,
-            always: false,
-            retries: 0,
-            resources: Resources::default(),
-        });
+        self.made.push(PipelineStep::new(&name, step));
         self.upstream.push(ids(upstream.iter().copied()));
         self.made.last_mut().unwrap()
     }

@@ -1,7 +1,8 @@
 //! What runs, in which order, how much at once, and what need not run.
 
 use ibid_core::engine::schedule::Finished;
-use ibid_core::pipeline::Pipeline;
+use ibid_core::pipeline::{Pipeline, Settled};
+use ibid_core::tree::RelPath;
 
 use super::bench::{Bench, Steps, Told, all, ids, most_at_once, with_files};
 
@@ -203,6 +204,30 @@ fn a_thousand_steps_in_a_chain_and_as_many_beside_each_other() {
             .values()
             .all(|finished| matches!(finished, Finished::Done(_)))
     );
+}
+
+#[test]
+fn what_matches_a_pattern_and_is_no_output_is_told_when_the_command_runs() {
+    let bench = Bench::new();
+    let mut steps = Steps::default();
+    with_files(steps.add("echo a > a.csv", &[]), &[], &["a.csv"]);
+    let join = steps.add("cat a.csv > all", &[0]);
+    with_files(join, &["a.csv"], &["all"]).settled = vec![Settled {
+        pattern: "*.csv".to_owned(),
+        outputs: vec![RelPath::new("a.csv").unwrap()],
+    }];
+    let pipeline = steps.pipeline();
+    for name in ["old-1.csv", "old-2.csv"] {
+        bench.write(name, "left over");
+    }
+    let went = bench.run(&all(&pipeline, 1));
+    let told = "`*.csv` stands for outputs of other steps; what else matches does not count: \
+                `old-1.csv`, `old-2.csv`";
+    assert_eq!(
+        (went.became(), went.notes()),
+        (vec!["ran".to_owned(); 2], vec![told])
+    );
+    assert_eq!(bench.run(&all(&pipeline, 1)).notes(), [] as [&str; 0]);
 }
 
 #[test]
