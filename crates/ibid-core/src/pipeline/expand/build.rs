@@ -79,7 +79,7 @@ pub(super) fn build<'d>(
     }
     surroundings(scope, &mut built, &mut reads)?;
     specs(scope, &mut built, around)?;
-    reads.command(command_at(&step.run, &step.name), &built);
+    reads.command(&command_at(&step.run, &step.name), &built);
     built.params = params(scope)?;
     built.policy = policy(scope, around.name, &draft.name)?;
     built.policy.manifest = Some(draft.manifest.clone());
@@ -268,13 +268,12 @@ fn specs(
             );
             return Err(mistake.into());
         }
-        let value = match around.documents.get(&place) {
-            Some(value) => value.clone(),
-            None => {
-                let value = document(scope, text, &place.on_disk(around.root))?;
-                around.documents.insert(place, value.clone());
-                value
-            }
+        let value = if let Some(value) = around.documents.get(&place) {
+            value.clone()
+        } else {
+            let value = document(scope, text, &place.on_disk(around.root))?;
+            around.documents.insert(place, value.clone());
+            value
         };
         built.specs.push(value);
     }

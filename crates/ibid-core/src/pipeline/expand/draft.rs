@@ -213,12 +213,12 @@ pub(super) fn leaves_out(filter: &Filter, path: &RelPath) -> bool {
 /// Looks patterns up once each.
 pub(super) fn remembering<'w>(writers: &'w Writers<'_>) -> impl FnMut(&str) -> Reached + 'w {
     let mut known = std::collections::HashMap::<String, Reached>::new();
-    move |pattern| match known.get(pattern) {
-        Some(reached) => reached.clone(),
-        None => {
-            let reached = writers.at_pattern(pattern);
-            known.insert(pattern.to_owned(), reached.clone());
-            reached
+    move |pattern| {
+        if let Some(reached) = known.get(pattern) {
+            return reached.clone();
         }
+        let reached = writers.at_pattern(pattern);
+        known.insert(pattern.to_owned(), reached.clone());
+        reached
     }
 }

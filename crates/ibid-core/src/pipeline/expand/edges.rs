@@ -121,6 +121,9 @@ impl<'d> Known<'_, 'd> {
     /// Tells a cycle by its names, and each of its edges by what made it.
     fn cycle(&self, cycle: &[StepId], upstream: &[Upstream<'d>]) -> Mistake {
         const MOST: usize = 8;
+        let mut cycle = cycle.to_vec();
+        let first = (0..cycle.len()).min_by_key(|position| cycle[*position]);
+        cycle.rotate_left(first.unwrap_or_default());
         let name = |id: StepId| format!("`{}`", self.drafts[id.index()].name);
         let around = cycle.iter().chain(cycle.first());
         let shown: Vec<&str> = around
@@ -147,7 +150,7 @@ impl<'d> Known<'_, 'd> {
         }
         let at = places.first().copied();
         let at = at.unwrap_or(&self.drafts[cycle[0].index()].step.name.at);
-        let message = match cycle {
+        let message = match cycle.as_slice() {
             [alone] => format!("the step {} waits for itself", name(*alone)),
             _ => format!("steps wait for each other: `{}`", shown.join(" -> ")),
         };

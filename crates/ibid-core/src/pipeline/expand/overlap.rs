@@ -149,7 +149,7 @@ fn part(name: &str) -> Part {
     };
     Part::Glob(Box::new(Glob {
         matcher: glob.compile_matcher(),
-        prefix: name[..first].as_bytes().to_vec(),
+        prefix: name.as_bytes()[..first].to_vec(),
         suffix: suffix.as_bytes().to_vec(),
         stars_only: !name.contains(['?', '[', ']', '{', '}', '\\']),
     }))

@@ -120,9 +120,10 @@ pub(super) fn output<'d>(
     } else {
         let place = place_of(filled.text.as_bytes(), &RelPath::ROOT, root);
         let word = PathWord::Word(spelled(&filled.text));
-        match filled.text.ends_with('/') {
-            true => (OutputKind::Dir(place), word),
-            false => (OutputKind::Path(place), word),
+        if filled.text.ends_with('/') {
+            (OutputKind::Dir(place), word)
+        } else {
+            (OutputKind::Path(place), word)
         }
     };
     if let Some(mut mistake) = dangerous(&kind).map(|what| scope.sources.mistake(at, what)) {

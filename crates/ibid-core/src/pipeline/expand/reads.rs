@@ -88,7 +88,7 @@ impl<'d, 'r> Reads<'d, 'r> {
 
     /// Adds what the words of the command name; `at` tells where they stand, one place for each
     /// as far as they are known one by one.
-    pub(super) fn command(&mut self, at: Vec<&'d At>, step: &Step) {
+    pub(super) fn command(&mut self, at: &[&'d At], step: &Step) {
         let argv = argv_of(&step.command);
         let text = inline_script(&argv);
         // A program without a slash is looked for along the path, not in the root.

@@ -35,7 +35,7 @@ pub(super) struct FilledPath {
     pub(super) pattern: Option<String>,
 }
 
-impl<'a> Scope<'a> {
+impl Scope<'_> {
     /// Tells a mistake at a placeholder.
     pub(super) fn mistake(
         &self,

@@ -68,7 +68,7 @@ fn by_hand() -> Step {
     step.salts.insert(String::new(), "s".to_owned());
     step.policy = Policy {
         label: "sample/fit".to_owned(),
-        ttl: Some(Duration::from_secs(86_400)),
+        ttl: Some(Duration::from_hours(24)),
         pass_env: vec!["P".to_owned()],
         manifest: Some("fit".to_owned()),
         ..Policy::default()
@@ -97,7 +97,7 @@ fn the_same_words_declare_the_same_action_as_on_the_command_line() {
             let tag = s.located("2");
             s.step.versions.insert("m".to_owned(), tag);
             s.step.salt = Some(s.located("s"));
-            s.step.ttl = Some(Duration::from_secs(86_400));
+            s.step.ttl = Some(Duration::from_hours(24));
             s.step.pass_env = vec![s.located("P")];
         });
     let mut expected = by_hand();
@@ -197,7 +197,7 @@ fn a_value_in_a_path_is_one_name() {
     let whole = whole.step("s", |s| {
         s.input("", "{params.file}")
             .input("", "{params.all}")
-            .done()
+            .done();
     });
     let step = whole.only().step;
     assert!(
