@@ -138,8 +138,11 @@ fn surroundings<'d>(
             scope.fill(&text).map(String::into_bytes)
         };
         let words = words.iter().map(fill).collect::<Result<Vec<_>, _>>()?;
-        for word in &words {
-            reads.word(&step.name.at, word);
+        for (index, word) in words.iter().enumerate() {
+            // A program without a slash is looked for along the path.
+            if index > 0 || word.contains(&b'/') {
+                reads.word(&step.name.at, word);
+            }
         }
         built.versions_from.push(words);
     }
@@ -299,7 +302,13 @@ fn document(
             hint,
         )
     })?;
-    let bytes = fs::read_small(path, MAX_DOCUMENT_SIZE as u64)?;
+    let bytes = fs::read_small(path, MAX_DOCUMENT_SIZE as u64).map_err(|error| {
+        let hint = "`specs` takes files; declare other files as inputs";
+        mistake(
+            format!("the spec `{shown}` cannot be read: {}", error.source),
+            hint,
+        )
+    })?;
     format.parse(&bytes).map_err(|error| {
         let hint = "a spec is one document of data, as JSON, TOML or YAML";
         mistake(format!("the spec `{shown}` cannot be used: {error}"), hint)

@@ -105,7 +105,10 @@ impl<'d> Draft<'d> {
         index: usize,
         reach: &mut dyn FnMut(&str) -> Reached,
     ) -> Settlement<'d> {
-        let filter = Filter::inputs(&self.excludes).ok();
+        let is_glob = |input: &Input<'_>| matches!(input.request, InputRequest::Glob { .. });
+        let is_pattern = |code: &Code<'_>| matches!(code.named, Named::Pattern(_));
+        let any = self.inputs.iter().any(is_glob) || self.code.iter().any(is_pattern);
+        let filter = any.then(|| Filter::inputs(&self.excludes).ok()).flatten();
         let filter = filter.as_ref();
         let mut settlement = Settlement::default();
         for input in &self.inputs {

@@ -61,11 +61,7 @@ impl Shape {
     /// Takes a pattern. An open one also names what lies in directories that match.
     pub(super) fn of_pattern(pattern: &str, open: bool) -> Self {
         let names: Vec<&str> = pattern.split('/').filter(|name| !name.is_empty()).collect();
-        let lead: Vec<u8> = names.join("/").into_bytes();
-        let lead = lead
-            .into_iter()
-            .take_while(|byte| !b"*?[{\\".contains(byte))
-            .collect();
+        let lead = lead(&names.join("/")).to_vec();
         let mut parts: Vec<Part> = Vec::with_capacity(names.len() + 1);
         for name in names {
             parts.push(part(name));
@@ -109,6 +105,13 @@ impl Shape {
         }
         below[0]
     }
+}
+
+/// Returns what every match of a pattern begins with.
+pub(super) fn lead(pattern: &str) -> &[u8] {
+    let bytes = pattern.as_bytes();
+    let sign = bytes.iter().position(|byte| b"*?[{\\".contains(byte));
+    &bytes[..sign.unwrap_or(bytes.len())]
 }
 
 /// Says whether something is left to share when one has ended and the other has not.

@@ -147,9 +147,9 @@ proptest! {
 }
 
 #[test]
-fn ten_thousand_steps_have_ten_thousand_edges() {
+fn every_step_finds_its_own_upstream_among_many() {
     let mut sample = Sample::default();
-    for index in 0..5_000 {
+    for index in 0..500 {
         sample = sample
             .step(&format!("a{index}"), |s| {
                 s.input("", "data/raw.csv")
@@ -163,7 +163,7 @@ fn ten_thousand_steps_have_ten_thousand_edges() {
     }
     let pipeline = sample.expand();
     let edges = |id: usize| pipeline.graph.upstream(StepId::new(id)).len();
-    assert_eq!((0..pipeline.steps.len()).map(edges).sum::<usize>(), 5_000);
+    assert_eq!((0..pipeline.steps.len()).map(edges).sum::<usize>(), 500);
 }
 
 #[test]
