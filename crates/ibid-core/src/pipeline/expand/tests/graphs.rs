@@ -183,6 +183,11 @@ fn one_writer_a_path_and_no_output_in_another() {
             "`x` holds the output `x/y` of `a` (ibid.toml:3)",
         ),
         (
+            "x/",
+            "x/*.csv",
+            "`x/*.csv` meets the output `x` of `a` (ibid.toml:3)",
+        ),
+        (
             "x/*.csv",
             "x/a.csv",
             "`x/a.csv` meets the output `x/*.csv` of `a` (ibid.toml:3)",
