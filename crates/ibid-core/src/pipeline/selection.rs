@@ -95,16 +95,16 @@ impl Pipeline {
             return Ok((0..self.steps.len()).map(StepId::new).collect());
         }
         let known = self.names();
-        let mut named = BTreeSet::new();
+        let mut chosen = BTreeSet::new();
         for name in names {
-            named.extend(known.find(name)?);
+            chosen.extend(known.find(name)?);
         }
         Ok(match reach {
-            Reach::Only => named,
-            Reach::Upstream => self.graph.with_upstream(&named),
+            Reach::Only => chosen,
+            Reach::Upstream => self.graph.with_upstream(&chosen),
             Reach::Downstream => self
                 .graph
-                .with_upstream(&self.graph.with_downstream(&named)),
+                .with_upstream(&self.graph.with_downstream(&chosen)),
         })
     }
 

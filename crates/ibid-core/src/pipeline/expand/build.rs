@@ -79,7 +79,7 @@ pub(super) fn build<'d>(
     }
     surroundings(scope, &mut built, &mut reads)?;
     specs(scope, &mut built, around)?;
-    reads.command(command_at(&step.run, &step.name), &built);
+    reads.command(&command_at(&step.run, &step.name), &built);
     built.params = params(scope)?;
     built.policy = policy(scope, around.name, &draft.name)?;
     built.policy.manifest = Some(draft.manifest.clone());
@@ -138,8 +138,11 @@ fn surroundings<'d>(
             scope.fill(&text).map(String::into_bytes)
         };
         let words = words.iter().map(fill).collect::<Result<Vec<_>, _>>()?;
-        for word in &words {
-            reads.word(&step.name.at, word);
+        for (index, word) in words.iter().enumerate() {
+            // A program without a slash is looked for along the path.
+            if index > 0 || word.contains(&b'/') {
+                reads.word(&step.name.at, word);
+            }
         }
         built.versions_from.push(words);
     }
@@ -268,13 +271,12 @@ fn specs(
             );
             return Err(mistake.into());
         }
-        let value = match around.documents.get(&place) {
-            Some(value) => value.clone(),
-            None => {
-                let value = document(scope, text, &place.on_disk(around.root))?;
-                around.documents.insert(place, value.clone());
-                value
-            }
+        let value = if let Some(value) = around.documents.get(&place) {
+            value.clone()
+        } else {
+            let value = document(scope, text, &place.on_disk(around.root))?;
+            around.documents.insert(place, value.clone());
+            value
         };
         built.specs.push(value);
     }
@@ -300,7 +302,13 @@ fn document(
             hint,
         )
     })?;
-    let bytes = fs::read_small(path, MAX_DOCUMENT_SIZE as u64)?;
+    let bytes = fs::read_small(path, MAX_DOCUMENT_SIZE as u64).map_err(|error| {
+        let hint = "`specs` takes files; declare other files as inputs";
+        mistake(
+            format!("the spec `{shown}` cannot be read: {}", error.source),
+            hint,
+        )
+    })?;
     format.parse(&bytes).map_err(|error| {
         let hint = "a spec is one document of data, as JSON, TOML or YAML";
         mistake(format!("the spec `{shown}` cannot be used: {error}"), hint)

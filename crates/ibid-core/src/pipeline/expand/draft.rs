@@ -105,7 +105,10 @@ impl<'d> Draft<'d> {
         index: usize,
         reach: &mut dyn FnMut(&str) -> Reached,
     ) -> Settlement<'d> {
-        let filter = Filter::inputs(&self.excludes).ok();
+        let is_glob = |input: &Input<'_>| matches!(input.request, InputRequest::Glob { .. });
+        let is_pattern = |code: &Code<'_>| matches!(code.named, Named::Pattern(_));
+        let any = self.inputs.iter().any(is_glob) || self.code.iter().any(is_pattern);
+        let filter = any.then(|| Filter::inputs(&self.excludes).ok()).flatten();
         let filter = filter.as_ref();
         let mut settlement = Settlement::default();
         for input in &self.inputs {
@@ -213,12 +216,12 @@ pub(super) fn leaves_out(filter: &Filter, path: &RelPath) -> bool {
 /// Looks patterns up once each.
 pub(super) fn remembering<'w>(writers: &'w Writers<'_>) -> impl FnMut(&str) -> Reached + 'w {
     let mut known = std::collections::HashMap::<String, Reached>::new();
-    move |pattern| match known.get(pattern) {
-        Some(reached) => reached.clone(),
-        None => {
-            let reached = writers.at_pattern(pattern);
-            known.insert(pattern.to_owned(), reached.clone());
-            reached
+    move |pattern| {
+        if let Some(reached) = known.get(pattern) {
+            return reached.clone();
         }
+        let reached = writers.at_pattern(pattern);
+        known.insert(pattern.to_owned(), reached.clone());
+        reached
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::draft::Draft;
+use super::overlap::lead;
 use super::reads::{Read, What};
 use super::writers::{Reached, Writer, Writers};
 use crate::action::{OutputKind, OutputSpec};
@@ -121,6 +122,9 @@ impl<'d> Known<'_, 'd> {
     /// Tells a cycle by its names, and each of its edges by what made it.
     fn cycle(&self, cycle: &[StepId], upstream: &[Upstream<'d>]) -> Mistake {
         const MOST: usize = 8;
+        let mut cycle = cycle.to_vec();
+        let first = (0..cycle.len()).min_by_key(|position| cycle[*position]);
+        cycle.rotate_left(first.unwrap_or_default());
         let name = |id: StepId| format!("`{}`", self.drafts[id.index()].name);
         let around = cycle.iter().chain(cycle.first());
         let shown: Vec<&str> = around
@@ -147,7 +151,7 @@ impl<'d> Known<'_, 'd> {
         }
         let at = places.first().copied();
         let at = at.unwrap_or(&self.drafts[cycle[0].index()].step.name.at);
-        let message = match cycle {
+        let message = match cycle.as_slice() {
             [alone] => format!("the step {} waits for itself", name(*alone)),
             _ => format!("steps wait for each other: `{}`", shown.join(" -> ")),
         };
@@ -173,7 +177,9 @@ pub(in crate::pipeline) fn holds(output: &OutputSpec, path: &RelPath) -> bool {
             .inside()
             .is_some_and(|output| path.strip_prefix(output).is_some()),
         OutputKind::Glob(pattern) => {
-            Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(path, FileKind::File))
+            // Patterns are dear to compile, and most begin otherwise.
+            path.as_bytes().starts_with(lead(pattern))
+                && Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(path, FileKind::File))
         }
     }
 }

@@ -134,13 +134,11 @@ fn bound(groups: &[Vec<&Axis>], matrix: &DeclaredMatrix, sources: &Sources) -> R
     let mut sizes = groups.iter().map(|group| group[0].values.len());
     let product = sizes.try_fold(1_usize, usize::checked_mul);
     let count = product.and_then(|product| product.checked_add(matrix.include.len()));
-    match count.filter(|count| *count <= MOST_STEPS) {
-        Some(_) => Ok(()),
-        None => {
-            let message = format!("the matrix has more than {MOST_STEPS} points");
-            Err(sources.mistake(&matrix.at, message))
-        }
+    if count.is_some_and(|count| count <= MOST_STEPS) {
+        return Ok(());
     }
+    let message = format!("the matrix has more than {MOST_STEPS} points");
+    Err(sources.mistake(&matrix.at, message))
 }
 
 /// Multiplies the groups; the last turns fastest. No groups give no points.

@@ -50,7 +50,30 @@ pub(super) fn expand(
     sources: &Sources,
     root: &Path,
 ) -> Result<Pipeline, PipelineError> {
-    let points = all_points(&declared, sources)?;
+    let folder = || {
+        root.file_name()
+            .unwrap_or(root.as_os_str())
+            .to_string_lossy()
+            .into_owned()
+    };
+    let name = declared.name.clone().unwrap_or_else(folder);
+    let (steps, graph) = expanded(&declared, &name, sources, root)?;
+    Ok(Pipeline {
+        name,
+        steps,
+        graph,
+        limits: declared.limits,
+    })
+}
+
+/// Makes the steps and the graph of the pipeline that is called `name`.
+fn expanded(
+    declared: &DeclaredPipeline,
+    name: &str,
+    sources: &Sources,
+    root: &Path,
+) -> Result<(Vec<PipelineStep>, Graph), PipelineError> {
+    let points = all_points(declared, sources)?;
     let mut scopes: Vec<Scope<'_>> = Vec::new();
     let mut drafts: Vec<Draft<'_>> = Vec::new();
     for (step, points) in declared.steps.iter().zip(&points) {
@@ -73,20 +96,7 @@ pub(super) fn expand(
         );
         return Err(sources.mistake(second, message).into());
     }
-    let folder = || {
-        root.file_name()
-            .unwrap_or(root.as_os_str())
-            .to_string_lossy()
-            .into_owned()
-    };
-    let name = declared.name.clone().unwrap_or_else(folder);
-    let (steps, graph) = finish(&drafts, &mut scopes, &name, root)?;
-    Ok(Pipeline {
-        name,
-        steps,
-        graph,
-        limits: declared.limits.clone(),
-    })
+    finish(&drafts, &mut scopes, name, root)
 }
 
 /// Returns the points of each step; a step without a matrix has one that is none.

@@ -61,11 +61,7 @@ impl Shape {
     /// Takes a pattern. An open one also names what lies in directories that match.
     pub(super) fn of_pattern(pattern: &str, open: bool) -> Self {
         let names: Vec<&str> = pattern.split('/').filter(|name| !name.is_empty()).collect();
-        let lead: Vec<u8> = names.join("/").into_bytes();
-        let lead = lead
-            .into_iter()
-            .take_while(|byte| !b"*?[{\\".contains(byte))
-            .collect();
+        let lead = lead(&names.join("/")).to_vec();
         let mut parts: Vec<Part> = Vec::with_capacity(names.len() + 1);
         for name in names {
             parts.push(part(name));
@@ -111,6 +107,13 @@ impl Shape {
     }
 }
 
+/// Returns what every match of a pattern begins with.
+pub(super) fn lead(pattern: &str) -> &[u8] {
+    let bytes = pattern.as_bytes();
+    let sign = bytes.iter().position(|byte| b"*?[{\\".contains(byte));
+    &bytes[..sign.unwrap_or(bytes.len())]
+}
+
 /// Says whether something is left to share when one has ended and the other has not.
 fn ended(open: bool, rest: &[Part]) -> Meets {
     if open || rest.iter().all(|part| matches!(part, Part::Any)) {
@@ -149,7 +152,7 @@ fn part(name: &str) -> Part {
     };
     Part::Glob(Box::new(Glob {
         matcher: glob.compile_matcher(),
-        prefix: name[..first].as_bytes().to_vec(),
+        prefix: name.as_bytes()[..first].to_vec(),
         suffix: suffix.as_bytes().to_vec(),
         stars_only: !name.contains(['?', '[', ']', '{', '}', '\\']),
     }))

@@ -47,14 +47,13 @@ pub(super) fn named(
 ) -> Result<(Named, String), Mistake> {
     let filled = scope.path(text)?;
     let place = place_of(filled.text.as_bytes(), &RelPath::ROOT, root);
-    let named = match filled.pattern {
-        Some(pattern) if Signature::of_link(&place.on_disk(root)).is_err() => {
-            Named::Pattern(self::pattern(scope, text, &pattern, root)?)
-        }
-        _ => Named::Place {
+    let named = if filled.magic && Signature::of_link(&place.on_disk(root)).is_err() {
+        Named::Pattern(pattern(scope, text, &filled.pattern, root)?)
+    } else {
+        Named::Place {
             place,
             dir_only: filled.text.ends_with('/'),
-        },
+        }
     };
     Ok((named, filled.text))
 }
@@ -113,16 +112,17 @@ pub(super) fn output<'d>(
 ) -> Result<Output<'d>, Mistake> {
     let at = &path.path.at;
     let filled = scope.path(&path.path)?;
-    let (kind, word) = if let Some(pattern) = filled.pattern {
-        let pattern = self::pattern(scope, &path.path, &pattern, root)?;
+    let (kind, word) = if filled.magic {
+        let pattern = pattern(scope, &path.path, &filled.pattern, root)?;
         let word = PathWord::Unknown(pattern.clone());
         (OutputKind::Glob(pattern), word)
     } else {
         let place = place_of(filled.text.as_bytes(), &RelPath::ROOT, root);
         let word = PathWord::Word(spelled(&filled.text));
-        match filled.text.ends_with('/') {
-            true => (OutputKind::Dir(place), word),
-            false => (OutputKind::Path(place), word),
+        if filled.text.ends_with('/') {
+            (OutputKind::Dir(place), word)
+        } else {
+            (OutputKind::Path(place), word)
         }
     };
     if let Some(mut mistake) = dangerous(&kind).map(|what| scope.sources.mistake(at, what)) {
@@ -174,7 +174,7 @@ pub(super) fn exclude(
     root: &Path,
 ) -> Result<String, Mistake> {
     let filled = scope.path(text)?;
-    let rule = filled.pattern.unwrap_or(filled.text);
+    let rule = filled.pattern;
     let body = rule.strip_suffix('/').unwrap_or(&rule);
     if !body.is_empty() && !body.contains('/') {
         return checked(scope, text, format!("**/{rule}"));

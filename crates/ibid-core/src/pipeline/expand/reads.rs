@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::build::argv_of;
+use super::edges::holds;
+use super::overlap::lead;
 use super::paths::Named;
 use crate::action::{InputRequest, OutputKind, Step};
-use crate::fs::FileKind;
 use crate::pipeline::declared::At;
 use crate::scan::programs::{implied_words, inline_script, shell_words, tool_words};
 use crate::scan::{Pattern, place_of};
@@ -88,7 +89,7 @@ impl<'d, 'r> Reads<'d, 'r> {
 
     /// Adds what the words of the command name; `at` tells where they stand, one place for each
     /// as far as they are known one by one.
-    pub(super) fn command(&mut self, at: Vec<&'d At>, step: &Step) {
+    pub(super) fn command(&mut self, at: &[&'d At], step: &Step) {
         let argv = argv_of(&step.command);
         let text = inline_script(&argv);
         // A program without a slash is looked for along the path, not in the root.
@@ -141,15 +142,14 @@ impl<'d, 'r> Reads<'d, 'r> {
 /// Says whether a place is an output of the step, lies in one, or holds one: such a word says
 /// where the step writes.
 fn meets_output(step: &Step, place: &Place) -> bool {
-    step.outputs.iter().any(|output| match &output.kind {
-        OutputKind::Path(output) | OutputKind::Dir(output) => {
-            place.is_within(output) || output.is_within(place)
-        }
-        OutputKind::Glob(pattern) => place.inside().is_some_and(|path| {
-            Pattern::new(pattern).is_ok_and(|pattern| {
-                pattern.prefix().strip_prefix(path).is_some()
-                    || pattern.matches(path, FileKind::File)
-            })
-        }),
+    step.outputs.iter().any(|output| {
+        let above = match &output.kind {
+            OutputKind::Path(output) | OutputKind::Dir(output) => output.is_within(place),
+            OutputKind::Glob(pattern) => place.inside().is_some_and(|path| {
+                let rest = lead(pattern).strip_prefix(path.as_bytes());
+                path.is_root() || rest.is_some_and(|rest| rest.starts_with(b"/"))
+            }),
+        };
+        above || place.inside().is_some_and(|path| holds(output, path))
     })
 }

@@ -99,6 +99,7 @@ impl StepSample<'_> {
     }
 
     /// Ends a chain.
+    #[expect(clippy::unused_self, reason = "a chain of calls ends with it")]
     pub(super) fn done(&self) {}
 
     pub(super) fn argv(&mut self, words: &[&str]) -> &mut Self {

@@ -31,11 +31,13 @@ pub(super) struct Scope<'a> {
 pub(super) struct FilledPath {
     /// The path as it stands.
     pub(super) text: String,
-    /// The pattern that it is, if it is one: what values brought in stands for itself.
-    pub(super) pattern: Option<String>,
+    /// The path as a pattern: what values brought in stands for itself.
+    pub(super) pattern: String,
+    /// Whether it is written as a pattern.
+    pub(super) magic: bool,
 }
 
-impl<'a> Scope<'a> {
+impl Scope<'_> {
     /// Tells a mistake at a placeholder.
     pub(super) fn mistake(
         &self,
@@ -66,8 +68,11 @@ impl<'a> Scope<'a> {
         let filled = match pieces.as_slice() {
             [Piece::Placeholder(it)] => {
                 let text = self.scalar(text, it)?;
-                let pattern = text.contains(MAGIC).then(|| text.clone());
-                FilledPath { text, pattern }
+                FilledPath {
+                    pattern: text.clone(),
+                    magic: text.contains(MAGIC),
+                    text,
+                }
             }
             pieces => self.path_of(text, pieces)?,
         };
@@ -120,7 +125,8 @@ impl<'a> Scope<'a> {
         self.check_name(text, blamed, &name)?;
         Ok(FilledPath {
             text: filled,
-            pattern: magic.then_some(pattern),
+            pattern,
+            magic,
         })
     }
 

@@ -470,11 +470,14 @@ mod tests {
             Corner::Word => 'w',
             Corner::DoubleQuotes => 'd',
             Corner::SingleQuotes => 's',
-            Corner::HereDocument { plain: Some(_), .. } => 'p',
-            Corner::HereDocument { expands: true, .. } => 'h',
-            Corner::HereDocument { .. } => 'H',
+            Corner::HereDocument {
+                plain: None,
+                expands,
+                ..
+            } if expands => 'h',
+            Corner::HereDocument { plain: None, .. } => 'H',
             Corner::Comment => 'c',
-            Corner::Plain(_) => 'p',
+            Corner::Plain(_) | Corner::HereDocument { .. } => 'p',
             Corner::Escaped => 'e',
         };
         corners(&units(text)).into_iter().map(letter).collect()

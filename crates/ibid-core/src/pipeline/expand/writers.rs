@@ -81,8 +81,8 @@ impl<'d> Writers<'d> {
             OutputKind::Glob(pattern) => return self.add_pattern(writer, pattern, drafts),
         };
         let path = place.inside()?;
-        if let Some(other) = self.around(path).next() {
-            return Some(other);
+        if let Some(other) = self.around(path).first() {
+            return Some(*other);
         }
         let patterns: Vec<&Patterned> = self.patterns_near(path.as_bytes()).collect();
         if !patterns.is_empty() {
@@ -138,7 +138,7 @@ impl<'d> Writers<'d> {
 
     /// Returns who writes a path, something above it or something below it.
     pub(super) fn at_path(&self, path: &RelPath) -> Vec<Writer> {
-        let mut found: Vec<Writer> = self.around(path).collect();
+        let mut found = self.around(path);
         if !self.patterns.is_empty() {
             let shape = Shape::of_path(path, true);
             let patterns = self.patterns_near(path.as_bytes());
@@ -178,37 +178,29 @@ impl<'d> Writers<'d> {
     }
 
     /// Finds outputs that are a path, lie above it or lie below it.
-    fn around<'s>(&'s self, path: &'s RelPath) -> impl Iterator<Item = Writer> + 's {
+    fn around(&self, path: &RelPath) -> Vec<Writer> {
         let bytes = path.as_bytes();
         let same = self.paths.get(bytes).into_iter();
         let above = above(bytes).filter_map(|end| self.paths.get(&bytes[..end]));
-        let below = self.starting_with(if path.is_root() {
-            Vec::new()
-        } else {
-            [bytes, b"/"].concat()
-        });
-        let below = below.map(|(_, exact)| exact);
-        same.chain(above).chain(below).map(|exact| exact.writer)
+        let slash: &[u8] = if path.is_root() { b"" } else { b"/" };
+        let below = [bytes, slash].concat();
+        let below = self.starting_with(&below).map(|(_, exact)| exact);
+        let found = same.chain(above).chain(below);
+        found.map(|exact| exact.writer).collect()
     }
 
     /// Finds outputs that begin with these bytes, or are folders above what does.
-    fn paths_near<'s>(&'s self, lead: &'s [u8]) -> impl Iterator<Item = (&'d [u8], Exact)> + 's {
+    fn paths_near<'s>(&'s self, lead: &'s [u8]) -> impl Iterator<Item = (&'d [u8], &'s Exact)> {
         let above = above(lead).filter_map(|end| self.paths.get_key_value(&lead[..end]));
-        let above = above.map(|(path, exact)| (*path, *exact));
-        above.chain(
-            self.starting_with(lead.to_vec())
-                .map(|(path, exact)| (path, *exact)),
-        )
+        let above = above.map(|(path, exact)| (*path, exact));
+        above.chain(self.starting_with(lead))
     }
 
-    fn starting_with(&self, lead: Vec<u8>) -> impl Iterator<Item = (&'d [u8], &Exact)> {
-        let from = Bound::Included(lead.as_slice());
+    fn starting_with<'s>(&'s self, lead: &'s [u8]) -> impl Iterator<Item = (&'d [u8], &'s Exact)> {
+        let from = Bound::Included(lead);
         let range = self.paths.range::<[u8], _>((from, Bound::Unbounded));
-        let range: Vec<_> = range
-            .take_while(|(path, _)| path.starts_with(&lead))
-            .map(|(path, exact)| (*path, exact))
-            .collect();
-        range.into_iter()
+        let range = range.take_while(move |(path, _)| path.starts_with(lead));
+        range.map(|(path, exact)| (*path, exact))
     }
 
     /// Finds patterns whose matches may begin as `lead` does.
@@ -261,9 +253,9 @@ fn conflict(drafts: &[Draft<'_>], first: Writer, second: Writer, sources: &Sourc
     let mut mistake = sources.mistake(second.at, message);
     let axes = two.point.filter(|_| one.step.name == two.step.name);
     mistake.hint = Some(match axes.and_then(|point| point.values.first()) {
-        Some((axis, _)) => {
+        Some((first, _)) => {
             format!(
-                "every point of a matrix needs outputs of its own: put `{{matrix.{axis}}}` into the path"
+                "every point of a matrix needs outputs of its own: put `{{matrix.{first}}}` into the path"
             )
         }
         None => "every path has one writer: let the steps write to different places".to_owned(),

@@ -149,7 +149,7 @@ fn a_pattern_that_reaches_what_only_the_disk_can_tell_stays_one() {
 #[test]
 fn matches_inside_an_output_that_is_a_directory_after_all_are_bound() {
     let pipeline = two(&["x/a.csv", "x/model"], |s| {
-        s.input("", "x/**/*.csv").done()
+        s.input("", "x/**/*.csv").done();
     })
     .expand();
     let mut list = |_: &str| {
@@ -181,6 +181,11 @@ fn one_writer_a_path_and_no_output_in_another() {
             "x/y",
             "x/",
             "`x` holds the output `x/y` of `a` (ibid.toml:3)",
+        ),
+        (
+            "x/",
+            "x/*.csv",
+            "`x/*.csv` meets the output `x` of `a` (ibid.toml:3)",
         ),
         (
             "x/*.csv",
@@ -250,7 +255,7 @@ fn a_cycle_is_told_with_the_paths_that_make_it() {
         .step("a", |s| s.input("", "c.out").output("", "a.out").done())
         .step("b", |s| s.input("", "a.out").output("", "b.out").done())
         .step("c", |s| {
-            s.input("", "b.out").after("a").output("", "c.out").done()
+            s.input("", "b.out").after("a").output("", "c.out").done();
         });
     let mistake = cycle.mistake();
     assert_eq!(mistake.message, "steps wait for each other: `a -> c -> a`");

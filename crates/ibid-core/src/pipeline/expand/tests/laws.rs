@@ -147,9 +147,9 @@ proptest! {
 }
 
 #[test]
-fn ten_thousand_steps_have_ten_thousand_edges() {
+fn every_step_finds_its_own_upstream_among_many() {
     let mut sample = Sample::default();
-    for index in 0..5_000 {
+    for index in 0..500 {
         sample = sample
             .step(&format!("a{index}"), |s| {
                 s.input("", "data/raw.csv")
@@ -163,26 +163,5 @@ fn ten_thousand_steps_have_ten_thousand_edges() {
     }
     let pipeline = sample.expand();
     let edges = |id: usize| pipeline.graph.upstream(StepId::new(id)).len();
-    assert_eq!((0..pipeline.steps.len()).map(edges).sum::<usize>(), 5_000);
-}
-
-#[test]
-#[ignore = "a measurement, for a release build: prints how long ten thousand steps take"]
-#[expect(
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "it is asked for by name"
-)]
-fn time_of_ten_thousand_steps() {
-    let mut sample = Sample::default();
-    for index in 0..10_000 {
-        sample = sample.step(&format!("s{index}"), |s| {
-            s.shell("python3 fit.py {inputs} > {outputs}");
-            s.input("", &format!("build/{}.csv", index / 2 + 20_000));
-            s.output("", &format!("build/{index}.csv"));
-        });
-    }
-    let started = std::time::Instant::now();
-    let steps = sample.expand().steps.len();
-    println!("{steps} steps: {:?}", started.elapsed());
+    assert_eq!((0..pipeline.steps.len()).map(edges).sum::<usize>(), 500);
 }

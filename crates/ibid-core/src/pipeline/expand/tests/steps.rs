@@ -68,7 +68,7 @@ fn by_hand() -> Step {
     step.salts.insert(String::new(), "s".to_owned());
     step.policy = Policy {
         label: "sample/fit".to_owned(),
-        ttl: Some(Duration::from_secs(86_400)),
+        ttl: Some(Duration::from_hours(24)),
         pass_env: vec!["P".to_owned()],
         manifest: Some("fit".to_owned()),
         ..Policy::default()
@@ -97,7 +97,7 @@ fn the_same_words_declare_the_same_action_as_on_the_command_line() {
             let tag = s.located("2");
             s.step.versions.insert("m".to_owned(), tag);
             s.step.salt = Some(s.located("s"));
-            s.step.ttl = Some(Duration::from_secs(86_400));
+            s.step.ttl = Some(Duration::from_hours(24));
             s.step.pass_env = vec![s.located("P")];
         });
     let mut expected = by_hand();
@@ -197,7 +197,7 @@ fn a_value_in_a_path_is_one_name() {
     let whole = whole.step("s", |s| {
         s.input("", "{params.file}")
             .input("", "{params.all}")
-            .done()
+            .done();
     });
     let step = whole.only().step;
     assert!(
@@ -211,8 +211,11 @@ fn signs_of_patterns_in_values_stand_for_themselves() {
     let sample = Sample::default().param("x", "a*[b]").step("s", |s| {
         s.output("", "o/{params.x}.csv")
             .output("", "p/{params.x}-*.csv");
+        s.step.exclude = vec![s.located("{params.x}.csv")];
     });
-    let outputs = sample.only().step.outputs;
+    let step = sample.only().step;
+    assert_eq!(step.excludes, ["**/a[*][[]b].csv"]);
+    let outputs = step.outputs;
     assert_eq!(outputs[0].kind, OutputKind::Path(place("o/a*[b].csv")));
     assert_eq!(
         outputs[1].kind,
@@ -282,8 +285,8 @@ fn specs_are_read_and_may_not_be_somebodys_output() {
         matches!(&step.inputs[0], InputRequest::Path { .. }),
         "a file of that very name"
     );
-    assert!(matches!(with("missing.json"), Err(PipelineError::File(_))));
     for (path, message) in [
+        ("missing.json", "the spec `missing.json` cannot be read: "),
         ("bad.json", "the spec `bad.json` cannot be used"),
         ("s.csv", "the format of the spec `s.csv` is not known"),
         ("made.json", "the spec `made.json` is an output of `t`"),
