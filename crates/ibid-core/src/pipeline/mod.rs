@@ -15,6 +15,7 @@ mod graph;
 mod limits;
 mod load;
 mod read;
+mod schema;
 mod selection;
 mod step;
 
@@ -25,6 +26,7 @@ pub use read::field::{
     AXIS_FIELDS, Field, MATRIX_FIELDS, PATH_FIELDS, PIPELINE_FIELDS, Placeholders, RESOURCE_FIELDS,
     STEP_FIELDS,
 };
+pub use schema::schema;
 pub use selection::{Reach, UnknownStep};
 pub use step::PipelineStep;
 

@@ -18,6 +18,11 @@ const SHELLS: &[(&str, &[&str])] = &[
     ("ksh", &["-eu", "-c"]),
 ];
 
+/// Lists the shells that are known by their names.
+pub(in crate::pipeline) fn shells() -> Vec<&'static str> {
+    SHELLS.iter().map(|(name, _)| *name).collect()
+}
+
 /// Reads what a step runs.
 pub(super) fn read(step: &Located<String>, fields: &Fields<'_>) -> Result<Run, Mistake> {
     let Some(run) = fields.get("run") else {

@@ -10,7 +10,7 @@ mod command;
 mod environment;
 pub(super) mod field;
 mod fields;
-mod file;
+pub(super) mod file;
 mod item;
 mod matrix;
 mod named_file;
@@ -25,6 +25,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub(super) use self::command::shells;
 use self::file::Parts;
 use self::item::Page;
 use super::declared::{At, DeclaredPipeline, Located, Sources};

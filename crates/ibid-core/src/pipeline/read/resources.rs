@@ -47,10 +47,10 @@ fn counts(entries: &[(Key<'_>, Item<'_>)]) -> Result<BTreeMap<String, u64>, Mist
     let names: Vec<_> = RESOURCE_FIELDS.iter().map(|field| field.name).collect();
     let mut counts = BTreeMap::new();
     for (key, item) in entries {
-        let meant = slip::meant(key.name, &names).or_else(|| match item.raw().as_integer() {
-            Some(_) => None,
-            None => closest(key.name, names.iter().copied()),
-        });
+        // `gpus` and `tpus` are one letter from `cpus` and mean what they say.
+        let nearly = closest(key.name, names.iter().copied())
+            .filter(|name| name.as_bytes().first() == key.name.as_bytes().first());
+        let meant = slip::meant(key.name, &names).or(nearly);
         if !is_name(key.name) || meant.is_some() {
             let message = format!("unknown resource `{}`", key.name);
             let mut mistake = item.page.mistake(key.span.clone(), message);
