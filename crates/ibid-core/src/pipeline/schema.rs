@@ -4,6 +4,13 @@
 //! other fields or other files (a mark without its path, an axis in an absent file, a variable
 //! that looks like a secret) only the reader knows.
 
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test reads the examples and asks another implementation of JSON Schema"
+)]
+mod tests;
+
 use serde_json::{Map, Value, json};
 
 use super::read::field::{
@@ -136,14 +143,14 @@ fn shape(shape: Shape) -> Value {
         Shape::Inputs | Shape::Outputs => def("named_paths"),
         Shape::Marks => either([json!({ "type": "boolean" }), def("texts")]),
         Shape::Env => either([
-            variables("^[^=]+(=[^\\u0000]*)?$"),
+            variables("^(?=[\\s\\S]*\\S)[^=]+(=[\\s\\S]*)?$"),
             json!({
                 "type": "object",
                 "propertyNames": { "pattern": "^[^=]+$" },
                 "additionalProperties": { "type": "string" },
             }),
         ]),
-        Shape::Variables => variables("^[^=]+$"),
+        Shape::Variables => variables("^(?=[\\s\\S]*\\S)[^=]+$"),
         Shape::Params => either([json!({ "type": "object" }), list(text(), 0)]),
         Shape::Versions => {
             json!({ "type": "object", "additionalProperties": { "type": "string" } })

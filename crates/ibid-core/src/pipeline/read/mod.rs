@@ -20,6 +20,10 @@ mod resources;
 mod slip;
 mod step;
 #[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test sets its files up by itself"
+)]
 mod tests;
 
 use std::collections::BTreeMap;
