@@ -84,7 +84,8 @@ fn text() -> Value {
 }
 
 fn list(item: Value, least: usize) -> Value {
-    let mut list = json!({ "type": "array", "items": item });
+    let mut list = json!({ "type": "array" });
+    list["items"] = item;
     if least > 0 {
         list["minItems"] = json!(least);
     }
@@ -92,7 +93,8 @@ fn list(item: Value, least: usize) -> Value {
 }
 
 fn either<const N: usize>(choices: [Value; N]) -> Value {
-    json!({ "anyOf": choices.as_slice() })
+    let choices = Value::Array(choices.into());
+    Value::Object(Map::from_iter([("anyOf".to_owned(), choices)]))
 }
 
 /// A table of these fields and no others.

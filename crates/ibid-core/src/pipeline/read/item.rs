@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::super::declared::{At, Located, Sources};
-use super::field::Shape;
+use super::field::{Shape, one_of};
 use crate::action::document::toml_value;
 use crate::action::parse_duration;
 use crate::digest::encoding::{MAX_DEPTH, Value};
@@ -146,13 +146,11 @@ impl<'a> Item<'a> {
 
     /// Reads a text or a list of texts that say something.
     pub(super) fn texts(&self, expected: &str) -> Result<Vec<Located<String>>, Mistake> {
-        match self.list() {
-            Some(items) => items.iter().map(Self::some_text).collect(),
-            None => {
-                self.text_as(expected)?;
-                Ok(vec![self.some_text()?])
-            }
+        if let Some(items) = self.list() {
+            return items.iter().map(Self::some_text).collect();
         }
+        self.text_as(expected)?;
+        Ok(vec![self.some_text()?])
     }
 
     /// Returns the entries of a table in the order of the file.
@@ -179,15 +177,14 @@ impl<'a> Item<'a> {
     }
 
     pub(super) fn word<T: Copy>(&self, words: &[(&'static str, T)]) -> Result<T, Mistake> {
-        let names = || words.iter().map(|(name, _)| *name);
-        let quoted: Vec<_> = names().map(|name| format!("`{name}`")).collect();
-        let expected = quoted.join(" or ");
+        let names: Vec<_> = words.iter().map(|(name, _)| *name).collect();
+        let expected = one_of(&names);
         let text = self.text_as(&expected)?.value;
         if let Some((_, value)) = words.iter().find(|(name, _)| *name == text) {
             return Ok(*value);
         }
         let mut mistake = self.mistake(format!("{} must be {expected}, not `{text}`", self.label));
-        mistake.suggestion = closest(&text, names()).map(str::to_owned);
+        mistake.suggestion = closest(&text, names).map(str::to_owned);
         Err(mistake)
     }
 

@@ -73,12 +73,13 @@ pub(super) fn document(
 
 /// Tells of a file that cannot be read, at the place that names it.
 pub(super) fn unreadable(page: Page<'_>, name: &Located<String>, error: &PathError) -> Mistake {
-    let message = match error.is_absent() {
-        true => format!("there is no file `{}`", name.value),
-        false => format!(
-            "cannot {} `{}`: {}",
-            error.operation, name.value, error.source
-        ),
+    let PathError {
+        operation, source, ..
+    } = error;
+    let message = if error.is_absent() {
+        format!("there is no file `{}`", name.value)
+    } else {
+        format!("cannot {operation} `{}`: {source}", name.value)
     };
     let mut mistake = page.mistake(name.at.span.clone(), message);
     if error.is_absent() {

@@ -136,7 +136,9 @@ fn mark(
         return Ok(());
     };
     if let Some(all) = item.raw().as_bool() {
-        paths.iter_mut().for_each(|path| *flag(path) |= all);
+        for path in paths {
+            *flag(path) |= all;
+        }
         return Ok(());
     }
     for meant in item.texts(&Shape::Marks.expected())? {

@@ -58,11 +58,8 @@ fn every_field_of_the_table_is_read() {
     let plain = "inputs = [\"notes/*.md\"]\noutputs = [\"build/fit.log\"]\nrun = \"true\"\n";
     let usual = format!("{:?}", step(plain).unwrap());
     for field in STEP_FIELDS {
-        let without: String = plain
-            .lines()
-            .filter(|line| !line.starts_with(field.name))
-            .map(|line| format!("{line}\n"))
-            .collect();
+        let others = plain.lines().filter(|line| !line.starts_with(field.name));
+        let without = others.collect::<Vec<_>>().join("\n") + "\n";
         let read = step(&format!("{without}{}", field.example));
         let read = read.unwrap_or_else(|mistake| panic!("{}: {mistake}", field.name));
         let changed = spanless(&format!("{read:?}")) != spanless(&usual);

@@ -112,14 +112,7 @@ fn values_of_axes_stand_in_files() {
 
 #[test]
 fn a_file_that_cannot_be_read_is_told_where_it_is_named() {
-    let dir = dir(&[
-        ("folder/x", ""),
-        ("bad.toml", "a = \n"),
-        ("list.json", "[1]"),
-        ("bytes.txt", "a\n"),
-    ]);
-    fs::write(dir.join("latin.toml"), b"a = 1\nb = \"\xe9\"\n").unwrap();
-    fs::write(dir.join("latin.txt"), b"ok\n\xe9\n").unwrap();
+    let dir = dir(&[("folder/x", "")]);
     let pipeline = |line: &str| message(&dir, &format!("[pipeline]\n{line}\n"));
     assert_eq!(
         pipeline("params_files = ['none.yaml']"),
@@ -148,6 +141,14 @@ hint: paths start at the root, `ROOT`"
   |                ^^^^^^^
 hint: its name must end in .toml, .yaml, .yml or .json"
     );
+}
+
+#[test]
+fn what_is_wrong_inside_a_file_is_told_there() {
+    let dir = dir(&[("bad.toml", "a = \n"), ("list.json", "[1]")]);
+    fs::write(dir.join("latin.toml"), b"a = 1\nb = \"\xe9\"\n").unwrap();
+    fs::write(dir.join("latin.txt"), b"ok\n\xe9\n").unwrap();
+    let pipeline = |line: &str| message(&dir, &format!("[pipeline]\n{line}\n"));
     assert_eq!(
         pipeline("params_files = 'list.json'"),
         "list.json:1:1: a file of params must hold a table
@@ -230,6 +231,23 @@ fn included_files_belong_together() {
     );
 }
 
+#[rustfmt::skip]
+const AXES: &[(&str, &str)] = &[
+    ("{ file = 'empty.txt' }", "ibid.toml:3:21: `empty.txt` holds no value for axis `x`"),
+    ("{ file = 'a.json' }", "a.json:1:1: the values of an axis must be a list"),
+    ("{ file = 'a.json', key = 'ids' }", "ibid.toml:3:37: `ids` of `a.json` is not a list"),
+    ("{ file = 'a.json', key = 'idz' }", "ibid.toml:3:37: `a.json` has no `idz` there"),
+    ("{ file = 'a.json', column = 'x' }", "ibid.toml:3:40: `a.json` has no column"),
+    ("{ file = 'a.toml' }", "ibid.toml:3:12: `key` must say which list of `a.toml` is meant"),
+    ("{ file = 't.csv' }", "ibid.toml:3:12: `column` must say which column of `t.csv` is meant"),
+    ("{ file = 't.csv', column = 'nam' }", "ibid.toml:3:39: `t.csv` has no column `nam`; did you mean `name`?"),
+    ("{ file = 't.csv', column = 'name' }", "t.csv:3:1: the cell of `name` is empty"),
+    ("{ file = 'odd.csv', column = 'id' }", "odd.csv:2:1: a row of 1 cells below 2 headings"),
+    ("{ fil = 'a.json' }", "ibid.toml:3:14: unknown field `fil` of axis `x`; did you mean `file`?"),
+    ("{ key = 'a' }", "ibid.toml:3:12: axis `x` has neither values nor a `file`"),
+    ("3", "ibid.toml:3:12: `x` must be a list of values, or a table with `file`, not a whole number"),
+];
+
 #[test]
 fn files_of_axes_are_told_of() {
     let dir = dir(&[
@@ -245,60 +263,7 @@ fn files_of_axes_are_told_of() {
         );
         text.lines().next().unwrap().to_owned()
     };
-    for (given, expected) in [
-        (
-            "{ file = 'empty.txt' }",
-            "ibid.toml:3:21: `empty.txt` holds no value for axis `x`",
-        ),
-        (
-            "{ file = 'a.json' }",
-            "a.json:1:1: the values of an axis must be a list",
-        ),
-        (
-            "{ file = 'a.json', key = 'ids' }",
-            "ibid.toml:3:37: `ids` of `a.json` is not a list",
-        ),
-        (
-            "{ file = 'a.json', key = 'idz' }",
-            "ibid.toml:3:37: `a.json` has no `idz` there",
-        ),
-        (
-            "{ file = 'a.json', column = 'x' }",
-            "ibid.toml:3:40: `a.json` has no column",
-        ),
-        (
-            "{ file = 'a.toml' }",
-            "ibid.toml:3:12: `key` must say which list of `a.toml` is meant",
-        ),
-        (
-            "{ file = 't.csv' }",
-            "ibid.toml:3:12: `column` must say which column of `t.csv` is meant",
-        ),
-        (
-            "{ file = 't.csv', column = 'nam' }",
-            "ibid.toml:3:39: `t.csv` has no column `nam`; did you mean `name`?",
-        ),
-        (
-            "{ file = 't.csv', column = 'name' }",
-            "t.csv:3:1: the cell of `name` is empty",
-        ),
-        (
-            "{ file = 'odd.csv', column = 'id' }",
-            "odd.csv:2:1: a row of 1 cells below 2 headings",
-        ),
-        (
-            "{ fil = 'a.json' }",
-            "ibid.toml:3:14: unknown field `fil` of axis `x`; did you mean `file`?",
-        ),
-        (
-            "{ key = 'a' }",
-            "ibid.toml:3:12: axis `x` has neither values nor a `file`",
-        ),
-        (
-            "3",
-            "ibid.toml:3:12: `x` must be a list of values, or a table with `file`, not a whole number",
-        ),
-    ] {
+    for &(given, expected) in AXES {
         assert_eq!(axis(given), expected, "{given}");
     }
 }
