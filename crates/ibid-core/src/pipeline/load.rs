@@ -32,5 +32,5 @@ pub enum PipelineError {
 /// Reads a file of steps.
 pub fn load(source: &Source<'_>) -> Result<Pipeline, PipelineError> {
     let (declared, sources) = super::read::read(source)?;
-    super::expand::expand(&declared, &sources, source.root)
+    super::expand::expand(declared, &sources, source.root)
 }

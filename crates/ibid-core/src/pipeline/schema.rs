@@ -70,7 +70,10 @@ pub fn schema() -> Value {
                 "additionalProperties": def("axis"),
                 "minProperties": 1,
             },
-            "points": list(json!({ "type": "object", "minProperties": 1 }), 0),
+            "points": list(
+                json!({ "type": "object", "propertyNames": { "pattern": NAME }, "minProperties": 1 }),
+                0,
+            ),
         },
     })
 }

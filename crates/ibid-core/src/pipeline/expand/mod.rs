@@ -7,7 +7,7 @@ use super::{Pipeline, PipelineError};
 
 /// Expands what is declared.
 pub(super) fn expand(
-    declared: &DeclaredPipeline,
+    declared: DeclaredPipeline,
     sources: &Sources,
     root: &Path,
 ) -> Result<Pipeline, PipelineError> {
