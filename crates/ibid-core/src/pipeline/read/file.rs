@@ -45,16 +45,7 @@ pub(super) struct Parts {
 /// Reads a file; one that is included may not speak for the whole pipeline.
 pub(super) fn read(page: Page<'_>, is_main: bool) -> Result<Parts, Mistake> {
     let text = page.sources.text(page.file);
-    let root = DeTable::parse(text).map_err(|error| {
-        let end = text.len();
-        let span = error.span().unwrap_or(end..end);
-        let mut mistake = page.mistake(span, error.message().replace('\n', ", "));
-        if error.message().starts_with("duplicate key") {
-            let hint = "a field, and a table such as `[steps.fit]`, stands once in a file";
-            mistake.hint = Some(hint.to_owned());
-        }
-        mistake
-    })?;
+    let root = DeTable::parse(text).map_err(|error| slip::not_toml(page, &error))?;
     let root: &DeTable<'_> = root.get_ref();
     let tables = page.entries(root);
     for (key, item) in &tables {

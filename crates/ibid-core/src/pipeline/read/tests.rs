@@ -8,6 +8,7 @@ use super::field::{Field, RESOURCE_FIELDS, STEP_FIELDS};
 use crate::digest::encoding::Value;
 use crate::mistake::Mistake;
 
+mod broken;
 mod files;
 mod laws;
 mod mistakes;
@@ -35,13 +36,18 @@ fn step(fields: &str) -> Result<DeclaredStep, Mistake> {
     Ok(pipeline.steps.remove(0))
 }
 
-/// A mistake as it is shown, without the folder of the test.
-fn shown(dir: &TempDir, mistake: &Mistake) -> String {
-    let mut text = mistake.to_string();
-    if let Some(hint) = &mistake.hint {
-        text = format!("{text}\nhint: {hint}");
+/// A mistake as it is shown, with its hint.
+fn told(mistake: &Mistake) -> String {
+    match &mistake.hint {
+        Some(hint) => format!("{mistake}\nhint: {hint}"),
+        None => mistake.to_string(),
     }
-    text.replace(&format!("{}/", dir.path().display()), "")
+}
+
+/// The same, without the folder of the test.
+fn shown(dir: &TempDir, mistake: &Mistake) -> String {
+    told(mistake)
+        .replace(&format!("{}/", dir.path().display()), "")
         .replace(&dir.path().display().to_string(), "ROOT")
 }
 

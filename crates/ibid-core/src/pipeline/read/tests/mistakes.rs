@@ -47,7 +47,7 @@ hint: a step waits for the steps that write its `inputs`; `after` sets an order 
     );
     assert_eq!(
         whole("[steps.fit]\nrun = \"a\"\n[steps.fit]\nrun = \"b\"\n"),
-        "ibid.toml:3:8: duplicate key
+        "ibid.toml:3:8: `fit` stands twice, first in line 1
 3 | [steps.fit]
   |        ^^^
 hint: a field, and a table such as `[steps.fit]`, stands once in a file"
