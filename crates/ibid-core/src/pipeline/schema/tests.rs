@@ -24,8 +24,8 @@ asked = json.load(sys.stdin)
 Validator.check_schema(asked['schema'])
 validator = Validator(asked['schema'])
 def told(instance):
-    errors = sorted(validator.iter_errors(instance), key=str)
-    return errors[0].message[:200] if errors else None
+    error = next(validator.iter_errors(instance), None)
+    return error.message[:200] if error else None
 print(json.dumps([told(instance) for instance in asked['instances']]))
 ";
 
