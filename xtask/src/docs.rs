@@ -1,7 +1,10 @@
-//! `cargo xtask docs`: the pages of the reference that are made of what the binary says.
+//! `cargo xtask docs`: the pages of the reference that are made of what the program says.
 //!
 //! The flags come from `--help`, the settings from `ibid config --json`, both asked in an empty
-//! environment, so that a page is the same on every machine.
+//! environment, so that a page is the same on every machine; the fields of `ibid.toml` come from
+//! the library.
+
+mod pipeline;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -44,6 +47,8 @@ fn pages() -> Outcome<BTreeMap<PathBuf, String>> {
     Ok(BTreeMap::from([
         (reference.join("cli.md"), commands(&binary)?),
         (reference.join("config.md"), settings(&binary)?),
+        (reference.join("ibid.schema.json"), pipeline::schema_file()?),
+        (reference.join("pipeline.md"), pipeline::page()),
     ]))
 }
 
@@ -139,7 +144,7 @@ mode      = \"read-only\"
 * `trust` cannot be set by a project: a project that belongs to another user is refused until its
   file or folder is named there.
 * The nearest `ibid.toml` above the current folder marks the project's root; without one the root is
-  the current folder. `[config]` is the only table that is read so far.
+  the current folder. Its other tables are those of [pipeline.md](pipeline.md).
 
 ## Folders
 

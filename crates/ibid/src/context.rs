@@ -172,9 +172,10 @@ impl Session {
     /// process, and it touches no file to learn the time.
     pub(crate) fn unwritten_stat_cache(&self) -> StatCache {
         StatCache::open(StatCacheOptions {
-            dir: None,
+            dir: self.local_dir().and_then(|dir| dir.trusted(self.user)),
             probe_dirs: Vec::new(),
             policy: self.stat_policy(),
+            writes: StatWrites::Forbidden,
             host: self.host.clone(),
             clock: wall_clock,
         })
@@ -191,6 +192,7 @@ impl Session {
             // Not the store itself, which takes a folder with foreign files for somebody else's.
             probe_dirs: vec![self.dirs.tmp().path.clone(), self.root.join(".ibid")],
             policy,
+            writes: StatWrites::Allowed,
             writes: StatWrites::Allowed,
             host: self.host.clone(),
             clock: wall_clock,

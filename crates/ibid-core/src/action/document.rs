@@ -17,6 +17,7 @@ use std::ffi::OsStr;
 use std::fmt;
 
 pub use json_text::JsonText;
+pub(crate) use toml::value as toml_value;
 
 use crate::digest::encoding::{Finite, Integer, MAX_DEPTH, Value};
 

@@ -31,6 +31,6 @@ pub enum PipelineError {
 
 /// Reads a file of steps.
 pub fn load(source: &Source<'_>) -> Result<Pipeline, PipelineError> {
-    let _ = source;
-    todo!("room P1")
+    let (declared, sources) = super::read::read(source)?;
+    super::expand::expand(declared, &sources, source.root)
 }

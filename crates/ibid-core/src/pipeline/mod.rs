@@ -14,12 +14,19 @@ mod expand;
 mod graph;
 mod limits;
 mod load;
+mod read;
+mod schema;
 mod selection;
 mod step;
 
 pub use graph::{Graph, StepId};
 pub use limits::Resources;
 pub use load::{PipelineError, Source, load};
+pub use read::field::{
+    AXIS_FIELDS, Field, MATRIX_FIELDS, PATH_FIELDS, PIPELINE_FIELDS, Placeholders, RESOURCE_FIELDS,
+    STEP_FIELDS,
+};
+pub use schema::schema;
 pub use selection::{Reach, UnknownStep};
 pub use step::{PipelineStep, Settled};
 

@@ -86,14 +86,7 @@ impl Chain {
         let steps = links.iter().map(|link| {
             let mut step = declared(link);
             change(&mut step);
-            PipelineStep {
-                name: link.name.clone(),
-                declared: link.name.clone(),
-                step,
-                always: false,
-                retries: 0,
-                resources: Resources::default(),
-            }
+            PipelineStep::new(&link.name, step)
         });
         let upstream = links.iter().map(|link| {
             let ids = link.upstream.iter().copied();

@@ -19,7 +19,7 @@ pub(super) fn parse(text: &str) -> Result<Value, DocumentError> {
 }
 
 /// A problem and the byte it is at.
-type Misplaced = (Problem, usize);
+pub(crate) type Misplaced = (Problem, usize);
 
 fn map(table: DeTable<'_>, depth: usize, offset: usize) -> Result<Value, Misplaced> {
     let depth = depth.checked_sub(1).ok_or((Problem::TooDeep, offset))?;
@@ -30,7 +30,8 @@ fn map(table: DeTable<'_>, depth: usize, offset: usize) -> Result<Value, Misplac
         .map(Value::Map)
 }
 
-fn value(item: Spanned<DeValue<'_>>, depth: usize) -> Result<Value, Misplaced> {
+/// Reads a value of a document that may nest `depth` arrays and maps.
+pub(crate) fn value(item: Spanned<DeValue<'_>>, depth: usize) -> Result<Value, Misplaced> {
     let offset = item.span().start;
     let placed = |problem| (problem, offset);
     match item.into_inner() {

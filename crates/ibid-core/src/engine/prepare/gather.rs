@@ -198,7 +198,7 @@ impl<'a> Gather<'a> {
 /// What declared directories and patterns leave out: what the user excludes, the step's own
 /// outputs, and the cache. A command finds outputs removed, so what stands there cannot count; a
 /// folder that holds one, or the cache, would change with every run.
-fn filter(step: &Step, cx: &Context<'_>) -> Result<Filter, ScanError> {
+pub(super) fn filter(step: &Step, cx: &Context<'_>) -> Result<Filter, ScanError> {
     let mut excludes = step.excludes.clone();
     let (mut written, mut folders) = (Vec::new(), Vec::new());
     for output in &step.outputs {

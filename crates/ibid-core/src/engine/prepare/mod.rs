@@ -16,7 +16,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
-use self::gather::Gather;
+use self::gather::{Gather, filter};
 pub(super) use self::settled::not_counted;
 use super::context::Context;
 use super::error::Error;

@@ -15,7 +15,7 @@ use crate::engine::error::{Error, ErrorKind};
 use crate::engine::event::{Event, Note, Sink};
 use crate::engine::outcome::{Decision, StepOutcome};
 use crate::engine::overlay::Overlay;
-use crate::engine::prepare::{bind, not_counted};
+use crate::engine::prepare::{bind_over, not_counted};
 use crate::engine::step::step as live;
 use crate::pipeline::{Resources, StepId};
 
@@ -66,7 +66,7 @@ impl Shared<'_> {
             },
             ..*self.cx
         };
-        let step = match bind(declared, &Overlay::default(), &cx) {
+        let step = match bind_over(declared, &Overlay::default(), &cx) {
             Ok(step) => step,
             Err(error) => return Finished::Error(error),
         };
