@@ -126,6 +126,7 @@ fn told(missed: Missed, cx: &Context<'_>) -> Brought {
     let Missed {
         miss,
         is_unusable,
+        is_lost: _,
         warning,
     } = missed;
     cx.tell_faults();

@@ -47,6 +47,9 @@ pub(super) struct Missed {
     /// Whether a result stands for the key that cannot be used: nobody else's run of it is worth
     /// waiting for.
     pub(super) is_unusable: bool,
+    /// Whether that is because the store has lost something, so that any command that gives equal
+    /// bytes brings it back.
+    pub(super) is_lost: bool,
     /// What the user should hear, where the command runs although the store is not at fault.
     pub(super) warning: Option<Warning>,
 }
@@ -64,6 +67,7 @@ fn none(miss: Miss) -> Decided {
     Decided::Miss(Missed {
         miss,
         is_unusable: false,
+        is_lost: false,
         warning: None,
     })
 }
@@ -77,6 +81,7 @@ pub(super) fn weigh(prepared: &Prepared, result: Box<StoredResult>, cx: &Context
             let missed = Missed {
                 miss,
                 is_unusable: true,
+                is_lost: true,
                 warning: None,
             };
             return by_manifest(prepared, cx).unwrap_or(Decided::Miss(missed));
@@ -144,6 +149,7 @@ pub(super) fn unusable(error: &RestoreError) -> Missed {
     Missed {
         miss: Miss::because(Trigger::Outputs, reason),
         is_unusable: true,
+        is_lost: error.is_miss(),
         warning,
     }
 }

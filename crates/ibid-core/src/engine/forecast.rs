@@ -142,7 +142,7 @@ fn run(prepared: &Prepared, missed: &Missed, cx: &Context<'_>) -> Result<(Foreca
         leftovers::check(prepared, &reserved, cx)?;
     }
     let rerun = explain::rerun(prepared, &missed.miss, cx);
-    let after = if missed.is_unusable {
+    let after = if missed.is_lost {
         After::Lost
     } else {
         After::Open
