@@ -193,7 +193,6 @@ impl Session {
             probe_dirs: vec![self.dirs.tmp().path.clone(), self.root.join(".ibid")],
             policy,
             writes: StatWrites::Allowed,
-            writes: StatWrites::Allowed,
             host: self.host.clone(),
             clock: wall_clock,
         })

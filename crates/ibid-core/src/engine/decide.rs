@@ -94,6 +94,7 @@ pub(super) fn weigh(prepared: &Prepared, result: Box<StoredResult>, cx: &Context
         Ok(InPlace::NotStored(missing)) => Decided::Miss(Missed {
             miss: Miss::because(Trigger::Outputs, missing.to_string()),
             is_unusable: true,
+            is_lost: false,
             warning: None,
         }),
         Err(error) => Decided::Miss(unusable(&error)),

@@ -87,6 +87,7 @@ fn targets(known: &Known<'_>, args: &InvalidateArgs) -> Result<Vec<Target>, Fail
     let mut targets = Vec::new();
     for id in steps {
         let in_manifest = known.manifest_key(id);
+        known.forget_manifest(id).map_err(unreadable)?;
         let keys = standing(known, pipeline.label(id))?.into_iter();
         // Of a step that went on in another cache, the manifest may know another key.
         let keys: BTreeSet<Key> = keys.chain(in_manifest).collect();

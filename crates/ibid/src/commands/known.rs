@@ -7,10 +7,10 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ibid_core::action::OutputKind;
 use ibid_core::config::Overrides;
 use ibid_core::digest::Key;
-use ibid_core::engine::chain;
+use ibid_core::engine::{chain, manifest};
+use ibid_core::fs::PathError;
 use ibid_core::pipeline::{Pipeline, StepId};
 use ibid_core::store::{Access, LocalStore, ProcessMemory};
 use ibid_core::tree::RelPath;
@@ -61,18 +61,19 @@ impl<'a> Known<'a> {
         ));
     }
 
-    /// Returns the steps that a name means: one, or all points of a matrix; none if there is no
-    /// step of this name.
+    /// Returns the steps that a name means: one, all points of a matrix, or those that match a
+    /// pattern; none if there is no step of this name.
     pub(super) fn steps(&self, name: &str) -> Vec<StepId> {
-        let Some(pipeline) = self.pipeline() else {
-            return Vec::new();
-        };
-        if let Some(step) = pipeline.find(name) {
-            return vec![step];
+        let named = self.pipeline().map(|pipeline| pipeline.named(name));
+        match named {
+            Some(Ok(steps)) => steps.into_iter().collect(),
+            Some(Err(_)) | None => Vec::new(),
         }
-        let steps = pipeline.steps.iter().enumerate();
-        let points = steps.filter(|(_, step)| step.declared == name);
-        points.map(|(index, _)| StepId::new(index)).collect()
+    }
+
+    /// Returns the step that was probably meant by a name that is none.
+    pub(super) fn suggestion(&self, name: &str) -> Option<String> {
+        self.pipeline()?.named(name).err()?.suggestion
     }
 
     /// Returns the step that history calls `label`.
@@ -91,27 +92,25 @@ impl<'a> Known<'a> {
 
     /// Returns the key that the manifest of a step holds: that of a step which was only ever up
     /// to date here, and of which history knows nothing.
-    #[expect(
-        clippy::unused_self,
-        reason = "manifests are read below the root that is known here"
-    )]
-    pub(super) fn manifest_key(&self, _step: StepId) -> Option<Key> {
-        None
+    pub(super) fn manifest_key(&self, step: StepId) -> Option<Key> {
+        let step = &self.pipeline()?.step(step).step;
+        let name = step.policy.manifest.as_deref()?;
+        Some(manifest::read(&self.session.root, name)?.key)
+    }
+
+    /// Removes the manifest of a step, so that its outputs are not taken for a result's where the
+    /// store has lost that it counts no longer.
+    pub(super) fn forget_manifest(&self, step: StepId) -> Result<(), PathError> {
+        let step = self.pipeline().map(|pipeline| pipeline.step(step));
+        let name = step.and_then(|step| step.step.policy.manifest.as_deref());
+        name.map_or(Ok(()), |name| {
+            manifest::remove(&self.session.root, name).map(drop)
+        })
     }
 
     /// Returns the step that writes a path, itself or a folder above it.
     pub(super) fn writer(&self, path: &RelPath) -> Option<StepId> {
-        let pipeline = self.pipeline()?;
-        let writes = |id: &StepId| {
-            let outputs = &pipeline.step(*id).step.outputs;
-            outputs.iter().any(|output| match &output.kind {
-                OutputKind::Path(place) | OutputKind::Dir(place) => place
-                    .inside()
-                    .is_some_and(|output| path.strip_prefix(output).is_some()),
-                OutputKind::Glob(_) => false,
-            })
-        };
-        (0..pipeline.steps.len()).map(StepId::new).find(writes)
+        self.pipeline()?.producer(path)
     }
 
     /// Returns the label of what writes a path: a step of the project, else whoever wrote it in

@@ -77,7 +77,15 @@ pub(super) fn find(known: &Known<'_>, word: &str) -> Result<Named, Failure> {
     if digits.len() >= FEWEST_DIGITS && digits.chars().all(is_start) {
         return by_start(store, digits);
     }
-    Err(similar(store, word).unwrap_or_else(|| unknown(word)))
+    let step = known.suggestion(word).map(|step| {
+        unknown(word).hint(format!(
+            "did you mean the step `{}`?",
+            Escaped(step.as_bytes())
+        ))
+    });
+    Err(step
+        .or_else(|| similar(store, word))
+        .unwrap_or_else(|| unknown(word)))
 }
 
 /// Finds the labels that `word` names: one, or those of all points of a matrix. `None` where it

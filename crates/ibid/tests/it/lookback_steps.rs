@@ -85,6 +85,13 @@ fn a_matrix_means_all_its_points_where_many_are_meant_and_else_lists_them() {
     assert_eq!(shown["label"], "lab/fit@Gentoo");
     let shown = json(&env, &["show", "fit@Gentoo@-0"]);
     assert_eq!(shown["label"], "lab/fit@Gentoo");
+    let runs = json(&env, &["log", "fit@G*"])["runs"]
+        .as_array()
+        .map(Vec::len);
+    assert_eq!(runs, Some(1), "a pattern that matches one");
+    let ran = env.run(["show", "claen"]);
+    let hint = "hint: did you mean the step `clean`?";
+    assert!(ran.stderr.contains(hint), "{}", ran.story());
     let ran = env.run(["show", "fit@-0"]);
     assert_eq!(ran.code, Some(2), "{}", ran.story());
 }
