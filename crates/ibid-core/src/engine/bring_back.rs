@@ -81,7 +81,7 @@ fn restore(prepared: &Prepared, usable: Usable, cx: &Context<'_>) -> Result<Brou
     validate(&action.outputs, &reserved)?;
     leftovers::check(prepared, &reserved, cx)?;
     let leases = flight::outputs(prepared, store, cx)?;
-    let _busy = cx.busy();
+    let busy = cx.busy();
     let meter = cx.begin(Work::Restoring);
     let stamp = Stamp::now(cx);
     let source = Restorer {
@@ -100,7 +100,7 @@ fn restore(prepared: &Prepared, usable: Usable, cx: &Context<'_>) -> Result<Brou
         Ok(restored) => restored,
         Err(error) => return Ok(told(unusable(&error), cx)),
     };
-    drop(leases);
+    drop((leases, busy));
     tell(&restored, cx);
     let Usable { result, log } = usable;
     log.replay(cx);

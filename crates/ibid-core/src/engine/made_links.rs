@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Returns the links that stand at outputs of a step and were made by an earlier run. History is
-/// only read if there is a link that `outputs`, those of the result at hand, do not have.
+/// only read if there is a link that `outputs`, those of the result at hand, do not know.
 pub(super) fn standing(
     prepared: &Prepared,
     outputs: &[StoredOutput],

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::aside::MadeLinks;
 use super::content::{Digests, Entries, wanted};
-use super::inspect::{DifferenceKind, compare, places};
+use super::inspect::{DifferenceKind, compare, one, places};
 use super::restore::RestoreError;
 use super::target::Parents;
 use super::walk::walk;
@@ -25,6 +25,14 @@ pub fn rehearse(
 ) -> Result<Vec<(PathBuf, Entries)>, RestoreError> {
     let mut leaves = Vec::new();
     for place in places(declared, outputs, root, made)? {
+        if let Some(missing) = place.missing_in_store() {
+            let mut differences = Vec::new();
+            one(&place, digests, &|_| None, &mut differences)?;
+            if differences.is_empty() {
+                continue;
+            }
+            return Err(RestoreError::NotStored(missing));
+        }
         let wanted = match place.content {
             Some(content) => wanted(content, |id| {
                 store.listing(&id).map_err(|problem| match problem {

@@ -9,7 +9,7 @@ use ibid_core::action::{InputRequest, OutputKind, OutputSpec, Step};
 use ibid_core::engine::schedule::{Expected, Order, PlannedStep, plan};
 use ibid_core::engine::{Decision, Forecast, StepOutcome, step};
 use ibid_core::fs::{Host, Timestamp};
-use ibid_core::pipeline::{Graph, Pipeline, PipelineStep, Resources, StepId};
+use ibid_core::pipeline::{Graph, Pipeline, PipelineStep, StepId};
 use ibid_core::scan::{StatCache, StatCacheOptions, StatPolicy, StatWrites};
 use ibid_core::store::{Access, LocalStore, StoreOptions};
 

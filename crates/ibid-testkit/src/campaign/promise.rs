@@ -76,12 +76,15 @@ fn compare(env: &TestEnv, project: &Project, tally: &mut Tally, wrong: &mut Vec<
         return;
     }
     let expected = expected(&planned.raw.0);
-    let done = done(&ran.raw.1);
+    let done = done(&ran.raw.0);
     for step in project.names() {
         let (expected, done) = (word(&expected, &step), word(&done, &step));
         let agrees = match (expected.as_str(), done.as_str()) {
-            ("unknown", "ran" | "restored" | "up-to-date") => true,
-            (expected, done) => expected == done,
+            ("unknown", "ran" | "restored" | "up-to-date")
+            | ("run", "ran")
+            | ("hit", "restored")
+            | ("up-to-date", "up-to-date") => true,
+            _ => false,
         };
         if !agrees {
             wrong.push(format!(
@@ -107,8 +110,8 @@ fn expected(stdout: &[u8]) -> BTreeMap<String, String> {
 }
 
 /// Reads how each step of a run was finished.
-fn done(stderr: &[u8]) -> BTreeMap<String, String> {
-    let lines = stderr.split(|byte| *byte == b'\n');
+fn done(stdout: &[u8]) -> BTreeMap<String, String> {
+    let lines = stdout.split(|byte| *byte == b'\n');
     lines
         .filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok())
         .filter(|event| event["event"] == "finished")

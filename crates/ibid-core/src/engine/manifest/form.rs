@@ -55,6 +55,16 @@ struct OutputForm {
     digest: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     text: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stored: Option<Stored>,
+}
+
+/// What of an output the store was given, where that is not its content.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Stored {
+    Digest,
+    Keep,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -136,6 +146,11 @@ fn output(output: &StoredOutput) -> OutputForm {
         size: None,
         digest: None,
         text: None,
+        stored: match output.stored_as {
+            StoredAs::Content => None,
+            StoredAs::Digest => Some(Stored::Digest),
+            StoredAs::Keep => Some(Stored::Keep),
+        },
     };
     match &output.content {
         OutputContent::File {
@@ -168,6 +183,7 @@ fn stored(form: OutputForm) -> Option<StoredOutput> {
         size,
         digest,
         text,
+        stored,
     } = form;
     let digest = match digest {
         Some(digest) => Some(exact_digest(&digest)?),
@@ -191,8 +207,11 @@ fn stored(form: OutputForm) -> Option<StoredOutput> {
         name: unescape(&name)?,
         at,
         content,
-        // A manifest is only ever compared with what stands in place.
-        stored_as: StoredAs::Content,
+        stored_as: match stored {
+            None => StoredAs::Content,
+            Some(Stored::Digest) => StoredAs::Digest,
+            Some(Stored::Keep) => StoredAs::Keep,
+        },
     })
 }
 

@@ -8,7 +8,7 @@ use ibid_core::action::{Change, CommandLine, ComponentKind, ComponentName, Step,
 use ibid_core::digest::{Digest, Key};
 use ibid_core::engine::{Rerun, StepOutcome};
 use ibid_core::exec::{Status, Stream};
-use ibid_core::pipeline::{Graph, PipelineStep, Resources};
+use ibid_core::pipeline::{Graph, PipelineStep};
 use serde_json::Value;
 
 use super::*;
@@ -19,14 +19,7 @@ fn pipeline(names: &[&str]) -> Pipeline {
     let steps = names.iter().map(|name| {
         let mut step = Step::new(CommandLine::Argv(vec![b"true".to_vec()]));
         step.policy.label = format!("penguins/{name}");
-        PipelineStep {
-            name: (*name).to_owned(),
-            declared: (*name).to_owned(),
-            step,
-            always: false,
-            retries: 0,
-            resources: Resources::default(),
-        }
+        PipelineStep::new(name, step)
     });
     let upstream = names.iter().map(|_| std::collections::BTreeSet::new());
     Pipeline {

@@ -7,18 +7,14 @@ use ibid_core::digest::encoding::Value;
 use ibid_core::digest::{Digest, Key};
 use ibid_core::engine::{Error, Foreseen, Rerun};
 use ibid_core::fs;
-use ibid_core::pipeline::{Graph, PipelineStep, Resources, StepId};
+use ibid_core::pipeline::{Graph, PipelineStep, StepId};
 
 use super::*;
 
 fn pipeline(names: &[&str]) -> Pipeline {
-    let steps = names.iter().map(|name| PipelineStep {
-        name: (*name).to_owned(),
-        declared: (*name).to_owned(),
-        step: Step::new(CommandLine::Argv(vec![b"true".to_vec()])),
-        always: false,
-        retries: 0,
-        resources: Resources::default(),
+    let steps = names.iter().map(|name| {
+        let step = Step::new(CommandLine::Argv(vec![b"true".to_vec()]));
+        PipelineStep::new(name, step)
     });
     Pipeline {
         name: "penguins".to_owned(),
