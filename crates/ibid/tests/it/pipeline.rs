@@ -100,6 +100,26 @@ fn only_what_has_changed_runs_and_equal_outputs_cut_off_what_follows() {
 }
 
 #[test]
+fn a_link_that_a_step_made_is_known_where_nothing_is_remembered() {
+    let env = test_env();
+    let file = r#"
+        [steps.link]
+        run = "echo {params.n} > out.real; ln -s ./out.real out.link"
+        outputs = ["out.link", "out.real"]
+        [params]
+        n = 1
+    "#;
+    env.write("ibid.toml", file);
+    ok(&env, &["run"]);
+    std::fs::remove_dir_all(env.work(".ibid")).expect("it was made");
+    std::fs::remove_dir_all(env.cache()).expect("it was made");
+    env.write("ibid.toml", file.replace("n = 1", "n = 2"));
+    let ran = ok(&env, &["run"]);
+    assert_eq!(done(&ran), ["link ran"], "{}", ran.story());
+    assert_eq!(env.read("out.link"), b"2\n");
+}
+
+#[test]
 fn outputs_that_are_gone_come_back_without_running() {
     let env = chain();
     ok(&env, &["run"]);
