@@ -4,8 +4,10 @@
 //! known which declaration made it, because a cycle is only understood by its paths.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
 
 use super::draft::Draft;
+use super::links::Links;
 use super::overlap::lead;
 use super::reads::{Read, What};
 use super::writers::{Reached, Writer, Writers};
@@ -41,12 +43,14 @@ pub(super) fn graph<'d>(
     known: &Known<'_, 'd>,
     reads: &[Vec<Read<'d>>],
     reach: &mut dyn FnMut(&str) -> Reached,
+    root: &Path,
 ) -> Result<Graph, Mistake> {
+    let mut links = Links::new(root, known.writers);
     let mut upstream: Vec<Upstream<'d>> = Vec::with_capacity(reads.len());
     for (index, reads) in reads.iter().enumerate() {
         let mut above = Upstream::new();
         for read in reads {
-            for writer in known.writers_of(index, read, reach)? {
+            for writer in known.writers_of(index, read, reach, &mut links)? {
                 let name = || Reason::Reads(read.at, read.what.text());
                 above.entry(StepId::new(writer.step)).or_insert_with(name);
             }
@@ -68,6 +72,7 @@ impl<'d> Known<'_, 'd> {
         index: usize,
         read: &Read<'d>,
         reach: &mut dyn FnMut(&str) -> Reached,
+        links: &mut Links<'_>,
     ) -> Result<Vec<Writer>, Mistake> {
         let draft = &self.drafts[index];
         let mut found = match &read.what {
@@ -96,6 +101,11 @@ impl<'d> Known<'_, 'd> {
                 );
                 return Err(mistake);
             }
+        }
+        if let What::Path(path) = &read.what
+            && found.is_empty()
+        {
+            found = links.writers_of(path);
         }
         found.retain(|writer| writer.step != index);
         Ok(found)

@@ -12,6 +12,7 @@ mod build;
 mod command;
 mod draft;
 mod edges;
+mod links;
 mod matrix;
 mod overlap;
 mod paths;
@@ -155,6 +156,6 @@ fn finish<'d>(
         names: &names,
         sources,
     };
-    let graph = edges::graph(&known, &reads, &mut reach)?;
+    let graph = edges::graph(&known, &reads, &mut reach, root)?;
     Ok((steps, graph))
 }
