@@ -120,6 +120,37 @@ fn a_link_that_a_step_made_is_known_where_nothing_is_remembered() {
 }
 
 #[test]
+fn no_step_writes_what_the_pipeline_is_made_of() {
+    let file = |output: &str| {
+        format!(
+            "[pipeline]\nparams_files = [\"conf/p.yaml\"]\ninclude = [\"more.toml\"]\n\
+             [steps.a]\nrun = \"true\"\nmatrix = {{ x = {{ file = \"axis.txt\" }} }}\n\
+             outputs = [\"{output}\"]\n"
+        )
+    };
+    for (output, named) in [
+        ("ibid.toml", "ibid.toml"),
+        ("./conf/../ibid.toml", "ibid.toml"),
+        ("*.toml", "ibid.toml"),
+        ("conf/p.yaml", "conf/p.yaml"),
+        ("conf/", "conf/p.yaml"),
+        ("axis.txt", "axis.txt"),
+        ("more.toml", "more.toml"),
+    ] {
+        let env = test_env();
+        env.write("ibid.toml", file(output));
+        env.write("more.toml", "[steps.b]\nrun = \"true\"\n");
+        env.write("conf/p.yaml", "n: 1\n");
+        env.write("axis.txt", "one\n");
+        let ran = env.run(["run"]);
+        assert_eq!(ran.code, Some(2), "{output}: {}", ran.story());
+        let said = format!("writes `{named}`, of which the pipeline is made");
+        assert!(ran.stderr.contains(&said), "{output}: {}", ran.story());
+        assert_eq!(env.read("ibid.toml"), file(output).as_bytes());
+    }
+}
+
+#[test]
 fn outputs_that_are_gone_come_back_without_running() {
     let env = chain();
     ok(&env, &["run"]);

@@ -4,6 +4,7 @@
 //! known which declaration made it, because a cycle is only understood by its paths.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use super::draft::Draft;
@@ -17,7 +18,7 @@ use crate::mistake::Mistake;
 use crate::pipeline::declared::{At, Sources};
 use crate::pipeline::graph::{Graph, StepId};
 use crate::pipeline::selection::Names;
-use crate::scan::Pattern;
+use crate::scan::{Pattern, place_of};
 use crate::tree::{Escaped, RelPath};
 
 /// Why a step waits for another one.
@@ -192,6 +193,33 @@ pub(in crate::pipeline) fn holds(output: &OutputSpec, path: &RelPath) -> bool {
                 && Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(path, FileKind::File))
         }
     }
+}
+
+/// Refuses outputs that are files of which the pipeline itself is made: a step that wrote one would
+/// change what the run that is under way was read from.
+pub(super) fn not_its_own(
+    drafts: &[Draft<'_>],
+    writers: &Writers<'_>,
+    sources: &Sources,
+    root: &Path,
+) -> Result<(), Mistake> {
+    for path in sources.paths() {
+        let place = place_of(path.as_os_str().as_bytes(), &RelPath::ROOT, root);
+        let Some(path) = place.inside() else { continue };
+        for Writer { step, output } in writers.at_path(path) {
+            let output = &drafts[step].outputs[output];
+            if !holds(&output.spec, path) {
+                continue;
+            }
+            let name = &drafts[step].name;
+            let message = format!("`{name}` writes `{path}`, of which the pipeline is made");
+            let mut mistake = sources.mistake(output.at, message);
+            let hint = "it is read before anything runs: let the step write another file";
+            mistake.hint = Some(hint.to_owned());
+            return Err(mistake);
+        }
+    }
+    Ok(())
 }
 
 /// Finds a name that two steps have.

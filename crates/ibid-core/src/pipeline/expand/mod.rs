@@ -133,6 +133,7 @@ fn finish<'d>(
         return Ok((Vec::new(), Graph::default()));
     };
     let writers = Writers::new(drafts, sources)?;
+    edges::not_its_own(drafts, &writers, sources, root)?;
     let mut reach = remembering(&writers);
     let mut around = Around {
         root,
