@@ -250,6 +250,14 @@ impl LeaseAttempt<'_> {
         self.judge(&content, Instant::now())
     }
 
+    /// Says whether this very process is the holder, for another of its steps.
+    pub fn is_ours(&self, holder: &Holder) -> bool {
+        let of = |it: &Holder| (it.pid, it.start);
+        holder.boot == self.identity.boot
+            && holder.host == self.identity.host
+            && of(holder) == of(&self.identity)
+    }
+
     /// Says whether what stands there can be no lease: something else than a file, or a large one.
     fn is_none(&self) -> bool {
         Signature::of_link(&self.path)

@@ -66,8 +66,9 @@ pub(super) fn command(record: &KeyRecord) -> Option<String> {
     let components = record.components().iter();
     let mut commands = components.filter(|part| part.kind == ComponentKind::Command);
     commands.find_map(|part| match (part.title().as_str(), &part.value) {
-        ("command/argv", Value::Array(words)) => Some(value::command_words(words)),
-        ("command/shell", Value::Array(parts)) => Some(value::command_words(&parts[1..])),
+        ("command/argv" | "command/shell", Value::Array(words)) => {
+            Some(value::command_words(words))
+        }
         _ => None,
     })
 }

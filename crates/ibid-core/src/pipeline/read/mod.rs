@@ -55,6 +55,7 @@ pub(super) fn read(source: &Source<'_>) -> Result<(DeclaredPipeline, Sources), M
         name: parts.name.take(),
         limits: parts.limits,
         params: parts.params,
+        env_mode: source.env_mode,
         steps: parts.steps,
     };
     reading.no_step_twice(&pipeline)?;
