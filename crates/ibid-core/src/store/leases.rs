@@ -502,7 +502,15 @@ mod tests {
         let (one, two) = (open(&dir, "b"), open(&dir, "b"));
         let first = one.lease(LeaseOn::Key(&key())).try_acquire();
         let mut attempt = two.lease(LeaseOn::Key(&key()));
-        assert!(is_held(&attempt.try_acquire()));
+        let Acquisition::Held(holder) = attempt.try_acquire() else {
+            panic!("it is held");
+        };
+        assert!(attempt.is_ours(&holder));
+        let child = Holder {
+            pid: holder.pid + 1,
+            ..holder
+        };
+        assert!(!attempt.is_ours(&child));
         let other = two.lease(LeaseOn::Output(Path::new("/a"))).try_acquire();
         assert!(is_acquired(&other));
         drop(first);

@@ -29,7 +29,6 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub(super) use self::command::shells;
 use self::file::Parts;
 use self::item::Page;
 use super::declared::{At, DeclaredPipeline, Located, Sources};
