@@ -83,6 +83,8 @@ pub(super) struct DeclaredPipeline {
     /// are merged; a dotted name leads into them.
     pub(super) params: BTreeMap<String, Value>,
     pub(super) limits: BTreeMap<String, u64>,
+    /// What holds for steps that do not say.
+    pub(super) env_mode: EnvMode,
     /// In order of declaration; those of included files come where they are included.
     pub(super) steps: Vec<DeclaredStep>,
 }
@@ -108,7 +110,8 @@ pub(super) struct DeclaredStep {
     pub(super) env: Vec<(Located<String>, Option<Located<String>>)>,
     pub(super) pass_env: Vec<Located<String>>,
     pub(super) secret_env: Vec<Located<String>>,
-    pub(super) env_mode: EnvMode,
+    /// `None` for that of the pipeline.
+    pub(super) env_mode: Option<EnvMode>,
     pub(super) packages: Packages,
     pub(super) versions: BTreeMap<String, Located<String>>,
     pub(super) versions_from: Vec<Vec<String>>,
@@ -126,6 +129,7 @@ pub(super) struct DeclaredStep {
     /// Names or patterns of steps that come before.
     pub(super) after: Vec<Located<String>>,
     pub(super) metadata: BTreeMap<String, Value>,
+    pub(super) description: Option<String>,
 }
 
 /// What runs.

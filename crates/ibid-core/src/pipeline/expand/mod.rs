@@ -37,6 +37,7 @@ use super::declared::{DeclaredPipeline, Sources};
 use super::load::PipelineError;
 use super::selection::Names;
 use super::{Graph, Pipeline, PipelineStep};
+use crate::action::EnvMode;
 use crate::mistake::Mistake;
 use build::{Around, build};
 use draft::{Draft, remembering};
@@ -97,7 +98,7 @@ fn expanded(
         );
         return Err(sources.mistake(second, message).into());
     }
-    finish(&drafts, &mut scopes, name, root)
+    finish(&drafts, &mut scopes, (name, declared.env_mode), root)
 }
 
 /// Returns the points of each step; a step without a matrix has one that is none.
@@ -126,7 +127,7 @@ fn all_points(
 fn finish<'d>(
     drafts: &'d [Draft<'d>],
     scopes: &mut [Scope<'d>],
-    name: &str,
+    (name, env_mode): (&str, EnvMode),
     root: &Path,
 ) -> Result<(Vec<PipelineStep>, Graph), PipelineError> {
     let Some(sources) = scopes.first().map(|scope| scope.sources) else {
@@ -138,6 +139,7 @@ fn finish<'d>(
     let mut around = Around {
         root,
         name,
+        env_mode,
         writers: &writers,
         drafts,
         documents: HashMap::new(),

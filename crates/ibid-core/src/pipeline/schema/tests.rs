@@ -76,6 +76,7 @@ fn refusal(root: &Path, text: &str) -> Option<String> {
         root,
         path: &path,
         bytes: text.as_bytes(),
+        env_mode: crate::action::EnvMode::default(),
     };
     read(&source).err().map(|mistake| mistake.to_string())
 }
