@@ -477,6 +477,13 @@ fn scribble(path: &Path) {
     }
 }
 
+/// Removes the empty folder in a folder, or adds another one.
+fn hollow(path: &Path) {
+    if path.is_dir() && fs::remove_dir(path.join("empty")).is_err() {
+        fs::create_dir_all(path.join("hollow")).expect("the folder is ours");
+    }
+}
+
 fn flip(path: &Path) {
     if let Ok(metadata) = fs::metadata(path) {
         let mode = fs::Permissions::from_mode(metadata.permissions().mode() ^ 0o111);
@@ -487,6 +494,7 @@ fn flip(path: &Path) {
 fn stray(project: &Project, at: usize, env: &TestEnv) {
     let stem = project.stem(at);
     match project.steps[at].kind {
+        Kind::Folder if at % 2 == 0 => return hollow(&env.work(&stem)),
         Kind::Folder => env.write(format!("{stem}/stray"), "nobody's"),
         Kind::Pattern => env.write(format!("{stem}-3.txt"), "nobody's"),
         _ => {
