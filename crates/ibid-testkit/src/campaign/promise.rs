@@ -86,13 +86,15 @@ fn compare(
     let done = done(&ran.raw.0);
     for step in project.names() {
         let (expected, done) = (word(&expected, &step), word(&done, &step));
-        let agrees = match (expected.as_str(), done.as_str()) {
-            ("unknown", "ran" | "restored" | "up-to-date" | "skipped" | "failed")
-            | ("run", "ran" | "failed")
-            | ("hit", "restored")
-            | ("up-to-date", "up-to-date") => true,
-            _ => false,
-        };
+        let agrees = matches!(
+            (expected.as_str(), done.as_str()),
+            (
+                "unknown",
+                "ran" | "restored" | "up-to-date" | "skipped" | "failed"
+            ) | ("run", "ran" | "failed")
+                | ("hit", "restored")
+                | ("up-to-date", "up-to-date")
+        );
         if !agrees {
             wrong.push(format!(
                 "{step} was planned as `{expected}` and was `{done}`"
