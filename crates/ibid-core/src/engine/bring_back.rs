@@ -94,7 +94,7 @@ fn restore(prepared: &Prepared, usable: Usable, cx: &Context<'_>) -> Result<Brou
     cx.end();
     let restored = match put_right {
         // Somebody else put them right meanwhile.
-        Ok(restored) if restored.files == 0 && restored.replaced.count == 0 => {
+        Ok(restored) if !restored.touched => {
             return Ok(Brought::Done(up_to_date(prepared, usable, cx)));
         }
         Ok(restored) => restored,

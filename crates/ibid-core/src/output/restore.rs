@@ -74,7 +74,9 @@ impl From<PathError> for RestoreError {
 /// What a restore did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Restored {
-    /// How many files and links were put in place; 0 means that nothing was touched.
+    /// Whether anything was touched.
+    pub touched: bool,
+    /// How many files and links were put in place; folders count where there is nothing else.
     pub files: usize,
     /// Their bytes.
     pub bytes: u64,
@@ -254,6 +256,7 @@ impl Restorer<'_> {
         };
         let replaced = settle_all(&earlier, &keep, &search);
         Ok(Restored {
+            touched: true,
             files: staging.files(),
             bytes: staging.bytes(),
             replaced,

@@ -129,9 +129,12 @@ impl<'a> Staging<'a> {
         self.units.is_empty()
     }
 
-    /// Returns how many files and links were staged.
+    /// Returns how many files and links were staged, or folders where there is nothing else.
     pub(super) fn files(&self) -> usize {
-        self.files.len() + self.links.len()
+        match self.files.len() + self.links.len() {
+            0 => self.units.len(),
+            files => files,
+        }
     }
 
     /// Returns the bytes of the files.

@@ -34,7 +34,8 @@ pub fn promise(plan: &Plan) -> Report {
             edit.to_string()
         };
         let mut wrong = Vec::new();
-        compare(&env, &project, &mut tally, &mut wrong);
+        let workers = ["1", "4"][random.below(2)];
+        compare((&env, workers), &project, &mut tally, &mut wrong);
         done += usize::from(round > 0);
         for what in wrong {
             report.violation(format!("round {round}, {edit}: {what}"));
@@ -61,7 +62,12 @@ const STEPS: usize = 60;
 type Tally = BTreeMap<(String, String), usize>;
 
 /// Plans, runs, and notes what does not agree.
-fn compare(env: &TestEnv, project: &Project, tally: &mut Tally, wrong: &mut Vec<String>) {
+fn compare(
+    (env, workers): (&TestEnv, &str),
+    project: &Project,
+    tally: &mut Tally,
+    wrong: &mut Vec<String>,
+) {
     let places = [env.work(""), env.cache(), env.home("")];
     let before = places.each_ref().map(|place| Snapshot::of(place));
     let planned = env.run(["plan", "--json"]);
@@ -70,8 +76,9 @@ fn compare(env: &TestEnv, project: &Project, tally: &mut Tally, wrong: &mut Vec<
             wrong.push(format!("`plan` changed a file: {difference}"));
         }
     }
-    let ran = env.run(["run", "--json", "-j", "4"]);
-    if planned.code != Some(0) || ran.code != Some(0) {
+    let ran = env.run(["run", "--json", "--keep-going", "-j", workers]);
+    let code = Some(i32::from(project.fails()));
+    if planned.code != Some(0) || ran.code != code {
         wrong.push(format!("{}\n{}", planned.story(), ran.story()));
         return;
     }
@@ -81,8 +88,10 @@ fn compare(env: &TestEnv, project: &Project, tally: &mut Tally, wrong: &mut Vec<
         let (expected, done) = (word(&expected, &step), word(&done, &step));
         let agrees = matches!(
             (expected.as_str(), done.as_str()),
-            ("unknown", "ran" | "restored" | "up-to-date")
-                | ("run", "ran")
+            (
+                "unknown",
+                "ran" | "restored" | "up-to-date" | "skipped" | "failed"
+            ) | ("run", "ran" | "failed")
                 | ("hit", "restored")
                 | ("up-to-date", "up-to-date")
         );
@@ -115,7 +124,13 @@ fn done(stdout: &[u8]) -> BTreeMap<String, String> {
     lines
         .filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok())
         .filter(|event| event["event"] == "finished")
-        .filter_map(|event| Some((text(&event["step"])?, text(&event["decision"])?)))
+        .filter_map(|event| {
+            let state = text(&event["state"]).filter(|state| state != "done");
+            Some((
+                text(&event["step"])?,
+                state.or_else(|| text(&event["decision"]))?,
+            ))
+        })
         .collect()
 }
 

@@ -66,6 +66,30 @@ fn every_difference_is_named_with_its_kind() {
         [b"2".to_vec(), b"s".to_vec(), b"s".to_vec(), b"s".to_vec()]
     );
 }
+
+#[test]
+fn whatever_is_put_right_counts_as_touched() {
+    let bench = Bench::new();
+    let outputs = bench.captured(&["out/"], || {
+        fs::create_dir_all(bench.at("out/empty")).unwrap();
+        fs::write(bench.at("out/a"), "stored").unwrap();
+    });
+    let put_right = |change: &dyn Fn()| {
+        change();
+        let restored = bench.restore(&["out/"], &outputs);
+        assert_eq!(bench.inspect(&["out/"], &outputs), InPlace::UpToDate);
+        (restored.touched, restored.files)
+    };
+    assert_eq!(put_right(&|| ()), (false, 0));
+    let remove = || fs::remove_dir(bench.at("out/empty")).unwrap();
+    assert_eq!(put_right(&remove), (true, 1));
+    let add = || fs::create_dir(bench.at("out/stray")).unwrap();
+    assert_eq!(put_right(&add), (true, 0));
+    // Nothing is kept of it, for the store has it.
+    let copy = || fs::write(bench.at("out/b"), "stored").unwrap();
+    assert_eq!(put_right(&copy), (true, 0));
+}
+
 #[test]
 fn results_with_outputs_that_are_not_declared_are_refused() {
     let bench = Bench::new();

@@ -81,6 +81,7 @@ fn whoever_reads_what_another_writes_waits_for_it() {
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a test makes its own files")]
 fn what_is_read_through_a_link_of_the_user_makes_an_edge() {
+    type Declare = fn(&mut StepSample<'_>);
     let temp = TempDir::new();
     let link = |text: &str, name: &str| symlink(text, temp.join(name)).unwrap();
     std::fs::create_dir(temp.join("real")).unwrap();
@@ -88,7 +89,6 @@ fn what_is_read_through_a_link_of_the_user_makes_an_edge() {
     link("../way/y", "real/one");
     link("/", "out");
     link("ring", "ring");
-    type Declare = fn(&mut StepSample<'_>);
     let cases: [(&[&str], Declare, &str); 9] = [
         (&["real/y"], |s| s.input("", "way/y").done(), "b<a"),
         (&["real/d/"], |s| s.argv(&["cat", "way/d/z"]).done(), "b<a"),
