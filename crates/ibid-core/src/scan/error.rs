@@ -61,10 +61,13 @@ impl ScanError {
     /// Returns what to do about it, if anything is known.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Missing(_) => Some("check the spelling; paths start at the current folder".into()),
+            Self::Missing(_) => Some(
+                "check the spelling; paths start at the current folder, in `ibid.toml` at its own"
+                    .into(),
+            ),
             Self::Dangling { path, .. } | Self::LinkLoop(path) => Some(format!("mend or remove the link `{}`", Escaped::path(path))),
             Self::Special(_) => Some("copy what it gives into a file, or use `--stdin`".into()),
-            Self::IsDirectory(_) => Some("declare a directory with `--input`".into()),
+            Self::IsDirectory(_) => Some("declare a folder as an input, or its files by a pattern".into()),
             Self::NotADirectory(_) => Some("a trailing `/` asks for a directory".into()),
             Self::Changing(_) => Some("wait until nothing writes to it".into()),
             Self::NoMatch(_) => Some(

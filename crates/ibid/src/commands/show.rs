@@ -61,13 +61,16 @@ fn as_text(result: &StoredResult, record: &KeyRecord) -> String {
     text
 }
 
-/// Prints the command of a record as it would be typed.
+/// Prints the command of a record as it would be typed, and the text for a shell as it was written.
 pub(super) fn command(record: &KeyRecord) -> Option<String> {
     let components = record.components().iter();
     let mut commands = components.filter(|part| part.kind == ComponentKind::Command);
     commands.find_map(|part| match (part.title().as_str(), &part.value) {
         ("command/argv", Value::Array(words)) => Some(value::command_words(words)),
-        ("command/shell", Value::Array(parts)) => Some(value::command_words(&parts[1..])),
+        ("command/shell", Value::Array(parts)) => match &parts[1..] {
+            [Value::Bytes(text)] => Some(Escaped(text).to_string()),
+            rest => Some(value::command_words(rest)),
+        },
         _ => None,
     })
 }
