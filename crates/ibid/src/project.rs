@@ -21,6 +21,7 @@ impl Session {
             root: &self.root,
             path: &project.path,
             bytes: &project.bytes,
+            env_mode: self.config.env_mode.value,
         };
         pipeline::load(&source).map_err(|error| match error {
             PipelineError::Mistake(mistake) => Failure::mistake(&mistake),

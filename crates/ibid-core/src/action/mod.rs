@@ -13,6 +13,7 @@ mod quote;
 mod record;
 mod resolved;
 pub mod secret;
+pub mod shell;
 mod step;
 mod trigger;
 
@@ -22,7 +23,7 @@ pub use document::{DocumentError, DocumentFormat};
 pub use duration::{DurationError, HumanDuration, parse_duration};
 pub use moment::{Moment, ParseMomentError};
 pub(crate) use moment::{date_of, day_of};
-pub use quote::command_text;
+pub use quote::{command_text, command_words};
 pub use record::{KeyRecord, RecordError};
 pub use resolved::{Action, Command, OutputKind, OutputSpec, Platform, Segment, Word};
 pub use secret::looks_like_secret;

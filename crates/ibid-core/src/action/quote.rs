@@ -5,10 +5,35 @@
 
 use std::fmt::Write as _;
 
+use super::document::JsonText;
+use crate::digest::encoding::Value;
+
 /// Joins words by blanks, each quoted where it needs to be.
 pub fn command_text(words: &[Vec<u8>]) -> String {
     let words: Vec<_> = words.iter().map(|word| quoted(word)).collect();
     words.join(" ")
+}
+
+/// Returns the words that the component of a command holds: those of a script's interpreter come
+/// before it, and a by-content input is named by its number.
+pub fn command_words(parts: &[Value]) -> Vec<Vec<u8>> {
+    let is_word = |part: &Value| matches!(part, Value::Bytes(_));
+    match parts {
+        // A word in which a by-content input is named is a list, too, but holds its number.
+        [Value::Array(interpreter), script] if interpreter.iter().all(is_word) => {
+            interpreter.iter().chain([script]).map(word).collect()
+        }
+        words => words.iter().map(word).collect(),
+    }
+}
+
+fn word(value: &Value) -> Vec<u8> {
+    match value {
+        Value::Bytes(bytes) => bytes.clone(),
+        Value::Array(segments) => segments.iter().flat_map(word).collect(),
+        Value::Integer(index) => format!("#{}", index.small_magnitude().unwrap_or(0)).into_bytes(),
+        other => JsonText(other).to_string().into_bytes(),
+    }
 }
 
 fn quoted(word: &[u8]) -> String {
@@ -37,7 +62,22 @@ fn quoted(word: &[u8]) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use super::command_text;
+    use super::*;
+
+    #[test]
+    fn the_words_of_an_interpreter_come_before_its_script() {
+        let bytes = |word: &str| Value::from(word.as_bytes());
+        let shell = Value::Array(vec![bytes("sh"), bytes("-c")]);
+        assert_eq!(
+            command_text(&command_words(&[shell, bytes("sort a")])),
+            "sh -c 'sort a'"
+        );
+        let named = Value::Array(vec![bytes("-i"), Value::from(0_u64)]);
+        assert_eq!(
+            command_text(&command_words(&[bytes("cat"), named])),
+            "cat '-i#0'"
+        );
+    }
 
     fn text(words: &[&[u8]]) -> String {
         command_text(&words.iter().map(|word| word.to_vec()).collect::<Vec<_>>())

@@ -136,9 +136,9 @@ impl Error {
                 kind: FileKind::File,
                 ..
             }) => Some("`chmod +x` makes a script executable".to_owned()),
-            Self::Program(_) => Some("the first word after `--` is the program to run".to_owned()),
+            Self::Program(_) => Some("the first word of a command is the program to run".to_owned()),
             Self::VersionsFrom { .. } => {
-                Some("run it by itself to see why, or leave out `--versions-from`".to_owned())
+                Some("run it by itself to see why, or leave it out".to_owned())
             }
             Self::Aside(_) => Some(
                 "earlier outputs that are not in the cache are kept in `.ibid/replaced`: make that \
@@ -146,8 +146,8 @@ impl Error {
                     .to_owned(),
             ),
             Self::ImpliedFolder(place) => Some(format!(
-                "declare it with `--input {place}/`, or say `--ignore-arg {place}` if the result \
-                 does not depend on what is in it"
+                "declare `{place}/` as an input, or as a word to ignore (`--ignore-arg`, \
+                 `ignore_args`) if the result does not depend on what is in it"
             )),
             Self::Panicked { .. } => Some(
                 "this is a mistake in ibid, worth a report; the other steps are not harmed by it"

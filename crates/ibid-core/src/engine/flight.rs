@@ -81,10 +81,12 @@ fn wait(
             Acquisition::Held(_) if done() => break,
             Acquisition::Held(holder) if !told => {
                 told = true;
-                cx.emit(&Event::Waiting {
-                    holder: holder.to_string(),
-                    what,
-                });
+                let holder = if attempt.is_ours(&holder) {
+                    "another step of this run".to_owned()
+                } else {
+                    holder.to_string()
+                };
+                cx.emit(&Event::Waiting { holder, what });
             }
             Acquisition::Held(_) => {}
         }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::Pipeline;
+use crate::action::EnvMode;
 use crate::fs::PathError;
 use crate::mistake::Mistake;
 
@@ -15,6 +16,8 @@ pub struct Source<'a> {
     pub path: &'a Path,
     /// What it holds.
     pub bytes: &'a [u8],
+    /// What holds for steps that do not say what their commands see.
+    pub env_mode: EnvMode,
 }
 
 /// A file of steps that cannot be used.

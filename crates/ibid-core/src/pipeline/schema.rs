@@ -144,7 +144,10 @@ fn shape(shape: Shape) -> Value {
         Shape::Size => json!({ "type": "string", "pattern": "^[0-9]+[KMGT]$" }),
         Shape::Word(words) => json!({ "enum": words }),
         Shape::Command => either([text(), words()]),
-        Shape::Interpreter => either([json!({ "enum": super::read::shells() }), list(text(), 1)]),
+        Shape::Interpreter => either([
+            json!({ "enum": crate::action::shell::names().collect::<Vec<_>>() }),
+            list(text(), 1),
+        ]),
         Shape::Inputs | Shape::Outputs => def("named_paths"),
         Shape::Marks => either([json!({ "type": "boolean" }), def("texts")]),
         Shape::Env => either([

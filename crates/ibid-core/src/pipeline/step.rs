@@ -13,6 +13,8 @@ pub struct PipelineStep {
     pub name: String,
     /// The name of the declaration: `fit`.
     pub declared: String,
+    /// What it is for, in the user's words.
+    pub description: Option<String>,
     /// What computes it. Where a placeholder stands for a pattern of inputs, or code is declared
     /// by a pattern, it is only complete after [`Self::bind`].
     pub step: Step,
@@ -71,6 +73,7 @@ impl PipelineStep {
         Self {
             name: name.to_owned(),
             declared: name.to_owned(),
+            description: None,
             step,
             always: false,
             retries: 0,

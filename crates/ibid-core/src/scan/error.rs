@@ -61,13 +61,10 @@ impl ScanError {
     /// Returns what to do about it, if anything is known.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Missing(_) => Some(
-                "check the spelling; paths start at the current folder, in `ibid.toml` at its own"
-                    .into(),
-            ),
+            Self::Missing(_) => Some("check the spelling, and where the path starts".into()),
             Self::Dangling { path, .. } | Self::LinkLoop(path) => Some(format!("mend or remove the link `{}`", Escaped::path(path))),
-            Self::Special(_) => Some("copy what it gives into a file, or use `--stdin`".into()),
-            Self::IsDirectory(_) => Some("declare a folder as an input, or its files by a pattern".into()),
+            Self::Special(_) => Some("copy what it gives into a file, or let the command read it as standard input".into()),
+            Self::IsDirectory(_) => Some("a folder can be declared as an input".into()),
             Self::NotADirectory(_) => Some("a trailing `/` asks for a directory".into()),
             Self::Changing(_) => Some("wait until nothing writes to it".into()),
             Self::NoMatch(_) => Some(

@@ -22,7 +22,7 @@ pub use content::{Globbed, Scanned, ScannedTree};
 pub use error::ScanError;
 pub use filter::{Filter, Pattern};
 pub use layer::{Entries, Layer};
-pub use place::{place_of, without_detours};
+pub use place::{at_every_depth, is_magic, is_pattern, place_of, without_detours};
 pub use scanner::{PARALLEL_FILES, Scanner, SymlinkPolicy, each};
 pub use seen::{Drift, DriftKind, FileDigest, Seen};
 pub use stat_cache::{Origin, Started, StatCache, StatCacheOptions, StatPolicy, StatWrites};

@@ -16,6 +16,24 @@ pub fn place_of(text: &[u8], dir: &RelPath, root: &Path) -> Place {
     Place::resolve(&without_detours(text, dir, root), dir, root)
 }
 
+/// Says whether a declared text is a pattern of paths, and no path.
+pub fn is_pattern(text: &[u8]) -> bool {
+    text.iter().copied().any(is_magic)
+}
+
+/// Says whether a character makes a path a pattern.
+pub const fn is_magic(character: u8) -> bool {
+    matches!(character, b'*' | b'?' | b'[' | b'{')
+}
+
+/// Returns the pattern that a rule without a slash stands for: it holds at every depth, as in
+/// `.gitignore`. Any other rule is a pattern of paths itself.
+pub fn at_every_depth(rule: &str) -> Option<String> {
+    let name = rule.strip_suffix('/').unwrap_or(rule);
+    let is_name = !name.is_empty() && !name.contains('/');
+    is_name.then(|| format!("**/{rule}"))
+}
+
 /// Returns `text` as it is, unless it has a `..` behind a link: then the part up to there is
 /// replaced by the absolute path to which it leads.
 pub fn without_detours<'a>(text: &'a [u8], dir: &RelPath, root: &Path) -> Cow<'a, [u8]> {

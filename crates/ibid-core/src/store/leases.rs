@@ -250,6 +250,14 @@ impl LeaseAttempt<'_> {
         self.judge(&content, Instant::now())
     }
 
+    /// Says whether this very process is the holder, for another of its steps.
+    pub fn is_ours(&self, holder: &Holder) -> bool {
+        let of = |it: &Holder| (it.pid, it.start);
+        holder.boot == self.identity.boot
+            && holder.host == self.identity.host
+            && of(holder) == of(&self.identity)
+    }
+
     /// Says whether what stands there can be no lease: something else than a file, or a large one.
     fn is_none(&self) -> bool {
         Signature::of_link(&self.path)
@@ -494,7 +502,15 @@ mod tests {
         let (one, two) = (open(&dir, "b"), open(&dir, "b"));
         let first = one.lease(LeaseOn::Key(&key())).try_acquire();
         let mut attempt = two.lease(LeaseOn::Key(&key()));
-        assert!(is_held(&attempt.try_acquire()));
+        let Acquisition::Held(holder) = attempt.try_acquire() else {
+            panic!("it is held");
+        };
+        assert!(attempt.is_ours(&holder));
+        let child = Holder {
+            pid: holder.pid + 1,
+            ..holder
+        };
+        assert!(!attempt.is_ours(&child));
         let other = two.lease(LeaseOn::Output(Path::new("/a"))).try_acquire();
         assert!(is_acquired(&other));
         drop(first);

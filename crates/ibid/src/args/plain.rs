@@ -108,7 +108,7 @@ mod tests {
     use super::super::one;
     use super::*;
 
-    const VOCABULARY: [&str; 56] = [
+    const VOCABULARY: [&str; 58] = [
         "-i",
         "--input",
         "--input=a",
@@ -165,6 +165,8 @@ mod tests {
         "b=c",
         "-1",
         "--inp",
+        "--shell",
+        "--shell=bash",
     ];
 
     fn compare(words: &[&str]) -> bool {
@@ -190,7 +192,7 @@ mod tests {
         };
         let mut taken = 0;
         for _ in 0..3_000 {
-            let mut words: Vec<_> = (0..next(6)).map(|_| VOCABULARY[next(56)]).collect();
+            let mut words: Vec<_> = (0..next(6)).map(|_| VOCABULARY[next(58)]).collect();
             if next(3) > 0 {
                 words.extend(["--", "cp", "-a"]);
             }

@@ -11,6 +11,16 @@ pub(crate) struct StepArgs {
     pub(crate) needs: NeedArgs,
     #[command(flatten)]
     pub(crate) makes: MakeArgs,
+    /// CMD is one text for a shell: /bin/sh, or the named one of sh, bash, dash, ksh and zsh.
+    #[arg(
+        long,
+        value_name = "NAME",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "",
+        help_heading = "Arguments"
+    )]
+    pub(crate) shell: Option<String>,
     /// The command and its arguments, after `--` or after the last flag.
     #[arg(
         trailing_var_arg = true,

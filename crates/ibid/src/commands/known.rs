@@ -90,6 +90,14 @@ impl<'a> Known<'a> {
             .unwrap_or(label)
     }
 
+    /// Returns what the step that history calls `label` is for, if its file says so and had to be
+    /// read anyway.
+    pub(super) fn description(&self, label: &str) -> Option<&str> {
+        self.pipeline.get()?.as_ref()?;
+        let step = self.pipeline()?.step(self.step_of(label)?);
+        step.description.as_deref()
+    }
+
     /// Returns the key that the manifest of a step holds: that of a step which was only ever up
     /// to date here, and of which history knows nothing.
     pub(super) fn manifest_key(&self, step: StepId) -> Option<Key> {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use ibid_core::action::{ComponentKind, HumanDuration, KeyRecord};
 use ibid_core::digest::encoding::Value;
-use ibid_core::store::{Access, OutputContent, StoredOutput, StoredResult};
+use ibid_core::store::{Access, OutputContent, StoredAs, StoredOutput, StoredResult};
 use ibid_core::tree::Escaped;
 use serde_json::json;
 
@@ -20,15 +20,19 @@ pub(super) fn run(args: &ShowArgs, context: &Context) -> Result<Exit, Failure> {
     let known = Known::open(context, Access::ReadOnly)?;
     let result = stored_result(&known, &args.of)?;
     let record = named::record(&known.store, &result.key)?;
+    let description = known.description(&result.run.label);
     if context.console.is_json() {
-        context.console.json_data(&as_json(&result, &record))?;
+        let mut json = as_json(&result, &record);
+        json["description"] = description.into();
+        context.console.json_data(&json)?;
     } else {
-        context.console.data(as_text(&result, &record).as_bytes())?;
+        let text = as_text(&result, &record, description);
+        context.console.data(text.as_bytes())?;
     }
     Ok(Exit::OK)
 }
 
-fn as_text(result: &StoredResult, record: &KeyRecord) -> String {
+fn as_text(result: &StoredResult, record: &KeyRecord, description: Option<&str>) -> String {
     let run = &result.run;
     let user = run.user.as_deref().map(|user| format!(" by {user}"));
     let mut text = String::new();
@@ -37,6 +41,9 @@ fn as_text(result: &StoredResult, record: &KeyRecord) -> String {
     };
     row("key", &result.key.to_string());
     row("label", &run.label);
+    if let Some(description) = description {
+        row("about", description);
+    }
     row("command", &command(record).unwrap_or_default());
     row(
         "ran",
@@ -52,7 +59,8 @@ fn as_text(result: &StoredResult, record: &KeyRecord) -> String {
     row("exit code", &result.outcome.exit_code.to_string());
     text.push_str("outputs\n");
     for output in &result.outcome.outputs {
-        let _ = writeln!(text, "  {}  {}", place(output), content(&output.content));
+        let (content, stored) = (content(&output.content), stored_words(output.stored_as));
+        let _ = writeln!(text, "  {}  {content}{stored}", place(output));
     }
     text.push_str("components\n");
     for component in record.components() {
@@ -61,16 +69,14 @@ fn as_text(result: &StoredResult, record: &KeyRecord) -> String {
     text
 }
 
-/// Prints the command of a record as it would be typed, and the text for a shell as it was written.
+/// Prints the command of a record as it would be typed.
 pub(super) fn command(record: &KeyRecord) -> Option<String> {
     let components = record.components().iter();
     let mut commands = components.filter(|part| part.kind == ComponentKind::Command);
     commands.find_map(|part| match (part.title().as_str(), &part.value) {
-        ("command/argv", Value::Array(words)) => Some(value::command_words(words)),
-        ("command/shell", Value::Array(parts)) => match &parts[1..] {
-            [Value::Bytes(text)] => Some(Escaped(text).to_string()),
-            rest => Some(value::command_words(rest)),
-        },
+        ("command/argv" | "command/shell", Value::Array(words)) => {
+            Some(value::command_words(words))
+        }
         _ => None,
     })
 }
@@ -80,6 +86,15 @@ pub(super) fn place(output: &StoredOutput) -> String {
     match &output.at {
         Some(path) => path.to_string(),
         None => Escaped(&output.name).to_string(),
+    }
+}
+
+/// Says what the store was not given.
+fn stored_words(stored: StoredAs) -> &'static str {
+    match stored {
+        StoredAs::Content => "",
+        StoredAs::Digest => ", its digest only",
+        StoredAs::Keep => ", its digest only: it stays in place",
     }
 }
 
@@ -132,6 +147,12 @@ fn output_json(output: &StoredOutput) -> serde_json::Value {
         OutputContent::Tree(tree) => json!({"kind": "folder", "digest": tree.to_string()}),
         OutputContent::Link(text) => json!({"kind": "link", "to": Escaped(text).to_string()}),
     };
+    json["stored_as"] = match output.stored_as {
+        StoredAs::Content => "content",
+        StoredAs::Digest => "digest",
+        StoredAs::Keep => "keep",
+    }
+    .into();
     json["path"] = place(output).into();
     json["declared"] = Escaped(&output.name).to_string().into();
     json

@@ -135,19 +135,8 @@ pub(crate) fn content_json(content: &Content) -> serde_json::Value {
 
 /// Prints a command with `#n` where a by-content input is named.
 pub(crate) fn command_words(words: &[Value]) -> String {
-    let words: Vec<Vec<u8>> = match words {
-        [Value::Array(interpreter), script] if is_plain(interpreter) => {
-            interpreter.iter().chain([script]).map(word).collect()
-        }
-        words => words.iter().map(word).collect(),
-    };
+    let words = ibid_core::action::command_words(words);
     people::command_line(words.iter().map(Vec::as_slice))
-}
-
-/// Says whether these are the words of an interpreter, in front of its script: the parts of a word
-/// in which a by-content input is named hold its number.
-fn is_plain(parts: &[Value]) -> bool {
-    parts.iter().all(|part| matches!(part, Value::Bytes(_)))
 }
 
 /// Says what kind of output is declared.
@@ -159,15 +148,6 @@ fn output_words(parts: &[Value]) -> String {
     match parts {
         [_, Value::Bool(true)] => format!("{kind}, optional"),
         _ => kind.to_owned(),
-    }
-}
-
-fn word(value: &Value) -> Vec<u8> {
-    match value {
-        Value::Bytes(bytes) => bytes.clone(),
-        Value::Array(segments) => segments.iter().flat_map(word).collect(),
-        Value::Integer(index) => format!("#{}", index.small_magnitude().unwrap_or(0)).into_bytes(),
-        other => JsonText(other).to_string().into_bytes(),
     }
 }
 

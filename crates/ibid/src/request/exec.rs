@@ -1,13 +1,13 @@
 //! The request to execute a command, or to make its key.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use ibid_core::action::{
     AccessMode, CommandLine, EnvMode, InputRequest, OutputSpec, Packages, Policy, StdinRequest,
-    Step,
+    Step, shell,
 };
 use ibid_core::config::{LinkPreference, Overrides};
 
@@ -112,11 +112,13 @@ fn step(args: StepArgs, root: &Root, env_mode: EnvMode) -> Result<Step, Failure>
     let StepArgs {
         needs,
         makes,
+        shell,
         command,
     } = args;
     if command.first().is_none_or(|word| word.is_empty()) {
         return Err(Failure::usage("the command is empty").hint("`ibid exec [FLAGS] -- CMD ARG…`"));
     }
+    let command = command_line(command, shell.as_deref())?;
     let mut outputs = root.outputs(&makes.output, "--output", false)?;
     outputs.extend(root.outputs(&makes.optional_output, "--optional-output", true)?);
     let label = match &makes.label {
@@ -161,8 +163,41 @@ fn step(args: StepArgs, root: &Root, env_mode: EnvMode) -> Result<Step, Failure>
             })?,
             ..Policy::default()
         },
-        command: CommandLine::Argv(command.into_iter().map(OsString::into_vec).collect()),
+        command,
         outputs,
+    })
+}
+
+/// Takes the words as they are, or the only one as a text for a shell: no name is the usual one.
+fn command_line(words: Vec<OsString>, shell: Option<&str>) -> Result<CommandLine, Failure> {
+    let mut words: Vec<Vec<u8>> = words.into_iter().map(OsString::into_vec).collect();
+    let Some(name) = shell else {
+        return Ok(CommandLine::Argv(words));
+    };
+    let interpreter = match name {
+        "" => Some(shell::default()),
+        name => shell::named(name),
+    };
+    let Some(interpreter) = interpreter else {
+        let known: Vec<_> = shell::names().collect();
+        return Err(Failure::usage(format!(
+            "`{}` of `--shell` is not a shell that is known by its name",
+            people::os(name.as_ref())
+        ))
+        .hint(format!(
+            "known are {}; any other can be typed: `-- fish -c 'TEXT'`",
+            known.join(", ")
+        )));
+    };
+    if words.len() > 1 {
+        return Err(Failure::usage(
+            "`--shell` takes the command as one text, not as several words",
+        )
+        .hint("put it in quotes: --shell -- 'sort in.txt | uniq > out.txt'"));
+    }
+    Ok(CommandLine::Shell {
+        interpreter: interpreter.into_iter().map(String::into_bytes).collect(),
+        script: words.swap_remove(0),
     })
 }
 
@@ -197,14 +232,21 @@ fn salts(words: &[OsString]) -> Result<BTreeMap<String, String>, Failure> {
 }
 
 /// Names the step after its root and its first output, else its command.
-fn default_label(root: &Root, outputs: &[OutputSpec], command: &[OsString]) -> String {
+fn default_label(root: &Root, outputs: &[OutputSpec], command: &CommandLine) -> String {
     let folder = root.path.file_name().unwrap_or_default();
     let step = match outputs.first() {
         Some(output) => output.key_name(),
-        None => Path::new(&command[0])
-            .file_name()
-            .unwrap_or(&command[0])
-            .as_bytes(),
+        None => {
+            let (CommandLine::Argv(words)
+            | CommandLine::Shell {
+                interpreter: words, ..
+            }) = command;
+            let program = Path::new(OsStr::from_bytes(&words[0]));
+            program
+                .file_name()
+                .unwrap_or(program.as_os_str())
+                .as_bytes()
+        }
     };
     let step = ibid_core::tree::Escaped(step);
     format!("{}/{step}", people::os(folder))
@@ -221,7 +263,8 @@ mod tests {
         };
         let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
         let outputs = root.outputs(&words(outputs), "-o", false).unwrap();
-        default_label(&root, &outputs, &words(command))
+        let command = command_line(words(command), None).unwrap();
+        default_label(&root, &outputs, &command)
     }
 
     #[test]

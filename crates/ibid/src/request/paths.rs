@@ -5,14 +5,12 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use ibid_core::action::{InputRequest, OutputKind, OutputSpec};
 use ibid_core::fs::Signature;
-use ibid_core::scan::{place_of, without_detours};
+use ibid_core::scan::{at_every_depth, is_magic, is_pattern, place_of, without_detours};
 use ibid_core::tree::{Place, RelPath};
 
 use super::root::Root;
 use crate::error::Failure;
 use crate::report::people;
-
-const MAGIC: &[u8] = b"*?[{";
 
 impl Root {
     /// Returns where a path lies; `flag` is named where it is empty.
@@ -27,7 +25,7 @@ impl Root {
     /// Reads a declared input: a pattern, unless a file of that very name is there.
     pub(super) fn input(&self, word: &OsStr) -> Result<InputRequest, Failure> {
         let place = self.place("--input", word)?;
-        if has_magic(word.as_bytes()) && Signature::of_link(&place.on_disk(&self.path)).is_err() {
+        if is_pattern(word.as_bytes()) && Signature::of_link(&place.on_disk(&self.path)).is_err() {
             return Ok(InputRequest::Glob {
                 pattern: self.pattern("--input", word)?,
             });
@@ -61,7 +59,7 @@ impl Root {
                 return Err(Failure::usage(format!("the output `{word}` is the root"))
                     .hint("declare the files or the subfolder that the command writes"));
             }
-            let kind = if has_magic(word.as_bytes()) {
+            let kind = if is_pattern(word.as_bytes()) {
                 OutputKind::Glob(self.pattern(flag, word)?)
             } else if word.as_bytes().ends_with(b"/") {
                 OutputKind::Dir(place)
@@ -77,13 +75,11 @@ impl Root {
         words.iter().map(read).collect()
     }
 
-    /// Reads a rule of what inputs leave out. One without a slash holds at every depth, as in
-    /// `.gitignore`; any other is a pattern of paths.
+    /// Reads a rule of what inputs leave out.
     pub(super) fn exclude(&self, word: &OsStr) -> Result<String, Failure> {
         let bytes = word.as_bytes();
-        let body = bytes.strip_suffix(b"/").unwrap_or(bytes);
-        if !body.is_empty() && !body.contains(&b'/') {
-            return Ok(format!("**/{}", text("--exclude", word)?));
+        if let Some(pattern) = word.to_str().and_then(at_every_depth) {
+            return Ok(pattern);
         }
         let mut pattern = self.pattern("--exclude", word)?;
         if bytes.ends_with(b"/") {
@@ -120,14 +116,10 @@ pub(super) fn text(flag: &str, word: &OsStr) -> Result<String, Failure> {
     })
 }
 
-fn has_magic(word: &[u8]) -> bool {
-    word.iter().any(|byte| MAGIC.contains(byte))
-}
-
 fn quote_magic(name: &[u8]) -> Vec<u8> {
     let mut quoted = Vec::with_capacity(name.len());
     for byte in name {
-        if MAGIC.contains(byte) {
+        if is_magic(*byte) {
             quoted.extend([b'[', *byte, b']']);
         } else {
             quoted.push(*byte);

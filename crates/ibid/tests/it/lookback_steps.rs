@@ -163,3 +163,30 @@ fn a_step_that_never_ran_is_told_so() {
         assert!(ran.stderr.starts_with(told), "{}", ran.story());
     }
 }
+
+#[test]
+fn show_tells_the_shell_of_a_script_what_a_step_is_for_and_what_was_not_stored() {
+    let env = test_env();
+    env.write(
+        "ibid.toml",
+        "[steps.sum]\nrun = 'echo 3 >{outputs}'\noutputs = 'sum.txt'\nstore = 'digest'\n\
+         description = 'Adds up.'\n",
+    );
+    ok(&env, &["run"]);
+    let text = ok(&env, &["show", "sum"]).stdout;
+    for part in [
+        "about      Adds up.\n",
+        "command    /bin/sh -eu -c 'echo 3 >sum.txt'\n",
+        ", 2 B, its digest only\n",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    let shown = json(&env, &["show", "sum"]);
+    assert_eq!(shown["description"], "Adds up.");
+    assert_eq!(shown["outputs"][0]["stored_as"], "digest");
+    let plan = json(&env, &["plan"]);
+    assert_eq!(plan["steps"][0]["description"], "Adds up.");
+    let manifest = String::from_utf8(env.read(".ibid/manifests/sum.json")).unwrap();
+    let command = "/bin/sh -eu -c 'echo 3 >sum.txt'";
+    assert!(manifest.contains(command), "{manifest}");
+}

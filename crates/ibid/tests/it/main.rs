@@ -11,6 +11,7 @@ mod campaigns;
 mod cite;
 mod compile;
 mod cost;
+mod doors;
 mod exec;
 mod explain;
 mod hash;

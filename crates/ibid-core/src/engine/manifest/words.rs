@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 
 use crate::action::document::JsonText;
 use crate::action::{
-    Component, ComponentKind, ComponentName, KeyRecord, command_text, looks_like_secret,
+    Component, ComponentKind, ComponentName, KeyRecord, command_text, command_words,
+    looks_like_secret,
 };
 use crate::digest::Digest;
-use crate::digest::encoding::{Decoder, Encoder, Value};
+use crate::digest::encoding::Value;
 use crate::tree::{Content, Escaped};
 
 /// As many characters of a value are written; a longer one ends in the digest of its text.
@@ -53,7 +54,7 @@ fn is_secret(component: &Component) -> bool {
 }
 
 fn in_words(kind: ComponentKind, value: &Value) -> String {
-    if let Some(content) = content_of(kind, value) {
+    if let Some(content) = kind.content(value) {
         return content_words(&content);
     }
     match (kind, value) {
@@ -64,10 +65,7 @@ fn in_words(kind: ComponentKind, value: &Value) -> String {
             }
         }
         (ComponentKind::Env, Value::Null) => "unset".to_owned(),
-        (ComponentKind::Command, Value::Array(words)) => {
-            let words: Vec<_> = words.iter().map(word).collect();
-            command_text(&words)
-        }
+        (ComponentKind::Command, Value::Array(words)) => command_text(&command_words(words)),
         (ComponentKind::Command, Value::Bytes(dir)) if dir.is_empty() => ".".to_owned(),
         (ComponentKind::Output, Value::Array(parts)) => match parts.as_slice() {
             [Value::Text(kind), Value::Bool(true)] => format!("{kind}, optional"),
@@ -81,16 +79,6 @@ fn in_words(kind: ComponentKind, value: &Value) -> String {
     }
 }
 
-fn content_of(kind: ComponentKind, value: &Value) -> Option<Content> {
-    use ComponentKind::{Code, Implied, Input};
-    if !matches!(kind, Code | Implied | Input) {
-        return None;
-    }
-    let mut encoder = Encoder::new();
-    encoder.value(value);
-    Content::decode(&mut Decoder::new(&encoder.finish())).ok()
-}
-
 fn content_words(content: &Content) -> String {
     match content {
         Content::File { executable, blob } => {
@@ -102,16 +90,6 @@ fn content_words(content: &Content) -> String {
             let texts: Vec<_> = texts.iter().map(|text| Escaped(text).to_string()).collect();
             format!("link to {}, {}", texts.join(" to "), content_words(target))
         }
-    }
-}
-
-/// The bytes of a word; a by-content input is named by its number.
-fn word(value: &Value) -> Vec<u8> {
-    match value {
-        Value::Bytes(bytes) => bytes.clone(),
-        Value::Array(segments) => segments.iter().flat_map(word).collect(),
-        Value::Integer(index) => format!("#{}", index.small_magnitude().unwrap_or(0)).into_bytes(),
-        other => JsonText(other).to_string().into_bytes(),
     }
 }
 

@@ -11,7 +11,7 @@ use super::scope::Scope;
 use super::writers::Writers;
 use crate::action::document::MAX_DOCUMENT_SIZE;
 use crate::action::{
-    CommandLine, DocumentFormat, EnvRequest, Policy, StdinRequest, Step, looks_like_secret,
+    CommandLine, DocumentFormat, EnvMode, EnvRequest, Policy, StdinRequest, Step, looks_like_secret,
 };
 use crate::digest::encoding::Value;
 use crate::fs;
@@ -27,6 +27,7 @@ pub(super) struct Around<'a> {
     pub(super) root: &'a Path,
     /// The name of the pipeline.
     pub(super) name: &'a str,
+    pub(super) env_mode: EnvMode,
     pub(super) writers: &'a Writers<'a>,
     pub(super) drafts: &'a [Draft<'a>],
     /// Documents that were read.
@@ -78,6 +79,7 @@ pub(super) fn build<'d>(
         }
     }
     surroundings(scope, &mut built, &mut reads)?;
+    built.env_mode = step.env_mode.unwrap_or(around.env_mode);
     specs(scope, &mut built, around)?;
     reads.command(&command_at(&step.run, &step.name), &built);
     built.params = params(scope)?;
@@ -86,6 +88,7 @@ pub(super) fn build<'d>(
     let built = PipelineStep {
         name: draft.name.clone(),
         declared: step.name.value.clone(),
+        description: step.description.clone(),
         step: built,
         always: step.always,
         retries: step.retries,
@@ -123,7 +126,6 @@ fn surroundings<'d>(
         built.tools.push(word);
     }
     built.env = env(scope)?;
-    built.env_mode = step.env_mode;
     built.packages = step.packages;
     for (name, tag) in &step.versions {
         built.versions.insert(name.clone(), scope.fill(tag)?);

@@ -12,6 +12,7 @@ mod build;
 mod command;
 mod draft;
 mod edges;
+mod links;
 mod matrix;
 mod overlap;
 mod paths;
@@ -36,6 +37,7 @@ use super::declared::{DeclaredPipeline, Sources};
 use super::load::PipelineError;
 use super::selection::Names;
 use super::{Graph, Pipeline, PipelineStep};
+use crate::action::EnvMode;
 use crate::mistake::Mistake;
 use build::{Around, build};
 use draft::{Draft, remembering};
@@ -96,7 +98,7 @@ fn expanded(
         );
         return Err(sources.mistake(second, message).into());
     }
-    finish(&drafts, &mut scopes, name, root)
+    finish(&drafts, &mut scopes, (name, declared.env_mode), root)
 }
 
 /// Returns the points of each step; a step without a matrix has one that is none.
@@ -125,17 +127,19 @@ fn all_points(
 fn finish<'d>(
     drafts: &'d [Draft<'d>],
     scopes: &mut [Scope<'d>],
-    name: &str,
+    (name, env_mode): (&str, EnvMode),
     root: &Path,
 ) -> Result<(Vec<PipelineStep>, Graph), PipelineError> {
     let Some(sources) = scopes.first().map(|scope| scope.sources) else {
         return Ok((Vec::new(), Graph::default()));
     };
     let writers = Writers::new(drafts, sources)?;
+    edges::not_its_own(drafts, &writers, sources, root)?;
     let mut reach = remembering(&writers);
     let mut around = Around {
         root,
         name,
+        env_mode,
         writers: &writers,
         drafts,
         documents: HashMap::new(),
@@ -155,6 +159,6 @@ fn finish<'d>(
         names: &names,
         sources,
     };
-    let graph = edges::graph(&known, &reads, &mut reach)?;
+    let graph = edges::graph(&known, &reads, &mut reach, root)?;
     Ok((steps, graph))
 }

@@ -13,7 +13,7 @@ use crate::action::{InputRequest, OutputKind, OutputSpec};
 use crate::fs::Signature;
 use crate::mistake::Mistake;
 use crate::pipeline::declared::{At, DeclaredPath, Located};
-use crate::scan::{Pattern, place_of, without_detours};
+use crate::scan::{Pattern, at_every_depth, place_of, without_detours};
 use crate::tree::{Escaped, Place, RelPath};
 
 /// A file, or a pattern of files.
@@ -166,8 +166,7 @@ fn dangerous(kind: &OutputKind) -> Option<String> {
     ))
 }
 
-/// Reads a rule of what inputs leave out. One without a slash holds at every depth, as in
-/// `.gitignore`; any other is a pattern of paths.
+/// Reads a rule of what inputs leave out.
 pub(super) fn exclude(
     scope: &mut Scope<'_>,
     text: &Located<String>,
@@ -175,9 +174,8 @@ pub(super) fn exclude(
 ) -> Result<String, Mistake> {
     let filled = scope.path(text)?;
     let rule = filled.pattern;
-    let body = rule.strip_suffix('/').unwrap_or(&rule);
-    if !body.is_empty() && !body.contains('/') {
-        return checked(scope, text, format!("**/{rule}"));
+    if let Some(pattern) = at_every_depth(&rule) {
+        return checked(scope, text, pattern);
     }
     let mut pattern = pattern(scope, text, &rule, root)?;
     if rule.ends_with('/') {

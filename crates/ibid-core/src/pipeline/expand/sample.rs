@@ -59,6 +59,7 @@ impl Sample {
             name: Some("sample".to_owned()),
             params: self.params,
             limits: BTreeMap::new(),
+            env_mode: EnvMode::default(),
             steps: self.steps,
         }
     }
@@ -223,7 +224,7 @@ fn empty(name: Located<String>) -> DeclaredStep {
         env: Vec::new(),
         pass_env: Vec::new(),
         secret_env: Vec::new(),
-        env_mode: EnvMode::default(),
+        env_mode: None,
         packages: Packages::default(),
         versions: BTreeMap::new(),
         versions_from: Vec::new(),
@@ -240,5 +241,6 @@ fn empty(name: Located<String>) -> DeclaredStep {
         resources: Resources::default(),
         after: Vec::new(),
         metadata: BTreeMap::new(),
+        description: None,
     }
 }

@@ -12,9 +12,9 @@ use crate::action::document::JsonText;
 use crate::digest::encoding::Value;
 use crate::mistake::{Mistake, closest};
 use crate::pipeline::declared::{At, DeclaredStep, Located, Sources};
+use crate::scan::{is_magic, is_pattern};
 
 /// The characters that make a path a pattern.
-const MAGIC: [char; 4] = ['*', '?', '[', '{'];
 
 /// One point of a step.
 pub(super) struct Scope<'a> {
@@ -70,7 +70,7 @@ impl Scope<'_> {
                 let text = self.scalar(text, it)?;
                 FilledPath {
                     pattern: text.clone(),
-                    magic: text.contains(MAGIC),
+                    magic: is_pattern(text.as_bytes()),
                     text,
                 }
             }
@@ -91,7 +91,8 @@ impl Scope<'_> {
         text: &Located<String>,
         pieces: &[Piece<'_>],
     ) -> Result<FilledPath, Mistake> {
-        let literal = |piece: &Piece<'_>| matches!(piece, Piece::Literal(it) if it.contains(MAGIC));
+        let literal =
+            |piece: &Piece<'_>| matches!(piece, Piece::Literal(it) if is_pattern(it.as_bytes()));
         let magic = pieces.iter().any(literal);
         let (mut filled, mut pattern) = (String::new(), String::new());
         // The last value of the name that is being written, to be blamed if the name leads away.
@@ -324,7 +325,8 @@ fn plain_magic(value: &str) -> String {
     for letter in value.chars() {
         match letter {
             '\\' => text.push_str(r"\\"),
-            _ if MAGIC.contains(&letter) || matches!(letter, '}' | ',') => {
+            '}' | ',' => text.extend(['[', letter, ']']),
+            _ if u8::try_from(letter).is_ok_and(is_magic) => {
                 text.extend(['[', letter, ']']);
             }
             _ => text.push(letter),

@@ -4,24 +4,8 @@ use super::super::declared::{DeclaredCommand, Located};
 use super::field::Shape;
 use super::fields::{Fields, Origin};
 use super::item::Item;
+use crate::action::shell;
 use crate::mistake::{Mistake, closest};
-
-/// What reads a script where no shell is named.
-const DEFAULT: &[&str] = &["/bin/sh", "-eu", "-c"];
-
-/// Shells that are known by their names, and their flags.
-const SHELLS: &[(&str, &[&str])] = &[
-    ("bash", &["-euo", "pipefail", "-c"]),
-    ("sh", &["-eu", "-c"]),
-    ("dash", &["-eu", "-c"]),
-    ("zsh", &["-eu", "-c"]),
-    ("ksh", &["-eu", "-c"]),
-];
-
-/// Lists the shells that are known by their names.
-pub(in crate::pipeline) fn shells() -> Vec<&'static str> {
-    SHELLS.iter().map(|(name, _)| *name).collect()
-}
 
 /// Reads what a step runs.
 pub(super) fn read(step: &Located<String>, fields: &Fields<'_>) -> Result<Run, Mistake> {
@@ -35,7 +19,7 @@ pub(super) fn read(step: &Located<String>, fields: &Fields<'_>) -> Result<Run, M
         let script = run.some_text()?;
         let interpreter = match fields.get("shell") {
             Some(shell) => interpreter(shell)?,
-            None => owned(DEFAULT),
+            None => shell::default(),
         };
         return Ok(Run::Command(DeclaredCommand::Shell {
             interpreter,
@@ -69,39 +53,30 @@ pub(super) enum Run {
 }
 
 /// Reads the words that a script is handed to.
-pub(super) fn interpreter(shell: &Item<'_>) -> Result<Vec<String>, Mistake> {
-    if let Some(words) = shell.list() {
+pub(super) fn interpreter(item: &Item<'_>) -> Result<Vec<String>, Mistake> {
+    if let Some(words) = item.list() {
         let words: Vec<_> = words
             .iter()
             .map(Item::some_text)
             .collect::<Result<_, _>>()?;
         if words.is_empty() {
-            return Err(shell.mistake("`shell` is empty"));
+            return Err(item.mistake("`shell` is empty"));
         }
         return Ok(words.into_iter().map(|word| word.value).collect());
     }
-    let Some(name) = shell.raw().as_str() else {
-        return Err(shell.wrong(&Shape::Interpreter.expected()));
+    let Some(name) = item.raw().as_str() else {
+        return Err(item.wrong(&Shape::Interpreter.expected()));
     };
-    let known = SHELLS.iter().find(|(known, _)| *known == name);
-    if let Some((_, flags)) = known {
-        return Ok([&[name], *flags]
-            .concat()
-            .into_iter()
-            .map(str::to_owned)
-            .collect());
+    if let Some(words) = shell::named(name) {
+        return Ok(words);
     }
-    let mut mistake = shell.mistake(format!("`{name}` is not a shell that is known by its name"));
-    mistake.suggestion = closest(name, SHELLS.iter().map(|(name, _)| *name)).map(str::to_owned);
+    let mut mistake = item.mistake(format!("`{name}` is not a shell that is known by its name"));
+    mistake.suggestion = closest(name, shell::names()).map(str::to_owned);
     if mistake.suggestion.is_none() {
         let hint = "write all its words: shell = [\"fish\", \"-c\"]";
         mistake.hint = Some(hint.to_owned());
     }
     Err(mistake)
-}
-
-fn owned(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 /// Reads `versions_from`: commands as lists of words, or as texts without quotes.

@@ -29,7 +29,6 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub(super) use self::command::shells;
 use self::file::Parts;
 use self::item::Page;
 use super::declared::{At, DeclaredPipeline, Located, Sources};
@@ -55,6 +54,7 @@ pub(super) fn read(source: &Source<'_>) -> Result<(DeclaredPipeline, Sources), M
         name: parts.name.take(),
         limits: parts.limits,
         params: parts.params,
+        env_mode: source.env_mode,
         steps: parts.steps,
     };
     reading.no_step_twice(&pipeline)?;

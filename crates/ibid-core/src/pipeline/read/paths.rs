@@ -58,10 +58,21 @@ fn named(side: Side, item: &Item<'_>, paths: &mut Vec<DeclaredPath>) -> Result<(
         }
         match value.raw().as_table() {
             Some(_) => one(side, Some(key.name), &value, paths)?,
-            None => several(side, Some(key.name), &value, paths)?,
+            None => several(side, Some(key.name), &value, paths)
+                .map_err(|mistake| hinted(side, &value, mistake))?,
         }
     }
     Ok(())
+}
+
+/// A table in the place of the list gives names, so a mark in it is taken for one.
+fn hinted(side: Side, value: &Item<'_>, mut mistake: Mistake) -> Mistake {
+    if value.raw().as_bool().is_some() {
+        let side = side.name();
+        let hint = format!("a path with marks stands in a list: {side} = [{{ path = \"…\", … }}]");
+        mistake.hint = Some(hint);
+    }
+    mistake
 }
 
 /// Reads a text, or a list of texts and tables.

@@ -118,8 +118,6 @@ fn declare(
     fields: &Fields<'_>,
 ) -> Result<DeclaredStep, Mistake> {
     let (own_params, named_params) = params::of_step(fields)?;
-    // For people who read the file.
-    fields.text("description")?;
     Ok(DeclaredStep {
         name,
         run: core.run,
@@ -155,12 +153,13 @@ fn declare(
             Some(item) => params::table(item, &Shape::Data.expected())?,
             None => params::Params::new(),
         },
+        description: fields.text("description")?.map(|text| text.value),
     })
 }
 
-fn env_mode(fields: &Fields<'_>) -> Result<EnvMode, Mistake> {
+fn env_mode(fields: &Fields<'_>) -> Result<Option<EnvMode>, Mistake> {
     let words = [("strict", EnvMode::Strict), ("loose", EnvMode::Loose)];
-    Ok(fields.word("env_mode", &words)?.unwrap_or_default())
+    fields.word("env_mode", &words)
 }
 
 fn packages(fields: &Fields<'_>) -> Result<Packages, Mistake> {

@@ -57,6 +57,7 @@ fn step_json(planned: &PlannedStep, pipeline: &Pipeline) -> Value {
     let mut step = json!({
         "step": pipeline.step(planned.step).name,
         "label": pipeline.label(planned.step),
+        "description": pipeline.step(planned.step).description,
         "expected": expected_word(&planned.expected),
         "predicted_ns": planned.predicted.map(nanos),
     });

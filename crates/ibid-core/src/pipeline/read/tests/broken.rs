@@ -23,6 +23,7 @@ fn broken_files_are_told_of_as_written_down() {
             root: &root,
             path: &path,
             bytes: &bytes,
+            env_mode: crate::action::EnvMode::default(),
         };
         let mistake = super::super::read(&source).map(drop).unwrap_err();
         let text = told(&mistake).replace(&format!("{}/", root.display()), "");
