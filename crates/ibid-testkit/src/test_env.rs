@@ -158,11 +158,13 @@ fn without_times(text: &str) -> String {
 /// Replaces spans such as `3 ms`, `1.2 s` and `< 1 ms`.
 fn without_spans(text: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
-    let mut pieces = text.split_inclusive([' ', '\n', '(', ')', ',']).peekable();
+    let mut pieces = text
+        .split_inclusive([' ', '\n', '(', ')', ',', ':'])
+        .peekable();
     while let Some(piece) = pieces.next() {
         let unit = pieces
             .peek()
-            .map(|next| next.trim_end_matches([' ', '\n', ')', ',']));
+            .map(|next| next.trim_end_matches([' ', '\n', ')', ',', ':']));
         let is_number = piece
             .strip_suffix(' ')
             .is_some_and(|number| number.parse::<f64>().is_ok());

@@ -98,6 +98,7 @@ impl<'a> Run<'a> {
             access: engine::Access {
                 mode,
                 force,
+                always: false,
                 link: match session.config.link.value {
                     LinkPreference::Auto => LinkMode::Reflink,
                     LinkPreference::Copy => LinkMode::Copy,

@@ -54,6 +54,8 @@ pub struct Access {
     pub mode: AccessMode,
     /// Whether stored results are passed over.
     pub force: bool,
+    /// Whether they are passed over because the step is declared so, and nobody asked for it.
+    pub always: bool,
     /// How outputs are restored.
     pub link: LinkMode,
     /// What happens to processes that a command leaves behind.

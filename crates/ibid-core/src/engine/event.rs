@@ -99,7 +99,10 @@ pub enum Note {
     )]
     AbsolutePath(String),
     /// A pipe in a script under a shell that cannot see its left side fail.
-    #[error("the script has a pipe, and `{0}` does not notice when its left side fails")]
+    #[error(
+        "the script has a pipe, and `{0}` does not notice when its left side fails: bash with \
+             `pipefail` does"
+    )]
     PipeWithoutPipefail(String),
     /// Bytes that stood where outputs were written are kept.
     #[error("{count} replaced {} kept in `{}`", if *.count == 1 { "file" } else { "files" }, Escaped::path(.at))]

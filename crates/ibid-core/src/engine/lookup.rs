@@ -20,7 +20,12 @@ pub enum LookUp {
 /// Looks a prepared step up. Changes nothing, but for damage in the store that is put aside.
 pub fn look_up(prepared: &Prepared, cx: &Context<'_>) -> LookUp {
     if cx.access.force {
-        return LookUp::Refused(Miss::because(Trigger::Forced, "asked to run again"));
+        let why = if cx.access.always {
+            "declared to run always"
+        } else {
+            "asked to run again"
+        };
+        return LookUp::Refused(Miss::because(Trigger::Forced, why));
     }
     let Some(store) = cx.readable() else {
         return bypassed(cx);

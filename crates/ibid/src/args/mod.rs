@@ -60,7 +60,7 @@ pub(crate) use self::why::WhyArgs;
 use crate::error::Failure;
 use crate::exit;
 
-/// Runs a command once, and brings its result back when the same would be computed again.
+/// Runs the steps of a pipeline, or one command, and brings back what was computed before.
 #[derive(Parser, Debug)]
 #[command(
     name = "ibid",
@@ -68,7 +68,7 @@ use crate::exit;
     disable_help_subcommand = true,
     subcommand_value_name = "COMMAND",
     subcommand_help_heading = "Commands",
-    after_help = "Example: ibid exec -i data.csv -o table.csv -- python3 clean.py data.csv table.csv\n\nA file of steps: `ibid init` writes an ibid.toml, `ibid plan` says what would be done, `ibid run` does it.\n\n`ibid COMMAND --help` lists the flags of a command; those under \"Everywhere\" may also stand before its name."
+    after_help = "A file of steps: `ibid init` writes an ibid.toml, `ibid plan` says what would be done, `ibid run` does it.\n\nOne command, without a file: ibid exec -i data.csv -o table.csv -- python3 clean.py data.csv table.csv\n\n`ibid COMMAND --help` lists the flags of a command; those under \"Everywhere\" may also stand before its name."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -194,7 +194,7 @@ fn split_at_verb(words: Vec<OsString>) -> Result<Split, Failure> {
                 .any(|flag| text.strip_prefix(flag).is_some_and(|v| v.starts_with('=')));
         if !known {
             return Err(Failure::usage(format!("unknown flag `{text}`"))
-                .hint("flags of a command stand behind its name: `ibid exec --help`"));
+                .hint("flags of a command stand behind its name: `ibid COMMAND --help`"));
         }
         let value = if takes_value { words.next() } else { None };
         before.push(word);

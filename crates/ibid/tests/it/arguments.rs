@@ -42,7 +42,7 @@ fn unknown_flags_get_a_suggestion() {
     assert_eq!(
         env.run(["--frobnicate", "exec"]).stderr,
         "error: unknown flag `--frobnicate`\n\nhint: flags of a command stand behind its name: \
-         `ibid exec --help`\n"
+         `ibid COMMAND --help`\n"
     );
 }
 

@@ -504,3 +504,34 @@ fn nothing_moves_without_a_terminal() {
         assert!(!ran.raw.1.iter().any(|byte| wild(byte)), "{}", ran.story());
     }
 }
+
+#[test]
+fn a_step_that_always_runs_says_whether_that_was_declared_or_asked_for() {
+    let env = test_env();
+    env.write(
+        "ibid.toml",
+        "[steps.clock]\nrun = \"true\"\nalways = true\n",
+    );
+    for (words, why) in [
+        (&["plan"][..], "will run — declared to run always"),
+        (&["run"], "— declared to run always"),
+        (&["run", "--force"], "— asked to run again"),
+    ] {
+        let ran = ok(&env, words);
+        let told = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(told.contains(why), "{words:?}: {told}");
+    }
+}
+
+#[test]
+fn a_folder_that_is_declared_as_code_is_told_where_it_belongs() {
+    let env = test_env();
+    env.write("lib/m.py", "x = 1\n");
+    env.write(
+        "ibid.toml",
+        "[steps.a]\nrun = \"true\"\ncode = [\"lib/\"]\n",
+    );
+    let told = env.run(["plan"]).stdout;
+    let hint = "hint: a folder can be declared as an input";
+    assert!(told.contains(hint), "{told}");
+}

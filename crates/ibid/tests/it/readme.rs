@@ -8,8 +8,8 @@
 //! ```
 //!
 //! A session is a copy of `examples/` in an environment of its own. Lines that begin with `$ ` are
-//! typed; what stands below one is all that it prints, but for times, digests, sizes and paths. A
-//! command with nothing below it in a block without any output has to succeed, no more.
+//! typed; what stands below one is all that it prints, but for times, digests, sizes, paths and the
+//! order in which steps of a run end. A command with nothing below it in a block without any output has to succeed, no more.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,17 +22,24 @@ use crate::test_env;
 /// The pages whose blocks are run, from the root of the repository.
 const PAGES: &[&str] = &[
     "README.md",
-    "examples/orbit/README.md",
+    "docs/guide/pipelines.md",
+    "examples/compile/README.md",
     "examples/penguins/README.md",
 ];
 
 /// What the sessions work on.
 const EXAMPLES: &[&str] = &[
-    "examples/orbit/force.c",
-    "examples/orbit/force.h",
-    "examples/orbit/orbit.c",
+    "examples/compile/force.c",
+    "examples/compile/force.h",
+    "examples/compile/ibid.toml",
+    "examples/compile/orbit.c",
+    "examples/penguins/clean.py",
     "examples/penguins/data/penguins.csv",
-    "examples/penguins/summary.py",
+    "examples/penguins/fit.py",
+    "examples/penguins/ibid.toml",
+    "examples/penguins/least_squares.py",
+    "examples/penguins/report.py",
+    "examples/penguins/table.py",
 ];
 
 /// What a reader in a clone types instead of the installed program.
@@ -61,6 +68,39 @@ fn every_command_block_of_the_front_pages_does_what_it_shows() {
         }
     }
     assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+/// What the examples of pipelines read to be loaded.
+const READ: &[(&str, &str)] = &[
+    ("params.yaml", "alpha: 0.5\nsweep:\n  alphas: [0.1, 0.5]\n"),
+    ("subjects.csv", "id,age\ns01,33\ns02,41\n"),
+    ("model.yaml", "layers: 3\n"),
+];
+
+#[test]
+fn every_pipeline_that_the_pages_show_can_be_loaded() {
+    let pages = ["README.md", "docs/guide/pipelines.md"];
+    for page in pages {
+        let text = std::fs::read_to_string(repository().join(page)).unwrap();
+        let blocks: Vec<_> = text.split("\n```toml\n").skip(1).collect();
+        assert!(!blocks.is_empty(), "{page} shows no pipeline");
+        for block in blocks {
+            let block = block.split("\n```").next().unwrap_or_default();
+            let env = test_env();
+            for (name, content) in READ {
+                env.write(name, content);
+            }
+            let step = if block.contains("[steps.") {
+                ""
+            } else {
+                "[steps.step]\nrun = \"true\"\n"
+            };
+            env.write("ibid.toml", format!("{block}\n{step}"));
+            let ran = env.finish(env.command().arg("plan"));
+            let loaded = matches!(ran.code, Some(0 | 1)) && !ran.stderr.contains("error:");
+            assert!(loaded, "{page}: {}\n{block}", ran.stderr);
+        }
+    }
 }
 
 fn repository() -> PathBuf {
@@ -195,8 +235,16 @@ fn copy_examples(env: &TestEnv) {
 /// Replaces what differs from machine to machine, word by word.
 fn blurred(text: &str) -> String {
     let lines = without_moments(text);
-    let lines: Vec<_> = lines.trim_end().lines().map(blurred_line).collect();
+    let mut lines: Vec<_> = lines.trim_end().lines().map(blurred_line).collect();
+    for ended in lines.chunk_by_mut(|before, line| is_end(before) && is_end(line)) {
+        ended.sort();
+    }
     lines.join("\n")
+}
+
+/// Tells whether a line says how a step of a run ended: `[3/6] fit@Gentoo: up to date`.
+fn is_end(line: &str) -> bool {
+    line.starts_with("[STEP]")
 }
 
 fn blurred_line(line: &str) -> String {
@@ -210,6 +258,7 @@ fn blurred_line(line: &str) -> String {
                 words.pop();
                 word.replace(bare, "[SIZE]")
             }
+            _ if words.is_empty() && is_count(word) => "[STEP]".to_owned(),
             _ if is_digest(bare) => word.replace(bare, "[DIGEST]"),
             _ if bare.starts_with('/') || bare.starts_with("[DIR]") => word.replace(bare, "[PATH]"),
             _ if words.ends_with(&["[TIME]".to_owned(), "on".to_owned()]) => {
@@ -220,6 +269,16 @@ fn blurred_line(line: &str) -> String {
         words.push(word);
     }
     words.join(" ")
+}
+
+/// Recognises how many steps ended, `[3/6]`.
+fn is_count(word: &str) -> bool {
+    let inside = word
+        .strip_prefix('[')
+        .and_then(|word| word.strip_suffix(']'));
+    inside
+        .and_then(|inside| inside.split_once('/'))
+        .is_some_and(|(ended, all)| ended.parse::<u32>().is_ok() && all.parse::<u32>().is_ok())
 }
 
 fn is_digest(word: &str) -> bool {

@@ -62,6 +62,7 @@ impl Shared<'_> {
             clock: self.cx.clock.restarted(),
             access: Access {
                 force: self.cx.access.force || self.order.is_forced(id),
+                always: self.order.is_only_declared(id),
                 ..self.cx.access
             },
             ..*self.cx

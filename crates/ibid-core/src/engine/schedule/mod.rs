@@ -47,4 +47,9 @@ impl Order<'_> {
     fn is_forced(&self, step: StepId) -> bool {
         self.pipeline.step(step).always || self.forced.contains(&step)
     }
+
+    /// Says whether it runs because it is declared so, and not because somebody asked for it.
+    fn is_only_declared(&self, step: StepId) -> bool {
+        self.pipeline.step(step).always && !self.forced.contains(&step)
+    }
 }

@@ -118,6 +118,7 @@ impl Ahead<'_> {
         let declared = self.order.pipeline.step(step);
         let mut cx = *self.cx;
         cx.access.force |= self.order.is_forced(step);
+        cx.access.always = self.order.is_only_declared(step);
         let (overlay, restored) = self.overlay(step);
         let bound = bind_over(declared, &overlay, &cx);
         let (foreseen, after) = match bound.and_then(|bound| look_ahead(&bound, &overlay, &cx)) {
