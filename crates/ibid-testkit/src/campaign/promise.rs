@@ -79,13 +79,13 @@ fn compare(env: &TestEnv, project: &Project, tally: &mut Tally, wrong: &mut Vec<
     let done = done(&ran.raw.0);
     for step in project.names() {
         let (expected, done) = (word(&expected, &step), word(&done, &step));
-        let agrees = match (expected.as_str(), done.as_str()) {
+        let agrees = matches!(
+            (expected.as_str(), done.as_str()),
             ("unknown", "ran" | "restored" | "up-to-date")
-            | ("run", "ran")
-            | ("hit", "restored")
-            | ("up-to-date", "up-to-date") => true,
-            _ => false,
-        };
+                | ("run", "ran")
+                | ("hit", "restored")
+                | ("up-to-date", "up-to-date")
+        );
         if !agrees {
             wrong.push(format!(
                 "{step} was planned as `{expected}` and was `{done}`"
