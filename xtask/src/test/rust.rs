@@ -1,6 +1,7 @@
 //! The tests that cargo runs: units, laws, the binary, examples in the docs.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::Stdio;
 
 use super::tally::Tally;
@@ -9,7 +10,7 @@ use crate::shell::{Outcome, announce, cargo, target};
 /// Runs `cargo test`, passing its output on, and counts.
 ///
 /// Counted are the lines of the single tests, because a test binary that dies prints no sum.
-pub(super) fn run(arguments: &[String]) -> Outcome<Tally> {
+pub(super) fn run(arguments: &[String], python: Option<&Path>) -> Outcome<Tally> {
     let skips = target().join("skipped-tests.txt");
     let told = |error: std::io::Error| format!("{}: {error}", skips.display());
     std::fs::create_dir_all(target()).map_err(told)?;
@@ -21,6 +22,9 @@ pub(super) fn run(arguments: &[String]) -> Outcome<Tally> {
         .env("IBID_TEST_SKIPS", &skips)
         .env("CARGO_TERM_COLOR", "never")
         .stdout(Stdio::piped());
+    if let Some(python) = python {
+        command.env("IBID_TEST_PYTHON", python);
+    }
     announce(&command);
     let failed = |error: std::io::Error| format!("`cargo test` could not run: {error}");
     let mut child = command.spawn().map_err(failed)?;

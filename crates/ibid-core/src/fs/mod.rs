@@ -49,5 +49,5 @@ pub use stage::{
 };
 pub use system::{
     COARSEST_NANOS, CachedPages, FileSystem, FileSystemId, FileSystemKind, Host, boot_id,
-    cached_pages, machine_id, memory_limit,
+    cached_pages, machine_id, memory_limit, open_files_limit,
 };

@@ -68,6 +68,11 @@ pub fn memory_limit() -> Option<u64> {
     limits.chain(machine_memory()).min()
 }
 
+/// Returns how many files this process may have open at once, or `None` where there is no limit.
+pub fn open_files_limit() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+}
+
 fn machine_memory() -> Option<u64> {
     let start = read_start(Path::new("/proc/meminfo"), 1 << 12).ok()?;
     memory_total(std::str::from_utf8(&start).ok()?)

@@ -3,6 +3,7 @@
 //! Texts still hold their placeholders. Everything that may be found wrong later on knows where it
 //! stands.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -31,23 +32,38 @@ pub(super) struct Located<T> {
 
 /// The files that were read, for messages.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sources(Vec<(PathBuf, String)>);
+pub(super) struct Sources {
+    texts: Vec<(PathBuf, String)>,
+    /// Files of data that these name, noted as they are read.
+    named: RefCell<Vec<PathBuf>>,
+}
 
 impl Sources {
     /// Adds a file and returns its index.
     pub(super) fn add(&mut self, path: &Path, text: String) -> usize {
-        self.0.push((path.to_owned(), text));
-        self.0.len() - 1
+        self.texts.push((path.to_owned(), text));
+        self.texts.len() - 1
     }
 
     /// Returns the text of a file.
     pub(super) fn text(&self, file: usize) -> &str {
-        &self.0[file].1
+        &self.texts[file].1
+    }
+
+    /// Notes a file of data that one of the files names.
+    pub(super) fn note(&self, path: &Path) {
+        self.named.borrow_mut().push(path.to_owned());
+    }
+
+    /// Returns every file that was read.
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        let texts = self.texts.iter().map(|(path, _)| path.clone());
+        texts.chain(self.named.borrow().iter().cloned()).collect()
     }
 
     /// Tells what is wrong at a place.
     pub(super) fn mistake(&self, at: &At, message: impl Into<String>) -> Mistake {
-        let (path, text) = &self.0[at.file];
+        let (path, text) = &self.texts[at.file];
         Mistake::new(path, text, &at.span, message.into())
     }
 

@@ -110,6 +110,7 @@ impl Chain {
             forced: BTreeSet::new(),
             cpus: 1,
             memory: None,
+            open_files: None,
             keep_going: false,
         }
     }

@@ -67,6 +67,7 @@ pub(super) fn order(pipeline: &Pipeline, selection: Selection) -> Order<'_> {
         forced: selection.forced,
         cpus: processors(),
         memory: fs::memory_limit(),
+        open_files: fs::open_files_limit(),
         keep_going: false,
     }
 }

@@ -100,6 +100,57 @@ fn only_what_has_changed_runs_and_equal_outputs_cut_off_what_follows() {
 }
 
 #[test]
+fn a_link_that_a_step_made_is_known_where_nothing_is_remembered() {
+    let env = test_env();
+    let file = r#"
+        [steps.link]
+        run = "echo {params.n} > out.real; ln -s ./out.real out.link"
+        outputs = ["out.link", "out.real"]
+        [params]
+        n = 1
+    "#;
+    env.write("ibid.toml", file);
+    ok(&env, &["run"]);
+    std::fs::remove_dir_all(env.work(".ibid")).expect("it was made");
+    std::fs::remove_dir_all(env.cache()).expect("it was made");
+    env.write("ibid.toml", file.replace("n = 1", "n = 2"));
+    let ran = ok(&env, &["run"]);
+    assert_eq!(done(&ran), ["link ran"], "{}", ran.story());
+    assert_eq!(env.read("out.link"), b"2\n");
+}
+
+#[test]
+fn no_step_writes_what_the_pipeline_is_made_of() {
+    let file = |output: &str| {
+        format!(
+            "[pipeline]\nparams_files = [\"conf/p.yaml\"]\ninclude = [\"more.toml\"]\n\
+             [steps.a]\nrun = \"true\"\nmatrix = {{ x = {{ file = \"axis.txt\" }} }}\n\
+             outputs = [\"{output}\"]\n"
+        )
+    };
+    for (output, named) in [
+        ("ibid.toml", "ibid.toml"),
+        ("./conf/../ibid.toml", "ibid.toml"),
+        ("*.toml", "ibid.toml"),
+        ("conf/p.yaml", "conf/p.yaml"),
+        ("conf/", "conf/p.yaml"),
+        ("axis.txt", "axis.txt"),
+        ("more.toml", "more.toml"),
+    ] {
+        let env = test_env();
+        env.write("ibid.toml", file(output));
+        env.write("more.toml", "[steps.b]\nrun = \"true\"\n");
+        env.write("conf/p.yaml", "n: 1\n");
+        env.write("axis.txt", "one\n");
+        let ran = env.run(["run"]);
+        assert_eq!(ran.code, Some(2), "{output}: {}", ran.story());
+        let said = format!("writes `{named}`, of which the pipeline is made");
+        assert!(ran.stderr.contains(&said), "{output}: {}", ran.story());
+        assert_eq!(env.read("ibid.toml"), file(output).as_bytes());
+    }
+}
+
+#[test]
 fn outputs_that_are_gone_come_back_without_running() {
     let env = chain();
     ok(&env, &["run"]);

@@ -36,6 +36,8 @@ pub struct Order<'a> {
     pub cpus: u64,
     /// How many bytes of memory may be occupied, if that is known.
     pub memory: Option<u64>,
+    /// How many files this process may have open, if that is limited.
+    pub open_files: Option<u64>,
     /// Whether steps that do not hang on a failed one still run.
     pub keep_going: bool,
 }

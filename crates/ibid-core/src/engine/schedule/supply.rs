@@ -11,6 +11,13 @@ use crate::pipeline::Resources;
 /// The slot of processors, which every step occupies.
 const CPUS: usize = 0;
 
+/// How many files this process has open itself, at most. Measured are 20.
+const FILES_OF_IBID: u64 = 32;
+
+/// How many files a step that runs keeps open here, at most: pipes, logs, leases, folders. Measured
+/// are five.
+const FILES_OF_A_STEP: u64 = 8;
+
 /// What a step takes of the supply.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Demand {
@@ -27,7 +34,9 @@ pub(super) struct Supply<'a> {
     limits: Vec<u64>,
     free: Vec<u64>,
     /// How many steps occupy something.
-    holders: usize,
+    holders: u64,
+    /// How many may: where files cannot be opened, steps fail that would not alone.
+    most: u64,
     /// Whether one of them must be alone.
     alone: bool,
 }
@@ -41,11 +50,13 @@ impl<'a> Supply<'a> {
         let others = others.iter().map(|(name, limit)| (name.as_str(), *limit));
         let (names, limits): (Vec<_>, Vec<_>) =
             [cpus].into_iter().chain(memory).chain(others).unzip();
+        let most = |files: u64| files.saturating_sub(FILES_OF_IBID) / FILES_OF_A_STEP;
         Self {
             names,
             free: limits.clone(),
             limits,
             holders: 0,
+            most: order.open_files.map_or(u64::MAX, most).max(1),
             alone: false,
         }
     }
@@ -88,7 +99,7 @@ impl<'a> Supply<'a> {
 
     /// Says whether nothing whatever can start.
     pub(super) fn is_spent(&self) -> bool {
-        self.alone || self.free[CPUS] == 0
+        self.alone || self.free[CPUS] == 0 || self.holders >= self.most
     }
 
     /// Says whether all of it is free.

@@ -43,6 +43,7 @@ fn order(pipeline: &Pipeline, cpus: u64) -> Order<'_> {
         forced: BTreeSet::new(),
         cpus,
         memory: None,
+        open_files: None,
         keep_going: false,
     }
 }
@@ -179,6 +180,18 @@ fn memory_counts_where_it_is_known_and_what_has_no_limit_does_not() {
     assert_eq!(Bench::new(&order).take(), [0, 1]);
     order.memory = Some(5);
     assert_eq!(Bench::new(&order).take(), [0]);
+}
+
+#[test]
+fn no_more_steps_run_at_once_than_files_can_be_opened_for() {
+    let pipeline = needing(&[(1, 0); 16]);
+    let mut order = order(&pipeline, 16);
+    let many = |order: &Order<'_>| Bench::new(order).take().len();
+    assert_eq!(many(&order), 16);
+    for (files, steps) in [(1024, 16), (64, 4), (48, 2), (20, 1), (0, 1)] {
+        order.open_files = Some(files);
+        assert_eq!(many(&order), steps, "{files}");
+    }
 }
 
 #[test]

@@ -4,8 +4,11 @@
 //! known which declaration made it, because a cycle is only understood by its paths.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use super::draft::Draft;
+use super::links::Links;
 use super::overlap::lead;
 use super::reads::{Read, What};
 use super::writers::{Reached, Writer, Writers};
@@ -15,7 +18,7 @@ use crate::mistake::Mistake;
 use crate::pipeline::declared::{At, Sources};
 use crate::pipeline::graph::{Graph, StepId};
 use crate::pipeline::selection::Names;
-use crate::scan::Pattern;
+use crate::scan::{Pattern, place_of};
 use crate::tree::{Escaped, RelPath};
 
 /// Why a step waits for another one.
@@ -41,12 +44,14 @@ pub(super) fn graph<'d>(
     known: &Known<'_, 'd>,
     reads: &[Vec<Read<'d>>],
     reach: &mut dyn FnMut(&str) -> Reached,
+    root: &Path,
 ) -> Result<Graph, Mistake> {
+    let mut links = Links::new(root, known.writers);
     let mut upstream: Vec<Upstream<'d>> = Vec::with_capacity(reads.len());
     for (index, reads) in reads.iter().enumerate() {
         let mut above = Upstream::new();
         for read in reads {
-            for writer in known.writers_of(index, read, reach)? {
+            for writer in known.writers_of(index, read, reach, &mut links)? {
                 let name = || Reason::Reads(read.at, read.what.text());
                 above.entry(StepId::new(writer.step)).or_insert_with(name);
             }
@@ -68,6 +73,7 @@ impl<'d> Known<'_, 'd> {
         index: usize,
         read: &Read<'d>,
         reach: &mut dyn FnMut(&str) -> Reached,
+        links: &mut Links<'_>,
     ) -> Result<Vec<Writer>, Mistake> {
         let draft = &self.drafts[index];
         let mut found = match &read.what {
@@ -96,6 +102,11 @@ impl<'d> Known<'_, 'd> {
                 );
                 return Err(mistake);
             }
+        }
+        if let What::Path(path) = &read.what
+            && found.is_empty()
+        {
+            found = links.writers_of(path);
         }
         found.retain(|writer| writer.step != index);
         Ok(found)
@@ -182,6 +193,33 @@ pub(in crate::pipeline) fn holds(output: &OutputSpec, path: &RelPath) -> bool {
                 && Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(path, FileKind::File))
         }
     }
+}
+
+/// Refuses outputs that are files of which the pipeline itself is made: a step that wrote one would
+/// change what the run that is under way was read from.
+pub(super) fn not_its_own(
+    drafts: &[Draft<'_>],
+    writers: &Writers<'_>,
+    sources: &Sources,
+    root: &Path,
+) -> Result<(), Mistake> {
+    for path in sources.paths() {
+        let place = place_of(path.as_os_str().as_bytes(), &RelPath::ROOT, root);
+        let Some(path) = place.inside() else { continue };
+        for Writer { step, output } in writers.at_path(path) {
+            let output = &drafts[step].outputs[output];
+            if !holds(&output.spec, path) {
+                continue;
+            }
+            let name = &drafts[step].name;
+            let message = format!("`{name}` writes `{path}`, of which the pipeline is made");
+            let mut mistake = sources.mistake(output.at, message);
+            let hint = "it is read before anything runs: let the step write another file";
+            mistake.hint = Some(hint.to_owned());
+            return Err(mistake);
+        }
+    }
+    Ok(())
 }
 
 /// Finds a name that two steps have.

@@ -12,6 +12,7 @@ mod build;
 mod command;
 mod draft;
 mod edges;
+mod links;
 mod matrix;
 mod overlap;
 mod paths;
@@ -134,6 +135,7 @@ fn finish<'d>(
         return Ok((Vec::new(), Graph::default()));
     };
     let writers = Writers::new(drafts, sources)?;
+    edges::not_its_own(drafts, &writers, sources, root)?;
     let mut reach = remembering(&writers);
     let mut around = Around {
         root,
@@ -158,6 +160,6 @@ fn finish<'d>(
         names: &names,
         sources,
     };
-    let graph = edges::graph(&known, &reads, &mut reach)?;
+    let graph = edges::graph(&known, &reads, &mut reach, root)?;
     Ok((steps, graph))
 }

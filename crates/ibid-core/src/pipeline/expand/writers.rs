@@ -4,6 +4,7 @@
 //! range, and what lies above is found by its name; patterns are kept by what their matches begin
 //! with. So a look-up costs what it finds, not the number of steps.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
@@ -179,14 +180,22 @@ impl<'d> Writers<'d> {
 
     /// Finds outputs that are a path, lie above it or lie below it.
     fn around(&self, path: &RelPath) -> Vec<Writer> {
-        let bytes = path.as_bytes();
-        let same = self.paths.get(bytes).into_iter();
-        let above = above(bytes).filter_map(|end| self.paths.get(&bytes[..end]));
-        let slash: &[u8] = if path.is_root() { b"" } else { b"/" };
-        let below = [bytes, slash].concat();
-        let below = self.starting_with(&below).map(|(_, exact)| exact);
-        let found = same.chain(above).chain(below);
+        let found = around(&self.paths, path);
         found.map(|exact| exact.writer).collect()
+    }
+
+    /// Returns the outputs that have a path.
+    pub(super) fn exact(&self) -> impl Iterator<Item = (RelPath, Writer)> {
+        let path = |path: &&[u8]| RelPath::new(*path).unwrap_or_default();
+        let paths = self.paths.iter();
+        paths.map(move |(text, exact)| (path(text), exact.writer))
+    }
+
+    /// Says whether a path is an output or lies in one, as far as outputs have paths.
+    pub(super) fn holds(&self, path: &RelPath) -> bool {
+        let bytes = path.as_bytes();
+        let mut above = above(bytes).map(|end| &bytes[..end]);
+        self.paths.contains_key(bytes) || above.any(|above| self.paths.contains_key(above))
     }
 
     /// Finds outputs that begin with these bytes, or are folders above what does.
@@ -218,6 +227,30 @@ impl<'d> Writers<'d> {
         });
         shorter.chain(longer).flatten()
     }
+}
+
+/// Finds what is at a path, above it or below it.
+pub(super) fn around<K: Borrow<[u8]> + Ord, V: Copy>(
+    paths: &BTreeMap<K, V>,
+    path: &RelPath,
+) -> impl Iterator<Item = V> {
+    let bytes = path.as_bytes();
+    let same = paths.get(bytes);
+    let above = above(bytes).filter_map(|end| paths.get(&bytes[..end]));
+    let slash: &[u8] = if path.is_root() { b"" } else { b"/" };
+    let below = [bytes, slash].concat();
+    let range = paths.range::<[u8], _>((Bound::Included(&*below), Bound::Unbounded));
+    let below: Vec<V> = range
+        .take_while(|(path, _)| (*path).borrow().starts_with(&below))
+        .map(|(_, found)| *found)
+        .collect();
+    let found: Vec<V> = same
+        .into_iter()
+        .chain(above)
+        .copied()
+        .chain(below)
+        .collect();
+    found.into_iter()
 }
 
 /// Returns the ends of the folders above a path.

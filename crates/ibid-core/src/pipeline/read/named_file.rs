@@ -27,6 +27,7 @@ impl NamedFile {
     /// Reads the file that the text at `name` names, seen from the root.
     pub(super) fn read(page: Page<'_>, name: &Located<String>) -> Result<Self, Mistake> {
         let path = page.root.join(&name.value);
+        page.sources.note(&path);
         match read_small(&path, LIMIT) {
             Ok(bytes) => Ok(Self { path, bytes }),
             Err(error) => Err(unreadable(page, name, &error)),

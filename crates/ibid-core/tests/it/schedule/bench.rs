@@ -308,6 +308,7 @@ pub(super) fn all(pipeline: &Pipeline, cpus: u64) -> Order<'_> {
         forced: BTreeSet::new(),
         cpus,
         memory: None,
+        open_files: None,
         keep_going: false,
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ibid_core::action::{Change, CommandLine, ComponentKind, ComponentName, Step, Trigger};
 use ibid_core::digest::{Digest, Key};
-use ibid_core::engine::{Rerun, StepOutcome};
+use ibid_core::engine::{NotStored, Rerun, StepOutcome};
 use ibid_core::exec::{Status, Stream};
 use ibid_core::pipeline::{Graph, PipelineStep};
 use serde_json::Value;
@@ -347,7 +347,7 @@ fn names_and_outputs_cannot_drive_the_terminal() {
 
 #[test]
 fn an_interrupted_run_says_what_is_left_and_blames_nobody() {
-    let pipeline = pipeline(&["clean", "fit", "table"]);
+    let pipeline = pipeline(&["clean", "fit", "table", "page"]);
     let console = plain();
     let mut drive = Drive::new(&console, &pipeline, ShowOutput::Failed);
     drive.start(0);
@@ -358,15 +358,22 @@ fn an_interrupted_run_says_what_is_left_and_blames_nobody() {
         ..failed(0)
     };
     drive.finish(0, Finished::Failed(ended));
+    let mut survived = failed(0);
+    if let Decision::Ran { not_stored, .. } = &mut survived.decision {
+        *not_stored = Some(NotStored::Signalled(2));
+    }
+    drive.start(1);
+    drive.finish(1, Finished::Failed(survived));
     let because = StepId::new(0);
-    drive.finish(1, Finished::Skipped { because });
-    drive.finish(2, Finished::NotStarted);
+    drive.finish(2, Finished::Skipped { because });
+    drive.finish(3, Finished::NotStarted);
     drive.end(Some(2));
     assert_eq!(
         console.kept(),
-        "[1/3] clean: interrupted after 5 ms\n\
-         ibid: 3 steps in 5.2 s: 1 interrupted, 2 not started\n\
-         ibid: interrupted; the same command goes on with: clean, fit, table\n"
+        "[1/4] clean: interrupted after 5 ms\n\
+         [2/4] fit: interrupted after 5 ms\n\
+         ibid: 4 steps in 5.2 s: 2 interrupted, 2 not started\n\
+         ibid: interrupted; the same command goes on with: clean, fit, table, page\n"
     );
 }
 

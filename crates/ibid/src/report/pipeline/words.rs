@@ -7,7 +7,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use ibid_core::action::HumanDuration;
 use ibid_core::engine::schedule::{Finished, RunReport};
-use ibid_core::engine::{self, Decision, ErrorKind, StepOutcome};
+use ibid_core::engine::{self, Decision, ErrorKind, NotStored, StepOutcome};
 use ibid_core::exec::Status;
 use ibid_core::pipeline::{Pipeline, StepId};
 use ibid_core::tree::Escaped;
@@ -83,11 +83,19 @@ pub(super) fn is_interrupt(error: &engine::Error) -> bool {
     matches!(error.kind(), ErrorKind::Interrupted(_))
 }
 
-/// Says whether a command ended by the signal that interrupts the run, or as it made of it.
+/// Says whether a command ended by the signal that interrupts the run, or as it made of it: a
+/// shell may end well although what it waited for was ended.
 pub(super) fn ended_by(outcome: &StepOutcome, interrupt: Option<i32>) -> bool {
+    let while_running = matches!(
+        &outcome.decision,
+        Decision::Ran {
+            not_stored: Some(NotStored::Signalled(_)),
+            ..
+        }
+    );
     interrupt.is_some_and(|interrupt| match outcome.status {
         Status::Signalled { .. } => true,
-        Status::Exited(code) => i32::from(code) == 128 + interrupt,
+        Status::Exited(code) => while_running || i32::from(code) == 128 + interrupt,
     })
 }
 

@@ -1,6 +1,9 @@
 //! Edges, writers, settled patterns and selections.
 
 use std::fmt::Write as _;
+use std::os::unix::fs::symlink;
+
+use ibid_testkit::TempDir;
 
 use super::words;
 use crate::action::InputRequest;
@@ -72,6 +75,43 @@ fn whoever_reads_what_another_writes_waits_for_it() {
             expected,
             "case {index}"
         );
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test makes its own files")]
+fn what_is_read_through_a_link_of_the_user_makes_an_edge() {
+    let temp = TempDir::new();
+    let link = |text: &str, name: &str| symlink(text, temp.join(name)).unwrap();
+    std::fs::create_dir(temp.join("real")).unwrap();
+    link("./real", "way");
+    link("../way/y", "real/one");
+    link("/", "out");
+    link("ring", "ring");
+    type Declare = fn(&mut StepSample<'_>);
+    let cases: [(&[&str], Declare, &str); 9] = [
+        (&["real/y"], |s| s.input("", "way/y").done(), "b<a"),
+        (&["real/d/"], |s| s.argv(&["cat", "way/d/z"]).done(), "b<a"),
+        (&["real/y"], |s| s.input("", "way").done(), "b<a"),
+        (&["real/y"], |s| s.input("", "real/one").done(), "b<a"),
+        (&["way/y"], |s| s.input("", "real/y").done(), "b<a"),
+        (&["way/y"], |s| s.input("", "real/").done(), "b<a"),
+        (&["real/y"], |s| s.input("", "way/z").done(), ""),
+        (
+            &["real/y"],
+            |s| s.argv(&["cat", "out/x", "ring/x"]).done(),
+            "",
+        ),
+        // What an earlier run left is not asked.
+        (
+            &["way", "real/y"],
+            |s| s.argv(&["cat", "way/y"]).done(),
+            "b<a",
+        ),
+    ];
+    for (index, (outputs, declare, expected)) in cases.into_iter().enumerate() {
+        let pipeline = two(outputs, declare).expand_in(temp.path()).unwrap();
+        assert_eq!(edges(&pipeline), expected, "case {index}");
     }
 }
 
