@@ -3,7 +3,7 @@
 //!
 //! Reads history, key records and results; writes nothing. It says only what the bytes bear out:
 //! the run that is named for a changed path is one whose result holds the changed content.
-//! Bounded by [`DEEPEST`], [`MOST_RUNS`] and the entries that are read of a label.
+//! Bounded by `DEEPEST`, `MOST_RUNS` and the entries that are read of a label.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -34,9 +34,11 @@ fn two(outputs: &[&str], declare: impl FnOnce(&mut StepSample<'_>)) -> Sample {
     a.step("b", declare)
 }
 
+/// Declares what a step reads.
+type Declare = fn(&mut StepSample<'_>);
+
 #[test]
 fn whoever_reads_what_another_writes_waits_for_it() {
-    type Declare = fn(&mut StepSample<'_>);
     let cases: [(&[&str], Declare, &str); 22] = [
         (&["x/y"], |s| s.input("", "x/y").done(), "b<a"),
         (&["x/y"], |s| s.input("", "./x//y").done(), "b<a"),
@@ -88,7 +90,6 @@ fn what_is_read_through_a_link_of_the_user_makes_an_edge() {
     link("../way/y", "real/one");
     link("/", "out");
     link("ring", "ring");
-    type Declare = fn(&mut StepSample<'_>);
     let cases: [(&[&str], Declare, &str); 9] = [
         (&["real/y"], |s| s.input("", "way/y").done(), "b<a"),
         (&["real/d/"], |s| s.argv(&["cat", "way/d/z"]).done(), "b<a"),
