@@ -1,7 +1,7 @@
 //! What stands in the files: every field read and typed, defaults applied, nothing resolved yet.
 //!
-//! Texts still hold their placeholders. Everything that a later stage may find wrong knows where
-//! it stands.
+//! Texts still hold their placeholders. Everything that may be found wrong later on knows where it
+//! stands.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

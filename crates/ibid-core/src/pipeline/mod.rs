@@ -1,4 +1,4 @@
-//! A file of steps: `ibid.toml` to a graph whose nodes are ready to be prepared.
+//! A file of steps: `ibid.toml` to steps that are ready to be prepared, and who waits for whom.
 //!
 //! ```text
 //! text -> declared (what stands there, with its place) -> expanded (one step a matrix point,

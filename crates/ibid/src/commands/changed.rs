@@ -109,7 +109,7 @@ fn difference_in(known: &Known<'_>, change: &Change, file: &File) -> Option<Diff
 /// Names what differs between two listings, if the store still has both.
 fn files(store: &LocalStore, change: &Change) -> Vec<File> {
     let listing = |value: &Option<Value>| -> Option<Tree> {
-        let content = value::content_of(change.kind, value.as_ref()?)?;
+        let content = change.kind.content(value.as_ref()?)?;
         let Content::Tree(tree) = content.resolved() else {
             return None;
         };

@@ -15,7 +15,7 @@ use serde_json::json;
 use similar::{ChangeTag, TextDiff};
 
 use super::known::Known;
-use crate::report::{people, value};
+use crate::report::people;
 
 /// Larger files are not compared line by line.
 const LARGEST: u64 = 256 * 1024;
@@ -48,7 +48,7 @@ pub(super) enum Difference {
 /// Compares the two versions of a changed file; `None` where it is no file, or one version is
 /// gone.
 pub(super) fn of_change(known: &Known<'_>, change: &Change) -> Option<Difference> {
-    let blob = |side: &Option<_>| match value::content_of(change.kind, side.as_ref()?)?.resolved() {
+    let blob = |side: &Option<_>| match change.kind.content(side.as_ref()?)?.resolved() {
         Content::File { blob, .. } => Some(*blob),
         _ => None,
     };

@@ -60,7 +60,7 @@ impl<'a> Reporter<'a> {
     fn people(&self, event: &Event<'_>) {
         let console = self.console;
         match event {
-            Event::Running { rerun } if self.explain => console.lines(&explanation(rerun)),
+            Event::Running { rerun } if self.explain => console.lines(&explanation("ibid", rerun)),
             Event::Waiting { holder, what } => {
                 console.say(&format!("waiting for {holder}, which has {what}"));
             }

@@ -109,14 +109,15 @@ pub(super) fn reason(rerun: &Rerun) -> String {
     text
 }
 
-/// Prints why a step runs, with every component that changed.
-pub(super) fn explanation(rerun: &Rerun) -> String {
+/// Prints why a step runs, with every component that changed; `who` is what lines about it begin
+/// with.
+pub(super) fn explanation(who: &str, rerun: &Rerun) -> String {
     let triggers: Vec<_> = rerun
         .triggers
         .iter()
         .map(|trigger| trigger.word())
         .collect();
-    let mut text = format!("ibid: runs because of: {}", triggers.join(", "));
+    let mut text = format!("{who}: runs because of: {}", triggers.join(", "));
     if !rerun.reason.is_empty() {
         let _ = write!(text, " ({})", rerun.reason);
     }

@@ -63,7 +63,7 @@ fn short(kind: ComponentKind, value: &Value) -> String {
 
 /// Prints a value as people write it, however long.
 fn in_words(kind: ComponentKind, value: &Value) -> String {
-    if let Some(content) = content_of(kind, value) {
+    if let Some(content) = kind.content(value) {
         return content_words(&content);
     }
     if let Some(digest) = digest_of(kind, value) {
@@ -81,7 +81,7 @@ fn in_words(kind: ComponentKind, value: &Value) -> String {
 
 /// Returns a value as JSON: digests in full, bytes as text where they are text.
 fn exact(kind: ComponentKind, value: &Value) -> serde_json::Value {
-    if let Some(content) = content_of(kind, value) {
+    if let Some(content) = kind.content(value) {
         return content_json(&content);
     }
     match digest_of(kind, value) {
@@ -89,11 +89,6 @@ fn exact(kind: ComponentKind, value: &Value) -> serde_json::Value {
         None => serde_json::from_str(&JsonText(value).to_string())
             .expect("values are printed as valid JSON"),
     }
-}
-
-/// Returns the content that a component holds, if it is of a kind that does.
-pub(crate) fn content_of(kind: ComponentKind, value: &Value) -> Option<Content> {
-    kind.content(value)
 }
 
 fn digest_of(kind: ComponentKind, value: &Value) -> Option<Digest> {

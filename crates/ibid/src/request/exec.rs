@@ -234,20 +234,14 @@ fn salts(words: &[OsString]) -> Result<BTreeMap<String, String>, Failure> {
 /// Names the step after its root and its first output, else its command.
 fn default_label(root: &Root, outputs: &[OutputSpec], command: &CommandLine) -> String {
     let folder = root.path.file_name().unwrap_or_default();
-    let step = match outputs.first() {
-        Some(output) => output.key_name(),
-        None => {
-            let (CommandLine::Argv(words)
-            | CommandLine::Shell {
-                interpreter: words, ..
-            }) = command;
-            let program = Path::new(OsStr::from_bytes(&words[0]));
-            program
-                .file_name()
-                .unwrap_or(program.as_os_str())
-                .as_bytes()
-        }
-    };
+    let (CommandLine::Argv(words)
+    | CommandLine::Shell {
+        interpreter: words, ..
+    }) = command;
+    let program = Path::new(OsStr::from_bytes(&words[0]));
+    let program = program.file_name().unwrap_or(program.as_os_str());
+    let output = outputs.first().map(OutputSpec::key_name);
+    let step = output.unwrap_or(program.as_bytes());
     let step = ibid_core::tree::Escaped(step);
     format!("{}/{step}", people::os(folder))
 }

@@ -24,7 +24,7 @@ pub(super) struct Workers<'scope, 'env> {
     scope: &'scope Scope<'scope, 'env>,
     shared: &'env Shared<'env>,
     /// Where each worker takes its steps from.
-    tasks: Vec<Sender<StepId>>,
+    steps: Vec<Sender<StepId>>,
     /// Those that wait for one.
     idle: Vec<usize>,
     answer: Sender<Answer>,
@@ -37,7 +37,7 @@ impl<'scope, 'env> Workers<'scope, 'env> {
         Self {
             scope,
             shared,
-            tasks: Vec::new(),
+            steps: Vec::new(),
             idle: Vec::new(),
             answer,
             answers,
@@ -47,7 +47,7 @@ impl<'scope, 'env> Workers<'scope, 'env> {
     /// Hands a step to a worker. Where the system gives no further thread, it is done here.
     pub(super) fn hand(&mut self, step: StepId) {
         if let Some(worker) = self.idle.pop().or_else(|| self.start()) {
-            let handed = self.tasks[worker].send(step);
+            let handed = self.steps[worker].send(step);
             return handed.expect("a worker lives as long as its channel");
         }
         let finished = self.shared.attempt(step);
@@ -68,11 +68,11 @@ impl<'scope, 'env> Workers<'scope, 'env> {
     }
 
     fn start(&mut self) -> Option<usize> {
-        let (task, tasks) = channel();
+        let (to_worker, steps) = channel();
         let (shared, answer) = (self.shared, self.answer.clone());
-        let worker = self.tasks.len();
+        let worker = self.steps.len();
         let work = move || {
-            for step in tasks {
+            for step in steps {
                 let finished = shared.attempt(step);
                 let worker = Some(worker);
                 if answer
@@ -89,7 +89,7 @@ impl<'scope, 'env> Workers<'scope, 'env> {
         };
         let named = thread::Builder::new().name(format!("ibid-step-{worker}"));
         named.spawn_scoped(self.scope, work).ok()?;
-        self.tasks.push(task);
+        self.steps.push(to_worker);
         Some(worker)
     }
 }

@@ -21,6 +21,7 @@ mod reads;
 #[cfg(test)]
 mod sample;
 mod scope;
+mod script;
 mod shell;
 mod template;
 #[cfg(test)]

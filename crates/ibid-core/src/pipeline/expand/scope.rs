@@ -14,8 +14,6 @@ use crate::mistake::{Mistake, closest};
 use crate::pipeline::declared::{At, DeclaredStep, Located, Sources};
 use crate::scan::{is_magic, is_pattern};
 
-/// The characters that make a path a pattern.
-
 /// One point of a step.
 pub(super) struct Scope<'a> {
     pub(super) sources: &'a Sources,

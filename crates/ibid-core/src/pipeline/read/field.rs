@@ -178,7 +178,7 @@ pub const STEP_FIELDS: &[Field] = &[
     field("env", S::Env, Values, "Variables that the command sees and that count: a name takes the caller's value.", r#"env = ["OMP_NUM_THREADS", "MODE=fast"]"#),
     field("pass_env", S::Variables, Values, "Variables that the command sees and that do not count.", r#"pass_env = ["DISPLAY"]"#),
     field("secret_env", S::Variables, Values, "Variables that the command sees and that are never counted, stored or printed.", r#"secret_env = ["API_TOKEN"]"#),
-    field("env_mode", S::Word(&["strict", "loose"]), Plain, "Whether the command sees only what is declared, or the caller's whole environment.", r#"env_mode = "loose""#),
+    field("env_mode", S::Word(&["strict", "loose"]), Plain, "Whether the command sees only what is declared, or the caller's whole environment; without it, what the setting `env_mode` says.", r#"env_mode = "loose""#),
     field("tools", S::Texts, Values, "Programs that count beside the command's own.", r#"tools = ["gcc"]"#),
     field("packages", S::Word(&["auto", "python", "none"]), Plain, "Whether the packages that the command's Python sees count; `auto` means those of a virtual or conda environment.", r#"packages = "none""#),
     field("versions", S::Versions, Values, "Versions that are told by hand.", r#"versions = { model = "2" }"#),

@@ -180,8 +180,7 @@ impl<'a> PipelineReporter<'a> {
         let (console, name) = (self.console, self.name(step));
         match event {
             Event::Running { rerun } if self.what.explain => {
-                let text = explanation(rerun).replacen("ibid:", &format!("{name}:"), 1);
-                console.block(text.as_bytes());
+                console.block(explanation(&name, rerun).as_bytes());
             }
             Event::Waiting { holder, what } => {
                 console.say(&format!("{name}: waiting for {holder}, which has {what}"));

@@ -34,9 +34,11 @@ fn two(outputs: &[&str], declare: impl FnOnce(&mut StepSample<'_>)) -> Sample {
     a.step("b", declare)
 }
 
+/// Declares what a step reads.
+type Declare = fn(&mut StepSample<'_>);
+
 #[test]
 fn whoever_reads_what_another_writes_waits_for_it() {
-    type Declare = fn(&mut StepSample<'_>);
     let cases: [(&[&str], Declare, &str); 22] = [
         (&["x/y"], |s| s.input("", "x/y").done(), "b<a"),
         (&["x/y"], |s| s.input("", "./x//y").done(), "b<a"),

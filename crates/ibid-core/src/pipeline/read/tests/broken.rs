@@ -9,10 +9,14 @@ use super::*;
 #[test]
 fn broken_files_are_told_of_as_written_down() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pipelines/broken");
-    let mut names: Vec<_> = fs::read_dir(&root)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".toml"))
+    let entries = fs::read_dir(&root).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut names: Vec<String> = paths
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        })
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
         .collect();
     names.sort();
     let mut messages = String::new();
