@@ -12,7 +12,7 @@ fn broken_files_are_told_of_as_written_down() {
     let mut names: Vec<_> = fs::read_dir(&root)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".toml"))
+        .filter(|name| Path::new(name).extension().is_some_and(|end| end == "toml"))
         .collect();
     names.sort();
     let mut messages = String::new();
