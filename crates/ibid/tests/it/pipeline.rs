@@ -449,7 +449,7 @@ fn nothing_moves_without_a_terminal() {
     for verb in ["run", "plan", "status"] {
         let ran = env.run([verb]);
         let wild = |byte: &u8| byte.is_ascii_control() && *byte != b'\n';
-        assert!(!ran.raw.0.iter().any(|byte| wild(byte)), "{}", ran.story());
-        assert!(!ran.raw.1.iter().any(|byte| wild(byte)), "{}", ran.story());
+        assert!(!ran.raw.0.iter().any(wild), "{}", ran.story());
+        assert!(!ran.raw.1.iter().any(wild), "{}", ran.story());
     }
 }

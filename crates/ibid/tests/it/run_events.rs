@@ -137,6 +137,13 @@ fn each_mistake_in_a_file_of_steps_reads_the_same_from_the_command_line() {
         else {
             continue;
         };
+        // What is no TOML is told by whoever reads the settings of the project, at the same place.
+        let what = if what.contains(" stands twice") {
+            "duplicate key"
+        } else {
+            what
+        };
+        let (what, meant) = what.split_once("; did you mean ").unwrap_or((what, ""));
         let env = test_env();
         for entry in std::fs::read_dir(files).expect("it is there") {
             let beside = entry.expect("it can be listed");
@@ -151,6 +158,12 @@ fn each_mistake_in_a_file_of_steps_reads_the_same_from_the_command_line() {
             assert!(
                 first.starts_with("error: ") && first.ends_with(&expected),
                 "{expected}\n{}",
+                ran.story()
+            );
+            let hint = format!("hint: did you mean {meant}");
+            assert!(
+                meant.is_empty() || ran.stderr.contains(&hint),
+                "{}",
                 ran.story()
             );
             assert_eq!(

@@ -70,7 +70,8 @@ fn project() -> TestEnv {
 }
 
 fn numbers(to: u32) -> String {
-    (1..=to).map(|number| format!("{number}\n")).collect()
+    let lines: Vec<_> = (1..=to).map(|number| number.to_string()).collect();
+    lines.join("\n") + "\n"
 }
 
 fn expect(env: &TestEnv, what: &str, story: Story) {
