@@ -22,10 +22,13 @@ mod nested;
 mod pipeline;
 mod readme;
 mod replaced;
+mod run_events;
+mod run_limits;
 mod settings;
 mod signals;
 mod stored;
 mod streams;
+mod tutorial;
 
 use ibid_testkit::TestEnv;
 
