@@ -7,7 +7,7 @@ use toml::de::DeTable;
 
 use super::setting::{Config, Spec};
 use crate::dirs::{Layer, Origin};
-use crate::mistake::{Excerpt, Mistake};
+use crate::mistake::{Excerpt, Mistake, not_toml};
 
 /// A settings file that was read.
 #[derive(Clone, Debug)]
@@ -55,11 +55,8 @@ impl Document {
     /// Applies the file to `config`: the table `[config]` of a project's file, which holds other
     /// things besides; any other file whole.
     pub(super) fn apply(&self, config: &mut Config) -> Result<(), Mistake> {
-        let root = DeTable::parse(&self.text).map_err(|error| {
-            let end = self.text.len();
-            let span = error.span().unwrap_or(end..end);
-            self.mistake(&span, error.message().to_owned())
-        })?;
+        let root =
+            DeTable::parse(&self.text).map_err(|error| not_toml(&self.path, &self.text, &error))?;
         if self.layer != Layer::Project {
             return config.apply_table(root.get_ref(), self);
         }

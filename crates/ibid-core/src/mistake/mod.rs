@@ -4,6 +4,8 @@
 
 mod excerpt;
 mod suggest;
+mod toml;
 
 pub use excerpt::{Excerpt, Mistake};
 pub use suggest::closest;
+pub use toml::not_toml;

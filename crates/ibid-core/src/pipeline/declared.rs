@@ -61,6 +61,11 @@ impl Sources {
         texts.chain(self.named.borrow().iter().cloned()).collect()
     }
 
+    /// Returns the path of a file.
+    pub(super) fn path(&self, file: usize) -> &Path {
+        &self.texts[file].0
+    }
+
     /// Tells what is wrong at a place.
     pub(super) fn mistake(&self, at: &At, message: impl Into<String>) -> Mistake {
         let (path, text) = &self.texts[at.file];

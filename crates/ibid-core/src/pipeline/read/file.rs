@@ -10,7 +10,7 @@ use super::fields::Fields;
 use super::item::{Item, Key, Page};
 use super::params::{self, Params};
 use super::{resources, slip, step};
-use crate::mistake::Mistake;
+use crate::mistake::{Mistake, not_toml};
 
 /// The tables of a file, and what they are for.
 pub(in crate::pipeline) const TABLES: &[(&str, &str)] = &[
@@ -45,7 +45,8 @@ pub(super) struct Parts {
 /// Reads a file; one that is included may not speak for the whole pipeline.
 pub(super) fn read(page: Page<'_>, is_main: bool) -> Result<Parts, Mistake> {
     let text = page.sources.text(page.file);
-    let root = DeTable::parse(text).map_err(|error| slip::not_toml(page, &error))?;
+    let path = page.sources.path(page.file);
+    let root = DeTable::parse(text).map_err(|error| not_toml(path, text, &error))?;
     let root: &DeTable<'_> = root.get_ref();
     let tables = page.entries(root);
     for (key, item) in &tables {
