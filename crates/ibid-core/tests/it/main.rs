@@ -19,5 +19,4 @@ mod layering;
 mod manifest;
 mod plan;
 mod samples;
-mod scale;
 mod schedule;

@@ -127,8 +127,8 @@ fn each_mistake_in_a_file_of_steps_reads_the_same_from_the_command_line() {
         let path = entry.expect("it can be listed").path();
         let name = path
             .file_name()
+            .filter(|_| path.extension().is_some_and(|end| end == "toml"))
             .and_then(|name| name.to_str())
-            .filter(|name| name.ends_with(".toml"))
             .unwrap_or("no file of steps");
         // What a message says of the mistake in its first line, behind the place.
         let Some((place, what)) = written
