@@ -27,6 +27,8 @@ pub(super) struct Pattern {
     matcher: GlobMatcher,
     /// The directory that all matches lie in, as far as the pattern spells it out.
     prefix: RelPath,
+    /// The number of components of a match, if it is fixed.
+    depth: Option<usize>,
 }
 
 impl Pattern {
@@ -53,7 +55,12 @@ impl Pattern {
         }
         let prefix = RelPath::new(spelled.join("/"))
             .map_err(|_| fail("it does not stay below the root".to_owned()))?;
-        Ok(Self { matcher, prefix })
+        let fixed = !clean.contains("**") && !clean.contains('{');
+        Ok(Self {
+            matcher,
+            prefix,
+            depth: fixed.then(|| clean.split('/').count()),
+        })
     }
 
     /// Returns the directory that all matches lie in.
@@ -66,7 +73,14 @@ impl Pattern {
         !path.is_root() && self.matcher.is_match(path.as_path())
     }
 
-    /// Lists what stands below the root and matches, sorted by bytes.
+    /// Says whether a match may lie in this directory below the root.
+    fn enters(&self, dir: &RelPath) -> bool {
+        let most = self.depth.unwrap_or(MAX_TREE_DEPTH);
+        dir.components().count() < most
+    }
+
+    /// Lists what stands below the root and matches, sorted by bytes. A directory that goes
+    /// meanwhile, because another step makes it anew, holds nothing.
     pub(super) fn find(&self, root: &Path) -> Result<Vec<RelPath>, PathError> {
         let mut found = Vec::new();
         // The spelled-out part may lead through the user's own links; what is below it may not.
@@ -76,7 +90,10 @@ impl Pattern {
         };
         let mut open = vec![RelPath::ROOT];
         while let Some(path) = open.pop() {
-            let dir = top.dir(&path)?;
+            let dir = match top.dir(&path) {
+                Err(error) if error.is_absent() => continue,
+                dir => dir?,
+            };
             for listed in dir.list()? {
                 let name = RelPath::new(listed.name).expect("a listed name is one component");
                 if matches!(name.as_bytes(), b".git" | b".ibid") {
@@ -84,12 +101,16 @@ impl Pattern {
                 }
                 let kind = match listed.kind {
                     Some(kind) => kind,
-                    None => dir.status(&name)?.kind(),
+                    None => match dir.status_if_any(&name)? {
+                        Some(status) => status.kind(),
+                        None => continue,
+                    },
                 };
                 let below = path.join(&name);
+                let from_root = self.prefix.join(&below);
                 if kind != FileKind::Dir {
-                    found.extend(Some(self.prefix.join(&below)).filter(|path| self.matches(path)));
-                } else if below.components().count() < MAX_TREE_DEPTH {
+                    found.extend(Some(from_root).filter(|path| self.matches(path)));
+                } else if self.enters(&from_root) {
                     open.push(below);
                 }
             }
@@ -138,6 +159,24 @@ mod tests {
         );
         assert_eq!(find("out/b.csv"), "out/b.csv");
         assert_eq!(find("nowhere/*"), "");
+    }
+
+    #[test]
+    fn only_directories_that_a_match_may_lie_in_are_entered() {
+        for (pattern, dir, enters) in [
+            ("out/a-*.txt", "out/b", false),
+            ("out/*/a.txt", "out/b", true),
+            ("out/*/a.txt", "out/b/c", false),
+            ("out/**/a.txt", "out/b/c", true),
+            ("out/{a,b/c}/d", "out/b/c", true),
+        ] {
+            let dir = RelPath::new(dir).unwrap();
+            assert_eq!(
+                Pattern::new(pattern).unwrap().enters(&dir),
+                enters,
+                "{pattern}"
+            );
+        }
     }
 
     #[test]

@@ -64,7 +64,9 @@ impl Scanner<'_> {
         Ok(walked)
     }
 
-    /// Lists the paths that match, relative to the root and sorted by raw bytes; perhaps none.
+    /// Lists the paths that match, relative to the root and sorted by raw bytes; perhaps none. A
+    /// directory that goes meanwhile holds nothing: that the matches stay the same is looked at
+    /// again where it counts.
     pub(super) fn matches(
         &self,
         pattern: &Pattern,
@@ -74,9 +76,7 @@ impl Scanner<'_> {
         let mut todo = vec![pattern.prefix().clone()];
         while let Some(dir) = todo.pop() {
             let listed = match self.list(&dir.below(self.root)) {
-                Err(ScanError::Io(error)) if error.is_absent() && dir == *pattern.prefix() => {
-                    continue;
-                }
+                Err(ScanError::Io(error)) if error.is_absent() => continue,
                 listed => listed?,
             };
             for (name, signature) in listed {

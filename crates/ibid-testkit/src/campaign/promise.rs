@@ -97,7 +97,9 @@ fn compare(
         );
         if !agrees {
             wrong.push(format!(
-                "{step} was planned as `{expected}` and was `{done}`"
+                "{step} was planned as `{expected}` and was `{done}`\n{}\n{}",
+                about(&env.read("ibid.toml"), &format!("[steps.{step}]")),
+                about(&ran.raw.0, &format!("\"step\":\"{step}\"")),
             ));
         }
         *tally.entry((expected, done)).or_default() += 1;
@@ -107,6 +109,25 @@ fn compare(
 
 fn word(words: &BTreeMap<String, String>, step: &str) -> String {
     words.get(step).map_or("nothing", String::as_str).to_owned()
+}
+
+/// Returns the lines that hold a text, each with the few that follow it up to a blank one.
+fn about(text: &[u8], what: &str) -> String {
+    let text = String::from_utf8_lossy(text);
+    let mut shown = Vec::new();
+    let mut left = 0_usize;
+    for line in text.lines() {
+        left = if line.contains(what) { 5 } else { left };
+        if left > 0 {
+            shown.push(line);
+        }
+        left = if line.is_empty() {
+            0
+        } else {
+            left.saturating_sub(1)
+        };
+    }
+    shown.join("\n")
 }
 
 /// Reads what a plan says of each step.
