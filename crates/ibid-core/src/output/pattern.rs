@@ -6,9 +6,8 @@
 
 use std::path::Path;
 
-use globset::{GlobBuilder, GlobMatcher};
-
 use crate::fs::{Dir, FileKind, PathError};
+use crate::scan::{self, ScanError};
 use crate::tree::{MAX_TREE_DEPTH, RelPath};
 
 /// A pattern that cannot be read.
@@ -21,62 +20,35 @@ pub struct PatternError {
     pub reason: String,
 }
 
-/// A compiled pattern.
+/// A compiled pattern, read as those of inputs are.
 #[derive(Clone, Debug)]
-pub(super) struct Pattern {
-    matcher: GlobMatcher,
-    /// The directory that all matches lie in, as far as the pattern spells it out.
-    prefix: RelPath,
-    /// The number of components of a match, if it is fixed.
-    depth: Option<usize>,
-}
+pub(super) struct Pattern(scan::Pattern);
 
 impl Pattern {
     pub(super) fn new(pattern: &str) -> Result<Self, PatternError> {
-        let fail = |reason: String| PatternError {
+        let pattern = scan::Pattern::new(pattern).map_err(|error| PatternError {
             pattern: pattern.to_owned(),
-            reason,
-        };
-        let clean = pattern.strip_prefix("./").unwrap_or(pattern);
-        let matcher = GlobBuilder::new(clean)
-            .literal_separator(true)
-            .build()
-            .map_err(|error| fail(error.kind().to_string()))?
-            .compile_matcher();
-        if clean.split('/').any(|name| name == "..") {
-            return Err(fail("it does not stay below the root".to_owned()));
-        }
-        let mut spelled: Vec<&str> = clean
-            .split('/')
-            .take_while(|name| !name.contains(['*', '?', '[', ']', '{', '}', '\\']))
-            .collect();
-        if spelled.len() == clean.split('/').count() {
-            spelled.pop();
-        }
-        let prefix = RelPath::new(spelled.join("/"))
-            .map_err(|_| fail("it does not stay below the root".to_owned()))?;
-        let fixed = !clean.contains("**") && !clean.contains('{');
-        Ok(Self {
-            matcher,
-            prefix,
-            depth: fixed.then(|| clean.split('/').count()),
-        })
+            reason: match error {
+                ScanError::BadPattern { reason, .. } => reason,
+                error => error.to_string(),
+            },
+        })?;
+        Ok(Self(pattern))
     }
 
     /// Returns the directory that all matches lie in.
     pub(super) fn prefix(&self) -> &RelPath {
-        &self.prefix
+        self.0.prefix()
     }
 
     /// Says whether a path below the root matches.
     pub(super) fn matches(&self, path: &RelPath) -> bool {
-        !path.is_root() && self.matcher.is_match(path.as_path())
+        !path.is_root() && self.0.matches(path, FileKind::File)
     }
 
     /// Says whether a match may lie in this directory below the root.
     fn enters(&self, dir: &RelPath) -> bool {
-        let most = self.depth.unwrap_or(MAX_TREE_DEPTH);
-        dir.components().count() < most
+        self.0.may_match_below(dir) && dir.components().count() < MAX_TREE_DEPTH
     }
 
     /// Lists what stands below the root and matches, sorted by bytes. A directory that goes
@@ -84,7 +56,7 @@ impl Pattern {
     pub(super) fn find(&self, root: &Path) -> Result<Vec<RelPath>, PathError> {
         let mut found = Vec::new();
         // The spelled-out part may lead through the user's own links; what is below it may not.
-        let top = match Dir::open(&self.prefix.below(root)) {
+        let top = match Dir::open(&self.prefix().below(root)) {
             Err(error) if error.is_absent() => return Ok(found),
             top => top?,
         };
@@ -107,7 +79,7 @@ impl Pattern {
                     },
                 };
                 let below = path.join(&name);
-                let from_root = self.prefix.join(&below);
+                let from_root = self.prefix().join(&below);
                 if kind != FileKind::Dir {
                     found.extend(Some(from_root).filter(|path| self.matches(path)));
                 } else if self.enters(&from_root) {

@@ -234,7 +234,7 @@ impl Pattern {
     }
 
     /// Says whether something below a directory at `path` may match.
-    pub(super) fn may_match_below(&self, path: &RelPath) -> bool {
+    pub fn may_match_below(&self, path: &RelPath) -> bool {
         self.depth
             .is_none_or(|depth| path.components().count() < depth)
     }
