@@ -8,7 +8,7 @@ use std::process::Stdio;
 use ibid_testkit::{Ran, TestEnv};
 use serde_json::Value;
 
-use crate::test_env;
+use crate::{json, ok, test_env};
 
 /// Runs `words` as the step `label`, with an input and an output.
 fn step(env: &TestEnv, label: &str, (input, output): (&str, &str), script: &str) -> Ran {
@@ -29,17 +29,6 @@ fn chain(env: &TestEnv, raw: &str) {
     step(env, "w/fit", ("clean.csv", "fit.txt"), fit);
     let report = "sed s/^/rows:/ fit.txt >report.txt";
     step(env, "w/report", ("fit.txt", "report.txt"), report);
-}
-
-fn ok(env: &TestEnv, words: &[&str]) -> Ran {
-    let ran = env.run(words);
-    assert_eq!(ran.code, Some(0), "{}", ran.story());
-    ran
-}
-
-fn json(env: &TestEnv, words: &[&str]) -> Value {
-    let ran = ok(env, &[words, &["--json"]].concat());
-    serde_json::from_str(&ran.stdout).expect("it is JSON")
 }
 
 #[test]

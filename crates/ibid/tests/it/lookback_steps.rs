@@ -1,10 +1,9 @@
 //! Looking back by the names of steps: chains through a file of steps, matrices, what hangs on a
 //! step, edited outputs.
 
-use ibid_testkit::{Ran, TestEnv};
-use serde_json::Value;
+use ibid_testkit::TestEnv;
 
-use crate::test_env;
+use crate::{json, ok, test_env};
 
 const PIPELINE: &str = r#"
 [pipeline]
@@ -35,17 +34,6 @@ fn project() -> TestEnv {
     env.write("fit.sh", "grep -c \"$1\" \"$2\" >\"$3\" || true\n");
     ok(&env, &["run"]);
     env
-}
-
-fn ok(env: &TestEnv, words: &[&str]) -> Ran {
-    let ran = env.run(words);
-    assert_eq!(ran.code, Some(0), "{}", ran.story());
-    ran
-}
-
-fn json(env: &TestEnv, words: &[&str]) -> Value {
-    let ran = ok(env, &[words, &["--json"]].concat());
-    serde_json::from_str(&ran.stdout).expect("it is JSON")
 }
 
 #[test]

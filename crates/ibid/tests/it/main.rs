@@ -30,9 +30,43 @@ mod stored;
 mod streams;
 mod tutorial;
 
-use ibid_testkit::TestEnv;
+use std::process::Command;
+
+use ibid_testkit::{Ran, TestEnv};
+use serde_json::Value;
 
 /// Makes an environment around the binary under test.
 fn test_env() -> TestEnv {
     TestEnv::new(env!("CARGO_BIN_EXE_ibid"))
+}
+
+/// Runs the binary, which has to succeed.
+fn ok(env: &TestEnv, words: &[&str]) -> Ran {
+    let ran = env.run(words);
+    assert_eq!(ran.code, Some(0), "{}", ran.story());
+    ran
+}
+
+/// Runs the binary, which has to succeed, and reads the one document that it prints.
+fn json(env: &TestEnv, words: &[&str]) -> Value {
+    let ran = ok(env, &[words, &["--json"]].concat());
+    serde_json::from_str(&ran.stdout).expect("it is JSON")
+}
+
+/// Runs the binary by a shell that sets something up first: `script` finds it in `"$@"`.
+fn by_shell(env: &TestEnv, script: &str, words: &[&str]) -> Ran {
+    let inner = env.command();
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", script, "sh"])
+        .arg(inner.get_program())
+        .args(words)
+        .current_dir(env.work(""))
+        .env_clear()
+        .envs(
+            inner
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+    env.finish(&mut shell)
 }

@@ -7,7 +7,7 @@ use ibid_testkit::{Ran, TestEnv};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
 
-use crate::test_env;
+use crate::{ok, test_env};
 
 /// Three steps in a row beside one that hangs on nothing.
 const CHAIN: &str = r#"
@@ -36,12 +36,6 @@ fn chain() -> TestEnv {
     env.write("ibid.toml", CHAIN);
     env.write("raw.csv", "a,b\n1,2\n");
     env
-}
-
-fn ok(env: &TestEnv, words: &[&str]) -> Ran {
-    let ran = env.run(words);
-    assert_eq!(ran.code, Some(0), "{}", ran.story());
-    ran
 }
 
 /// Returns the steps that a run did something about, sorted, with the first word of what it was.

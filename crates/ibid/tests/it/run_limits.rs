@@ -3,18 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use ibid_testkit::{Ran, TestEnv};
+use ibid_testkit::TestEnv;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-use crate::test_env;
-
-fn ok(env: &TestEnv, words: &[&str]) -> Ran {
-    let ran = env.run(words);
-    assert_eq!(ran.code, Some(0), "{}", ran.story());
-    ran
-}
+use crate::{by_shell, ok, test_env};
 
 /// Steps that append their number and process to a file which they do not declare, and of which
 /// the last ones wait for a word that does not come while `gate` is a pipe.
@@ -108,24 +102,6 @@ fn a_run_cut_short_leaves_nothing_behind_and_the_next_one_does_the_rest_once() {
         let idle = ok(&env, &["run"]);
         assert!(idle.stderr.contains(": all up to date"), "{}", idle.story());
     }
-}
-
-/// Runs ibid by a shell that sets something up first.
-fn by_shell(env: &TestEnv, script: &str, words: &[&str]) -> Ran {
-    let inner = env.command();
-    let mut shell = Command::new("sh");
-    shell
-        .args(["-c", script, "sh"])
-        .arg(inner.get_program())
-        .args(words)
-        .current_dir(env.work(""))
-        .env_clear()
-        .envs(
-            inner
-                .get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        );
-    env.finish(&mut shell)
 }
 
 #[test]

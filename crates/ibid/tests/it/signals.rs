@@ -6,7 +6,7 @@ use std::process::{Child, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-use crate::test_env;
+use crate::{by_shell, test_env};
 use ibid_testkit::TestEnv;
 
 /// Starts ibid, waits for the first line that the command prints, and reads no further.
@@ -60,21 +60,8 @@ fn a_command_whose_reader_went_away_ends_as_in_a_pipe() {
 #[test]
 fn a_caller_that_ignores_its_children_does_not_cost_the_exit_code() {
     let env = test_env();
-    let ibid = env.command().get_program().to_owned();
-    let mut shell = std::process::Command::new("sh");
-    let inner = env.command();
-    shell
-        .args(["-c", "trap '' CHLD; exec \"$@\"", "sh"])
-        .arg(ibid)
-        .args(["exec", "--no-input", "--", "sh", "-c", "exit 3"])
-        .current_dir(env.work(""))
-        .env_clear()
-        .envs(
-            inner
-                .get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        );
-    let ran = env.finish(&mut shell);
+    let words = ["exec", "--no-input", "--", "sh", "-c", "exit 3"];
+    let ran = by_shell(&env, "trap '' CHLD; exec \"$@\"", &words);
     assert_eq!(ran.code, Some(3), "{}", ran.story());
 }
 
