@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use ibid_testkit::campaign::{self, Plan, Report};
 
-use crate::shell::{Outcome, cargo, run as run_command, target, which};
+use crate::shell::{Outcome, release, which};
 
 const USAGE: &str = "\
 usage: cargo xtask campaign NAME... [OPTIONS]
@@ -116,15 +116,4 @@ fn number(text: &str) -> Outcome<u64> {
 fn new_seed() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     now.map_or(0, |now| now.as_secs())
-}
-
-fn release() -> Outcome<PathBuf> {
-    run_command(&mut cargo(&[
-        "build",
-        "--release",
-        "--locked",
-        "-p",
-        "ibid",
-    ]))?;
-    Ok(target().join("release").join("ibid"))
 }

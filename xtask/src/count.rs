@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::shell::{Outcome, cargo, run, target, which};
+use crate::shell::{Outcome, release, run, target, which};
 
 const STEP: &[&str] = &[
     "exec", "-i", "in.txt", "-o", "out.txt", "--", "cp", "in.txt", "out.txt",
@@ -39,17 +39,6 @@ pub(crate) fn print(arguments: &[String]) -> Outcome {
     std::fs::rename(output, counter.dir.join("away")).map_err(|error| error.to_string())?;
     println!("{:>12}  ibid exec, output restored", counter.count(STEP)?);
     std::fs::remove_dir_all(&counter.dir).map_err(|error| error.to_string())
-}
-
-fn release() -> Outcome<PathBuf> {
-    run(&mut cargo(&[
-        "build",
-        "--release",
-        "--locked",
-        "-p",
-        "ibid",
-    ]))?;
-    Ok(target().join("release/ibid"))
 }
 
 struct Counter {

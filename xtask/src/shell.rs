@@ -81,3 +81,15 @@ pub(crate) fn words(command: &Command) -> String {
         .collect::<Vec<_>>()
         .join(" ")
 }
+
+/// Builds the release binary, and says where it lies.
+pub(crate) fn release() -> Outcome<PathBuf> {
+    run(&mut cargo(&[
+        "build",
+        "--release",
+        "--locked",
+        "-p",
+        "ibid",
+    ]))?;
+    Ok(target().join("release/ibid"))
+}
