@@ -80,6 +80,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
                 usize::try_from(times).unwrap_or(usize::MAX)
             }),
             workers: 32,
+            only: None,
             limit: Duration::from_secs(seconds),
         };
         println!("### {name}");

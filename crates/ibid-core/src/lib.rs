@@ -63,6 +63,7 @@ pub mod engine;
 pub mod environ;
 pub mod exec;
 pub mod fs;
+pub mod maintain;
 pub mod mistake;
 pub mod output;
 pub mod pipeline;

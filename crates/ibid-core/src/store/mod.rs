@@ -30,9 +30,11 @@ mod history;
 mod layout;
 mod leases;
 mod local;
+mod pins;
 mod results;
 mod run_index;
 mod search;
+mod trash;
 mod verified;
 
 pub use blobs::{LinkMode, Stored};
@@ -44,6 +46,7 @@ pub use format::{
 pub use history::{RunEntry, RunOutcome};
 pub use leases::{Acquisition, Backoff, Holder, Lease, LeaseAttempt, LeaseOn};
 pub use local::{Access, Durability, LocalStore, StoreOptions};
+pub use pins::Pin;
 pub use results::{Lookup, Recorded, Replace};
 pub use search::FoundOutput;
 pub use verified::{BootMemory, ProcessMemory, VerifiedBlobs};

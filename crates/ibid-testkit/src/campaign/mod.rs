@@ -45,6 +45,8 @@ pub struct Plan {
     pub workers: usize,
     /// No further case begins after this time.
     pub limit: Duration,
+    /// Plays only the point of this number, to look into a violation.
+    pub only: Option<u64>,
 }
 
 /// What a campaign did and found.
@@ -53,6 +55,7 @@ pub struct Report {
     began: Instant,
     seed: u64,
     said: Vec<String>,
+    counts: Vec<(&'static str, u64)>,
     violations: Vec<String>,
 }
 
@@ -62,6 +65,7 @@ impl Report {
             began: Instant::now(),
             seed: plan.seed,
             said: Vec::new(),
+            counts: Vec::new(),
             violations: Vec::new(),
         }
     }
@@ -70,12 +74,25 @@ impl Report {
         self.said.push(line.into());
     }
 
+    /// Adds to what the record of a gate sums up: "kill points", "injections".
+    fn count(&mut self, what: &'static str, more: u64) {
+        match self.counts.iter_mut().find(|(known, _)| *known == what) {
+            Some((_, count)) => *count += more,
+            None => self.counts.push((what, more)),
+        }
+    }
+
     fn violation(&mut self, line: impl Into<String>) {
         self.violations.push(line.into());
     }
 
     fn is_over(&self, plan: &Plan) -> bool {
         self.began.elapsed() > plan.limit
+    }
+
+    /// Returns how much was done, by what it is.
+    pub fn counts(&self) -> &[(&'static str, u64)] {
+        &self.counts
     }
 
     /// Returns what must not have happened.

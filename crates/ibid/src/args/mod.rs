@@ -9,7 +9,10 @@ mod completions;
 mod config;
 mod diff;
 mod dirs;
+mod doctor;
 mod exec;
+mod fsck;
+mod gc;
 mod global;
 mod hash;
 mod init;
@@ -18,9 +21,12 @@ mod key;
 mod log;
 mod man;
 mod output;
+mod pin;
+mod pins;
 mod plain;
 mod plan;
 mod problem;
+mod prune;
 mod restore;
 mod run;
 mod select;
@@ -28,6 +34,9 @@ mod show;
 mod stats;
 mod status;
 mod step;
+mod unpin;
+mod usage;
+mod verify;
 mod why;
 
 use std::ffi::{OsStr, OsString};
@@ -39,7 +48,10 @@ pub(crate) use self::completions::CompletionsArgs;
 pub(crate) use self::config::ConfigArgs;
 pub(crate) use self::diff::DiffArgs;
 pub(crate) use self::dirs::DirsArgs;
+pub(crate) use self::doctor::DoctorArgs;
 pub(crate) use self::exec::ExecArgs;
+pub(crate) use self::fsck::FsckArgs;
+pub(crate) use self::gc::GcArgs;
 pub(crate) use self::global::{ColorChoice, GlobalArgs};
 pub(crate) use self::hash::HashArgs;
 pub(crate) use self::init::InitArgs;
@@ -48,7 +60,10 @@ pub(crate) use self::key::KeyArgs;
 pub(crate) use self::log::LogArgs;
 pub(crate) use self::man::ManArgs;
 pub(crate) use self::output::OutputArgs;
+pub(crate) use self::pin::PinArgs;
+pub(crate) use self::pins::PinsArgs;
 pub(crate) use self::plan::PlanArgs;
+pub(crate) use self::prune::PruneArgs;
 pub(crate) use self::restore::RestoreArgs;
 pub(crate) use self::run::{RunArgs, ShowOutputArg};
 pub(crate) use self::select::SelectArgs;
@@ -56,6 +71,9 @@ pub(crate) use self::show::ShowArgs;
 pub(crate) use self::stats::StatsArgs;
 pub(crate) use self::status::StatusArgs;
 pub(crate) use self::step::{EnvModeArg, ExecutionArgs, LinkArg, ModeArg, PackagesArg, StepArgs};
+pub(crate) use self::unpin::UnpinArgs;
+pub(crate) use self::usage::UsageArgs;
+pub(crate) use self::verify::VerifyArgs;
 pub(crate) use self::why::WhyArgs;
 use crate::error::Failure;
 use crate::exit;
@@ -94,6 +112,15 @@ pub(crate) enum Verb {
     Cite(CiteArgs),
     Invalidate(InvalidateArgs),
     Stats(StatsArgs),
+    Gc(GcArgs),
+    Prune(PruneArgs),
+    Pin(PinArgs),
+    Unpin(UnpinArgs),
+    Pins(PinsArgs),
+    Usage(UsageArgs),
+    Verify(VerifyArgs),
+    Fsck(FsckArgs),
+    Doctor(DoctorArgs),
     Config(ConfigArgs),
     Dirs(DirsArgs),
     Completions(CompletionsArgs),
@@ -120,6 +147,15 @@ impl Verb {
             Self::Cite(args) => &args.global,
             Self::Invalidate(args) => &args.global,
             Self::Stats(args) => &args.global,
+            Self::Gc(args) => &args.global,
+            Self::Prune(args) => &args.global,
+            Self::Pin(args) => &args.global,
+            Self::Unpin(args) => &args.global,
+            Self::Pins(args) => &args.global,
+            Self::Usage(args) => &args.global,
+            Self::Verify(args) => &args.global,
+            Self::Fsck(args) => &args.global,
+            Self::Doctor(args) => &args.global,
             Self::Config(args) => &args.global,
             Self::Dirs(args) => &args.global,
             Self::Completions(args) => &args.global,
@@ -225,6 +261,15 @@ fn verb_of(name: &OsStr, words: Vec<OsString>) -> Result<Asked, Failure> {
         "cite" => one(words).map(Verb::Cite),
         "invalidate" => one(words).map(Verb::Invalidate),
         "stats" => one(words).map(Verb::Stats),
+        "gc" => one(words).map(Verb::Gc),
+        "prune" => one(words).map(Verb::Prune),
+        "pin" => one(words).map(Verb::Pin),
+        "unpin" => one(words).map(Verb::Unpin),
+        "pins" => one(words).map(Verb::Pins),
+        "usage" => one(words).map(Verb::Usage),
+        "verify" => one(words).map(Verb::Verify),
+        "fsck" => one(words).map(Verb::Fsck),
+        "doctor" => one(words).map(Verb::Doctor),
         "config" => one(words).map(Verb::Config),
         "dirs" => one(words).map(Verb::Dirs),
         "completions" => one(words).map(Verb::Completions),

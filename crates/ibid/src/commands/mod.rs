@@ -7,7 +7,10 @@ mod completions;
 mod config;
 mod diff;
 mod dirs;
+mod doctor;
 mod exec;
+mod fsck;
+mod gc;
 mod hash;
 mod init;
 mod invalidate;
@@ -17,7 +20,10 @@ mod log;
 mod man;
 mod named;
 mod output;
+mod pin;
+mod pins;
 mod plan;
+mod prune;
 mod restore;
 mod run;
 mod runs;
@@ -26,6 +32,9 @@ mod stats;
 mod status;
 mod text_diff;
 mod underway;
+mod unpin;
+mod usage;
+mod verify;
 mod why;
 
 use std::ffi::OsString;
@@ -60,6 +69,15 @@ pub(crate) fn dispatch(words: Vec<OsString>) -> Result<Exit, Failure> {
         Verb::Restore(args) => restore::run(&args, &context),
         Verb::Show(args) => show::run(&args, &context),
         Verb::Stats(args) => stats::run(&args, &context),
+        Verb::Gc(args) => gc::run(&args, &context),
+        Verb::Prune(args) => prune::run(&args, &context),
+        Verb::Pin(args) => pin::run(&args, &context),
+        Verb::Unpin(args) => unpin::run(&args, &context),
+        Verb::Pins(args) => pins::run(&args, &context),
+        Verb::Usage(args) => usage::run(&args, &context),
+        Verb::Verify(args) => verify::run(&args, &context),
+        Verb::Fsck(args) => fsck::run(&args, &context),
+        Verb::Doctor(args) => doctor::run(&args, &context),
         Verb::Why(args) => why::run(&args, &context),
         Verb::Config(args) => config::run(&args, &context),
         Verb::Dirs(args) => dirs::run(&args, &context),

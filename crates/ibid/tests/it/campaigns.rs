@@ -12,6 +12,7 @@ fn plan(times: usize) -> Plan {
         seed: 1,
         times,
         workers: 8,
+        only: None,
         limit: Duration::from_secs(20),
     }
 }

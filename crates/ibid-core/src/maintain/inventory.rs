@@ -1,0 +1,106 @@
+//! What a store holds, and what names what: one pass that reads and changes nothing.
+//!
+//! The only source of what is reachable. Whatever cannot be read or understood is listed in
+//! [`Inventory::unknown`], and then nothing that merely seems unreachable may go.
+
+use std::collections::HashMap;
+
+use crate::digest::{BlobId, Key};
+use crate::fs::PathError;
+use crate::store::{LocalStore, Pin};
+
+/// One blob, by its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blob {
+    /// Its name.
+    pub id: BlobId,
+    /// Its length in bytes.
+    pub size: u64,
+    /// The bytes of disk that it takes.
+    pub disk: u64,
+    /// When it was written or last freshened, in nanoseconds since 1970 as its file system stamps.
+    pub modified: u64,
+}
+
+/// One result: what stands for a key, or what only history names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its key.
+    pub key: Key,
+    /// The blob of the result.
+    pub result: BlobId,
+    /// Whether the key's file names it.
+    pub stands: bool,
+    /// What history calls the step.
+    pub label: String,
+    /// When the command started, in nanoseconds since 1970.
+    pub started: u64,
+    /// How long the command ran, in nanoseconds: what computing it again costs.
+    pub duration: u64,
+    /// When it was last recorded, restored or found up to date, in nanoseconds since 1970.
+    pub last_use: u64,
+    /// Whether a pin protects it.
+    pub pinned: bool,
+    /// What it needs: indices into [`Inventory::blobs`], sorted, each once.
+    pub blobs: Vec<u32>,
+}
+
+/// What kind of leftover it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LeftoverKind {
+    /// A file that never got its name: its writer was killed.
+    Staged,
+    /// A lease whose holder is gone.
+    Lease,
+    /// Something in the trash.
+    Trash,
+    /// A restored tree for a caller that wanted a path.
+    View,
+}
+
+/// Something that goes when it is old enough.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leftover {
+    /// What it is.
+    pub kind: LeftoverKind,
+    /// Its path below the version's directory, as `trash/blobs/ab/<hex>`.
+    pub path: String,
+    /// The bytes of disk that it takes.
+    pub disk: u64,
+    /// Since when it lies there, in nanoseconds since 1970.
+    pub since: u64,
+}
+
+/// What a store holds.
+#[derive(Clone, Debug, Default)]
+pub struct Inventory {
+    /// All blobs, in the order of their names.
+    pub blobs: Vec<Blob>,
+    /// Where each blob stands in `blobs`.
+    pub index: HashMap<BlobId, u32>,
+    /// All results: those that stand, then those that only history or a pin names.
+    pub entries: Vec<Entry>,
+    /// Blobs that no result needs and something else names (records of failed runs, texts of
+    /// code): indices into `blobs`, each with the newest time at which something named it.
+    pub also_named: HashMap<u32, u64>,
+    /// Names of history's files with their time and the bytes of disk that they take.
+    pub runs: Vec<(String, u64, u64)>,
+    /// Keys that are invalidated, and since when.
+    pub tombstones: Vec<(Key, u64)>,
+    /// Pins that can be read.
+    pub pins: Vec<Pin>,
+    /// What goes when it is old enough.
+    pub leftovers: Vec<Leftover>,
+    /// Bytes of disk that keys' files, pins and the like take.
+    pub small_files: u64,
+    /// The store's own clock: the stamp of a file touched there, else the caller's time.
+    pub now: u64,
+    /// What could not be read or understood, in words. Unless this is empty, what nothing seems to
+    /// name stays.
+    pub unknown: Vec<String>,
+}
+
+/// Lists a store and reads what names what. `now` counts where no file can be touched.
+pub fn take(_store: &LocalStore, _now: u64) -> Result<Inventory, PathError> {
+    todo!("room A")
+}

@@ -1,0 +1,27 @@
+//! The words of `ibid prune`.
+
+use super::GlobalArgs;
+
+/// Evicts the least valuable results until the store keeps its budgets.
+#[derive(clap::Parser, Clone, Debug)]
+#[command(
+    name = "prune",
+    bin_name = "ibid prune",
+    after_help = "Without flags the budgets of the settings count. Pinned results stay.\n\nExample: ibid prune --max-size 20G --dry-run"
+)]
+pub(crate) struct PruneArgs {
+    /// Most bytes of disk that the store may take: `20G`, `500M`, or `none`.
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_size: Option<String>,
+    /// Evict what was not used for so long: `30d`, `12h`, or `none`.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) max_age: Option<String>,
+    /// Of each step, keep only the newest N results.
+    #[arg(long, value_name = "N")]
+    pub(crate) keep_last: Option<usize>,
+    /// Say what would go, and change nothing.
+    #[arg(long, short = 'n')]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+}

@@ -1,0 +1,15 @@
+//! The words of `ibid usage`.
+
+use super::GlobalArgs;
+
+/// Says what takes how much of the disk: by step, by age, and what sharing saves.
+#[derive(clap::Parser, Clone, Debug)]
+#[command(
+    name = "usage",
+    bin_name = "ibid usage",
+    after_help = "Example: ibid usage"
+)]
+pub(crate) struct UsageArgs {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+}

@@ -1,0 +1,18 @@
+//! The words of `ibid verify`.
+
+use super::GlobalArgs;
+
+/// Reads everything that a stored result needs and checks it.
+#[derive(clap::Parser, Clone, Debug)]
+#[command(
+    name = "verify",
+    bin_name = "ibid verify",
+    after_help = "Example: ibid verify fit@Adelie"
+)]
+pub(crate) struct VerifyArgs {
+    /// A step (of a matrix all points), a run of it (`STEP@2`), a label, a key or the start of one.
+    #[arg(value_name = "STEP|LABEL|KEY")]
+    pub(crate) of: String,
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+}
