@@ -15,6 +15,7 @@ mod campaign;
 mod count;
 mod dist;
 mod docs;
+mod fuzz;
 mod lint;
 mod loc;
 mod shell;
@@ -30,6 +31,7 @@ usage: cargo xtask CHORE
   bench [NAME] [...]   time ibid beside other tools; `bench --help` tells more
   docs                 write the pages of the reference that are made of the binary
   campaign NAME...     damage, kill -9, races, read-only stores; `campaign --help` tells more
+  fuzz [TARGET...]     every decoder under libFuzzer; `fuzz --help` tells more
   count [BINARY]       count instructions of short commands of the release
   dist                 build the static binary that is given away
   loc                  count the lines of each crate
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         "bench" => bench::run(&rest),
         "docs" => docs::write(),
         "campaign" => campaign::run(&rest),
+        "fuzz" => fuzz::run_all(&rest),
         "count" => count::print(&rest),
         "dist" => dist::build().map(|path| println!("{}", path.display())),
         "loc" => loc::run(),

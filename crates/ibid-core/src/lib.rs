@@ -63,6 +63,8 @@ pub mod engine;
 pub mod environ;
 pub mod exec;
 pub mod fs;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod maintain;
 pub mod mistake;
 pub mod output;

@@ -76,7 +76,7 @@ pub struct Holder {
 }
 
 impl Holder {
-    fn encode(&self) -> Vec<u8> {
+    pub(super) fn encode(&self) -> Vec<u8> {
         let mut encoder = Encoder::new();
         encoder
             .array(7)
@@ -90,7 +90,7 @@ impl Holder {
         encoder.finish()
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut decoder = Decoder::new(bytes);
         decoder.array_of(7)?;
         let host = decoder.text()?.to_owned();
@@ -113,6 +113,19 @@ impl Holder {
             nonce,
             session: (leader, since),
         })
+    }
+
+    /// Returns a holder to begin fuzzing with.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn example() -> Self {
+        Self {
+            host: "h".to_owned(),
+            pid: 7,
+            boot: "b".to_owned(),
+            start: 8,
+            nonce: [9; 16],
+            session: (0, 0),
+        }
     }
 
     /// Says whether this process is known to be gone: only a process of the same boot, and of

@@ -26,6 +26,8 @@ mod blobs;
 mod decoded;
 mod error;
 mod format;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod history;
 mod layout;
 mod leases;

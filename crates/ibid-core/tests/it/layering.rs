@@ -28,6 +28,7 @@ const LAYERS: &[(&str, Layer)] = &[
     ("maintain", Layer::At(5)),
     ("dirs", Layer::Edge(0)),
     ("config", Layer::Edge(1)),
+    ("fuzzing", Layer::Edge(2)),
 ];
 
 /// Imports that the table forbids and that are right all the same. With a third part, only that

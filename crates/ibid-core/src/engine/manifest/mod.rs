@@ -10,6 +10,8 @@
 //! another key or of another schema decides nothing; a failure to write one is a warning.
 
 mod form;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod text;
 mod words;
 

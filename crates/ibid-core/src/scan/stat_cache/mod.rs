@@ -5,6 +5,8 @@
 //! network and unknown file systems) unless the user says otherwise. No failure of it is an
 //! error: the file is hashed. The caller says where it lies and what time it is.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod record;
 pub mod rules;
 mod shard;
