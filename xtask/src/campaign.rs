@@ -17,6 +17,7 @@ usage: cargo xtask campaign NAME... [OPTIONS]
   kill        kill -9 at random moments of a commit, a refresh and a restore of 200 files
   sweep       kill -9 before every file-changing system call of a commit of 2 files
   race        32 processes ask for 200 keys at once, with leases and without
+  histories   2 to 64 processes in every way at once, stopped and killed, against a model
   promise     a pipeline of 60 steps edited at random: each run as planned, each output right
   read-only   strace of hits on a store that may only be read
   all         one after the other
@@ -28,11 +29,12 @@ usage: cargo xtask campaign NAME... [OPTIONS]
 ";
 
 /// The campaigns, with how many times each runs by default.
-const ALL: [(&str, usize); 6] = [
+const ALL: [(&str, usize); 7] = [
     ("damage", usize::MAX),
     ("kill", 1000),
     ("sweep", usize::MAX),
     ("race", 200),
+    ("histories", 5000),
     ("promise", 200),
     ("read-only", 1),
 ];
@@ -104,6 +106,7 @@ fn play(name: &str, plan: &Plan) -> Outcome<Report> {
         "kill" => campaign::kill(plan),
         "sweep" => campaign::sweep(plan, &strace()?),
         "race" => campaign::race(plan),
+        "histories" => campaign::histories(plan),
         "promise" => campaign::promise(plan),
         _ => campaign::read_only(plan, &strace()?),
     })

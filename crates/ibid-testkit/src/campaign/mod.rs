@@ -10,6 +10,7 @@ mod case;
 mod damage;
 mod family;
 mod harm;
+mod histories;
 mod kill;
 mod leftovers;
 mod pipeline;
@@ -26,6 +27,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 pub use damage::damage;
+pub use histories::histories;
 pub use kill::kill;
 pub use promise::promise;
 pub use race::race;
