@@ -277,10 +277,10 @@ impl<'a> Asker<'a> {
 
     fn key_text(&self) -> Option<String> {
         let output = self.plain(self.exec_command("key", self.key, 0))?;
-        let text = String::from_utf8_lossy(&output.stdout)
-            .trim_end()
-            .to_owned();
-        output.status.success().then_some(text)
+        // The key stands on the first line; what it is made of follows.
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let key = text.lines().next()?.to_owned();
+        output.status.success().then_some(key)
     }
 
     fn exec_command(&self, verb: &str, key: usize, operation: u64) -> Command {
@@ -363,9 +363,11 @@ impl<'a> Asker<'a> {
     fn complain(&self, problem: Option<String>, operation: u64, what: &str, output: &Output) {
         let Some(problem) = problem else { return };
         let stderr = String::from_utf8_lossy(&output.stderr);
+        let said: Vec<_> = stderr.lines().take(6).collect();
         self.round.violation(format!(
-            "worker {}, operation {operation}, {what}: {problem}\n{stderr}",
-            self.worker
+            "worker {}, operation {operation}, {what}: {problem}; it said: {}",
+            self.worker,
+            said.join(" / ")
         ));
     }
 }
