@@ -446,4 +446,8 @@ impl<'a> Reach<'a> {
 
 #[cfg(test)]
 #[path = "reach_tests.rs"]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests change the files of a store behind its back"
+)]
 mod tests;

@@ -449,7 +449,3 @@ fn is_hex(text: &str, len: usize) -> bool {
     let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     text.len() == len && text.bytes().all(is_digit)
 }
-
-#[cfg(test)]
-#[path = "listing_tests.rs"]
-mod tests;
