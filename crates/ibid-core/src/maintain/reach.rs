@@ -48,7 +48,7 @@ pub(super) fn take_with(
     inventory.unknown.extend(unreadable);
     list_leftovers(&mut walk, &mut inventory);
     inventory.small_files += walk.small_files();
-    Reach::new(&walk, &mut inventory).follow(standing, history);
+    Reach::new(&walk, &mut inventory).follow(standing, &history);
     inventory.unknown.extend(walk.problems());
     inventory.unknown.sort_unstable();
     Ok(inventory)
@@ -227,7 +227,7 @@ impl<'a> Reach<'a> {
         }
     }
 
-    fn follow(mut self, standing: Vec<Standing>, history: History) {
+    fn follow(mut self, standing: Vec<Standing>, history: &History) {
         let pinned: HashSet<Key> = self.inventory.pins.iter().map(|pin| pin.key).collect();
         let pins = self.inventory.pins.iter();
         let pins: HashMap<BlobId, u64> = pins
@@ -253,7 +253,7 @@ impl<'a> Reach<'a> {
                 pinned: pinned.contains(&key) || pins.contains_key(&result),
                 blobs: Vec::new(),
             };
-            self.standing(entry, &history);
+            self.standing(entry, history);
         }
         let mut others: Vec<_> = history.results.keys().chain(pins.keys()).copied().collect();
         others.retain(|result| self.inventory.index.contains_key(result) && seen.insert(*result));
