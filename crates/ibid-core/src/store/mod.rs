@@ -31,6 +31,7 @@ pub(crate) mod fuzzing;
 mod history;
 mod layout;
 mod leases;
+mod listing;
 mod local;
 mod pins;
 mod results;
@@ -47,6 +48,7 @@ pub use format::{
 };
 pub use history::{RunEntry, RunOutcome};
 pub use leases::{Acquisition, Backoff, Holder, Lease, LeaseAttempt, LeaseOn};
+pub use listing::{Found, KeyState, ListedFile, RunState, Walk};
 pub use local::{Access, Durability, LocalStore, StoreOptions};
 pub use pins::Pin;
 pub use results::{Lookup, Recorded, Replace};

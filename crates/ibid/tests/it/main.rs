@@ -29,6 +29,7 @@ mod signals;
 mod stored;
 mod streams;
 mod tutorial;
+mod usage;
 
 use std::process::Command;
 
