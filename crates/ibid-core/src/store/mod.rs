@@ -10,6 +10,7 @@
 //!         v1/pins/              protected keys
 //!         v1/trash/             what was damaged; nothing here is ever read
 //!         v1/tmp/               files that have no name yet
+//!         v1/collected          its stamp is the time of the last collection
 //!         v1/generation         random; replaced by each invalidation
 //! ```
 //!
@@ -22,7 +23,9 @@
 //!
 //! This module knows nothing of scanning rules, commands or the engine.
 
+mod added;
 mod blobs;
+mod budget;
 mod decoded;
 mod error;
 mod format;
@@ -38,6 +41,7 @@ mod trash;
 mod verified;
 
 pub use blobs::{LinkMode, Stored};
+pub use budget::Budget;
 pub use decoded::ListingProblem;
 pub use error::{BlobProblem, Fault, MissReason, OpenError, StoreError};
 pub use format::{
