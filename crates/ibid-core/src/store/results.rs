@@ -164,7 +164,7 @@ impl LocalStore {
         Ok(Recorded::Ours)
     }
 
-    fn replace_file(&self, path: &Path, content: &[u8]) -> Result<(), StoreError> {
+    pub(super) fn replace_file(&self, path: &Path, content: &[u8]) -> Result<(), StoreError> {
         let mut staged = self.stage_bytes(content, FILE_MODE)?;
         self.sync_blobs(&mut staged)?;
         self.layout
