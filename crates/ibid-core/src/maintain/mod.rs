@@ -21,6 +21,7 @@ mod check;
 mod inventory;
 mod plan;
 mod policy;
+mod reach;
 mod repair;
 mod trigger;
 mod usage;

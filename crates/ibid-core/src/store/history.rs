@@ -14,10 +14,10 @@ use crate::digest::encoding::{DecodeError, Decoder, Encoder};
 use crate::digest::{BlobId, Digest, Key};
 use crate::fs::{self, FileKind, PathError, Published};
 
-const FORMAT: u64 = 1;
+pub(super) const FORMAT: u64 = 1;
 
 /// Longer entries are neither written nor read.
-const LIMIT: u64 = 1 << 20;
+pub(super) const LIMIT: u64 = 1 << 20;
 
 /// What became of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

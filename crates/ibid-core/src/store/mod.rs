@@ -32,6 +32,7 @@ mod format;
 mod history;
 mod layout;
 mod leases;
+mod listing;
 mod local;
 mod pins;
 mod results;
@@ -49,6 +50,7 @@ pub use format::{
 };
 pub use history::{RunEntry, RunOutcome};
 pub use leases::{Acquisition, Backoff, Holder, Lease, LeaseAttempt, LeaseOn};
+pub use listing::{Found, KeyState, ListedFile, RunState, Walk};
 pub use local::{Access, Durability, LocalStore, StoreOptions};
 pub use pins::Pin;
 pub use results::{Lookup, Recorded, Replace};
