@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::error::{Fault, OpenError, StoreError};
+use super::freshen::Ages;
 use super::layout::Layout;
 use super::run_index::RunIndex;
 use super::verified::{ProcessMemory, VerifiedBlobs};
@@ -80,6 +81,8 @@ pub struct LocalStore {
     pub(super) reflink_refused: AtomicBool,
     /// The entries of history, once they were asked for by label.
     pub(super) runs: Mutex<Option<RunIndex>>,
+    /// What is known of the time of the store's file system.
+    pub(super) ages: Ages,
     faults: Mutex<Vec<Fault>>,
 }
 
@@ -97,6 +100,7 @@ impl LocalStore {
             leases_failed: AtomicBool::new(false),
             reflink_refused: AtomicBool::new(false),
             runs: Mutex::default(),
+            ages: Ages::default(),
             faults: Mutex::default(),
         })
     }
