@@ -22,6 +22,7 @@ mod space;
 mod spool;
 mod stage;
 mod system;
+mod touch;
 
 pub use beneath::{Dir, Listed, set_mode, umask};
 pub use config_file::{ConfigFile, read_config_file};
@@ -55,3 +56,4 @@ pub use system::{
     COARSEST_NANOS, CachedPages, FileSystem, FileSystemId, FileSystemKind, Host, boot_id,
     cached_pages, machine_id, memory_limit, open_files_limit,
 };
+pub use touch::{touch_link, touch_open};
