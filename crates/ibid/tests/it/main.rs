@@ -30,6 +30,7 @@ mod signals;
 mod stored;
 mod streams;
 mod tutorial;
+mod usage;
 
 use std::process::Command;
 
