@@ -24,6 +24,10 @@
 //! This module knows nothing of scanning rules, commands or the engine.
 
 mod blobs;
+#[cfg(test)]
+mod collection_model;
+#[cfg(test)]
+mod collection_tests;
 mod decoded;
 mod error;
 mod evict;
