@@ -42,12 +42,13 @@ fn make_older(env: &TestEnv, days: u64) {
     let _ = fs::remove_dir_all(v1.join("runs"));
     for place in ["keys", "blobs"] {
         each_file(&v1.join(place), &mut |path| {
-            let file = File::open(path).unwrap();
-            let age = file.metadata().unwrap().modified().unwrap().elapsed();
+            let file = File::open(path).expect("a file of the store");
+            let modified = file.metadata().and_then(|facts| facts.modified());
+            let age = modified.expect("it has a stamp").elapsed();
             if age.unwrap_or_default() < Duration::from_secs(DAY) {
                 let time = SystemTime::now() - Duration::from_secs(days * DAY);
                 let times = FileTimes::new().set_modified(time);
-                file.set_times(times).unwrap();
+                file.set_times(times).expect("it is ours");
             }
         });
     }
@@ -55,7 +56,7 @@ fn make_older(env: &TestEnv, days: u64) {
 
 fn each_file(dir: &Path, act: &mut dyn FnMut(&Path)) {
     for entry in fs::read_dir(dir).into_iter().flatten() {
-        let path = entry.unwrap().path();
+        let path = entry.expect("it is listed").path();
         if path.is_dir() {
             each_file(&path, act);
         } else {
@@ -83,8 +84,8 @@ fn names_in(dir: &Path) -> BTreeSet<String> {
 }
 
 fn evicted(answer: &Value) -> Vec<String> {
-    let evicted = answer["evicted"].as_array().unwrap().iter();
-    let keys = evicted.map(|entry| entry["key"].as_str().unwrap().to_owned());
+    let evicted = answer["evicted"].as_array().expect("a list").iter();
+    let keys = evicted.map(|entry| entry["key"].as_str().expect("a key").to_owned());
     keys.collect()
 }
 
@@ -101,7 +102,7 @@ fn key_of(env: &TestEnv, number: u64, more: &str) -> String {
         &script,
     ];
     let stdout = ok(env, &words).stdout;
-    stdout.lines().next().unwrap().to_owned()
+    stdout.lines().next().expect("it prints the key").to_owned()
 }
 
 #[test]
