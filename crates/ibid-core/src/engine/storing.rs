@@ -18,9 +18,9 @@ use crate::digest::{BlobId, Digest};
 use crate::fs::Meter;
 use crate::output::{Aside, Capture, CaptureError, Captured, Reading, find};
 use crate::scan::{Drift, Scanner};
-use crate::store::Recorded;
+use crate::store::{LocalStore, Recorded, StoreError};
 use crate::tree::Escaped;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Judges the run and stores it if it may be stored. Returns the blob of the result, or why there
 /// is none.
@@ -43,7 +43,8 @@ pub(super) fn store(
         Verdict::StoredFailure => {
             let unchanged = look_again(prepared, cx);
             put_back(aside, cx);
-            unchanged.and_then(|()| put(prepared, ran, None, cx))
+            unchanged?;
+            store_failure(prepared, ran, cx)
         }
         Verdict::Refused { success, why } => {
             if success {
@@ -67,9 +68,25 @@ fn store_success(
     look_again(prepared, cx)?;
     // Nothing is set aside where nothing is ever stored.
     let aside = aside.ok_or(NotStored::Mode)?;
-    let capture = capture(prepared, aside, cx)?;
-    let result = put(prepared, ran, Some(&capture), cx)?;
-    Ok((result, capture.not_stored()))
+    let first = capture(prepared, aside, cx)?;
+    let (capture, stored) = match put(prepared, ran, Some(&first), cx) {
+        // What was collected meanwhile still stands in place.
+        Err(Failed::Vanished(_)) => {
+            let second = capture(prepared, aside, cx)?;
+            let stored = put(prepared, ran, Some(&second), cx);
+            (second, stored)
+        }
+        stored => (first, stored),
+    };
+    Ok((stored?, capture.not_stored()))
+}
+
+/// Stores a failure: its exit code and what it printed.
+fn store_failure(prepared: &Prepared, ran: &Ran, cx: &Context<'_>) -> Result<BlobId, NotStored> {
+    match put(prepared, ran, None, cx) {
+        Err(Failed::Vanished(_)) => Ok(put(prepared, ran, None, cx)?),
+        stored => Ok(stored?),
+    }
 }
 
 /// Looks again at everything that the key's digests rest on (hazard A7).
@@ -118,22 +135,41 @@ fn not_captured(error: CaptureError) -> NotStored {
     }
 }
 
+/// Why a run could not be committed.
+enum Failed {
+    /// A blob is gone that was there when the commit began: the next try stores it again.
+    Vanished(String),
+    Other(NotStored),
+}
+
+impl From<Failed> for NotStored {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Vanished(reason) => Self::Store(reason),
+            Failed::Other(why) => why,
+        }
+    }
+}
+
 /// Commits a run.
 fn put(
     prepared: &Prepared,
     ran: &Ran,
     capture: Option<&Capture>,
     cx: &Context<'_>,
-) -> Result<BlobId, NotStored> {
-    let failed = |error: &dyn std::error::Error| NotStored::Store(chain(error));
-    let store = cx.writable().ok_or(NotStored::Mode)?;
+) -> Result<BlobId, Failed> {
+    let store = cx.writable().ok_or(Failed::Other(NotStored::Mode))?;
+    let no_log = |error| Failed::Other(NotStored::Store(chain(error)));
     let storable = Storable {
         ran,
-        log: ran.ended.log.as_ref().map_err(|error| failed(error))?,
+        log: ran.ended.log.as_ref().map_err(|error| no_log(error))?,
         capture,
         replace: ran.replace,
     };
-    let committed = commit(prepared, &storable, store, cx).map_err(|error| failed(&error))?;
+    let committed = commit(prepared, &storable, store, cx).map_err(|error| match error {
+        StoreError::Vanished(_) => Failed::Vanished(chain(&error)),
+        error => Failed::Other(NotStored::Store(chain(&error))),
+    })?;
     let Committed {
         result,
         blob,
@@ -143,12 +179,23 @@ fn put(
         let names = explain::differing(capture, &standing);
         cx.note(Note::NotDeterministic(names));
     }
+    note_size(capture, store, cx);
     keep_code(prepared, store, cx);
     if let Some(capture) = capture {
         capture.remember(&cx.digests(&Meter::default()));
     }
     manifest::keep(prepared, &result, cx);
     Ok(blob)
+}
+
+/// Tells of a result that takes much of what the store may take.
+fn note_size(capture: Option<&Capture>, store: &LocalStore, cx: &Context<'_>) {
+    let blobs = capture.map_or(&[][..], |capture| &capture.blobs);
+    let distinct: BTreeMap<BlobId, u64> = blobs.iter().map(|it| (it.blob, it.size)).collect();
+    let size = distinct.values().copied().fold(0, u64::saturating_add);
+    if let Some(budget) = cx.access.budget.if_largely_taken_by(size, store.dir()) {
+        cx.note(Note::LargeResult { size, budget });
+    }
 }
 
 /// After a success: what the store has, or what stands in place again, goes; what neither has stays,

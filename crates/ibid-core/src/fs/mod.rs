@@ -18,9 +18,11 @@ mod private_dir;
 mod read;
 mod signature;
 pub mod slots;
+mod space;
 mod spool;
 mod stage;
 mod system;
+mod touch;
 
 pub use beneath::{Dir, Listed, set_mode, umask};
 pub use config_file::{ConfigFile, read_config_file};
@@ -44,6 +46,7 @@ pub use read::{
     read_small, read_start, read_start_of,
 };
 pub use signature::{FileKind, Signature, Timestamp};
+pub use space::Space;
 pub use spool::unnamed_file;
 pub use stage::{
     Published, Staged, close_checked, create_dir, create_dirs, link_open, random_bytes,
@@ -53,3 +56,4 @@ pub use system::{
     COARSEST_NANOS, CachedPages, FileSystem, FileSystemId, FileSystemKind, Host, boot_id,
     cached_pages, machine_id, memory_limit, open_files_limit,
 };
+pub use touch::{touch_link, touch_open};

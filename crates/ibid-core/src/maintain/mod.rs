@@ -25,12 +25,15 @@ mod reach;
 mod repair;
 mod trigger;
 mod usage;
+mod worth;
 
-pub use apply::{Done, apply};
+pub use apply::{Done, apply, apply_while};
 pub use check::{Checked, Finding, Flaw, FlawKind, check, verify};
 pub use inventory::{Blob, Entry, Inventory, Leftover, LeftoverKind, take};
 pub use plan::{Plan, plan};
 pub use policy::Policy;
 pub use repair::{Repaired, repair};
-pub use trigger::{Load, is_due};
+pub use trigger::{
+    CollectError, Collected, Load, collect, collect_beside, draws_collection, is_due, is_overdue,
+};
 pub use usage::{AgeBand, LabelUsage, Usage, usage};

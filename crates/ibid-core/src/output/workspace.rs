@@ -68,6 +68,16 @@ pub(super) fn replaced_dir(root: &Path, stamp: &RunStamp<'_>) -> Result<Dir, Pat
     replaced.create_dirs(&one(&stamp.folder_name()))
 }
 
+/// Removes kept folders of a root that are too old. They also go when something is replaced there
+/// again, which in a workspace that changes no more never happens.
+pub fn expire_replaced(root: &Path, now: Timestamp) {
+    // A link in the folder's own place leads to what is somebody else's.
+    let replaced = Dir::open(&root.join(".ibid")).and_then(|dir| dir.dir(&one("replaced")));
+    if let Ok(replaced) = replaced {
+        expire(&replaced, now);
+    }
+}
+
 /// Removes folders that are too old. What cannot be removed stays until the next time.
 fn expire(replaced: &Dir, now: Timestamp) {
     for listed in replaced.list().unwrap_or_default() {
@@ -134,6 +144,27 @@ mod tests {
         ] {
             assert_eq!(seconds(foreign), None);
         }
+    }
+
+    #[test]
+    fn old_folders_go_by_age_alone_and_never_through_a_link() {
+        let temp = TempDir::new();
+        let day = 86_400;
+        let now = |seconds| Timestamp { seconds, nanos: 0 };
+        expire_replaced(temp.path(), now(0));
+        assert!(!temp.join(".ibid").exists(), "nothing is made to expire");
+        let dir = replaced_dir(temp.path(), &at(0)).unwrap();
+        expire_replaced(temp.path(), now(29 * day));
+        assert!(dir.path().exists());
+        expire_replaced(temp.path(), now(31 * day));
+        assert!(!dir.path().exists());
+
+        let name = at(0).folder_name();
+        std::fs::create_dir_all(temp.join("mine").join(&name)).unwrap();
+        std::fs::remove_dir_all(temp.join(".ibid/replaced")).unwrap();
+        std::os::unix::fs::symlink(temp.join("mine"), temp.join(".ibid/replaced")).unwrap();
+        expire_replaced(temp.path(), now(31 * day));
+        assert!(temp.join("mine").join(&name).exists());
     }
 
     #[test]

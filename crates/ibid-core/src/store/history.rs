@@ -219,6 +219,7 @@ impl LocalStore {
             let path = self.layout.dir("runs").join(name.to_string());
             let published = self.layout.publish_new(&mut staged, &path);
             if published.map_err(|error| self.write_failed(error))? == Published::New {
+                self.added.count(bytes.len() as u64);
                 if let Some(index) = &mut *self.runs.lock().expect("no holder panics") {
                     index.add(name);
                 }

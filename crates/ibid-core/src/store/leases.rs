@@ -4,7 +4,7 @@
 //! need, a suspended owner wakes up after its lease was taken over (hazards D4, D5).
 //!
 //! ```text
-//! leases/<hex of key>, leases/o-<hex of the path's digest>
+//! leases/<hex of key>, leases/o-<hex of the path's digest>, leases/collection
 //!   20 digits: a counter, rewritten in place every 2 s while the lease is held
 //!   [host, boot, pid, start time of the process, nonce, session that it runs, start of that]
 //! ```
@@ -50,12 +50,15 @@ pub enum LeaseOn<'a> {
     Key(&'a Key),
     /// Writing this output, by its absolute path.
     Output(&'a Path),
+    /// Collecting what the store need not keep: one collection at a time is enough.
+    Collection,
 }
 
 impl LeaseOn<'_> {
     fn file_name(self) -> String {
         match self {
             Self::Key(key) => key.hex(),
+            Self::Collection => "collection".to_owned(),
             Self::Output(path) => format!("o-{}", Digest::of(path.as_os_str().as_bytes()).hex()),
         }
     }

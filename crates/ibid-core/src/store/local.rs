@@ -8,7 +8,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use super::added::Added;
 use super::error::{Fault, OpenError, StoreError};
+use super::freshen::Ages;
 use super::layout::Layout;
 use super::run_index::RunIndex;
 use super::verified::{ProcessMemory, VerifiedBlobs};
@@ -80,6 +82,10 @@ pub struct LocalStore {
     pub(super) reflink_refused: AtomicBool,
     /// The entries of history, once they were asked for by label.
     pub(super) runs: Mutex<Option<RunIndex>>,
+    /// What was added through this handle.
+    pub(super) added: Added,
+    /// What is known of the time of the store's file system.
+    pub(super) ages: Ages,
     faults: Mutex<Vec<Fault>>,
 }
 
@@ -97,6 +103,8 @@ impl LocalStore {
             leases_failed: AtomicBool::new(false),
             reflink_refused: AtomicBool::new(false),
             runs: Mutex::default(),
+            added: Added::default(),
+            ages: Ages::default(),
             faults: Mutex::default(),
         })
     }

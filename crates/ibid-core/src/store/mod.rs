@@ -8,9 +8,11 @@
 //!         v1/runs/<time>-<label hash>-<random>     one record per run, never changed
 //!         v1/leases/<hex>, o-<hex>                 "someone computes this key, writes this path"
 //!         v1/pins/              protected keys
-//!         v1/trash/             what was damaged; nothing here is ever read
+//!         v1/trash/             what was damaged, collected or evicted; what is missed comes back
 //!         v1/tmp/               files that have no name yet
+//!         v1/collected          its stamp is the time of the last collection
 //!         v1/generation         random; replaced by each invalidation
+//!         v1/collected          its time says when something was collected last
 //! ```
 //!
 //! Only the way from a key to its result is trusted; blobs check themselves. There is no lock and
@@ -22,10 +24,18 @@
 //!
 //! This module knows nothing of scanning rules, commands or the engine.
 
+mod added;
 mod blobs;
+mod budget;
+#[cfg(test)]
+mod collection_model;
+#[cfg(test)]
+mod collection_tests;
 mod decoded;
 mod error;
+mod evict;
 mod format;
+mod freshen;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod history;
@@ -41,6 +51,7 @@ mod trash;
 mod verified;
 
 pub use blobs::{LinkMode, Stored};
+pub use budget::Budget;
 pub use decoded::ListingProblem;
 pub use error::{BlobProblem, Fault, MissReason, OpenError, StoreError};
 pub use format::{

@@ -9,6 +9,7 @@ mod arguments;
 mod bad_input;
 mod campaigns;
 mod cite;
+mod collection;
 mod compile;
 mod cost;
 mod doors;
