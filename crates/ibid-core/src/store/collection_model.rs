@@ -28,13 +28,18 @@ const SPARED: u64 = 60 * SECOND;
 
 const PASSING: i64 = 100;
 
+const NAMES: u8 = 2;
+
+const CONTENTS: u8 = 3;
+
 #[derive(Clone, Debug)]
 enum Operation {
     Write(usize, u8, u8, bool),
-    StepWriter(usize),
+    StepWriter(usize, usize),
     KillWriter(usize),
+    Commit(u8, u8),
     Collect(usize, Option<u8>),
-    StepCollector(usize),
+    StepCollector(usize, usize),
     KillCollector(usize),
     Read(u8),
     Invalidate(u8),
@@ -44,20 +49,22 @@ enum Operation {
 
 fn operation() -> impl Strategy<Value = Operation> {
     use Operation::*;
-    let (who, name) = (0..2_usize, 0..3_u8);
+    let (who, name, content) = (0..2_usize, 0..NAMES, 0..CONTENTS);
+    let steps = prop_oneof![3 => Just(1_usize), 1 => 2..5_usize];
     prop_oneof![
-        4 => (who.clone(), name.clone(), 0..3_u8, any::<bool>())
+        6 => (who.clone(), name.clone(), content.clone(), any::<bool>())
             .prop_map(|(who, name, content, replace)| Write(who, name, content, replace)),
-        10 => who.clone().prop_map(StepWriter),
+        8 => (who.clone(), steps.clone()).prop_map(|(who, steps)| StepWriter(who, steps)),
         1 => who.clone().prop_map(KillWriter),
-        4 => (who.clone(), prop::option::of(name.clone()))
+        4 => (name.clone(), content).prop_map(|(name, content)| Commit(name, content)),
+        6 => (who.clone(), prop::option::of(name.clone()))
             .prop_map(|(who, evict)| Collect(who, evict)),
-        16 => who.clone().prop_map(StepCollector),
+        10 => (who.clone(), steps).prop_map(|(who, steps)| StepCollector(who, steps)),
         1 => who.prop_map(KillCollector),
-        3 => name.clone().prop_map(Read),
-        1 => name.prop_map(Invalidate),
+        1 => name.clone().prop_map(Read),
+        4 => name.prop_map(Invalidate),
         4 => Just(Pass),
-        2 => Just(EmptyTrash),
+        3 => Just(EmptyTrash),
     ]
 }
 
@@ -260,6 +267,7 @@ impl World {
     fn apply(&mut self, operation: &Operation) -> Result<(), TestCaseError> {
         match *operation {
             Operation::Write(who, name, content, replace) => {
+                let is_new = self.writers[who].is_none();
                 self.writers[who].get_or_insert_with(|| Writer {
                     store: open(&self.dir),
                     name,
@@ -269,17 +277,34 @@ impl World {
                     landed: false,
                 });
                 self.recorded.entry(name).or_default().insert(content);
+                // What matters begins when its blobs are in.
+                if is_new {
+                    self.step_writer(who)?;
+                    self.step_writer(who)?;
+                }
             }
-            Operation::StepWriter(who) => self.step_writer(who)?,
+            Operation::StepWriter(who, steps) => {
+                (0..steps).try_for_each(|_| self.step_writer(who))?;
+            }
+            Operation::Commit(name, content) => self.commit(name, content)?,
             Operation::KillWriter(who) => {
                 self.torn |= self.writers[who].take().is_some_and(|it| it.landed);
             }
             Operation::Collect(who, evict) => {
                 let evict = evict.map(|name| key(&name.to_string()));
                 let store = open(&self.dir);
-                self.collectors[who].get_or_insert_with(|| Collector::new(store, evict));
+                if self.collectors[who].is_none() {
+                    self.collectors[who] = Some(Collector::new(store, evict));
+                    // What matters comes after the first look.
+                    let is_early = |it: &Collector| !matches!(it.phase, Phase::Move(_));
+                    while self.collectors[who].as_ref().is_some_and(is_early) {
+                        self.step_collector(who);
+                    }
+                }
             }
-            Operation::StepCollector(who) => self.step_collector(who),
+            Operation::StepCollector(who, steps) => {
+                (0..steps).for_each(|_| self.step_collector(who));
+            }
             Operation::KillCollector(who) => {
                 let killed = self.collectors[who].take();
                 self.torn |= killed.is_some_and(|it| it.is_moving());
@@ -307,7 +332,7 @@ impl World {
                 let OutputContent::File { blob, .. } = result.outcome.outputs[0].content else {
                     unreachable!("every result here is a file");
                 };
-                let content = (0..3_u8).find(|content| BlobId::of(&[*content]) == blob);
+                let content = (0..CONTENTS).find(|content| BlobId::of(&[*content]) == blob);
                 let stored = store.put_bytes(&[content.unwrap()]).unwrap();
                 writer.stored.push(stored);
             }
@@ -332,6 +357,17 @@ impl World {
         Ok(())
     }
 
+    /// Commits as a third process would, without a pause.
+    fn commit(&mut self, name: u8, content: u8) -> Result<(), TestCaseError> {
+        let paused = self.writers[0].take();
+        self.apply(&Operation::Write(0, name, content, true))?;
+        while self.writers[0].is_some() {
+            self.step_writer(0)?;
+        }
+        self.writers[0] = paused;
+        Ok(())
+    }
+
     fn step_collector(&mut self, who: usize) {
         let collector = &mut self.collectors[who];
         if let Some(it) = collector {
@@ -342,13 +378,18 @@ impl World {
         }
     }
 
-    fn read(&self, name: u8) -> Result<(), TestCaseError> {
-        let store = open(&self.dir);
-        let found = store.look_up(&key(&name.to_string()));
-        if self.invalidated.contains(&name) {
+    fn invalidations_count(&self) -> Result<(), TestCaseError> {
+        for name in &self.invalidated {
+            let found = open(&self.dir).look_up(&key(&name.to_string()));
             let counts = matches!(found, Lookup::Tombstone(_));
             prop_assert!(counts, "the invalidation of {name} is lost: {found:?}");
         }
+        Ok(())
+    }
+
+    fn read(&self, name: u8) -> Result<(), TestCaseError> {
+        let store = open(&self.dir);
+        let found = store.look_up(&key(&name.to_string()));
         if let Lookup::Found(result) = found {
             let contents = self.recorded.get(&name).into_iter().flatten();
             let mut known = contents.map(|it| result_of(key(&name.to_string()), &[*it]));
@@ -439,7 +480,7 @@ impl World {
             }
         }
         let store = open(&self.dir);
-        for name in 0..3 {
+        for name in 0..NAMES {
             self.read(name)?;
             if let Lookup::Found(result) = store.look_up(&key(&name.to_string())) {
                 self.read_blobs(&store, &result, true)?;
@@ -450,12 +491,8 @@ impl World {
 
     /// A run of every key makes everything whole.
     fn heal(&mut self) -> Result<(), TestCaseError> {
-        for name in 0..3 {
-            let write = Operation::Write(0, name, 0, true);
-            self.apply(&write)?;
-            while self.writers[0].is_some() {
-                self.step_writer(0)?;
-            }
+        for name in 0..NAMES {
+            self.commit(name, 0)?;
             let found = open(&self.dir).look_up(&key(&name.to_string()));
             let Lookup::Found(result) = found else {
                 return Err(TestCaseError::fail(format!("{found:?}")));
@@ -470,7 +507,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(128) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
 
     #[test]
     fn collection_beside_everything_loses_nothing_that_is_named(
@@ -479,6 +516,7 @@ proptest! {
         let mut world = World::new();
         for operation in &operations {
             world.apply(operation)?;
+            world.invalidations_count()?;
         }
         world.come_to_rest()?;
         world.heal()?;

@@ -297,3 +297,155 @@ fn found_at(top: &Dir, path: &RelPath, device: u64) -> Result<Vec<(RelPath, File
 fn stamp(signature: &Signature) -> u64 {
     u64::try_from(signature.mtime.as_nanos()).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use ibid_testkit::TempDir;
+
+    use super::*;
+    use crate::digest::Digest;
+    use crate::fs::{create_dirs, exists, list_dir, read_small};
+    use crate::store::{Lookup, StoreOptions};
+
+    const NAME: &str = "00000000000000000007-0a1b2c3d-00000000000000ff";
+
+    fn open(dir: &TempDir) -> LocalStore {
+        LocalStore::open(&dir.join("store"), StoreOptions::default()).unwrap()
+    }
+
+    fn plant(store: &LocalStore, path: &str) {
+        let mut staged = store.stage_bytes(b"x", 0o644).unwrap();
+        let path = store.layout.dir(path);
+        store.layout.publish_over(&mut staged, &path).unwrap();
+    }
+
+    fn there(store: &LocalStore, path: &str) -> bool {
+        exists(&store.layout.dir(path)).unwrap()
+    }
+
+    #[test]
+    fn nothing_but_leftovers_can_be_deleted() {
+        let dir = TempDir::new();
+        let store = open(&dir);
+        plant(&store, "keys/ab/x");
+        plant(&store, "trash/x");
+        let wrong = [
+            "",
+            "trash",
+            "trash/",
+            "tmp",
+            "keys/ab/x",
+            "generation",
+            "trash/../keys/ab/x",
+            "/etc/passwd",
+            "trash//x",
+            "./trash/x",
+            "trashy/x",
+        ];
+        for path in wrong {
+            assert!(store.delete_leftover(path).is_err(), "{path}");
+        }
+        assert!(there(&store, "keys/ab/x") && there(&store, "trash/x"));
+        store.delete_leftover("trash/x").unwrap();
+        store.delete_leftover("trash/x").unwrap();
+        assert!(!there(&store, "trash/x"));
+    }
+
+    #[test]
+    fn a_tree_is_deleted_and_links_in_it_lead_nowhere() {
+        let dir = TempDir::new();
+        let store = open(&dir);
+        for path in ["views/v/a/b", "views/v/c", "views/w/a", "leases/l", "tmp/t"] {
+            plant(&store, path);
+        }
+        let outside = dir.join("outside");
+        create_dirs(&outside.join("deep"), None).unwrap();
+        symlink(&outside, store.layout.dir("views/v/link")).unwrap();
+        symlink(&outside, store.layout.dir("views/out")).unwrap();
+        for path in ["views/v", "leases/l", "tmp/t"] {
+            store.delete_leftover(path).unwrap();
+            assert!(!there(&store, path));
+        }
+        assert!(store.delete_leftover("views/out/deep").is_err());
+        store.delete_leftover("views/out").unwrap();
+        assert!(exists(&outside.join("deep")).unwrap());
+        assert!(there(&store, "views/w/a") && !there(&store, "views/out"));
+    }
+
+    #[test]
+    fn a_linked_trash_gets_nothing() {
+        let dir = TempDir::new();
+        let store = open(&dir);
+        let blob = store.put_bytes(b"content").unwrap().blob;
+        let outside = dir.join("outside");
+        create_dirs(&outside, None).unwrap();
+        symlink(&outside, store.layout.dir("trash")).unwrap();
+        let modified = Signature::of_link(&store.layout.blob(&blob)).unwrap();
+        assert!(store.discard_blob(&blob, stamp(&modified)).is_err());
+        assert_eq!(list_dir(&outside).unwrap(), []);
+        assert_eq!(store.read_blob(&blob, 10).unwrap(), b"content");
+    }
+
+    #[test]
+    fn what_stands_at_a_blobs_name_and_is_no_file_is_not_moved() {
+        let dir = TempDir::new();
+        let store = open(&dir);
+        store.put_bytes(b"content").unwrap();
+        let blob = BlobId::of(b"another");
+        let place = store.layout.blob(&blob);
+        create_dirs(&place, None).unwrap();
+        let modified = Signature::of_link(&place).unwrap();
+        assert!(!store.discard_blob(&blob, stamp(&modified)).unwrap());
+        assert!(!store.discard_blob(&BlobId::of(b"none"), 0).unwrap());
+        assert!(exists(&place).unwrap());
+    }
+
+    #[test]
+    fn only_an_entry_of_history_is_forgotten() {
+        let dir = TempDir::new();
+        let store = open(&dir);
+        plant(&store, &format!("runs/{NAME}"));
+        plant(&store, "keys/ab/x");
+        for wrong in ["", "..", "../keys/ab/x", "notes", &NAME.to_uppercase()] {
+            assert!(store.forget_run(wrong).is_err(), "{wrong}");
+        }
+        store.forget_run(NAME).unwrap();
+        store.forget_run(NAME).unwrap();
+        assert!(!there(&store, &format!("runs/{NAME}")) && there(&store, "keys/ab/x"));
+    }
+
+    #[test]
+    fn asking_for_the_time_leaves_nothing_and_makes_no_store() {
+        let dir = TempDir::new();
+        let store = open(&dir);
+        assert_eq!(store.own_clock(), None);
+        assert!(!exists(&dir.join("store")).unwrap());
+        store.put_bytes(b"content").unwrap();
+        assert!(store.own_clock().is_some());
+        assert_eq!(list_dir(&store.layout.dir("tmp")).unwrap(), []);
+        assert_eq!(store.last_collection(), None);
+        store.note_collection().unwrap();
+        assert!(store.last_collection() <= store.own_clock());
+    }
+
+    #[test]
+    fn an_evicted_keys_file_is_deleted_and_the_key_stays_absent() {
+        let dir = TempDir::new();
+        let store = open(&dir);
+        let key = Key::new(Digest::from_bytes([7; 32]));
+        let file = crate::store::format::KeyFile::Result(BlobId::of(b"r")).encode();
+        let mut staged = store.stage_bytes(&file, 0o644).unwrap();
+        let place = store.layout.key(&key);
+        store.layout.publish_over(&mut staged, &place).unwrap();
+        assert!(store.evict(&key, &BlobId::of(b"r")).unwrap());
+        assert_eq!(
+            read_small(&store.layout.trashed_key(&key), 100).unwrap(),
+            file
+        );
+        store.delete_leftover("trash/keys").unwrap();
+        assert_eq!(list_dir(&store.layout.dir("trash")).unwrap(), []);
+        assert!(matches!(store.look_up(&key), Lookup::Absent(_)));
+    }
+}

@@ -20,3 +20,4 @@ mod manifest;
 mod plan;
 mod samples;
 mod schedule;
+mod vanished;
