@@ -26,7 +26,7 @@ mod trigger;
 mod usage;
 
 pub use apply::{Done, apply};
-pub use check::{Checked, Finding, Flaw, FlawKind, check, verify};
+pub use check::{Checked, Flaw, FlawClass, FlawKind, Leftovers, check, verify, verify_result};
 pub use inventory::{Blob, Entry, Inventory, Leftover, LeftoverKind, take};
 pub use plan::{Plan, plan};
 pub use policy::Policy;

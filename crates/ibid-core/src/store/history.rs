@@ -14,10 +14,10 @@ use crate::digest::encoding::{DecodeError, Decoder, Encoder};
 use crate::digest::{BlobId, Digest, Key};
 use crate::fs::{self, FileKind, PathError, Published};
 
-const FORMAT: u64 = 1;
+pub(super) const FORMAT: u64 = 1;
 
 /// Longer entries are neither written nor read.
-const LIMIT: u64 = 1 << 20;
+pub(super) const LIMIT: u64 = 1 << 20;
 
 /// What became of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,7 +196,7 @@ fn small(decoder: &mut Decoder<'_>) -> Result<u8, DecodeError> {
     u8::try_from(decoder.uint()?).or_else(|_| decoder.fail("number above 255"))
 }
 
-fn label_hash(label: &str) -> LabelHash {
+pub(super) fn label_hash(label: &str) -> LabelHash {
     let [a, b, c, d, ..] = *Digest::of(label.as_bytes()).as_bytes();
     LabelHash(u32::from_be_bytes([a, b, c, d]))
 }

@@ -30,10 +30,13 @@ mod history;
 mod layout;
 mod leases;
 mod local;
+mod mend;
+mod peek;
 mod pins;
 mod results;
 mod run_index;
 mod search;
+mod survey;
 mod trash;
 mod verified;
 
@@ -46,7 +49,9 @@ pub use format::{
 pub use history::{RunEntry, RunOutcome};
 pub use leases::{Acquisition, Backoff, Holder, Lease, LeaseAttempt, LeaseOn};
 pub use local::{Access, Durability, LocalStore, StoreOptions};
+pub use peek::{KeySays, Unusable};
 pub use pins::Pin;
 pub use results::{Lookup, Recorded, Replace};
 pub use search::FoundOutput;
+pub use survey::{Left, Place, Standing, Survey};
 pub use verified::{BootMemory, ProcessMemory, VerifiedBlobs};
