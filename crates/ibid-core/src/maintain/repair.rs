@@ -42,6 +42,12 @@ enum Mended {
 
 /// Puts aside what is wrong, so that the next run makes it anew.
 pub fn repair(store: &LocalStore, checked: &Checked) -> Repaired {
+    // The first write to a store writes its description anew where that is damaged.
+    for flaw in &checked.flaws {
+        if flaw.kind == FlawKind::SmallFile && is_renewed(store, &flaw.path) {
+            store.keep_copy(&flaw.path);
+        }
+    }
     let mended: Vec<_> = checked.flaws.iter().map(|flaw| mend(store, flaw)).collect();
     let failed = put_results_aside(store, checked);
     let mut repaired = Repaired::default();
@@ -133,7 +139,14 @@ fn is_dir_of_layout(store: &LocalStore, path: &Path) -> bool {
     }
 }
 
-/// Writes a file anew that a store has only one of. Says whether the path is that of one.
+/// Says whether a path is that of a file that a store has only one of.
+fn is_renewed(store: &LocalStore, path: &Path) -> bool {
+    let below = path.strip_prefix(store.dir()).unwrap_or(path);
+    let once = ["CACHEDIR.TAG", "store.json", "v1/generation"];
+    once.iter().any(|name| below == Path::new(name))
+}
+
+/// Writes such a file anew, and says whether it is one.
 fn renew(store: &LocalStore, path: &Path) -> Result<bool, StoreError> {
     let below = path.strip_prefix(store.dir()).unwrap_or(path);
     match below.to_str() {
@@ -152,7 +165,6 @@ fn small(store: &LocalStore, flaw: &Flaw) -> Result<Mended, StoreError> {
         Recheck::Unreadable(reason) => return Ok(Mended::Left(reason)),
         Recheck::Wrong | Recheck::Absent => {}
     }
-    store.keep_copy(&flaw.path);
     if renew(store, &flaw.path)? {
         return Ok(Mended::Done("written anew".to_owned()));
     }

@@ -63,7 +63,9 @@ impl LocalStore {
     /// system has hard links: damaged bytes are worth a look, and nothing hangs on them.
     pub fn keep_copy(&self, path: &Path) {
         let keep = || -> Option<()> {
-            self.prepare_write().ok()?;
+            if !self.is_writable() {
+                return None;
+            }
             let (file, _) = peek::open(path).ok()?;
             let trash = self.layout.trash_dir().ok()?;
             let name = path.file_name()?.to_string_lossy();
