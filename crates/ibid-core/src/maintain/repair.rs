@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use super::check::{self, Broken, Checked, Flaw, FlawKind, Recheck};
 use crate::digest::{BlobId, Key};
 use crate::fs::{Facts, FileKind};
-use crate::store::{KeySays, LocalStore, StoreError, Unusable};
+use crate::store::{KeySays, LocalStore, StoreError, StoredResult};
 use crate::tree::Escaped;
 
 /// What repairing came to.
@@ -130,9 +130,7 @@ fn not_a_file(store: &LocalStore, path: &Path) -> Result<Mended, StoreError> {
 }
 
 fn is_dir_of_layout(store: &LocalStore, path: &Path) -> bool {
-    let below = path.strip_prefix(store.dir()).unwrap_or(path);
-    let parts: Vec<_> = below.iter().filter_map(|part| part.to_str()).collect();
-    match parts[..] {
+    match check::parts(store, path)[..] {
         [] | ["v1"] | ["v1", "blobs" | "keys", _] => true,
         ["v1", name] => name != "generation" && name != "collected",
         _ => false,
@@ -141,18 +139,18 @@ fn is_dir_of_layout(store: &LocalStore, path: &Path) -> bool {
 
 /// Says whether a path is that of a file that a store has only one of.
 fn is_renewed(store: &LocalStore, path: &Path) -> bool {
-    let below = path.strip_prefix(store.dir()).unwrap_or(path);
-    let once = ["CACHEDIR.TAG", "store.json", "v1/generation"];
-    once.iter().any(|name| below == Path::new(name))
+    matches!(
+        check::parts(store, path)[..],
+        ["CACHEDIR.TAG" | "store.json"] | ["v1", "generation"]
+    )
 }
 
 /// Writes such a file anew, and says whether it is one.
 fn renew(store: &LocalStore, path: &Path) -> Result<bool, StoreError> {
-    let below = path.strip_prefix(store.dir()).unwrap_or(path);
-    match below.to_str() {
-        Some("CACHEDIR.TAG") => store.renew_tag()?,
-        Some("store.json") => store.renew_description()?,
-        Some("v1/generation") => store.renew_generation()?,
+    match check::parts(store, path)[..] {
+        ["CACHEDIR.TAG"] => store.renew_tag()?,
+        ["store.json"] => store.renew_description()?,
+        ["v1", "generation"] => store.renew_generation()?,
         _ => return Ok(false),
     }
     Ok(true)
@@ -185,7 +183,7 @@ fn set_right(store: &LocalStore, flaw: &Flaw) -> Result<Mended, StoreError> {
     if check::objection(store, path).is_none() {
         return Ok(healed());
     }
-    store.set_right(path, blob_of(path).is_some() && is_blob(store, path))?;
+    store.set_right(path, is_blob(store, path))?;
     if let Some(reason) = check::objection(store, path) {
         return Ok(Mended::Left(format!(
             "{reason}: give it to yourself, or remove it"
@@ -259,10 +257,7 @@ fn put_result_aside(store: &LocalStore, broken: &Broken, failed: &mut HashMap<Ke
         return;
     }
     // History may name the result that stood, and nothing must name what cannot be used.
-    let own = |found: &_| -> bool {
-        let found: &crate::store::StoredResult = found;
-        found.key == broken.key
-    };
+    let own = |found: &StoredResult| found.key == broken.key;
     let result = store.peek_result(&broken.result).ok().filter(own);
     let mut moves: Vec<PathBuf> = Vec::new();
     if broken.stands {
@@ -287,19 +282,5 @@ fn in_words(error: &StoreError) -> String {
     match error {
         StoreError::Io(error) => format!("cannot {}: {}", error.operation, error.source),
         other => other.to_string(),
-    }
-}
-
-impl Recheck {
-    /// What reading a small file again came to.
-    pub(super) fn of<T>(read: Result<T, Unusable>) -> Self {
-        match read {
-            Ok(_) | Err(Unusable::Later) => Self::Sound,
-            Err(Unusable::Absent) => Self::Absent,
-            Err(Unusable::Unreadable(error)) => {
-                Self::Unreadable(format!("cannot {}: {}", error.operation, error.source))
-            }
-            Err(Unusable::NotAFile(_) | Unusable::Damaged(_)) => Self::Wrong,
-        }
     }
 }

@@ -13,6 +13,7 @@ use super::local::LocalStore;
 use super::results::{KEY_FILE_LIMIT, RESULT_LIMIT};
 use super::run_index::RunName;
 use super::{RunEntry, decoded, history};
+use crate::action::KeyRecord;
 use crate::digest::encoding::{DecodeError, Decoder, Value};
 use crate::digest::{BlobId, Key, TreeId};
 use crate::fs::{self, Facts, FileKind, PathError};
@@ -93,8 +94,10 @@ impl LocalStore {
         if Key::derive(&bytes) != *key {
             return Err(Unusable::Damaged("it is that of another key".to_owned()));
         }
-        let decoded = crate::action::KeyRecord::decode(&bytes);
-        decoded.map(drop).map_err(|error| damaged(&error))
+        // The key is derived from these bytes, so they are its record; one that cannot be read
+        // has components that this version does not know.
+        let decoded = KeyRecord::decode(&bytes);
+        decoded.map(drop).map_err(|_| Unusable::Later)
     }
 
     /// Opens a blob, not verified, wherever it lies.

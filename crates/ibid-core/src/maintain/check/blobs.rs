@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::FlawKind;
+use super::again::Recheck;
 use super::book::{Book, instead};
-use super::{FlawKind, Recheck};
 use crate::digest::BlobId;
 use crate::fs::{self, Facts, FileKind, HashError, Meter, Threads};
 use crate::store::{LocalStore, Unusable};
@@ -132,29 +133,19 @@ impl<'a> States<'a> {
 
     fn look(&self, blob: &BlobId) -> Looked {
         let path = self.store.blob_path(blob);
-        let looked = self.look_in(blob, &path);
+        let looked = match self.reading {
+            Reading::All => twice(blob, &path, self.meter),
+            Reading::Status => status(&path),
+        };
         if looked.state != State::Missing {
             return looked;
         }
-        let trashed = self.look_in(blob, &self.store.trashed_blob_path(blob));
+        // Few lie there, and what is wrong of them is nobody's loss: the blob is missing.
+        let trashed = twice(blob, &self.store.trashed_blob_path(blob), self.meter);
         match trashed.state {
             State::Whole(_) => trashed,
-            // What lies in the trash and is wrong is nobody's loss: the blob is missing.
             State::Flawed(..) | State::Missing => looked,
         }
-    }
-
-    fn look_in(&self, blob: &BlobId, path: &Path) -> Looked {
-        let once = |_| match self.reading {
-            Reading::All => hash(blob, path, self.meter),
-            Reading::Status => status(path),
-        };
-        let is_wrong = |looked: &Looked| {
-            let wrong = State::Flawed(path.to_owned(), FlawKind::BlobContent);
-            looked.state == wrong
-        };
-        let first = once(0);
-        if is_wrong(&first) { once(1) } else { first }
     }
 }
 
@@ -199,6 +190,17 @@ fn status(path: &Path) -> Looked {
             Looked::flawed(FlawKind::Unreadable, path, reason)
         }
         _ => Looked::sound(State::Missing),
+    }
+}
+
+/// Reads a blob, and what is wrong once more.
+fn twice(blob: &BlobId, path: &Path, meter: &Meter) -> Looked {
+    match hash(blob, path, meter) {
+        Looked {
+            state: State::Flawed(_, FlawKind::BlobContent),
+            ..
+        } => hash(blob, path, meter),
+        looked => looked,
     }
 }
 

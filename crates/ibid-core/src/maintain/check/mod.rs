@@ -10,6 +10,7 @@
 //! others do meanwhile is no flaw: a blob that is missing is looked for once more, in the trash
 //! too, and whatever misses it is asked whether it still does.
 
+mod again;
 mod blobs;
 mod book;
 mod kind;
@@ -20,7 +21,7 @@ mod tests;
 mod trust;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use self::blobs::{Reading, States};
 use self::book::Book;
@@ -30,6 +31,7 @@ use crate::digest::{BlobId, Key};
 use crate::fs::{FileKind, Meter};
 use crate::store::{Left, LocalStore, Place, Survey};
 
+pub(super) use again::{Recheck, objection, parts, recheck};
 pub use kind::{FlawClass, FlawKind};
 
 /// One flaw.
@@ -175,60 +177,6 @@ pub(super) fn seems_usable(store: &LocalStore, broken: &Broken) -> bool {
         needs.result(&broken.key, &broken.result);
     }
     !needs.found_broken()
-}
-
-/// What a second look at a file found.
-pub(super) enum Recheck {
-    /// It is right.
-    Sound,
-    /// It is wrong.
-    Wrong,
-    /// It is not there.
-    Absent,
-    /// It cannot be read, in words.
-    Unreadable(String),
-}
-
-/// Looks at one file of the store again, by what its name is for.
-pub(super) fn recheck(store: &LocalStore, path: &Path) -> Recheck {
-    let below = path.strip_prefix(store.dir()).unwrap_or(path);
-    let parts: Vec<_> = below.iter().filter_map(|part| part.to_str()).collect();
-    match parts[..] {
-        ["CACHEDIR.TAG"] => Recheck::of(store.peek_tag()),
-        ["store.json"] => Recheck::of(store.peek_description()),
-        ["v1", "generation"] => Recheck::of(store.peek_generation()),
-        ["v1", "runs", _] => Recheck::of(store.peek_run(path)),
-        ["v1", "pins", name] => match name.parse() {
-            Ok(key) => Recheck::of(store.peek_pin(path, &key)),
-            Err(_) => Recheck::Sound,
-        },
-        ["v1", "keys", _, name] => match name.parse() {
-            Ok(key) => Recheck::of(store.peek_key(&key)),
-            Err(_) => Recheck::Sound,
-        },
-        ["v1", "blobs", _, name] => match name.parse() {
-            Ok(blob) => blobs::recheck(&blob, path),
-            Err(_) => Recheck::Sound,
-        },
-        _ => Recheck::Unreadable("it is none of the store's files".to_owned()),
-    }
-}
-
-/// Says why what stands at a path of the store is not to be trusted, if it is not.
-pub(super) fn objection(store: &LocalStore, path: &Path) -> Option<String> {
-    let below = path.strip_prefix(store.dir()).unwrap_or(path);
-    let parts: Vec<_> = below.iter().filter_map(|part| part.to_str()).collect();
-    let place = match parts[..] {
-        ["v1", "blobs", _, name] => name.parse().ok().map(Place::Blob),
-        ["v1", "keys", _, name] => name.parse().ok().map(Place::Key),
-        ["v1", "generation"] => Some(Place::Generation),
-        ["CACHEDIR.TAG" | "store.json"] | ["v1", "runs" | "pins", _] => Some(Place::Run),
-        _ => Some(Place::Dir),
-    };
-    let mut book = Book::default();
-    Ground::of(store).judge_file(path, place?, &mut book);
-    let flaws = book.into_flaws();
-    flaws.into_iter().next().map(|flaw| flaw.reason)
 }
 
 fn finished(needs: Needs<'_>, survey: Survey) -> Checked {
