@@ -89,30 +89,29 @@ impl LocalStore {
         let set = match facts.signature.kind() {
             FileKind::Dir => fs::Dir::open(path).and_then(|dir| {
                 let mode = facts.signature.mode & 0o7777;
-                dir.set_mode(mode & !0o002 & !self.surplus(&facts))
+                dir.set_mode(mode & !0o002 & !surplus(&facts))
             }),
-            _ if is_blob => self.chmod(path, &facts, BLOB_MODE),
-            _ => self.chmod(path, &facts, FILE_MODE),
+            _ if is_blob => chmod(path, &facts, BLOB_MODE),
+            _ => chmod(path, &facts, FILE_MODE),
         };
         set.map_err(|error| self.write_failed(error))
     }
+}
 
-    /// The group's right to write goes where the store belongs to no group.
-    fn surplus(&self, facts: &Facts) -> u32 {
-        let shared = facts.signature.mode & 0o2000 != 0;
-        if shared { 0 } else { 0o020 }
-    }
+/// The group's right to write goes where the directory is not shared by a group.
+fn surplus(facts: &Facts) -> u32 {
+    let shared = facts.signature.mode & 0o2000 != 0;
+    if shared { 0 } else { 0o020 }
+}
 
-    fn chmod(&self, path: &Path, facts: &Facts, mode: u32) -> Result<(), PathError> {
-        match peek::open(path) {
-            Ok((file, _)) => fs::set_mode(&file, mode, path),
-            // Its owner may not even read it: then the name has to do. It is no link, and what a
-            // swap could make of it is a file that everybody may read.
-            Err(Unusable::Unreadable(_)) if facts.signature.kind() == FileKind::File => {
-                fs::set_mode_of(path, mode)
-            }
-            Err(Unusable::Unreadable(error)) => Err(error),
-            Err(_) => Facts::of_link(path).map(drop),
+fn chmod(path: &Path, facts: &Facts, mode: u32) -> Result<(), PathError> {
+    match peek::open(path) {
+        Ok((file, _)) => fs::set_mode(&file, mode, path),
+        // Its owner may not even read it: then it is held without being opened.
+        Err(Unusable::Unreadable(_)) if facts.signature.kind() == FileKind::File => {
+            fs::set_mode_of(path, mode)
         }
+        Err(Unusable::Unreadable(error)) => Err(error),
+        Err(_) => Facts::of_link(path).map(drop),
     }
 }

@@ -224,7 +224,7 @@ fn plant(env: &TestEnv, mut stored: Vec<Stored>, seed: u64) -> Planted {
     for (i, it) in ten().iter().enumerate() {
         edit(&it.key_file, |bytes| match i % 2 {
             0 => bytes.truncate(bytes.len() / 2),
-            _ => bytes.extend([0; 70_000]),
+            _ => bytes.resize(70_000, 0),
         });
         planted.add("key-file", &it.key_file, Some(&it.key));
     }
@@ -237,12 +237,17 @@ fn plant(env: &TestEnv, mut stored: Vec<Stored>, seed: u64) -> Planted {
             planted.add("foreign-key", &it.key_file, Some(&it.key));
         }
     }
+    plant_others(&mut ten, &env.cache(), &mut planted);
+    planted
+}
+
+/// The four kinds that are not about what bytes say: special files, small ones, modes.
+fn plant_others(ten: &mut dyn FnMut() -> Vec<Stored>, cache: &Path, planted: &mut Planted) {
     for (i, it) in ten().iter().enumerate() {
         let path = [&it.output, &it.key_file, &it.run][i % 3];
         special(path, i);
         planted.add("not-a-file", path, (i % 3 < 2).then_some(&it.key));
     }
-    let cache = env.cache();
     for (i, it) in ten().iter().enumerate() {
         let path = match i {
             0 => &cache.join("CACHEDIR.TAG"),
@@ -265,7 +270,6 @@ fn plant(env: &TestEnv, mut stored: Vec<Stored>, seed: u64) -> Planted {
         mode(path, 0o044);
         planted.add("unreadable", path, None);
     }
-    planted
 }
 
 fn report(ran: &Ran) -> Value {

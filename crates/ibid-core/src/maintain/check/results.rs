@@ -84,7 +84,18 @@ impl<'a> Needs<'a> {
         let stands = true;
         match self.states.state(&blob, &mut self.book) {
             State::Whole(_) => self.read_result(key, &blob, stands),
-            State::Flawed(at, kind) => self.spoiled(&at, kind, key, &blob, stands),
+            State::Flawed(at, kind) => {
+                let (key, result) = (*key, blob);
+                self.spoiled(
+                    &at,
+                    kind,
+                    Broken {
+                        key,
+                        result,
+                        stands,
+                    },
+                );
+            }
             // Somebody may have replaced the key's file while the blob went.
             State::Missing if !self.still_names(key, &blob) => {}
             State::Missing => {
@@ -152,24 +163,36 @@ impl<'a> Needs<'a> {
         }
         match self.states.state(blob, &mut self.book) {
             State::Whole(_) => self.read_result(key, blob, false),
-            State::Flawed(at, kind) => self.spoiled(&at, kind, key, blob, false),
+            State::Flawed(at, kind) => {
+                let (key, result, stands) = (*key, *blob, false);
+                self.spoiled(
+                    &at,
+                    kind,
+                    Broken {
+                        key,
+                        result,
+                        stands,
+                    },
+                );
+            }
             State::Missing => {}
         }
     }
 
-    fn broken(&mut self, key: &Key, blob: &BlobId, stands: bool) {
+    fn broken(&mut self, key: &Key, result: &BlobId, stands: bool) {
         self.broken.push(Broken {
             key: *key,
-            result: *blob,
+            result: *result,
             stands,
         });
     }
 
-    fn spoiled(&mut self, at: &Path, kind: FlawKind, key: &Key, blob: &BlobId, stands: bool) {
-        self.seen.insert(*blob);
-        self.book.spoil(at, key);
+    /// The blob of a result is flawed.
+    fn spoiled(&mut self, at: &Path, kind: FlawKind, broken: Broken) {
+        self.seen.insert(broken.result);
+        self.book.spoil(at, &broken.key);
         if kind != FlawKind::Unreadable {
-            self.broken(key, blob, stands);
+            self.broken.push(broken);
         }
     }
 
@@ -238,7 +261,7 @@ impl<'a> Needs<'a> {
                 self.output(&mut of, output);
             }
         }
-        self.close(of);
+        self.close(&of);
     }
 
     fn log(&mut self, of: &mut Of<'_>, log: &BlobId) {
@@ -338,8 +361,8 @@ impl<'a> Needs<'a> {
     }
 
     /// Notes what is missing, unless the result was evicted meanwhile and needs nothing more.
-    fn close(&mut self, of: Of<'_>) {
-        let lost = !of.missing.is_empty() && self.still_counts(&of);
+    fn close(&mut self, of: &Of<'_>) {
+        let lost = !of.missing.is_empty() && self.still_counts(of);
         if lost {
             for (blob, what) in &of.missing {
                 let path = self.store.blob_path(blob);
