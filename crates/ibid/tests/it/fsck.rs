@@ -57,7 +57,8 @@ fn tree(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             let text = fs::read_link(&path).expect("it is a link");
             found.insert(path, text.into_os_string().into_encoded_bytes());
         } else if kind.is_file() {
-            let content = fs::read(&path).expect("it can be read");
+            // Some are planted so that nobody but the superuser may read them.
+            let content = fs::read(&path).unwrap_or_else(|error| error.to_string().into_bytes());
             found.insert(path, content);
         }
     }
