@@ -8,6 +8,12 @@ pub(crate) const OK: u8 = 0;
 pub(crate) const STEP_FAILED: u8 = 1;
 /// The command line or a file that the user wrote is wrong; nothing was run.
 pub(crate) const USAGE: u8 = 2;
+/// `fsck`, `verify`: something is damaged. Added to the other two.
+pub(crate) const DAMAGED: u8 = 8;
+/// `fsck`, `verify`: something could be changed by somebody who is not trusted.
+pub(crate) const UNTRUSTED: u8 = 16;
+/// `fsck`, `verify`: something cannot be read.
+pub(crate) const UNREADABLE: u8 = 32;
 /// ibid itself failed.
 pub(crate) const IBID_FAILED: u8 = 125;
 /// The command exists and cannot be executed.

@@ -14,7 +14,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -446,6 +446,16 @@ fn is_unsupported(error: &PathError) -> bool {
 /// Sets the permission bits of an open file exactly, whatever the umask is. `path` is for errors.
 pub fn set_mode(file: &File, mode: u32, path: &Path) -> Result<(), PathError> {
     rustix::fs::fchmod(file, Mode::from_raw_mode(mode as RawMode)).context("change mode of", path)
+}
+
+/// Sets the permission bits of a file that may not even be opened for reading. A link is not
+/// followed: what was found at the name is held while its mode is set.
+pub fn set_mode_of(path: &Path, mode: u32) -> Result<(), PathError> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let held = rustix::fs::open(path, flags, Mode::empty()).context("open", path)?;
+    let through = format!("/proc/self/fd/{}", held.as_raw_fd());
+    rustix::fs::chmod(&through, Mode::from_raw_mode(mode as RawMode))
+        .context("change mode of", path)
 }
 
 /// Returns the permission bits that new files of this process do not get.

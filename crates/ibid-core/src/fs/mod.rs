@@ -24,7 +24,7 @@ mod stage;
 mod system;
 mod touch;
 
-pub use beneath::{Dir, Listed, set_mode, umask};
+pub use beneath::{Dir, Listed, set_mode, set_mode_of, umask};
 pub use config_file::{ConfigFile, read_config_file};
 pub use copy::{copy_hashing, reflink};
 pub use error::{IfPresent, IoContext, PathError};

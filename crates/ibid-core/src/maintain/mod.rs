@@ -28,7 +28,7 @@ mod usage;
 mod worth;
 
 pub use apply::{Done, apply, apply_while};
-pub use check::{Checked, Finding, Flaw, FlawKind, check, verify};
+pub use check::{Checked, Flaw, FlawClass, FlawKind, Leftovers, check, verify, verify_result};
 pub use inventory::{Blob, Entry, Inventory, Leftover, LeftoverKind, take};
 pub use plan::{Plan, plan};
 pub use policy::Policy;

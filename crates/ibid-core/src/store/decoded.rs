@@ -10,10 +10,10 @@ use crate::digest::{BlobId, Key, TreeId};
 use crate::tree::{Tree, TreeError};
 
 /// The largest listing that is read: some ten million files.
-const LISTING_LIMIT: u64 = 1 << 30;
+pub(super) const LISTING_LIMIT: u64 = 1 << 30;
 
 /// The largest key record that is read: a million inputs fit.
-const RECORD_LIMIT: u64 = 256 << 20;
+pub(super) const RECORD_LIMIT: u64 = 256 << 20;
 
 /// Why a listing cannot be had.
 #[derive(Debug, thiserror::Error)]

@@ -196,7 +196,7 @@ fn small(decoder: &mut Decoder<'_>) -> Result<u8, DecodeError> {
     u8::try_from(decoder.uint()?).or_else(|_| decoder.fail("number above 255"))
 }
 
-fn label_hash(label: &str) -> LabelHash {
+pub(super) fn label_hash(label: &str) -> LabelHash {
     let [a, b, c, d, ..] = *Digest::of(label.as_bytes()).as_bytes();
     LabelHash(u32::from_be_bytes([a, b, c, d]))
 }

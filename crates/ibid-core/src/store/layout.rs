@@ -15,7 +15,7 @@ use crate::tree::Escaped;
 /// The format that this version reads and writes.
 pub(super) const FORMAT: u64 = 1;
 
-const TAG: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55\n\
+pub(super) const TAG: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55\n\
 # This directory is a store of ibid: everything in it can be computed again.\n";
 
 /// What may lie beside each other in the directory of a store that is just being made.
@@ -228,6 +228,12 @@ impl Layout {
         Ok(aside)
     }
 
+    /// Opens the trash, and makes it where it is missing.
+    pub(super) fn trash_dir(&self) -> Result<fs::Dir, PathError> {
+        let trash = self.dir("trash");
+        self.with_dir_of(&trash.join("_"), || fs::Dir::open(&trash))
+    }
+
     fn with_dir_of<T>(
         &self,
         target: &Path,
@@ -329,7 +335,7 @@ fn sharded(v1: &Path, name: &str, hex: &str) -> PathBuf {
     path
 }
 
-fn description(created: &str) -> Vec<u8> {
+pub(super) fn description(created: &str) -> Vec<u8> {
     let mut random = fs::random_bytes::<16>();
     // RFC 9562: version 4, the variant of that specification.
     random[6] = random[6] & 0x0f | 0x40;

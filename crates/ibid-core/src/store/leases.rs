@@ -208,6 +208,18 @@ impl LocalStore {
         pids.into_iter().collect()
     }
 
+    /// Says whether a lease's file is nobody's: its process is gone, or it is no lease. Of another
+    /// machine's nothing is known.
+    pub(super) fn is_lease_of_the_gone(&self, path: &Path) -> bool {
+        let boot = fs::boot_and_namespace(&self.options.host);
+        let content = fs::open_nofollow(path)
+            .and_then(|(file, signature)| fs::read_limited((&file, path), signature.size, LIMIT));
+        match content {
+            Ok(content) => decode(&content).is_none_or(|holder| holder.is_gone(&boot)),
+            Err(error) => !error.is_absent(),
+        }
+    }
+
     fn leases_work(&self) -> bool {
         self.options.leases && self.is_writable() && !self.leases_failed.load(Ordering::Relaxed)
     }

@@ -20,7 +20,7 @@ pub(super) const KEY_FILE_LIMIT: u64 = 1 << 16;
 
 /// Larger results are refused when they are recorded and not read when they are looked up: a
 /// million outputs matched by patterns fit.
-const RESULT_LIMIT: u64 = 256 << 20;
+pub(super) const RESULT_LIMIT: u64 = 256 << 20;
 
 /// What a store knows of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]

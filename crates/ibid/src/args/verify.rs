@@ -7,7 +7,7 @@ use super::GlobalArgs;
 #[command(
     name = "verify",
     bin_name = "ibid verify",
-    after_help = "Example: ibid verify fit@Adelie"
+    after_help = "Exit codes: 0, 1 where no result is stored, else those of `ibid fsck`.\n\nExample: ibid verify fit@Adelie"
 )]
 pub(crate) struct VerifyArgs {
     /// A step (of a matrix all points), a run of it (`STEP@2`), a label, a key or the start of one.

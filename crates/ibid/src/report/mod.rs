@@ -6,6 +6,7 @@
 
 mod console;
 mod events;
+pub(crate) mod flaws;
 pub(crate) mod history;
 mod human;
 mod json;

@@ -62,7 +62,7 @@ fn under(env: &TestEnv, tool: &[&str]) -> Command {
 }
 
 /// Says whether a line of `strace` changes a file; what goes to the terminal does not.
-fn changes(call: &str) -> bool {
+pub(crate) fn changes(call: &str) -> bool {
     let name = call.split('(').next().unwrap_or_default();
     if name == "readlink" || name == "readlinkat" {
         return false;

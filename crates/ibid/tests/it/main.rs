@@ -15,6 +15,7 @@ mod cost;
 mod doors;
 mod exec;
 mod explain;
+mod fsck;
 mod hash;
 mod hostile;
 mod lookback;

@@ -1,0 +1,240 @@
+//! Blobs: each read to its end by one of two threads, and what was found of it.
+//!
+//! What is wrong is read once more from a new descriptor, because on a network file system a
+//! replaced file can look cut (hazard B5). What is not there is looked for in the trash, from where
+//! every reader takes it back.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::FlawKind;
+use super::again::Recheck;
+use super::book::{Book, instead};
+use crate::digest::BlobId;
+use crate::fs::{self, Facts, FileKind, HashError, Meter, Threads};
+use crate::store::{LocalStore, Unusable};
+
+/// As many blobs are read at a time: one computes while the other waits for the disk.
+const READERS: usize = 2;
+
+/// How much is asked of a blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// All its bytes.
+    All,
+    /// Whether a regular file has its name.
+    Status,
+}
+
+/// What a blob is worth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// It is right, and so long.
+    Whole(u64),
+    /// Its flaw is noted at this path.
+    Flawed(PathBuf, FlawKind),
+    /// It is nowhere.
+    Missing,
+}
+
+/// What was found of blobs so far.
+pub(super) struct States<'a> {
+    store: &'a LocalStore,
+    reading: Reading,
+    meter: &'a Meter,
+    known: HashMap<BlobId, State>,
+    read: (usize, u64),
+}
+
+/// What one look came to.
+struct Looked {
+    state: State,
+    /// What is noted of a flawed one.
+    reason: String,
+    /// The file could be read by nobody but the superuser.
+    unreadable: bool,
+    bytes: u64,
+}
+
+impl<'a> States<'a> {
+    pub(super) fn new(store: &'a LocalStore, reading: Reading, meter: &'a Meter) -> Self {
+        Self {
+            store,
+            reading,
+            meter,
+            known: HashMap::new(),
+            read: (0, 0),
+        }
+    }
+
+    /// Returns how many blobs were read, and how many bytes of them.
+    pub(super) fn read(&self) -> (usize, u64) {
+        self.read
+    }
+
+    /// Looks at those of these blobs that are not known yet, with two threads.
+    pub(super) fn look_at(&mut self, blobs: &[(BlobId, u64)], book: &mut Book) {
+        let mut fresh: Vec<BlobId> = Vec::new();
+        for (blob, size) in blobs {
+            if !self.known.contains_key(blob) {
+                self.meter.add_total(*size);
+                fresh.push(*blob);
+            }
+        }
+        fresh.sort_unstable();
+        fresh.dedup();
+        let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+        let reader = || {
+            while let Some(blob) = fresh.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let looked = self.look(blob);
+                found
+                    .lock()
+                    .expect("no reader panics")
+                    .push((*blob, looked));
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..READERS.min(fresh.len()) {
+                // Where no thread is to be had, this one reads all.
+                let _ = std::thread::Builder::new().spawn_scoped(scope, reader);
+            }
+            reader();
+        });
+        for (blob, looked) in found.into_inner().expect("no reader panics") {
+            self.take(blob, looked, book);
+        }
+    }
+
+    /// Returns what a blob is worth, and looks at it if it was not looked at yet.
+    pub(super) fn state(&mut self, blob: &BlobId, book: &mut Book) -> State {
+        let known = self.known.get(blob);
+        // One that was not there may have been written meanwhile, or taken to the trash.
+        if let Some(known) = known.filter(|known| **known != State::Missing) {
+            return known.clone();
+        }
+        let looked = self.look(blob);
+        self.take(*blob, looked, book);
+        self.known[blob].clone()
+    }
+
+    fn take(&mut self, blob: BlobId, looked: Looked, book: &mut Book) {
+        self.read.0 += usize::from(looked.bytes > 0 || looked.state == State::Whole(0));
+        self.read.1 += looked.bytes;
+        if let State::Flawed(path, kind) = &looked.state {
+            book.add(*kind, path, looked.reason);
+        } else if looked.unreadable {
+            let reason = "its mode keeps its owner from reading it".to_owned();
+            book.add(FlawKind::Unreadable, &self.store.blob_path(&blob), reason);
+        }
+        self.known.insert(blob, looked.state);
+    }
+
+    fn look(&self, blob: &BlobId) -> Looked {
+        let path = self.store.blob_path(blob);
+        let looked = match self.reading {
+            Reading::All => twice(blob, &path, self.meter),
+            Reading::Status => status(&path),
+        };
+        if looked.state != State::Missing {
+            return looked;
+        }
+        // Few lie there, and what is wrong of them is nobody's loss: the blob is missing.
+        let trashed = twice(blob, &self.store.trashed_blob_path(blob), self.meter);
+        match trashed.state {
+            State::Whole(_) => trashed,
+            State::Flawed(..) | State::Missing => looked,
+        }
+    }
+}
+
+impl Looked {
+    fn flawed(kind: FlawKind, path: &Path, reason: String) -> Self {
+        Self {
+            state: State::Flawed(path.to_owned(), kind),
+            reason,
+            unreadable: false,
+            bytes: 0,
+        }
+    }
+
+    fn sound(state: State) -> Self {
+        Self {
+            state,
+            reason: String::new(),
+            unreadable: false,
+            bytes: 0,
+        }
+    }
+}
+
+/// Reads one blob again.
+pub(super) fn recheck(blob: &BlobId, path: &Path) -> Recheck {
+    let looked = hash(blob, path, &Meter::new());
+    match looked.state {
+        State::Whole(_) => Recheck::Sound,
+        State::Missing => Recheck::Absent,
+        State::Flawed(_, FlawKind::Unreadable) => Recheck::Unreadable(looked.reason),
+        State::Flawed(..) => Recheck::Wrong,
+    }
+}
+
+fn status(path: &Path) -> Looked {
+    match Facts::of_link(path).map(|facts| facts.signature) {
+        Ok(signature) if signature.kind() == FileKind::File => {
+            Looked::sound(State::Whole(signature.size))
+        }
+        Err(error) if !error.is_absent() => {
+            let reason = error.source.to_string();
+            Looked::flawed(FlawKind::Unreadable, path, reason)
+        }
+        _ => Looked::sound(State::Missing),
+    }
+}
+
+/// Reads a blob, and what is wrong once more.
+fn twice(blob: &BlobId, path: &Path, meter: &Meter) -> Looked {
+    match hash(blob, path, meter) {
+        Looked {
+            state: State::Flawed(_, FlawKind::BlobContent),
+            ..
+        } => hash(blob, path, meter),
+        looked => looked,
+    }
+}
+
+fn hash(blob: &BlobId, path: &Path, meter: &Meter) -> Looked {
+    let (file, facts) = match LocalStore::peek_open(path) {
+        Ok(opened) => opened,
+        Err(Unusable::NotAFile(found)) => {
+            return Looked::flawed(FlawKind::NotAFile, path, instead(found, "a blob"));
+        }
+        Err(Unusable::Unreadable(error)) => {
+            let reason = format!("cannot {}: {}", error.operation, error.source);
+            return Looked::flawed(FlawKind::Unreadable, path, reason);
+        }
+        Err(_) => return Looked::sound(State::Missing),
+    };
+    let size = facts.signature.size;
+    let wrong = |reason| Looked {
+        bytes: size,
+        ..Looked::flawed(FlawKind::BlobContent, path, reason)
+    };
+    match fs::hash_open(&file, path, size, Threads::One, meter) {
+        Ok(digest) if digest == *blob.digest() => Looked {
+            bytes: size,
+            unreadable: facts.signature.mode & 0o400 == 0,
+            ..Looked::sound(State::Whole(size))
+        },
+        Ok(digest) => wrong(format!(
+            "its {size} bytes have the digest {}",
+            digest.short()
+        )),
+        Err(HashError::Io(error)) => {
+            let reason = format!("cannot {}: {}", error.operation, error.source);
+            Looked::flawed(FlawKind::Unreadable, path, reason)
+        }
+        Err(error) => wrong(error.to_string()),
+    }
+}

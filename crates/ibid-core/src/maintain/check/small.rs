@@ -1,0 +1,54 @@
+//! The small files of a store that no result is made of: tag, description, generation.
+
+use std::path::Path;
+
+use super::FlawKind;
+use super::book::{Book, instead};
+use crate::store::{LocalStore, Place, Standing, Survey, Unusable};
+
+/// A store that holds anything has a tag and a description.
+pub(super) fn check_what_is_missing(store: &LocalStore, survey: &Survey, book: &mut Book) {
+    let has = |place: Place| survey.standing.iter().any(|it| it.place == place);
+    let v1 = store.dir().join("v1");
+    if !survey.standing.iter().any(|it| it.path == v1) {
+        return;
+    }
+    for (place, name) in [
+        (Place::Tag, "CACHEDIR.TAG"),
+        (Place::Description, "store.json"),
+    ] {
+        if !has(place) {
+            let path = store.dir().join(name);
+            book.add(FlawKind::SmallFile, &path, "it is missing".to_owned());
+        }
+    }
+}
+
+/// Checks one of them.
+pub(super) fn check(store: &LocalStore, standing: &Standing, book: &mut Book) {
+    let found = match standing.place {
+        Place::Tag => store.peek_tag(),
+        Place::Description => store.peek_description(),
+        Place::Generation => store.peek_generation(),
+        _ => store.peek_stamp(),
+    };
+    if let Err(unusable) = found {
+        note(&unusable, &standing.path, FlawKind::SmallFile, book);
+    }
+}
+
+/// Notes why a file says nothing. What is gone was taken away meanwhile, and what a later version
+/// wrote is counted by whoever asks.
+pub(super) fn note(unusable: &Unusable, path: &Path, kind: FlawKind, book: &mut Book) {
+    match unusable {
+        Unusable::Absent | Unusable::Later => {}
+        Unusable::NotAFile(found) => {
+            book.add(FlawKind::NotAFile, path, instead(*found, "a file"));
+        }
+        Unusable::Unreadable(error) => {
+            let reason = format!("cannot {}: {}", error.operation, error.source);
+            book.add(FlawKind::Unreadable, path, reason);
+        }
+        Unusable::Damaged(reason) => book.add(kind, path, reason.clone()),
+    }
+}

@@ -1,0 +1,117 @@
+//! The few changes by which a store is put right: moving aside, writing anew, setting modes.
+//!
+//! Nothing is deleted here and nothing is believed: whoever calls has looked at the file just
+//! before. What is moved goes to the trash under a name of its own, where nobody reads it.
+
+use std::path::{Path, PathBuf};
+
+use super::error::StoreError;
+use super::layout::{BLOB_MODE, FILE_MODE, TAG, description};
+use super::local::LocalStore;
+use super::peek::{self, Unusable};
+use crate::fs::{self, Facts, FileKind, PathError};
+
+impl LocalStore {
+    /// Moves what stands at a path of the store to the trash, and returns where it lies.
+    pub fn put_aside(&self, path: &Path) -> Result<PathBuf, StoreError> {
+        self.prepare_write()?;
+        if path == self.layout.dir("trash") {
+            return self.put_trash_aside(path);
+        }
+        let aside = self.layout.discard(path);
+        aside.map_err(|error| self.write_failed(error))
+    }
+
+    /// What stands in the way of the trash goes round about into a new one.
+    fn put_trash_aside(&self, path: &Path) -> Result<PathBuf, StoreError> {
+        // Whatever stages a file makes the directory for it.
+        drop(self.stage()?);
+        let between = self.layout.dir("tmp").join(fs::random_name());
+        fs::rename(path, &between).map_err(|error| self.write_failed(error))?;
+        let aside = self.layout.discard(&between);
+        aside.map_err(|error| self.write_failed(error))
+    }
+
+    /// Writes the store's description anew, with a new uuid.
+    pub fn renew_description(&self) -> Result<(), StoreError> {
+        self.prepare_write()?;
+        // The first write of a process may just have done it.
+        if self.peek_description().is_ok() {
+            return Ok(());
+        }
+        let content = description(&self.options.created);
+        self.replace(&self.dir().join("store.json"), &content)
+    }
+
+    /// Writes the tag for backup programs anew.
+    pub fn renew_tag(&self) -> Result<(), StoreError> {
+        self.prepare_write()?;
+        if self.peek_tag().is_ok() {
+            return Ok(());
+        }
+        self.replace(&self.dir().join("CACHEDIR.TAG"), TAG)
+    }
+
+    /// Replaces the file of invalidations, as each of them does: whatever is remembered elsewhere
+    /// about results counts no longer.
+    pub fn renew_generation(&self) -> Result<(), StoreError> {
+        let content = fs::random_name();
+        self.replace(&self.layout.generation(), content.as_bytes())
+    }
+
+    /// Keeps the bytes of a regular file in the trash that is about to be replaced, where the file
+    /// system has hard links: damaged bytes are worth a look, and nothing hangs on them.
+    pub fn keep_copy(&self, path: &Path) {
+        let keep = || -> Option<()> {
+            if !self.is_writable() {
+                return None;
+            }
+            let (file, _) = peek::open(path).ok()?;
+            let trash = self.layout.trash_dir().ok()?;
+            let name = path.file_name()?.to_string_lossy();
+            let name = format!("{name}-{}", fs::random_name());
+            fs::link_open(&file, trash.handle(), Path::new(&name)).ok()
+        };
+        let _ = keep();
+    }
+
+    fn replace(&self, path: &Path, content: &[u8]) -> Result<(), StoreError> {
+        let mut staged = self.stage_bytes(content, FILE_MODE)?;
+        let published = self.layout.publish_over(&mut staged, path);
+        published.map_err(|error| self.write_failed(error))
+    }
+
+    /// Takes rights away that nobody should have: sets the mode of a blob or a small file to what
+    /// it is when it is written, and leaves a directory to its owner and group.
+    pub fn set_right(&self, path: &Path, is_blob: bool) -> Result<(), StoreError> {
+        self.prepare_write()?;
+        let facts = Facts::of_link(path).map_err(StoreError::Io)?;
+        let set = match facts.signature.kind() {
+            FileKind::Dir => fs::Dir::open(path).and_then(|dir| {
+                let mode = facts.signature.mode & 0o7777;
+                dir.set_mode(mode & !0o002 & !surplus(&facts))
+            }),
+            _ if is_blob => chmod(path, &facts, BLOB_MODE),
+            _ => chmod(path, &facts, FILE_MODE),
+        };
+        set.map_err(|error| self.write_failed(error))
+    }
+}
+
+/// The group's right to write goes where the directory is not shared by a group.
+fn surplus(facts: &Facts) -> u32 {
+    let shared = facts.signature.mode & 0o2000 != 0;
+    if shared { 0 } else { 0o020 }
+}
+
+fn chmod(path: &Path, facts: &Facts, mode: u32) -> Result<(), PathError> {
+    match peek::open(path) {
+        Ok((file, _)) => fs::set_mode(&file, mode, path),
+        // Its owner may not even read it: then it is held without being opened.
+        Err(Unusable::Unreadable(_)) if facts.signature.kind() == FileKind::File => {
+            fs::set_mode_of(path, mode)
+        }
+        Err(Unusable::Unreadable(error)) => Err(error),
+        Err(_) => Facts::of_link(path).map(drop),
+    }
+}
