@@ -18,6 +18,7 @@ mod private_dir;
 mod read;
 mod signature;
 pub mod slots;
+mod space;
 mod spool;
 mod stage;
 mod system;
@@ -44,6 +45,7 @@ pub use read::{
     read_small, read_start, read_start_of,
 };
 pub use signature::{FileKind, Signature, Timestamp};
+pub use space::Space;
 pub use spool::unnamed_file;
 pub use stage::{
     Published, Staged, close_checked, create_dir, create_dirs, link_open, random_bytes,
