@@ -7,12 +7,14 @@
 //! The project's root is found here too, because its file is a layer. Invariant: a file of another
 //! user takes part only if it was trusted by name (hazard G8), since a project's file runs commands.
 
+mod budgets;
 mod document;
 mod load;
 mod root;
 mod setting;
 mod value;
 
+pub use budgets::{AgeLimit, Grace};
 pub use load::{ConfigError, Loaded, Request, load};
 pub use root::{PROJECT_FILE, ProjectFile, Root, RootError, RootOrigin};
 pub use setting::{Config, Entry, Overrides, Setting, Spec};

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use toml::de::DeTable;
 
+use super::budgets::{AgeLimit, Grace};
 use super::document::Document;
 use super::load::ConfigError;
 use super::value::{Durability, LinkPreference, SettingValue, StatCachePolicy, TrustedPaths};
@@ -14,6 +15,7 @@ use crate::action::{AccessMode, EnvMode};
 use crate::dirs::{Choice, Layer, Origin, Wishes};
 use crate::environ::EnvSnapshot;
 use crate::mistake::{Mistake, closest};
+use crate::store::Budget;
 
 /// A value and where it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,6 +154,9 @@ settings! {
     env_mode: EnvMode = EnvMode::Strict, "IBID_ENV_MODE", true, "Whether commands see the caller's whole environment.";
     durability: Durability = Durability::Verified, "IBID_DURABILITY", true, "What a stored result survives.";
     stat_cache: StatCachePolicy = StatCachePolicy::Auto, "IBID_STAT_CACHE", true, "When an unchanged status stands for unchanged content.";
+    max_size: Budget = Budget::Auto, "IBID_MAX_SIZE", true, "Bytes of disk that the store may take; `auto` is a tenth of its file system, from 1 to 100 GiB.";
+    max_age: AgeLimit = AgeLimit::default(), "IBID_MAX_AGE", true, "How long a result stays that is not used.";
+    grace: Grace = Grace::default(), "IBID_GRACE", true, "How long what nothing names stays, and what was evicted can come back.";
     leases: bool = true, "IBID_LEASES", true, "Whether processes that need one result wait for whoever computes it.";
     strict: bool = false, "IBID_STRICT", true, "Whether a fault of the cache fails the run.";
     quiet: bool = false, "IBID_QUIET", true, "Whether notes are left out; warnings and errors stay.";

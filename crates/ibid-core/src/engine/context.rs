@@ -16,7 +16,7 @@ use crate::exec::{Interrupt, Orphans};
 use crate::fs::{Meter, Timestamp};
 use crate::output::{Digests, Kept};
 use crate::scan::StatCache;
-use crate::store::{LinkMode, LocalStore};
+use crate::store::{Budget, LinkMode, LocalStore};
 
 /// The surroundings of all steps of one process.
 #[derive(Clone, Copy)]
@@ -58,6 +58,8 @@ pub struct Access {
     pub always: bool,
     /// How outputs are restored.
     pub link: LinkMode,
+    /// How large the store may become: a result that takes much of it is told of.
+    pub budget: Budget,
     /// What happens to processes that a command leaves behind.
     pub orphans: Orphans,
 }

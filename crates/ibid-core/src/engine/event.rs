@@ -131,6 +131,20 @@ pub enum Note {
         /// How much there is.
         limit: u64,
     },
+    /// A stored result takes a large part of what the store may become.
+    #[error(
+        "the result takes {}, more than a tenth of the {} that the store may take \
+         (`max_size`), and will push others out: `store = \"digest\"` keeps no copy of such outputs, \
+         `IBID_MAX_SIZE` or `max_size` in a settings file gives the store more room",
+        binary(*.size),
+        binary(*.budget)
+    )]
+    LargeResult {
+        /// Bytes of its outputs.
+        size: u64,
+        /// What the store may take.
+        budget: u64,
+    },
     /// Hard links were asked for where they are not safe.
     #[error("hard links are not used here: {0}")]
     NoHardLinks(String),
@@ -157,6 +171,15 @@ pub enum Warning {
     /// A result of a past run was not recorded in history, or a lease failed, or the like.
     #[error("{0}")]
     Store(String),
+}
+
+/// Prints a size in the units of the settings.
+fn binary(bytes: u64) -> String {
+    match bytes {
+        0..0x10_0000 => format!("{} KiB", bytes.div_ceil(1 << 10)),
+        0x10_0000..0x4000_0000 => format!("{} MiB", bytes >> 20),
+        _ => format!("{} GiB", bytes >> 30),
+    }
 }
 
 /// Names a few files, and says how many more there are.

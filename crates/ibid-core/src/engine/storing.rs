@@ -18,9 +18,9 @@ use crate::digest::{BlobId, Digest};
 use crate::fs::Meter;
 use crate::output::{Aside, Capture, CaptureError, Captured, Reading, find};
 use crate::scan::{Drift, Scanner};
-use crate::store::{Recorded, StoreError};
+use crate::store::{LocalStore, Recorded, StoreError};
 use crate::tree::Escaped;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Judges the run and stores it if it may be stored. Returns the blob of the result, or why there
 /// is none.
@@ -145,12 +145,23 @@ fn put(
         let names = explain::differing(capture, &standing);
         cx.note(Note::NotDeterministic(names));
     }
+    note_size(capture, store, cx);
     keep_code(prepared, store, cx);
     if let Some(capture) = capture {
         capture.remember(&cx.digests(&Meter::default()));
     }
     manifest::keep(prepared, &result, cx);
     Ok(blob)
+}
+
+/// Tells of a result that takes much of what the store may take.
+fn note_size(capture: Option<&Capture>, store: &LocalStore, cx: &Context<'_>) {
+    let blobs = capture.map_or(&[][..], |capture| &capture.blobs);
+    let distinct: BTreeMap<BlobId, u64> = blobs.iter().map(|it| (it.blob, it.size)).collect();
+    let size = distinct.values().copied().fold(0, u64::saturating_add);
+    if let Some(budget) = cx.access.budget.if_largely_taken_by(size, store.dir()) {
+        cx.note(Note::LargeResult { size, budget });
+    }
 }
 
 /// After a success: what the store has, or what stands in place again, goes; what neither has stays,

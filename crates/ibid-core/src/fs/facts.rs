@@ -7,7 +7,10 @@ use std::fs::File;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, StatxFlags};
+use rustix::io::Errno;
 
+use super::beneath::Dir;
+use super::list::entries;
 use super::{IoContext as _, PathError, Signature};
 
 /// A file's status.
@@ -51,5 +54,73 @@ impl Facts {
             group: stat.stx_gid,
             disk: stat.stx_blocks.saturating_mul(512),
         }
+    }
+}
+
+impl Dir {
+    /// Looks at the directory itself.
+    pub fn own_facts(&self) -> Result<Facts, PathError> {
+        let (flags, wanted) = (AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS);
+        rustix::fs::statx(self.handle(), c"", flags, wanted)
+            .map(|stat| Facts::from_statx(&stat))
+            .context("look at", self.path())
+    }
+
+    /// Goes through the names in the directory, in no order, with the facts of what stands there,
+    /// links not followed. A name that goes meanwhile is left out. Nothing is kept in memory, so
+    /// that a directory may have any number of entries.
+    pub fn each_facts(&self, mut visit: impl FnMut(&[u8], Facts)) -> Result<(), PathError> {
+        let listed = rustix::fs::Dir::read_from(self.handle()).context("list", self.path())?;
+        for entry in entries(listed, self.path()) {
+            let entry = entry?;
+            let (name, wanted) = (entry.file_name(), StatxFlags::BASIC_STATS);
+            match rustix::fs::statx(self.handle(), name, AtFlags::SYMLINK_NOFOLLOW, wanted) {
+                Ok(stat) => visit(name.to_bytes(), Facts::from_statx(&stat)),
+                Err(Errno::NOENT | Errno::STALE) => {}
+                Err(error) => {
+                    let path = super::below(self.path(), name.to_bytes());
+                    return Err(error).context("look at", &path);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test makes its own files")]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::os::unix::fs::MetadataExt as _;
+
+    use ibid_testkit::TempDir;
+
+    use super::*;
+    use crate::fs::FileKind;
+
+    #[test]
+    fn a_listing_tells_of_each_entry_itself_what_the_system_does() {
+        let dir = TempDir::new();
+        std::fs::write(dir.join("file"), vec![1; 10_000]).unwrap();
+        std::fs::create_dir(dir.join("folder")).unwrap();
+        std::os::unix::fs::symlink("file", dir.join("link")).unwrap();
+        let opened = Dir::open(dir.path()).unwrap();
+        let mut found = BTreeMap::new();
+        opened
+            .each_facts(|name, facts| {
+                found.insert(name.to_vec(), facts);
+            })
+            .unwrap();
+        let kinds: Vec<_> = found.values().map(|facts| facts.signature.kind()).collect();
+        assert_eq!(kinds, [FileKind::File, FileKind::Dir, FileKind::Link]);
+        for (name, facts) in &found {
+            let path = dir.join(std::str::from_utf8(name).unwrap());
+            let expected = std::fs::symlink_metadata(&path).unwrap();
+            assert_eq!(facts.disk, expected.blocks() * 512, "{}", path.display());
+            assert_eq!((facts.owner, facts.group), (expected.uid(), expected.gid()));
+            assert_eq!(*facts, Facts::of_link(&path).unwrap());
+        }
+        let own = opened.own_facts().unwrap();
+        assert_eq!(own, Facts::of_link(dir.path()).unwrap());
     }
 }

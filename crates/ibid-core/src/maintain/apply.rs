@@ -1,8 +1,23 @@
 //! Doing what a plan says, beside whoever uses the store meanwhile.
+//!
+//! ```text
+//! keys' files of evicted results ─▶ their results ─▶ other blobs ─▶ history, tombstones ─▶ deletions
+//! ```
+//!
+//! In this order, so that a kill in between leaves nothing but what the next collection finds:
+//! results without blobs are misses, and blobs without names are unreachable. Nothing is believed
+//! to be as it was listed: each move looks again, and a result that could not be evicted keeps all
+//! that it needs. What fails is told, and the rest goes on.
+
+use std::collections::BTreeSet;
 
 use super::inventory::Inventory;
 use super::plan::Plan;
+use crate::fs::PathError;
 use crate::store::{LocalStore, StoreError};
+
+/// So many problems are told one by one; of a store that is broken, more says nothing more.
+const TOLD: usize = 20;
 
 /// What a collection did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,13 +34,178 @@ pub struct Done {
     pub spared: usize,
     /// What could not be done, in words: a file of somebody else in a store of a group.
     pub problems: Vec<String>,
+    /// Whether the caller ended it early.
+    pub interrupted: bool,
 }
 
 /// Does what the plan says.
-pub fn apply(
-    _store: &LocalStore,
-    _inventory: &Inventory,
-    _plan: &Plan,
-) -> Result<Done, StoreError> {
-    todo!("room C")
+pub fn apply(store: &LocalStore, inventory: &Inventory, plan: &Plan) -> Result<Done, StoreError> {
+    apply_while(store, inventory, plan, &|| true)
 }
+
+/// Does what the plan says until it is done or `goes_on` says no, which is asked before each file.
+/// Fails only where nothing can be done at all.
+pub fn apply_while(
+    store: &LocalStore,
+    inventory: &Inventory,
+    plan: &Plan,
+    goes_on: &dyn Fn() -> bool,
+) -> Result<Done, StoreError> {
+    if !store.is_writable() {
+        return Err(StoreError::ReadOnly(store.dir().to_owned()));
+    }
+    let mut applying = Applying {
+        store,
+        inventory,
+        goes_on,
+        failures: 0,
+        done: Done::default(),
+    };
+    let spared = applying.evict(&plan.evict);
+    let moved = applying.discard(plan, &spared);
+    applying.forget(plan);
+    applying.delete(plan, &moved);
+    let Applying {
+        failures, mut done, ..
+    } = applying;
+    if failures > TOLD {
+        let more = failures - TOLD;
+        done.problems.push(format!("and {more} more like these"));
+    }
+    Ok(done)
+}
+
+struct Applying<'a> {
+    store: &'a LocalStore,
+    inventory: &'a Inventory,
+    goes_on: &'a dyn Fn() -> bool,
+    failures: usize,
+    done: Done,
+}
+
+impl Applying<'_> {
+    fn goes_on(&mut self) -> bool {
+        self.done.interrupted |= !(self.goes_on)();
+        !self.done.interrupted
+    }
+
+    /// Takes what became of one file: whether it went. What is gone already was done by somebody
+    /// else.
+    fn went(&mut self, what: Result<bool, PathError>) -> bool {
+        match what {
+            Ok(true) => return true,
+            Ok(false) => self.done.spared += 1,
+            Err(error) if error.is_absent() => self.done.spared += 1,
+            Err(error) => {
+                self.failures += 1;
+                if self.failures <= TOLD {
+                    let problem = format!("{error}: {}", error.source);
+                    self.done.problems.push(problem);
+                }
+            }
+        }
+        false
+    }
+
+    /// Takes the keys' files away. Returns the blobs that results need which stay after all.
+    fn evict(&mut self, evict: &[usize]) -> BTreeSet<u32> {
+        let mut spared = BTreeSet::new();
+        for at in evict {
+            let entry = &self.inventory.entries[*at];
+            let is_evicted = self.goes_on() && {
+                let gone = entry
+                    .stands
+                    .then(|| self.store.evict(&entry.key, &entry.result));
+                gone.is_none_or(|gone| self.went(gone))
+            };
+            if is_evicted {
+                self.done.evicted += 1;
+            } else {
+                spared.extend(entry.blobs.iter().copied());
+                spared.extend(self.inventory.index.get(&entry.result).copied());
+            }
+        }
+        spared
+    }
+
+    /// Moves blobs to the trash, results before what they need. Returns those that went.
+    fn discard(&mut self, plan: &Plan, spared: &BTreeSet<u32>) -> BTreeSet<u32> {
+        let entries = plan.evict.iter().map(|at| &self.inventory.entries[*at]);
+        let results = entries.filter_map(|entry| self.inventory.index.get(&entry.result));
+        let results: BTreeSet<u32> = results.copied().collect();
+        let (first, then): (Vec<u32>, Vec<u32>) =
+            plan.discard.iter().partition(|blob| results.contains(blob));
+        let mut moved = BTreeSet::new();
+        for at in first.into_iter().chain(then) {
+            if spared.contains(&at) {
+                self.done.spared += 1;
+                continue;
+            }
+            if !self.goes_on() {
+                break;
+            }
+            let blob = &self.inventory.blobs[at as usize];
+            let discarded = self.store.discard_blob(&blob.id, blob.modified);
+            if self.went(discarded) {
+                self.done.discarded += 1;
+                moved.insert(at);
+            }
+        }
+        moved
+    }
+
+    /// Removes entries of history and tombstones.
+    fn forget(&mut self, plan: &Plan) {
+        for at in &plan.forget {
+            if !self.goes_on() {
+                return;
+            }
+            let (name, _, disk) = &self.inventory.runs[*at];
+            let forgotten = self.store.forget_run(name).map(|()| true);
+            if self.went(forgotten) {
+                self.deleted(*disk);
+            }
+        }
+        for at in &plan.tombstones {
+            if !self.goes_on() {
+                return;
+            }
+            let (key, _) = &self.inventory.tombstones[*at];
+            let removed = self.store.remove_tombstone(key);
+            if self.went(removed) {
+                self.done.deleted += 1;
+            }
+        }
+    }
+
+    /// Deletes for good: leftovers, and of the blobs that were just moved those that do not fit.
+    fn delete(&mut self, plan: &Plan, moved: &BTreeSet<u32>) {
+        let inventory = self.inventory;
+        let leftovers = plan.delete.iter().map(|at| &inventory.leftovers[*at]);
+        let leftovers = leftovers.map(|leftover| (leftover.path.clone(), leftover.disk));
+        let purged = plan.purge.iter().filter(|at| moved.contains(at));
+        let purged = purged.map(|at| {
+            let blob = &inventory.blobs[*at as usize];
+            let hex = blob.id.hex();
+            (format!("trash/blobs/{}/{hex}", &hex[..2]), blob.disk)
+        });
+        for (path, disk) in leftovers.chain(purged) {
+            if !self.goes_on() {
+                return;
+            }
+            let deleted = self.store.delete_leftover(&path).map(|()| true);
+            if self.went(deleted) {
+                self.deleted(disk);
+            }
+        }
+    }
+
+    fn deleted(&mut self, disk: u64) {
+        self.done.deleted += 1;
+        self.done.freed = self.done.freed.saturating_add(disk);
+    }
+}
+
+#[cfg(test)]
+#[path = "apply_tests.rs"]
+mod tests;

@@ -2,11 +2,19 @@
 //!
 //! The only source of what is reachable. Whatever cannot be read or understood is listed in
 //! [`Inventory::unknown`], and then nothing that merely seems unreachable may go.
+//!
+//! What is certainly damaged (other bytes than its name promises, twice) can name nothing that
+//! anybody could use: every reader refuses it. So a damaged result needs no blobs but its own, a
+//! damaged listing adds none, a damaged entry of history is passed over as it is everywhere. Only
+//! a key's file, whose bytes nothing promises, is unknown when it is damaged. Right bytes that are
+//! not understood are of a later version: unknown. A record that is not understood hides texts of
+//! code at most, which explain and decide nothing; they are not waited for.
 
 use std::collections::HashMap;
 
+use super::reach;
 use crate::digest::{BlobId, Key};
-use crate::fs::PathError;
+use crate::fs::{PathError, Timestamp};
 use crate::store::{LocalStore, Pin};
 
 /// One blob, by its file.
@@ -41,7 +49,8 @@ pub struct Entry {
     pub last_use: u64,
     /// Whether a pin protects it.
     pub pinned: bool,
-    /// What it needs: indices into [`Inventory::blobs`], sorted, each once.
+    /// What it needs and what goes with it, its own blob and the texts of code that its record
+    /// names included: indices into [`Inventory::blobs`], sorted, each once.
     pub blobs: Vec<u32>,
 }
 
@@ -80,13 +89,17 @@ pub struct Inventory {
     pub index: HashMap<BlobId, u32>,
     /// All results: those that stand, then those that only history or a pin names.
     pub entries: Vec<Entry>,
-    /// Blobs that no result needs and something else names (records of failed runs, texts of
-    /// code): indices into `blobs`, each with the newest time at which something named it.
+    /// Blobs that history names, and the texts of code that they name, whether or not a result
+    /// needs them too: indices into `blobs`, each with the newest time at which something named
+    /// it. They stay when the results go that need them.
     pub also_named: HashMap<u32, u64>,
     /// Names of history's files with their time and the bytes of disk that they take.
     pub runs: Vec<(String, u64, u64)>,
     /// Keys that are invalidated, and since when.
     pub tombstones: Vec<(Key, u64)>,
+    /// Keys whose file is damaged, which `unknown` tells, too. A look-up puts it aside, and then
+    /// it is unknown no longer.
+    pub damaged: Vec<Key>,
     /// Pins that can be read.
     pub pins: Vec<Pin>,
     /// What goes when it is old enough.
@@ -101,6 +114,12 @@ pub struct Inventory {
 }
 
 /// Lists a store and reads what names what. `now` counts where no file can be touched.
-pub fn take(_store: &LocalStore, _now: u64) -> Result<Inventory, PathError> {
-    todo!("room A")
+pub fn take(store: &LocalStore, now: u64) -> Result<Inventory, PathError> {
+    let now = store.own_clock().map_or(now, nanos);
+    reach::take_with(store, now, || store.pins())
+}
+
+/// Turns a stamp of a file system into nanoseconds since 1970.
+pub(super) fn nanos(stamp: Timestamp) -> u64 {
+    u64::try_from(stamp.as_nanos().max(0)).unwrap_or(u64::MAX)
 }

@@ -1,7 +1,32 @@
 //! What goes: decided from an inventory, a policy and the time, and from nothing else.
+//!
+//! ```text
+//! evict     by age, by number per label, then by worth until the store fits        `worth`
+//! forget    history past its age, or past its quarter of the budget                 `history`
+//! discard   what only evicted results needed, and what nothing named for the grace
+//! delete    leftovers past their age; of the trash the oldest until the store fits
+//! ```
+//!
+//! Invariants: a pinned result stays, and so does every blob that a kept result needs; what was
+//! written or used within the last [`YOUNG`] stays, because somebody may be about to name it; while
+//! something is not understood, no blob goes. With a larger budget a subset goes.
 
-use super::inventory::Inventory;
+use std::collections::{BTreeSet, HashSet};
+use std::time::Duration;
+
+use super::inventory::{Entry, Inventory, LeftoverKind};
 use super::policy::Policy;
+use super::worth::{Evictions, needed};
+
+/// A commit that reuses a blob freshens it only if its stamp is older than this, so what is
+/// younger may be about to be named (hazard D3).
+pub(super) const YOUNG: u64 = 60 * 1_000_000_000;
+
+/// How long a tombstone stays at least: manifests of its key are in workspaces that nobody knows.
+const TOMBSTONES: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// How long a view stays that nobody removed.
+const VIEWS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// What a collection would do. Indices are those of the inventory that it was made from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -10,6 +35,8 @@ pub struct Plan {
     pub evict: Vec<usize>,
     /// Blobs that go to the trash: nothing names them any more.
     pub discard: Vec<u32>,
+    /// Those of `discard` that are then deleted for good at once, since the trash would not fit.
+    pub purge: Vec<u32>,
     /// Entries of history that are forgotten.
     pub forget: Vec<usize>,
     /// Tombstones that nothing needs any more.
@@ -22,7 +49,241 @@ pub struct Plan {
     pub after: u64,
 }
 
-/// Decides what goes.
-pub fn plan(_inventory: &Inventory, _policy: &Policy) -> Plan {
-    todo!("room C")
+impl Plan {
+    /// Says whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            evict,
+            discard,
+            purge: _,
+            forget,
+            tombstones,
+            delete,
+            before: _,
+            after: _,
+        } = self;
+        evict.is_empty()
+            && discard.is_empty()
+            && forget.is_empty()
+            && tombstones.is_empty()
+            && delete.is_empty()
+    }
 }
+
+/// Decides what goes.
+pub fn plan(inventory: &Inventory, policy: &Policy) -> Plan {
+    let leftovers = inventory.leftovers.iter();
+    let blobs: u64 = inventory.blobs.iter().map(|blob| blob.disk).sum();
+    let runs: u64 = inventory.runs.iter().map(|(_, _, disk)| disk).sum();
+    let left: u64 = leftovers.map(|leftover| leftover.disk).sum();
+    let mut plan = Plan {
+        before: blobs + runs + left + inventory.small_files,
+        tombstones: tombstones(inventory, policy),
+        delete: outdated(inventory, policy),
+        ..Plan::default()
+    };
+    let history = history(inventory, policy);
+    plan.forget = history.forget;
+    let unreachable = unreachable(inventory, policy, &history.blobs);
+    let trash = trash(inventory).map(|(at, _)| at);
+    let gone: BTreeSet<usize> = trash.chain(plan.delete.iter().copied()).collect();
+    let gone: u64 = gone.iter().map(|at| inventory.leftovers[*at].disk).sum();
+    let unnamed = unreachable
+        .iter()
+        .filter(|at| !inventory.also_named.contains_key(at));
+    let unnamed: u64 = unnamed.map(|at| inventory.blobs[*at as usize].disk).sum();
+    // What goes by itself is no reason to evict.
+    let standing = plan
+        .before
+        .saturating_sub(gone + unnamed + history.given_back);
+    plan.evict = Evictions::choose(inventory, policy, standing).evicted;
+    plan.discard = freed(inventory, &plan.evict);
+    plan.discard.extend(unreachable);
+    plan.discard.sort_unstable();
+    make_fit(inventory, policy, &mut plan);
+    plan
+}
+
+/// Chooses what is deleted for good so that the store fits with its trash, and sums up.
+fn make_fit(inventory: &Inventory, policy: &Policy, plan: &mut Plan) {
+    let forgotten: u64 = plan.forget.iter().map(|at| inventory.runs[*at].2).sum();
+    let deleted = plan.delete.iter().map(|at| inventory.leftovers[*at].disk);
+    let mut left = plan.before.saturating_sub(forgotten + deleted.sum::<u64>());
+    let fits = |left: u64| policy.max_size.is_none_or(|most| left <= most);
+    let mut old: Vec<_> = trash(inventory).collect();
+    old.retain(|(at, _)| plan.delete.binary_search(at).is_err());
+    old.sort_by_key(|(at, since)| (*since, *at));
+    for (at, _) in old {
+        if fits(left) {
+            break;
+        }
+        left = left.saturating_sub(inventory.leftovers[at].disk);
+        plan.delete.push(at);
+    }
+    for blob in &plan.discard {
+        if fits(left) {
+            break;
+        }
+        left = left.saturating_sub(inventory.blobs[*blob as usize].disk);
+        plan.purge.push(*blob);
+    }
+    plan.delete.sort_unstable();
+    plan.after = left;
+}
+
+fn trash(inventory: &Inventory) -> impl Iterator<Item = (usize, u64)> {
+    let leftovers = inventory.leftovers.iter().enumerate();
+    let trash = leftovers.filter(|(_, leftover)| leftover.kind == LeftoverKind::Trash);
+    trash.map(|(at, leftover)| (at, leftover.since))
+}
+
+/// Returns the leftovers that are past their age.
+fn outdated(inventory: &Inventory, policy: &Policy) -> Vec<usize> {
+    let is_outdated = |kind: LeftoverKind, since: u64| {
+        let age = inventory.now.saturating_sub(since);
+        let most = match kind {
+            // A process may be writing it for as long as a commit takes, whatever the grace is.
+            LeftoverKind::Staged | LeftoverKind::Lease => policy.grace.max(Policy::GRACE),
+            LeftoverKind::Trash => policy.grace,
+            LeftoverKind::View => VIEWS,
+        };
+        age > nanos(most)
+    };
+    let leftovers = inventory.leftovers.iter().enumerate();
+    let outdated = leftovers.filter(|(_, leftover)| is_outdated(leftover.kind, leftover.since));
+    outdated.map(|(at, _)| at).collect()
+}
+
+/// Returns the tombstones that no result in any workspace can have outlived. Without a limit of
+/// age none goes.
+fn tombstones(inventory: &Inventory, policy: &Policy) -> Vec<usize> {
+    let Some(most) = policy.max_age.map(|age| nanos(age.max(TOMBSTONES))) else {
+        return Vec::new();
+    };
+    let tombstones = inventory.tombstones.iter().enumerate();
+    let old = tombstones.filter(|(_, (_, since))| inventory.now.saturating_sub(*since) > most);
+    old.map(|(at, _)| at).collect()
+}
+
+/// What of history is forgotten.
+struct Forgotten {
+    forget: Vec<usize>,
+    /// What only that named.
+    blobs: BTreeSet<u32>,
+    /// Bytes that results may take instead: never more than what is forgotten.
+    given_back: u64,
+}
+
+/// Forgets history that is past its age, and the oldest of it where it would take more than a
+/// quarter of the budget: it explains results, and must not crowd them out.
+fn history(inventory: &Inventory, policy: &Policy) -> Forgotten {
+    /// An entry of history, or a blob that only history names.
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    enum Part {
+        Run(usize),
+        Blob(u32),
+    }
+    let runs = inventory.runs.iter().enumerate();
+    let runs = runs.map(|(at, (_, time, disk))| (*time, Part::Run(at), *disk));
+    let blobs = inventory.also_named.iter();
+    let blobs = blobs.map(|(at, time)| {
+        let disk = inventory.blobs[*at as usize].disk;
+        (*time, Part::Blob(*at), disk)
+    });
+    let mut parts: Vec<_> = runs.chain(blobs).collect();
+    parts.sort_unstable();
+    let mut left: u64 = parts.iter().map(|(_, _, disk)| disk).sum();
+    let before = left;
+    let most = policy.max_size.map_or(u64::MAX, |most| most / 4);
+    let max_age = policy.max_age.map_or(u64::MAX, nanos);
+    let mut forgotten = Forgotten {
+        forget: Vec::new(),
+        blobs: BTreeSet::new(),
+        given_back: 0,
+    };
+    for (time, part, disk) in parts {
+        let is_old = inventory.now.saturating_sub(time) > max_age;
+        if !is_old && left <= most {
+            break;
+        }
+        match part {
+            Part::Run(at) => forgotten.forget.push(at),
+            Part::Blob(at) if may_go(inventory, at, 0) => {
+                forgotten.blobs.insert(at);
+            }
+            Part::Blob(_) => continue,
+        }
+        left = left.saturating_sub(disk);
+        // What is forgotten by age is, whatever the budget; of the rest only what is over the
+        // quarter counts, so that a larger budget never evicts more.
+        if is_old {
+            forgotten.given_back += disk;
+        }
+    }
+    let over = before
+        .saturating_sub(forgotten.given_back)
+        .saturating_sub(most);
+    let by_size = (before - left)
+        .saturating_sub(forgotten.given_back)
+        .min(over);
+    forgotten.given_back += by_size;
+    forgotten.forget.sort_unstable();
+    forgotten
+}
+
+/// Says whether a blob may go to the trash that nothing names: all is understood, and it was not
+/// written or freshened since `age` ago, nor within the last minute.
+pub(super) fn may_go(inventory: &Inventory, blob: u32, age: u64) -> bool {
+    let modified = inventory.blobs[blob as usize].modified;
+    // A stamp in the future says nothing about age.
+    let is_old = inventory.now.checked_sub(modified);
+    inventory.unknown.is_empty() && is_old.is_some_and(|since| since > age.max(YOUNG))
+}
+
+/// Returns the blobs that nothing named for the grace, and those that only forgotten history did.
+fn unreachable(inventory: &Inventory, policy: &Policy, of_history: &BTreeSet<u32>) -> Vec<u32> {
+    let all: Vec<&Entry> = inventory.entries.iter().collect();
+    let grace = nanos(policy.grace);
+    let is_needed = needed(inventory, &all);
+    let goes = |blob: &u32| {
+        if is_needed[*blob as usize] {
+            return false;
+        }
+        if inventory.also_named.contains_key(blob) {
+            return of_history.contains(blob);
+        }
+        may_go(inventory, *blob, grace)
+    };
+    numbers(inventory).filter(goes).collect()
+}
+
+/// Returns the blobs that only these results needed and that may go.
+fn freed(inventory: &Inventory, evicted: &[usize]) -> Vec<u32> {
+    let evicted: HashSet<usize> = evicted.iter().copied().collect();
+    let all = inventory.entries.iter().enumerate();
+    let (gone, kept): (Vec<_>, Vec<_>) = all.partition(|(at, _)| evicted.contains(at));
+    let only = |entries: &[(usize, &'_ Entry)]| -> Vec<bool> {
+        let entries: Vec<&Entry> = entries.iter().map(|(_, entry)| *entry).collect();
+        needed(inventory, &entries)
+    };
+    let (gone, kept) = (only(&gone), only(&kept));
+    let goes = |blob: &u32| {
+        let at = *blob as usize;
+        let is_freed = gone[at] && !kept[at] && !inventory.also_named.contains_key(blob);
+        is_freed && may_go(inventory, *blob, 0)
+    };
+    numbers(inventory).filter(goes).collect()
+}
+
+fn numbers(inventory: &Inventory) -> impl Iterator<Item = u32> {
+    let count = u32::try_from(inventory.blobs.len());
+    0..count.expect("an inventory numbers blobs with 32 bits")
+}
+
+pub(super) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

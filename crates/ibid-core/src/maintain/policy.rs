@@ -1,4 +1,4 @@
-//! What may be kept, and for how long.
+//! What may be kept, and for how long. Pure data: where it was set is for the front door.
 
 use std::time::Duration;
 
@@ -14,4 +14,22 @@ pub struct Policy {
     /// How long blobs stay that nothing names, and how long the trash is kept. Nothing that is
     /// true hangs on it: it saves the work of making again what was needed after all.
     pub grace: Duration,
+}
+
+impl Policy {
+    /// How long files without a name, blobs that nothing names and the trash stay by default.
+    pub const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
+
+    /// How long a result stays after its last use by default.
+    pub const MAX_AGE: Duration = Duration::from_secs(180 * 24 * 60 * 60);
+
+    /// Evicts nothing: only what nothing names goes, and only after the grace.
+    pub const fn unreachable_only(grace: Duration) -> Self {
+        Self {
+            max_size: None,
+            max_age: None,
+            keep_last: None,
+            grace,
+        }
+    }
 }

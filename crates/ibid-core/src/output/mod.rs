@@ -33,7 +33,7 @@ pub use rehearse::rehearse;
 pub use restore::{RestoreError, Restored, Restorer};
 pub use stage::LinkRefusal;
 pub use validate::{OutputError, Reserved, Role, against_sweeping, validate};
-pub use workspace::{KEPT_DAYS, RunStamp, workspace_dir};
+pub use workspace::{KEPT_DAYS, RunStamp, expire_replaced, workspace_dir};
 
 #[cfg(test)]
 mod tests;

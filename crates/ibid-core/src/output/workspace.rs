@@ -68,6 +68,16 @@ pub(super) fn replaced_dir(root: &Path, stamp: &RunStamp<'_>) -> Result<Dir, Pat
     replaced.create_dirs(&one(&stamp.folder_name()))
 }
 
+/// Removes kept folders of a root that are too old. They also go when something is replaced there
+/// again, which in a workspace that changes no more never happens.
+pub fn expire_replaced(root: &Path, now: Timestamp) {
+    // A link in the folder's own place leads to what is somebody else's.
+    let replaced = Dir::open(&root.join(".ibid")).and_then(|dir| dir.dir(&one("replaced")));
+    if let Ok(replaced) = replaced {
+        expire(&replaced, now);
+    }
+}
+
 /// Removes folders that are too old. What cannot be removed stays until the next time.
 fn expire(replaced: &Dir, now: Timestamp) {
     for listed in replaced.list().unwrap_or_default() {

@@ -130,6 +130,7 @@ impl LocalStore {
         // Renaming changes the signature, so it is taken after that.
         if let Ok(signature) = Signature::of_link(&path) {
             self.options.verified.remember(&signature, blob.digest());
+            self.added.count(signature.size);
         }
         Ok(())
     }

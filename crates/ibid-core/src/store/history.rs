@@ -14,10 +14,10 @@ use crate::digest::encoding::{DecodeError, Decoder, Encoder};
 use crate::digest::{BlobId, Digest, Key};
 use crate::fs::{self, FileKind, PathError, Published};
 
-const FORMAT: u64 = 1;
+pub(super) const FORMAT: u64 = 1;
 
 /// Longer entries are neither written nor read.
-const LIMIT: u64 = 1 << 20;
+pub(super) const LIMIT: u64 = 1 << 20;
 
 /// What became of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,6 +219,7 @@ impl LocalStore {
             let path = self.layout.dir("runs").join(name.to_string());
             let published = self.layout.publish_new(&mut staged, &path);
             if published.map_err(|error| self.write_failed(error))? == Published::New {
+                self.added.count(bytes.len() as u64);
                 if let Some(index) = &mut *self.runs.lock().expect("no holder panics") {
                     index.add(name);
                 }

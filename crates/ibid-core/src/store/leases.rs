@@ -50,12 +50,15 @@ pub enum LeaseOn<'a> {
     Key(&'a Key),
     /// Writing this output, by its absolute path.
     Output(&'a Path),
+    /// Collecting what may go.
+    Collection,
 }
 
 impl LeaseOn<'_> {
     fn file_name(self) -> String {
         match self {
             Self::Key(key) => key.hex(),
+            Self::Collection => "collection".to_owned(),
             Self::Output(path) => format!("o-{}", Digest::of(path.as_os_str().as_bytes()).hex()),
         }
     }

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use super::added::Added;
 use super::error::{Fault, OpenError, StoreError};
 use super::layout::Layout;
 use super::run_index::RunIndex;
@@ -80,6 +81,8 @@ pub struct LocalStore {
     pub(super) reflink_refused: AtomicBool,
     /// The entries of history, once they were asked for by label.
     pub(super) runs: Mutex<Option<RunIndex>>,
+    /// What was added through this handle.
+    pub(super) added: Added,
     faults: Mutex<Vec<Fault>>,
 }
 
@@ -97,6 +100,7 @@ impl LocalStore {
             leases_failed: AtomicBool::new(false),
             reflink_refused: AtomicBool::new(false),
             runs: Mutex::default(),
+            added: Added::default(),
             faults: Mutex::default(),
         })
     }

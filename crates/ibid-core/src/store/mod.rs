@@ -10,6 +10,7 @@
 //!         v1/pins/              protected keys
 //!         v1/trash/             what was damaged; nothing here is ever read
 //!         v1/tmp/               files that have no name yet
+//!         v1/collected          its stamp is the time of the last collection
 //!         v1/generation         random; replaced by each invalidation
 //! ```
 //!
@@ -22,13 +23,16 @@
 //!
 //! This module knows nothing of scanning rules, commands or the engine.
 
+mod added;
 mod blobs;
+mod budget;
 mod decoded;
 mod error;
 mod format;
 mod history;
 mod layout;
 mod leases;
+mod listing;
 mod local;
 mod pins;
 mod results;
@@ -38,6 +42,7 @@ mod trash;
 mod verified;
 
 pub use blobs::{LinkMode, Stored};
+pub use budget::Budget;
 pub use decoded::ListingProblem;
 pub use error::{BlobProblem, Fault, MissReason, OpenError, StoreError};
 pub use format::{
@@ -45,6 +50,7 @@ pub use format::{
 };
 pub use history::{RunEntry, RunOutcome};
 pub use leases::{Acquisition, Backoff, Holder, Lease, LeaseAttempt, LeaseOn};
+pub use listing::{Found, KeyState, ListedFile, RunState, Walk};
 pub use local::{Access, Durability, LocalStore, StoreOptions};
 pub use pins::Pin;
 pub use results::{Lookup, Recorded, Replace};

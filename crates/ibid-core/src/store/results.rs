@@ -16,7 +16,7 @@ use crate::digest::{BlobId, Key};
 use crate::fs::{self, Published};
 
 /// Longer files are no key's files.
-const KEY_FILE_LIMIT: u64 = 1 << 16;
+pub(super) const KEY_FILE_LIMIT: u64 = 1 << 16;
 
 /// Larger results are refused when they are recorded and not read when they are looked up: a
 /// million outputs matched by patterns fit.
@@ -164,7 +164,7 @@ impl LocalStore {
         Ok(Recorded::Ours)
     }
 
-    fn replace_file(&self, path: &Path, content: &[u8]) -> Result<(), StoreError> {
+    pub(super) fn replace_file(&self, path: &Path, content: &[u8]) -> Result<(), StoreError> {
         let mut staged = self.stage_bytes(content, FILE_MODE)?;
         self.sync_blobs(&mut staged)?;
         self.layout

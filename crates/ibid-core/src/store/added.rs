@@ -1,0 +1,89 @@
+//! What a handle added to its store, and when the store was last collected: what the decision
+//! rests on whether a collection is due. Deciding belongs to maintenance.
+//!
+//! ```text
+//! v1/collected      empty; its stamp is the time of the last collection
+//! ```
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::error::StoreError;
+use super::local::LocalStore;
+use crate::fs::{IfPresent as _, PathError, Signature, Timestamp};
+
+/// Most file systems give out disk in pieces of this size.
+const PIECE: u64 = 4096;
+
+/// Numbers of what was added; any thread may count.
+#[derive(Debug, Default)]
+pub(super) struct Added {
+    bytes: AtomicU64,
+    files: AtomicU64,
+}
+
+impl Added {
+    /// Counts a file of so many bytes that got its name.
+    pub(super) fn count(&self, size: u64) {
+        let disk = size.checked_next_multiple_of(PIECE).unwrap_or(size);
+        self.bytes.fetch_add(disk, Ordering::Relaxed);
+        self.files.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl LocalStore {
+    /// Returns how many bytes of disk and how many files were added through this handle: blobs
+    /// and history, roughly.
+    pub fn added(&self) -> (u64, u64) {
+        let Added { bytes, files } = &self.added;
+        (bytes.load(Ordering::Relaxed), files.load(Ordering::Relaxed))
+    }
+
+    /// Returns when the store was last collected, or made if it never was, as its own file system
+    /// stamps it.
+    pub fn last_collected(&self) -> Result<Option<Timestamp>, PathError> {
+        for path in [
+            self.layout.dir("collected"),
+            self.layout.root().join("store.json"),
+        ] {
+            if let Some(found) = Signature::of(&path).if_present()? {
+                return Ok(Some(found.mtime));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Notes that the store is being collected.
+    pub fn note_collected(&self) -> Result<(), StoreError> {
+        self.replace_file(&self.layout.dir("collected"), b"")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StoreOptions;
+    use ibid_testkit::TempDir;
+
+    #[test]
+    fn what_is_stored_is_counted_and_what_is_there_already_is_not() {
+        let dir = TempDir::new();
+        let store = LocalStore::open(&dir.join("store"), StoreOptions::default()).unwrap();
+        assert_eq!(store.added(), (0, 0));
+        store.put_bytes(b"one").unwrap();
+        store.put_bytes(&[7; 5000]).unwrap();
+        store.put_bytes(b"one").unwrap();
+        assert_eq!(store.added(), (3 * PIECE, 2));
+    }
+
+    #[test]
+    fn a_store_that_was_never_collected_is_as_old_as_itself() {
+        let dir = TempDir::new();
+        let store = LocalStore::open(&dir.join("store"), StoreOptions::default()).unwrap();
+        assert_eq!(store.last_collected().unwrap(), None);
+        store.put_bytes(b"one").unwrap();
+        let made = store.last_collected().unwrap();
+        assert!(made.is_some());
+        store.note_collected().unwrap();
+        assert!(store.last_collected().unwrap() >= made);
+    }
+}

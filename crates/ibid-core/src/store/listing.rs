@@ -1,0 +1,451 @@
+//! Listing: one pass over the files of a store, each with its status.
+//!
+//! Owns which names the layout has; names that it does not have are passed over, because they name
+//! nothing. Reads and changes nothing: unlike a look-up it leaves what is damaged where it is.
+//! Everything is reached through handles of open directories, so no link is followed and no other
+//! file system entered. Costs one `readdir` and one `statx` a file, and keeps no listing in memory.
+//!
+//! Invariant: what may name a blob and could not be read is among [`Walk::problems`], so that
+//! nobody takes what it names for garbage.
+
+use rustix::io::Errno;
+
+use super::format::{KeyFile, Tombstone};
+use super::history::{self, RunEntry};
+use super::local::LocalStore;
+use super::results::KEY_FILE_LIMIT;
+use super::run_index::RunName;
+use crate::digest::encoding::Decoder;
+use crate::digest::{BlobId, Key};
+use crate::fs::{Dir, Facts, FileKind, IfPresent as _, PathError, read_limited};
+use crate::tree::{Escaped, RelPath};
+
+/// Larger blobs are no results, records or listings.
+const VALUE_LIMIT: u64 = 1 << 30;
+
+/// Digits of the random end of a name.
+const RANDOM: usize = 32;
+
+/// What a key's file says, or why it says nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyState {
+    /// The blob of its result.
+    Result(BlobId),
+    /// The key is invalidated.
+    Tombstone(Tombstone),
+    /// It is whole and of a kind that this version does not know.
+    Unknown(String),
+    /// It is no key's file: a look-up puts it aside.
+    Damaged(String),
+    /// It cannot be read at present; it may be whole.
+    Unreadable(String),
+}
+
+/// What an entry of history says, or why it says nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunState {
+    /// The entry.
+    Entry(Box<RunEntry>),
+    /// It is whole and of a later format.
+    Unknown,
+    /// It is no entry, and everybody passes it over.
+    Damaged(String),
+    /// It cannot be read at present; it may be whole.
+    Unreadable(String),
+}
+
+/// What was found under a blob's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The bytes that its name promises.
+    Whole(Vec<u8>),
+    /// Nothing.
+    Absent,
+    /// Other bytes, twice, or no file: whoever needs the blob does without it.
+    Damaged,
+    /// It cannot be read at present; it may be whole.
+    Unreadable(String),
+}
+
+/// A file, or a tree with all that is in it, which no name of a result or a blob leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedFile {
+    /// Its path below the version's directory.
+    pub path: String,
+    /// Its own status.
+    pub facts: Facts,
+    /// The bytes of disk that it takes, all together.
+    pub disk: u64,
+}
+
+/// A pass over a store.
+#[derive(Debug)]
+pub struct Walk {
+    root: Dir,
+    /// The version's directory.
+    top: Dir,
+    device: u64,
+    directories: u64,
+    problems: Vec<String>,
+}
+
+impl LocalStore {
+    /// Begins a pass over the store's files; `None` where there is no store yet.
+    pub fn walk(&self) -> Result<Option<Walk>, PathError> {
+        let Some(root) = Dir::open(self.dir()).if_present()? else {
+            return Ok(None);
+        };
+        let Some(top) = root.dir(&relative("v1")).if_present()? else {
+            return Ok(None);
+        };
+        let facts = top.own_facts()?;
+        Ok(Some(Walk {
+            directories: root.own_facts()?.disk + facts.disk,
+            device: facts.signature.device,
+            root,
+            top,
+            problems: Vec::new(),
+        }))
+    }
+}
+
+impl Walk {
+    /// Goes through all blobs, in no order; nothing is verified.
+    pub fn blobs(&mut self, mut visit: impl FnMut(BlobId, Facts)) {
+        self.sharded("blobs", |_, name, facts| {
+            if let Ok(id) = name.parse()
+                && facts.signature.kind() == FileKind::File
+            {
+                visit(id, facts);
+            }
+        });
+    }
+
+    /// Goes through the files of all keys, in no order, and reads each.
+    pub fn keys(&mut self, mut visit: impl FnMut(Key, Facts, KeyState)) {
+        self.sharded("keys", |shard, name, facts| {
+            if let Ok(key) = name.parse()
+                && let Some(state) = key_state(shard, name)
+            {
+                visit(key, facts, state);
+            }
+        });
+    }
+
+    /// Goes through the files of history, in no order, and reads each.
+    pub fn runs(&mut self, mut visit: impl FnMut(&str, u64, Facts, RunState)) {
+        let Some(dir) = self.dir("runs") else { return };
+        self.each(&dir, |name, facts| {
+            if let Some(parsed) = RunName::parse(name)
+                && facts.signature.kind() == FileKind::File
+                && let Ok(name) = std::str::from_utf8(name)
+                && let Some(state) = run_state(&dir, name)
+            {
+                visit(name, parsed.time, facts, state);
+            }
+        });
+    }
+
+    /// Goes through the files that never got their name, or not yet.
+    pub fn staged(&mut self, visit: impl FnMut(ListedFile)) {
+        self.flat("tmp", visit, |name, kind| {
+            kind == FileKind::File && is_hex(name, RANDOM)
+        });
+    }
+
+    /// Goes through the leases, whether they are held or not.
+    pub fn leases(&mut self, visit: impl FnMut(ListedFile)) {
+        self.flat("leases", visit, |name, kind| {
+            let digits = name.strip_prefix("o-").unwrap_or(name);
+            kind == FileKind::File && is_hex(digits, 64)
+        });
+    }
+
+    /// Goes through the restored trees for callers that wanted a path.
+    pub fn views(&mut self, visit: impl FnMut(ListedFile)) {
+        self.flat("views", visit, |_, _| true);
+    }
+
+    /// Goes through the trash: discarded blobs, and what was put aside or evicted.
+    pub fn trash(&mut self, mut visit: impl FnMut(ListedFile)) {
+        self.flat("trash", &mut visit, |name, _| {
+            let parts = name.rsplit_once('-');
+            parts.is_some_and(|(_, random)| is_hex(random, RANDOM))
+        });
+        // What cannot be listed of it names nothing, so it is no problem.
+        let before = self.problems.len();
+        self.sharded("trash/blobs", |_, name, facts| {
+            if name.parse::<BlobId>().is_ok() && facts.signature.kind() == FileKind::File {
+                visit(ListedFile {
+                    path: format!("trash/blobs/{}/{name}", &name[..2]),
+                    facts,
+                    disk: facts.disk,
+                });
+            }
+        });
+        self.problems.truncate(before);
+    }
+
+    /// Returns the bytes of disk that pins, the store's description and the like take, and the
+    /// directories that were gone through so far.
+    pub fn small_files(&mut self) -> u64 {
+        let mut disk = 0;
+        let before = self.problems.len();
+        if let Some(pins) = self.dir("pins") {
+            self.each(&pins, |name, facts| {
+                let is_pin = std::str::from_utf8(name).is_ok_and(|name| is_hex(name, 64));
+                disk += if is_pin { facts.disk } else { 0 };
+            });
+        }
+        self.problems.truncate(before);
+        let known = [
+            (&self.root, "CACHEDIR.TAG"),
+            (&self.root, "store.json"),
+            (&self.top, "generation"),
+            (&self.top, "collected"),
+        ];
+        for (dir, name) in known {
+            let facts = Facts::of_link(&dir.path().join(name));
+            disk += facts.map_or(0, |facts| facts.disk);
+        }
+        disk + self.directories
+    }
+
+    /// Reads the blob of a result, a record or a listing and compares it with its name, twice if
+    /// that is needed: on a network file system a replaced file can look cut (hazard B5).
+    pub fn read(&self, blob: &BlobId) -> Found {
+        self.read_in("blobs", blob)
+    }
+
+    /// The same for a blob in the trash, from where whoever needs it takes it back.
+    pub fn read_discarded(&self, blob: &BlobId) -> Found {
+        self.read_in("trash/blobs", blob)
+    }
+
+    /// Returns in words what could not be looked at although it may name something.
+    pub fn problems(self) -> Vec<String> {
+        self.problems
+    }
+
+    fn read_in(&self, place: &str, blob: &BlobId) -> Found {
+        let hex = blob.hex();
+        let path = relative(&format!("{place}/{}/{hex}", &hex[..2]));
+        for _ in 0..2 {
+            match read_file(&self.top, &path, VALUE_LIMIT) {
+                Ok(Some(bytes)) if BlobId::of(&bytes) == *blob => return Found::Whole(bytes),
+                Ok(Some(_)) => {}
+                Ok(None) => return Found::Absent,
+                Err(Flaw::NotAFile) => return Found::Damaged,
+                Err(Flaw::TooLarge(reason) | Flaw::Unreadable(reason)) => {
+                    return Found::Unreadable(reason);
+                }
+            }
+        }
+        Found::Damaged
+    }
+
+    /// Opens a directory of the store, which need not be there.
+    fn dir(&mut self, below: &str) -> Option<Dir> {
+        let opened = self.top.dir(&relative(below));
+        let found = opened.and_then(|dir| dir.own_facts().map(|facts| (dir, facts)));
+        match found {
+            Ok((dir, facts)) if facts.signature.device == self.device => {
+                self.directories += facts.disk;
+                Some(dir)
+            }
+            Ok((dir, _)) => {
+                let path = Escaped::path(dir.path());
+                self.problems
+                    .push(format!("`{path}` lies on another file system"));
+                None
+            }
+            Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => {
+                self.problem(&error);
+                None
+            }
+        }
+    }
+
+    fn problem(&mut self, error: &PathError) {
+        self.problems.push(format!("{error}: {}", error.source));
+    }
+
+    fn each(&mut self, dir: &Dir, visit: impl FnMut(&[u8], Facts)) {
+        if let Err(error) = dir.each_facts(visit) {
+            self.problem(&error);
+        }
+    }
+
+    /// Goes through what lies in the shards of a directory under a name that belongs there.
+    fn sharded(&mut self, below: &str, mut visit: impl FnMut(&Dir, &str, Facts)) {
+        let Some(dir) = self.dir(below) else { return };
+        let mut shards = Vec::new();
+        self.each(&dir, |name, _| {
+            let name = std::str::from_utf8(name).unwrap_or_default();
+            if is_hex(name, 2) {
+                shards.push(name.to_owned());
+            }
+        });
+        shards.sort_unstable();
+        for shard in shards {
+            let Some(dir) = self.dir(&format!("{below}/{shard}")) else {
+                continue;
+            };
+            self.each(&dir, |name, facts| match std::str::from_utf8(name) {
+                Ok(name) if name.starts_with(&shard) && is_hex(name, 64) => {
+                    visit(&dir, name, facts);
+                }
+                _ => {}
+            });
+        }
+    }
+
+    /// Goes through what lies in a directory of things that name nothing. What cannot be looked
+    /// at is left out: it can be deleted no more than listed.
+    fn flat(
+        &mut self,
+        below: &str,
+        mut visit: impl FnMut(ListedFile),
+        belongs: impl Fn(&str, FileKind) -> bool,
+    ) {
+        let before = self.problems.len();
+        let device = self.device;
+        if let Some(dir) = self.dir(below) {
+            self.each(&dir, |name, facts| {
+                let kind = facts.signature.kind();
+                let Some(name) = std::str::from_utf8(name)
+                    .ok()
+                    .filter(|it| belongs(it, kind))
+                else {
+                    return;
+                };
+                let within = match kind {
+                    FileKind::Dir => disk_below(&dir, &relative(name), device),
+                    FileKind::File | FileKind::Link | FileKind::Special => 0,
+                };
+                if facts.signature.device == device {
+                    visit(ListedFile {
+                        path: format!("{below}/{name}"),
+                        facts,
+                        disk: facts.disk + within,
+                    });
+                }
+            });
+        }
+        self.problems.truncate(before);
+    }
+}
+
+/// Returns the bytes of disk of what lies in a directory at any depth, as far as it can be seen.
+fn disk_below(dir: &Dir, name: &RelPath, device: u64) -> u64 {
+    let mut disk = 0;
+    let mut pending = vec![name.clone()];
+    while let Some(path) = pending.pop() {
+        let Ok(opened) = dir.dir(&path) else { continue };
+        // What was counted before an error stands: the sum is for people and for budgets.
+        let _ = opened.each_facts(|name, facts| {
+            if facts.signature.device != device {
+                return;
+            }
+            disk += facts.disk;
+            if facts.signature.kind() == FileKind::Dir
+                && let Ok(below) = path.child(name)
+            {
+                pending.push(below);
+            }
+        });
+    }
+    disk
+}
+
+/// Why a file that has a name of the store gives no bytes.
+enum Flaw {
+    NotAFile,
+    TooLarge(String),
+    Unreadable(String),
+}
+
+/// Reads a small file below an open directory; `None` where nothing is.
+fn read_file(dir: &Dir, path: &RelPath, limit: u64) -> Result<Option<Vec<u8>>, Flaw> {
+    let unreadable = |error: &PathError| Flaw::Unreadable(format!("{error}: {}", error.source));
+    let (file, signature) = match dir.open_file(path) {
+        Ok(opened) => opened,
+        Err(error) => {
+            let is_link = Errno::from_io_error(&error.source) == Some(Errno::LOOP);
+            // A directory or a FIFO opens and is refused after that.
+            let is_other = error.operation == "open as a regular file";
+            return match error.is_absent() {
+                true => Ok(None),
+                false if is_link || is_other => Err(Flaw::NotAFile),
+                false => Err(unreadable(&error)),
+            };
+        }
+    };
+    let path = dir.path_of(path);
+    match read_limited((&file, &path), signature.size, limit) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.is_absent() => Ok(None),
+        Err(error) if error.source.kind() == std::io::ErrorKind::FileTooLarge => {
+            Err(Flaw::TooLarge(error.source.to_string()))
+        }
+        Err(error) => Err(unreadable(&error)),
+    }
+}
+
+/// Reads a key's file, twice if it is damaged; `None` if it is gone by now.
+fn key_state(shard: &Dir, name: &str) -> Option<KeyState> {
+    let mut damage = String::new();
+    for _ in 0..2 {
+        match read_file(shard, &relative(name), KEY_FILE_LIMIT) {
+            Ok(None) => return None,
+            Ok(Some(bytes)) => match KeyFile::decode(&bytes) {
+                Ok(KeyFile::Result(blob)) => return Some(KeyState::Result(blob)),
+                Ok(KeyFile::Tombstone(tombstone)) => return Some(KeyState::Tombstone(tombstone)),
+                Ok(KeyFile::Unknown(what)) => return Some(KeyState::Unknown(what)),
+                Err(error) => damage = error.to_string(),
+            },
+            Err(Flaw::NotAFile) => "not a regular file".clone_into(&mut damage),
+            Err(Flaw::TooLarge(reason)) => damage = reason,
+            Err(Flaw::Unreadable(reason)) => return Some(KeyState::Unreadable(reason)),
+        }
+    }
+    Some(KeyState::Damaged(damage))
+}
+
+/// Reads an entry of history; `None` if it is gone by now.
+fn run_state(dir: &Dir, name: &str) -> Option<RunState> {
+    match read_file(dir, &relative(name), history::LIMIT) {
+        Ok(None) => None,
+        Ok(Some(bytes)) => Some(match RunEntry::decode(&bytes) {
+            Ok(entry) => RunState::Entry(Box::new(entry)),
+            Err(_) if is_of_later_format(&bytes) => RunState::Unknown,
+            Err(error) => RunState::Damaged(error.to_string()),
+        }),
+        Err(Flaw::NotAFile) => Some(RunState::Damaged("not a regular file".to_owned())),
+        Err(Flaw::TooLarge(reason)) => Some(RunState::Damaged(reason)),
+        Err(Flaw::Unreadable(reason)) => Some(RunState::Unreadable(reason)),
+    }
+}
+
+/// Says whether bytes are whole and begin as an entry of a later format.
+fn is_of_later_format(bytes: &[u8]) -> bool {
+    let mut decoder = Decoder::new(bytes);
+    let mut read = || {
+        let len = decoder.array().ok()?;
+        let format = decoder.uint().ok()?;
+        (1..len).try_for_each(|_| decoder.value().ok().map(drop))?;
+        (format > history::FORMAT).then_some(())
+    };
+    read().is_some() && decoder.is_empty()
+}
+
+/// A path of the store's own names.
+fn relative(path: &str) -> RelPath {
+    RelPath::new(path).expect("names of the store do not climb")
+}
+
+fn is_hex(text: &str, len: usize) -> bool {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    text.len() == len && text.bytes().all(is_digit)
+}
