@@ -36,7 +36,7 @@ pub(crate) struct Context {
 }
 
 /// Settings, root and folders that hold in this folder.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Session {
     /// Every setting with its origin.
     pub(crate) config: Config,
