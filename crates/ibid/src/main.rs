@@ -4,6 +4,7 @@
 //! `commands` (one function each) → `report` (what is printed). Only `report` and `error` print.
 
 mod args;
+mod collection;
 mod commands;
 mod context;
 mod error;

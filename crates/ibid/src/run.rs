@@ -13,6 +13,7 @@ use ibid_core::fs::{self, FileKind, Signature};
 use ibid_core::scan::StatCache;
 use ibid_core::store::{Access, BootMemory, LinkMode, LocalStore, OpenError};
 
+use crate::collection;
 use crate::context::{Context, Session, store_failure, system_time};
 use crate::error::Failure;
 use crate::exit;
@@ -104,6 +105,7 @@ impl<'a> Run<'a> {
                     LinkPreference::Copy => LinkMode::Copy,
                     LinkPreference::Hardlink => LinkMode::Hard,
                 },
+                budget: session.config.max_size.value,
                 // Every child of this process is started by the library.
                 orphans: Orphans::Adopt,
             },
@@ -127,6 +129,13 @@ impl<'a> Run<'a> {
         step.stdin = StdinRequest::File(path.into());
         self.stdin = Some(file);
         Ok(())
+    }
+
+    /// Collects, if this run is the one that does. To be called when everything is told.
+    pub(crate) fn collect(&self, session: &Session) {
+        if let Some(store) = &self.store {
+            collection::after_run(store, session, &self.interrupt, self.context);
+        }
     }
 
     /// Lends everything to the engine.

@@ -48,8 +48,16 @@ fn up_to_date(prepared: &Prepared, usable: Usable, cx: &Context<'_>) -> StepOutc
     let Usable { result, log } = usable;
     log.replay(cx);
     manifest::keep(prepared, &result, cx);
+    mark_used(&result, cx);
     let saved = Duration::from_nanos(result.run.duration);
     outcome(&result, Decision::UpToDate { saved }, cx)
+}
+
+/// Notes that the result is still of use, where the store takes notes.
+fn mark_used(result: &StoredResult, cx: &Context<'_>) {
+    if let Some(store) = cx.writable() {
+        store.mark_used(&result.key, cx.timestamp());
+    }
 }
 
 /// Nothing is written and nothing replayed: all that is known stands in the manifest.
@@ -105,6 +113,7 @@ fn restore(prepared: &Prepared, usable: Usable, cx: &Context<'_>) -> Result<Brou
     let Usable { result, log } = usable;
     log.replay(cx);
     manifest::keep(prepared, &result, cx);
+    mark_used(&result, cx);
     let decision = Decision::Restored {
         outputs: restored.files,
         bytes: restored.bytes,

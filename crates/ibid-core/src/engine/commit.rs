@@ -79,7 +79,6 @@ pub(super) fn commit(
             label: prepared.action.policy.label.clone(),
         },
     };
-    blobs.retain(|blob| blob.reused);
     let recorded = store.record(&result, &blobs, run.replace)?;
     Ok(Committed {
         blob: BlobId::of(&result.encode()),

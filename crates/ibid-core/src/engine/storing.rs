@@ -43,7 +43,8 @@ pub(super) fn store(
         Verdict::StoredFailure => {
             let unchanged = look_again(prepared, cx);
             put_back(aside, cx);
-            unchanged.and_then(|()| put(prepared, ran, None, cx))
+            unchanged?;
+            store_failure(prepared, ran, cx)
         }
         Verdict::Refused { success, why } => {
             if success {
@@ -67,9 +68,25 @@ fn store_success(
     look_again(prepared, cx)?;
     // Nothing is set aside where nothing is ever stored.
     let aside = aside.ok_or(NotStored::Mode)?;
-    let capture = capture(prepared, aside, cx)?;
-    let result = put(prepared, ran, Some(&capture), cx)?;
-    Ok((result, capture.not_stored()))
+    let first = capture(prepared, aside, cx)?;
+    let (capture, stored) = match put(prepared, ran, Some(&first), cx) {
+        // What was collected meanwhile still stands in place.
+        Err(Failed::Vanished(_)) => {
+            let second = capture(prepared, aside, cx)?;
+            let stored = put(prepared, ran, Some(&second), cx);
+            (second, stored)
+        }
+        stored => (first, stored),
+    };
+    Ok((stored?, capture.not_stored()))
+}
+
+/// Stores a failure: its exit code and what it printed.
+fn store_failure(prepared: &Prepared, ran: &Ran, cx: &Context<'_>) -> Result<BlobId, NotStored> {
+    match put(prepared, ran, None, cx) {
+        Err(Failed::Vanished(_)) => Ok(put(prepared, ran, None, cx)?),
+        stored => Ok(stored?),
+    }
 }
 
 /// Looks again at everything that the key's digests rest on (hazard A7).
@@ -120,22 +137,41 @@ fn not_captured(error: CaptureError) -> NotStored {
     }
 }
 
+/// Why a run could not be committed.
+enum Failed {
+    /// A blob is gone that was there when the commit began: the next try stores it again.
+    Vanished(String),
+    Other(NotStored),
+}
+
+impl From<Failed> for NotStored {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Vanished(reason) => Self::Store(reason),
+            Failed::Other(why) => why,
+        }
+    }
+}
+
 /// Commits a run.
 fn put(
     prepared: &Prepared,
     ran: &Ran,
     capture: Option<&Capture>,
     cx: &Context<'_>,
-) -> Result<BlobId, NotStored> {
-    let failed = |error: &dyn std::error::Error| NotStored::Store(chain(error));
-    let store = cx.writable().ok_or(NotStored::Mode)?;
+) -> Result<BlobId, Failed> {
+    let store = cx.writable().ok_or(Failed::Other(NotStored::Mode))?;
+    let no_log = |error| Failed::Other(NotStored::Store(chain(error)));
     let storable = Storable {
         ran,
-        log: ran.ended.log.as_ref().map_err(|error| failed(error))?,
+        log: ran.ended.log.as_ref().map_err(|error| no_log(error))?,
         capture,
         replace: ran.replace,
     };
-    let committed = commit(prepared, &storable, store, cx).map_err(|error| failed(&error))?;
+    let committed = commit(prepared, &storable, store, cx).map_err(|error| match error {
+        StoreError::Vanished(_) => Failed::Vanished(chain(&error)),
+        error => Failed::Other(NotStored::Store(chain(&error))),
+    })?;
     let Committed {
         result,
         blob,

@@ -233,7 +233,8 @@ impl Dir {
     }
 
     /// Renames what stands at `from` to `to` below `target`, where nothing may stand. File systems
-    /// that cannot promise this get a check followed by a rename.
+    /// that cannot promise this link a file instead, which never replaces; what they cannot link
+    /// gets a check followed by a rename.
     pub fn rename_new(&self, from: &RelPath, target: &Self, to: &RelPath) -> Result<(), PathError> {
         match self.rename_with(from, target, to, RenameFlags::NOREPLACE) {
             Err(error) if is_unsupported(&error) => {}
@@ -242,7 +243,21 @@ impl Dir {
         if target.status_if_any(to)?.is_some() {
             return Err(Errno::EXIST).context("rename to", &target.path_of(to));
         }
-        self.rename(from, target, to)
+        match self.link_new(from, target, to) {
+            Ok(()) => self.remove_file(from),
+            Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists => Err(error),
+            Err(_) => self.rename(from, target, to),
+        }
+    }
+
+    /// Gives a file a second name, where nothing may stand.
+    fn link_new(&self, from: &RelPath, target: &Self, to: &RelPath) -> Result<(), PathError> {
+        let (old, new) = (self.path_of(from), target.path_of(to));
+        let source = self.at(from).context("link", &old)?;
+        let place = target.at(to).context("link to", &new)?;
+        let flags = AtFlags::empty();
+        rustix::fs::linkat(source.dir(), source.name, place.dir(), place.name, flags)
+            .context("link to", &new)
     }
 
     fn rename_with(
@@ -547,6 +562,20 @@ mod tests {
         dir.rename_new(&path("a"), &dir, &path("c")).unwrap();
         assert_eq!(fs::read(temp.join("b")).unwrap(), b"b");
         assert_eq!(fs::read(temp.join("c")).unwrap(), b"a");
+    }
+
+    #[test]
+    fn linking_a_file_never_replaces_and_a_directory_cannot_be_linked() {
+        let temp = TempDir::new();
+        let dir = Dir::open(temp.path()).unwrap();
+        fs::write(temp.join("a"), "a").unwrap();
+        fs::write(temp.join("b"), "b").unwrap();
+        fs::create_dir(temp.join("d")).unwrap();
+        let taken = dir.link_new(&path("a"), &dir, &path("b")).unwrap_err();
+        assert_eq!(taken.source.kind(), io::ErrorKind::AlreadyExists);
+        dir.link_new(&path("a"), &dir, &path("c")).unwrap();
+        assert_eq!(fs::read(temp.join("c")).unwrap(), b"a");
+        assert!(dir.link_new(&path("d"), &dir, &path("e")).is_err());
     }
 
     #[test]

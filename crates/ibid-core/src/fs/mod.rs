@@ -23,6 +23,7 @@ mod space;
 mod spool;
 mod stage;
 mod system;
+mod touch;
 mod trial;
 
 pub use beneath::{Dir, Listed, set_mode, umask};
@@ -58,4 +59,5 @@ pub use system::{
     COARSEST_NANOS, CachedPages, FileSystem, FileSystemId, FileSystemKind, Host, boot_id,
     cached_pages, machine_id, memory_limit, open_files_limit,
 };
+pub use touch::{touch_link, touch_open};
 pub use trial::{NameTrial, Trial, can_share, nameless_file, try_file, try_names};

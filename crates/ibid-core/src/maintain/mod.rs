@@ -33,5 +33,7 @@ pub use inventory::{Blob, Entry, Inventory, Leftover, LeftoverKind, take};
 pub use plan::{Plan, plan};
 pub use policy::Policy;
 pub use repair::{Repaired, repair};
-pub use trigger::{CollectError, Collected, Load, collect, draws_collection, is_due, is_overdue};
+pub use trigger::{
+    CollectError, Collected, Load, collect, collect_beside, draws_collection, is_due, is_overdue,
+};
 pub use usage::{AgeBand, LabelUsage, Usage, usage};

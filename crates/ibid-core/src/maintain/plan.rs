@@ -82,9 +82,13 @@ pub fn plan(inventory: &Inventory, policy: &Policy) -> Plan {
         delete: outdated(inventory, policy),
         ..Plan::default()
     };
-    let history = history(inventory, policy);
+    let all: Vec<&Entry> = inventory.entries.iter().collect();
+    let is_needed = needed(inventory, &all);
+    let history = history(inventory, policy, &is_needed);
     plan.forget = history.forget;
-    let unreachable = unreachable(inventory, policy, &history.blobs);
+    let is_named =
+        |blob: &u32| inventory.also_named.contains_key(blob) && !history.blobs.contains(blob);
+    let unreachable = unreachable(inventory, policy, &history.blobs, &is_needed);
     let trash = trash(inventory).map(|(at, _)| at);
     let gone: BTreeSet<usize> = trash.chain(plan.delete.iter().copied()).collect();
     let gone: u64 = gone.iter().map(|at| inventory.leftovers[*at].disk).sum();
@@ -97,7 +101,7 @@ pub fn plan(inventory: &Inventory, policy: &Policy) -> Plan {
         .before
         .saturating_sub(gone + unnamed + history.given_back);
     plan.evict = Evictions::choose(inventory, policy, standing).evicted;
-    plan.discard = freed(inventory, &plan.evict);
+    plan.discard = freed(inventory, &plan.evict, &is_named);
     plan.discard.extend(unreachable);
     plan.discard.sort_unstable();
     make_fit(inventory, policy, &mut plan);
@@ -166,67 +170,62 @@ fn tombstones(inventory: &Inventory, policy: &Policy) -> Vec<usize> {
 }
 
 /// What of history is forgotten.
+#[derive(Default)]
 struct Forgotten {
     forget: Vec<usize>,
-    /// What only that named.
+    /// What history names no more; results may need it all the same.
     blobs: BTreeSet<u32>,
     /// Bytes that results may take instead: never more than what is forgotten.
     given_back: u64,
 }
 
+/// A part of history: an entry, or a blob that one names.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Run(usize),
+    Blob(u32),
+}
+
 /// Forgets history that is past its age, and the oldest of it where it would take more than a
 /// quarter of the budget: it explains results, and must not crowd them out.
-fn history(inventory: &Inventory, policy: &Policy) -> Forgotten {
-    /// An entry of history, or a blob that only history names.
-    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-    enum Part {
-        Run(usize),
-        Blob(u32),
-    }
+fn history(inventory: &Inventory, policy: &Policy, is_needed: &[bool]) -> Forgotten {
     let runs = inventory.runs.iter().enumerate();
     let runs = runs.map(|(at, (_, time, disk))| (*time, Part::Run(at), *disk));
     let blobs = inventory.also_named.iter();
-    let blobs = blobs.map(|(at, time)| {
-        let disk = inventory.blobs[*at as usize].disk;
-        (*time, Part::Blob(*at), disk)
-    });
+    let blobs = blobs.filter(|(at, _)| may_go(inventory, **at, 0));
+    let disk_of = |at: u32| inventory.blobs[at as usize].disk;
+    let blobs = blobs.map(|(at, time)| (*time, Part::Blob(*at), disk_of(*at)));
     let mut parts: Vec<_> = runs.chain(blobs).collect();
     parts.sort_unstable();
-    let mut left: u64 = parts.iter().map(|(_, _, disk)| disk).sum();
-    let before = left;
     let most = policy.max_size.map_or(u64::MAX, |most| most / 4);
     let max_age = policy.max_age.map_or(u64::MAX, nanos);
-    let mut forgotten = Forgotten {
-        forget: Vec::new(),
-        blobs: BTreeSet::new(),
-        given_back: 0,
-    };
+    let mut left: u64 = parts.iter().map(|(_, _, disk)| disk).sum();
+    let mut forgotten = Forgotten::default();
+    // What of history no result needs, and is not past its age.
+    let mut alone = 0_u64;
     for (time, part, disk) in parts {
         let is_old = inventory.now.saturating_sub(time) > max_age;
-        if !is_old && left <= most {
-            break;
-        }
-        match part {
-            Part::Run(at) => forgotten.forget.push(at),
-            Part::Blob(at) if may_go(inventory, at, 0) => {
-                forgotten.blobs.insert(at);
-            }
-            Part::Blob(_) => continue,
-        }
-        left = left.saturating_sub(disk);
-        // What is forgotten by age is, whatever the budget; of the rest only what is over the
-        // quarter counts, so that a larger budget never evicts more.
+        let own = match part {
+            Part::Blob(at) if is_needed[at as usize] => 0,
+            _ => disk,
+        };
         if is_old {
-            forgotten.given_back += disk;
+            forgotten.given_back += own;
+        } else {
+            alone += own;
+        }
+        if is_old || left > most {
+            left -= disk;
+            match part {
+                Part::Run(at) => forgotten.forget.push(at),
+                Part::Blob(at) => {
+                    forgotten.blobs.insert(at);
+                }
+            }
         }
     }
-    let over = before
-        .saturating_sub(forgotten.given_back)
-        .saturating_sub(most);
-    let by_size = (before - left)
-        .saturating_sub(forgotten.given_back)
-        .min(over);
-    forgotten.given_back += by_size;
+    // Less than what is forgotten by whole files, so that a larger budget never evicts more.
+    forgotten.given_back += alone.saturating_sub(most);
     forgotten.forget.sort_unstable();
     forgotten
 }
@@ -241,10 +240,13 @@ pub(super) fn may_go(inventory: &Inventory, blob: u32, age: u64) -> bool {
 }
 
 /// Returns the blobs that nothing named for the grace, and those that only forgotten history did.
-fn unreachable(inventory: &Inventory, policy: &Policy, of_history: &BTreeSet<u32>) -> Vec<u32> {
-    let all: Vec<&Entry> = inventory.entries.iter().collect();
+fn unreachable(
+    inventory: &Inventory,
+    policy: &Policy,
+    of_history: &BTreeSet<u32>,
+    is_needed: &[bool],
+) -> Vec<u32> {
     let grace = nanos(policy.grace);
-    let is_needed = needed(inventory, &all);
     let goes = |blob: &u32| {
         if is_needed[*blob as usize] {
             return false;
@@ -257,8 +259,8 @@ fn unreachable(inventory: &Inventory, policy: &Policy, of_history: &BTreeSet<u32
     numbers(inventory).filter(goes).collect()
 }
 
-/// Returns the blobs that only these results needed and that may go.
-fn freed(inventory: &Inventory, evicted: &[usize]) -> Vec<u32> {
+/// Returns the blobs that only these results needed, that history names no longer, and that may go.
+fn freed(inventory: &Inventory, evicted: &[usize], is_named: &dyn Fn(&u32) -> bool) -> Vec<u32> {
     let evicted: HashSet<usize> = evicted.iter().copied().collect();
     let all = inventory.entries.iter().enumerate();
     let (gone, kept): (Vec<_>, Vec<_>) = all.partition(|(at, _)| evicted.contains(at));
@@ -269,7 +271,7 @@ fn freed(inventory: &Inventory, evicted: &[usize]) -> Vec<u32> {
     let (gone, kept) = (only(&gone), only(&kept));
     let goes = |blob: &u32| {
         let at = *blob as usize;
-        let is_freed = gone[at] && !kept[at] && !inventory.also_named.contains_key(blob);
+        let is_freed = gone[at] && !kept[at] && !is_named(blob);
         is_freed && may_go(inventory, *blob, 0)
     };
     numbers(inventory).filter(goes).collect()

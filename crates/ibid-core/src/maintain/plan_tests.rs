@@ -294,9 +294,7 @@ prop_compose! {
         for (blob, (_, age)) in inventory.blobs.iter_mut().zip(&facts) {
             blob.modified = NOW - age;
         }
-        let needed: BTreeSet<u32> = entries.iter().flat_map(|entry| entry.blobs.clone()).collect();
-        let named = named.into_iter().filter(|(blob, _)| !needed.contains(blob));
-        inventory.also_named = named.map(|(blob, age)| (blob, NOW - age)).collect();
+        inventory.also_named = named.into_iter().map(|(blob, age)| (blob, NOW - age)).collect();
         inventory.entries = entries;
         inventory.leftovers = trash.iter().map(|(disk, age)| trash_of(*disk, *age)).collect();
         inventory.runs = runs.iter().map(|(age, disk)| (age.to_string(), NOW - age, *disk)).collect();
@@ -325,6 +323,21 @@ fn kept(inventory: &Inventory, plan: &Plan) -> Vec<Entry> {
     let entries = inventory.entries.iter().enumerate();
     let kept = entries.filter(|(at, _)| !plan.evict.contains(at));
     kept.map(|(_, entry)| entry.clone()).collect()
+}
+
+#[test]
+fn records_that_history_names_stay_when_their_results_go() {
+    let mut inventory = store(&[100; 3], 300 * DAY);
+    inventory.entries = vec![entry("a", 9 * DAY, &[0, 1]), entry("a", 8 * DAY, &[2])];
+    inventory.also_named.insert(1, NOW - 9 * DAY);
+    let evicting = plan(&inventory, &policy(Some(290)));
+    assert_eq!((evicting.evict, evicting.discard), (vec![0], vec![0, 1]));
+    let of_age = Policy {
+        keep_last: Some(1),
+        ..policy(None)
+    };
+    let evicting = plan(&inventory, &of_age);
+    assert_eq!((evicting.evict, evicting.discard), (vec![0], vec![0]));
 }
 
 proptest! {

@@ -115,17 +115,35 @@ pub fn collect(
         Acquisition::Acquired(lease) => Some(lease),
         Acquisition::Unavailable => None,
     };
+    let collected = collect_beside(store, policy, now, goes_on);
+    drop(lease);
+    collected.map(Some)
+}
+
+/// Collects what may go by this policy, beside whoever else may be at it.
+pub fn collect_beside(
+    store: &LocalStore,
+    policy: &Policy,
+    now: u64,
+    goes_on: &dyn Fn() -> bool,
+) -> Result<Collected, CollectError> {
     // First of all: a collection that is killed again and again must not be due at every run.
     store.note_collected()?;
-    let inventory = take(store, now)?;
+    let mut inventory = take(store, now)?;
+    if !inventory.damaged.is_empty() {
+        // A look-up puts a damaged key's file aside, and then nothing of it is unknown.
+        for key in &inventory.damaged {
+            store.look_up(key);
+        }
+        inventory = take(store, now)?;
+    }
     let plan = plan(&inventory, policy);
     let done = apply_while(store, &inventory, &plan, goes_on)?;
-    drop(lease);
-    Ok(Some(Collected {
+    Ok(Collected {
         inventory,
         plan,
         done,
-    }))
+    })
 }
 
 #[cfg(test)]

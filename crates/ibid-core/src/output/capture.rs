@@ -354,6 +354,7 @@ impl Item {
                     blob: BlobId::new(digest),
                     size: seen.size,
                     reused: false,
+                    modified: seen.mtime,
                 })),
                 Err(error) => self.unstable_or(&below, seen, error),
             };

@@ -6,7 +6,8 @@
 //! there and then; else it is replaced (hazard C2). Whatever is handed out is verified on the
 //! way, or was verified once in this boot under the same signature (hazard F1). What is wrong is
 //! read a second time from a new descriptor, because on a network file system a replaced file can
-//! look cut (hazard B5), and then put aside. A failing read puts nothing aside (hazard E4).
+//! look cut (hazard B5), and then put aside. A failing read puts nothing aside (hazard E4). A blob
+//! that is missed where it is read comes back from the trash, if it is there.
 
 use std::fs::File;
 use std::os::fd::BorrowedFd;
@@ -19,7 +20,7 @@ use super::error::{BlobProblem, StoreError};
 use super::layout::BLOB_MODE;
 use super::local::LocalStore;
 use crate::digest::BlobId;
-use crate::fs::{self, HashError, Meter, PathError, Signature, Threads};
+use crate::fs::{self, HashError, Meter, PathError, Signature, Threads, Timestamp};
 
 /// Up to this size a source is read into memory, so that a blob that is there already costs no
 /// temporary file: creating and removing one is what ext4 is slowest at.
@@ -46,6 +47,8 @@ pub struct Stored {
     pub size: u64,
     /// Whether it was there already: a commit looks again that it still is (hazard D3).
     pub reused: bool,
+    /// When it was written or last freshened, as the store's file system stamps.
+    pub modified: Timestamp,
 }
 
 /// A blob as it was opened, not verified.
@@ -53,6 +56,15 @@ struct Opened {
     file: File,
     path: PathBuf,
     signature: Signature,
+}
+
+/// Where a blob is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Where {
+    /// At its place only: whoever has its bytes writes them anew, and what was evicted stays so.
+    InPlace,
+    /// In the trash as well, from where it is taken back.
+    Anywhere,
 }
 
 /// What one look at a blob found.
@@ -89,21 +101,23 @@ impl LocalStore {
         let (digest, size) = fs::copy_hashing((src, src_path), target, meter)
             .map_err(|error| self.write_failed(error))?;
         let blob = BlobId::new(digest);
-        if self.is_present(&blob, size) {
+        if let Some(modified) = self.reuse(&blob, size) {
             return Ok(Stored {
                 blob,
                 size,
                 reused: true,
+                modified,
             });
         }
         staged
             .set_mode(BLOB_MODE)
             .map_err(|error| self.write_failed(error))?;
-        self.publish_blob(&mut staged, &blob)?;
+        let modified = self.publish_blob(&mut staged, &blob)?;
         Ok(Stored {
             blob,
             size,
             reused: false,
+            modified,
         })
     }
 
@@ -112,39 +126,54 @@ impl LocalStore {
         let blob = BlobId::of(bytes);
         let size = bytes.len() as u64;
         self.prepare_write()?;
-        let reused = self.is_present(&blob, size);
-        if !reused {
+        let found = self.reuse(&blob, size);
+        let modified = if let Some(modified) = found {
+            modified
+        } else {
             let mut staged = self.stage_bytes(bytes, BLOB_MODE)?;
-            self.publish_blob(&mut staged, &blob)?;
-        }
-        Ok(Stored { blob, size, reused })
+            self.publish_blob(&mut staged, &blob)?
+        };
+        Ok(Stored {
+            blob,
+            size,
+            reused: found.is_some(),
+            modified,
+        })
     }
 
     /// Gives a staged blob its name. Ours replaces what is there: that was found wrong, or is
-    /// the same, put there by somebody else in this moment.
-    fn publish_blob(&self, staged: &mut fs::Staged, blob: &BlobId) -> Result<(), StoreError> {
+    /// the same, put there by somebody else in this moment. Returns its stamp.
+    fn publish_blob(
+        &self,
+        staged: &mut fs::Staged,
+        blob: &BlobId,
+    ) -> Result<Timestamp, StoreError> {
         let path = self.layout.blob(blob);
         self.layout
             .publish_over(staged, &path)
             .map_err(|error| self.write_failed(error))?;
         // Renaming changes the signature, so it is taken after that.
-        if let Ok(signature) = Signature::of_link(&path) {
-            self.options.verified.remember(&signature, blob.digest());
-            self.added.count(signature.size);
-        }
-        Ok(())
+        let Ok(signature) = Signature::of_link(&path) else {
+            // Of unknown age, so that a commit looks again.
+            return Ok(Timestamp::default());
+        };
+        self.options.verified.remember(&signature, blob.digest());
+        self.ages.learn(signature.mtime);
+        self.added.count(signature.size);
+        Ok(signature.mtime)
     }
 
-    /// Says whether a blob is there and whole. One that is not is told, and not put aside: the
-    /// caller has the right bytes at hand and replaces it.
-    fn is_present(&self, blob: &BlobId, size: u64) -> bool {
-        match self.look_at(blob, Some(size)) {
-            Ok(_) => true,
+    /// Freshens a blob that is there and whole, and returns its stamp. One that is not whole is
+    /// told, and not put aside: the caller has the right bytes at hand and replaces it.
+    fn reuse(&self, blob: &BlobId, size: u64) -> Option<Timestamp> {
+        let path = self.layout.blob(blob);
+        match self.look_at((blob, Where::InPlace), Some(size)) {
+            Ok((file, seen)) => Some(self.freshen((&file, &path), &seen, blob)),
             Err(Wrong::Content(reason, _)) => {
-                self.report("blob", &self.layout.blob(blob), &reason);
-                false
+                self.report("blob", &path, &reason);
+                None
             }
-            Err(Wrong::Other(_)) => false,
+            Err(Wrong::Other(_)) => None,
         }
     }
 
@@ -172,17 +201,34 @@ impl LocalStore {
         blob: &BlobId,
         size: Option<u64>,
     ) -> Result<(File, Signature), BlobProblem> {
-        self.twice(blob, || self.look_at(blob, size))
+        self.twice(blob, || self.look_at((blob, Where::Anywhere), size))
     }
 
     /// Reads a whole blob of at most `limit` bytes and verifies it.
     pub fn read_blob(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, BlobProblem> {
+        self.read_blob_of((blob, Where::Anywhere), limit)
+    }
+
+    /// The same for a blob that counts as gone once it is in the trash.
+    pub(super) fn read_blob_in_place(
+        &self,
+        blob: &BlobId,
+        limit: u64,
+    ) -> Result<Vec<u8>, BlobProblem> {
+        self.read_blob_of((blob, Where::InPlace), limit)
+    }
+
+    fn read_blob_of(
+        &self,
+        (blob, place): (&BlobId, Where),
+        limit: u64,
+    ) -> Result<Vec<u8>, BlobProblem> {
         self.twice(blob, || {
             let Opened {
                 file,
                 path,
                 signature,
-            } = self.open_unverified(blob).map_err(Wrong::Other)?;
+            } = self.open_unverified(blob, place).map_err(Wrong::Other)?;
             if signature.size > limit {
                 let blob = *blob;
                 return Err(Wrong::Other(BlobProblem::TooLarge { blob, limit }));
@@ -211,7 +257,9 @@ impl LocalStore {
                 file,
                 path,
                 signature,
-            } = self.open_unverified(blob).map_err(Wrong::Other)?;
+            } = self
+                .open_unverified(blob, Where::Anywhere)
+                .map_err(Wrong::Other)?;
             check_size(&signature, Some(size))?;
             dst.set_len(0).map_err(|source| {
                 destination(
@@ -295,9 +343,8 @@ impl LocalStore {
         Ok(true)
     }
 
-    fn open_unverified(&self, blob: &BlobId) -> Result<Opened, BlobProblem> {
-        let path = self.layout.blob(blob);
-        match fs::open_nofollow(&path) {
+    fn open_unverified(&self, blob: &BlobId, place: Where) -> Result<Opened, BlobProblem> {
+        let open = |path: PathBuf| match fs::open_nofollow(&path) {
             Ok((file, signature)) => Ok(Opened {
                 file,
                 path,
@@ -305,16 +352,35 @@ impl LocalStore {
             }),
             Err(error) if error.is_absent() => Err(BlobProblem::Absent(*blob)),
             Err(error) => Err(BlobProblem::Unreadable { blob: *blob, error }),
+        };
+        match open(self.layout.blob(blob)) {
+            Err(BlobProblem::Absent(_)) if place == Where::Anywhere => {}
+            opened => return opened,
+        }
+        // Opened first: whatever becomes of the name from here on, these are its bytes.
+        let in_trash = open(self.layout.trashed_blob(blob));
+        if in_trash.is_ok() {
+            // Where it cannot be taken back it is read there.
+            let _ = self.take_back(blob);
+        }
+        // Somebody else may have taken it back, or stored it anew, between the two looks.
+        match open(self.layout.blob(blob)) {
+            Err(BlobProblem::Absent(_)) => in_trash,
+            opened => opened,
         }
     }
 
     /// Opens and verifies once.
-    fn look_at(&self, blob: &BlobId, size: Option<u64>) -> Result<(File, Signature), Wrong> {
+    fn look_at(
+        &self,
+        (blob, place): (&BlobId, Where),
+        size: Option<u64>,
+    ) -> Result<(File, Signature), Wrong> {
         let Opened {
             file,
             path,
             signature,
-        } = self.open_unverified(blob).map_err(Wrong::Other)?;
+        } = self.open_unverified(blob, place).map_err(Wrong::Other)?;
         check_size(&signature, size)?;
         if self.options.verified.verified(&signature, blob.digest()) {
             return Ok((file, signature));
@@ -347,7 +413,7 @@ impl LocalStore {
             Err(Wrong::Other(problem)) => Err(problem),
             Err(Wrong::Content(reason, seen)) => {
                 // With right bytes and a wrong size, whoever named the size is wrong.
-                if self.look_at(blob, None).is_err() {
+                if self.look_at((blob, Where::InPlace), None).is_err() {
                     self.quarantine("blob", &self.layout.blob(blob), &reason, &seen);
                 }
                 let blob = *blob;

@@ -54,6 +54,21 @@ impl Layout {
         sharded(&self.v1, "keys", &key.hex())
     }
 
+    /// Returns where a blob lies when nothing named it any more.
+    pub(super) fn trashed_blob(&self, id: &BlobId) -> PathBuf {
+        sharded(&self.v1, "trash/blobs", &id.hex())
+    }
+
+    /// Returns where a key's file lies once it is evicted.
+    pub(super) fn trashed_key(&self, key: &Key) -> PathBuf {
+        sharded(&self.v1, "trash/keys", &key.hex())
+    }
+
+    /// Returns the directory of the version.
+    pub(super) fn version(&self) -> &Path {
+        &self.v1
+    }
+
     pub(super) fn dir(&self, name: &str) -> PathBuf {
         self.v1.join(name)
     }
@@ -250,6 +265,11 @@ impl Layout {
         // What stands in the way of the trash itself cannot be moved there.
         let movable = in_the_way.filter(|_| !target.starts_with(self.dir("trash")));
         movable.is_some_and(|path| self.discard(path).is_ok())
+    }
+
+    /// Makes the directory in which a file of the store lies.
+    pub(super) fn make_dir_of(&self, path: &Path) -> Result<(), PathError> {
+        self.make_dir(path.parent().expect("names lie below the root"))
     }
 
     /// Makes a directory below the root with the root's own mode, so that a directory shared by

@@ -4,7 +4,7 @@
 //! need, a suspended owner wakes up after its lease was taken over (hazards D4, D5).
 //!
 //! ```text
-//! leases/<hex of key>, leases/o-<hex of the path's digest>
+//! leases/<hex of key>, leases/o-<hex of the path's digest>, leases/collection
 //!   20 digits: a counter, rewritten in place every 2 s while the lease is held
 //!   [host, boot, pid, start time of the process, nonce, session that it runs, start of that]
 //! ```
@@ -50,7 +50,7 @@ pub enum LeaseOn<'a> {
     Key(&'a Key),
     /// Writing this output, by its absolute path.
     Output(&'a Path),
-    /// Collecting what may go.
+    /// Collecting what the store need not keep: one collection at a time is enough.
     Collection,
 }
 

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use super::added::Added;
 use super::error::{Fault, OpenError, StoreError};
+use super::freshen::Ages;
 use super::layout::Layout;
 use super::run_index::RunIndex;
 use super::verified::{ProcessMemory, VerifiedBlobs};
@@ -83,6 +84,8 @@ pub struct LocalStore {
     pub(super) runs: Mutex<Option<RunIndex>>,
     /// What was added through this handle.
     pub(super) added: Added,
+    /// What is known of the time of the store's file system.
+    pub(super) ages: Ages,
     faults: Mutex<Vec<Fault>>,
 }
 
@@ -101,6 +104,7 @@ impl LocalStore {
             reflink_refused: AtomicBool::new(false),
             runs: Mutex::default(),
             added: Added::default(),
+            ages: Ages::default(),
             faults: Mutex::default(),
         })
     }

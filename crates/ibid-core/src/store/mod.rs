@@ -8,10 +8,11 @@
 //!         v1/runs/<time>-<label hash>-<random>     one record per run, never changed
 //!         v1/leases/<hex>, o-<hex>                 "someone computes this key, writes this path"
 //!         v1/pins/              protected keys
-//!         v1/trash/             what was damaged; nothing here is ever read
+//!         v1/trash/             what was damaged, collected or evicted; what is missed comes back
 //!         v1/tmp/               files that have no name yet
 //!         v1/collected          its stamp is the time of the last collection
 //!         v1/generation         random; replaced by each invalidation
+//!         v1/collected          its time says when something was collected last
 //! ```
 //!
 //! Only the way from a key to its result is trusted; blobs check themselves. There is no lock and
@@ -28,7 +29,9 @@ mod blobs;
 mod budget;
 mod decoded;
 mod error;
+mod evict;
 mod format;
+mod freshen;
 mod history;
 mod layout;
 mod leases;

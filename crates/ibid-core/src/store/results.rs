@@ -13,7 +13,7 @@ use super::layout::FILE_MODE;
 use super::local::{Durability, LocalStore};
 use super::{Stored, StoredResult};
 use crate::digest::{BlobId, Key};
-use crate::fs::{self, Published};
+use crate::fs::{self, Published, Signature};
 
 /// Longer files are no key's files.
 pub(super) const KEY_FILE_LIMIT: u64 = 1 << 16;
@@ -62,7 +62,7 @@ impl LocalStore {
             Ok(KeyFile::Unknown(what)) => return Lookup::Absent(MissReason::UnknownKind(what)),
             Err(reason) => return Lookup::Absent(reason),
         };
-        match self.read_result(&blob) {
+        match decoded(&blob, self.read_blob(&blob, RESULT_LIMIT)) {
             Ok(result) if result.key == *key => Lookup::Found(Box::new(result)),
             Ok(result) => {
                 let path = self.layout.key(key);
@@ -74,30 +74,19 @@ impl LocalStore {
     }
 
     /// Reads the result that a blob holds, whichever key it belongs to: history names results
-    /// that no key's file names any more.
+    /// that no key's file names any more. One that is in the trash was evicted, and stays there.
     pub fn read_result(&self, blob: &BlobId) -> Result<StoredResult, MissReason> {
-        let bytes = self.read_blob(blob, RESULT_LIMIT).map_err(|problem| {
-            match (problem, MissReason::ResultMissing(*blob)) {
-                (BlobProblem::Absent(_), missing) => missing,
-                (BlobProblem::Damaged { reason, .. }, _) => MissReason::Damaged {
-                    what: "result",
-                    reason,
-                },
-                (other, _) => other.into(),
-            }
-        })?;
-        // These are the bytes that the digest promises, so they are not damaged; they were never
-        // a result that this version can read.
-        StoredResult::decode(&bytes).map_err(|error| MissReason::UnknownKind(error.to_string()))
+        decoded(blob, self.read_blob_in_place(blob, RESULT_LIMIT))
     }
 
-    /// Records a result whose blobs, record and log are stored already. `reused` are the blobs
-    /// that storing them found there: they are looked at again when the key's file has landed,
-    /// and one that is gone is [`StoreError::Vanished`] (hazard D3). The entry is a miss then.
+    /// Records a result whose blobs, record and log are stored already: `blobs`. Those that storing
+    /// found there, or that are old by now, are looked at again when the key's file has landed.
+    /// One that is gone comes back from the trash; gone there too is [`StoreError::Vanished`]
+    /// (hazard D3), and the entry a miss.
     pub fn record(
         &self,
         result: &StoredResult,
-        reused: &[Stored],
+        blobs: &[Stored],
         replace: Replace,
     ) -> Result<Recorded, StoreError> {
         let bytes = result.encode();
@@ -107,11 +96,12 @@ impl LocalStore {
         }
         let stored = self.put_bytes(&bytes)?;
         let recorded = self.write_key_file(&result.key, &stored.blob, result, replace)?;
-        let gone = reused
-            .iter()
-            .chain([&stored])
-            .find(|reused| !self.seems_present(&reused.blob, Some(reused.size)));
-        match gone {
+        // Renaming stamps the file, so a collection that began before that is older than this.
+        if let Ok(landed) = Signature::of_link(&self.layout.key(&result.key)) {
+            self.ages.learn(landed.ctime);
+        }
+        let mut all = blobs.iter().chain([&stored]);
+        match all.find(|stored| !self.is_still_there(stored)) {
             Some(gone) => Err(StoreError::Vanished(gone.blob)),
             None => Ok(recorded),
         }
@@ -196,12 +186,26 @@ impl LocalStore {
         Ok(())
     }
 
-    /// Reads a key's file; one that is damaged is read once more and then put aside.
+    /// Reads a key's file. Where there is none, what was evicted is looked at: a tombstone that got
+    /// there counts, and somebody may just be putting it back.
     fn read_key_file(&self, key: &Key) -> Result<KeyFile, MissReason> {
-        let path = self.layout.key(key);
+        let place = self.layout.key(key);
+        match self.read_key_file_at((key, &place)) {
+            Err(MissReason::Absent) => {}
+            read => return read,
+        }
+        match self.read_key_file_at((key, &self.layout.trashed_key(key))) {
+            Ok(KeyFile::Result(_)) | Err(MissReason::Absent) => {}
+            read => return read,
+        }
+        self.read_key_file_at((key, &place))
+    }
+
+    /// Reads a key's file in one place; one that is damaged is read once more and then put aside.
+    fn read_key_file_at(&self, (key, path): (&Key, &Path)) -> Result<KeyFile, MissReason> {
         let read = || {
-            let (file, signature) = fs::open_nofollow(&path)?;
-            let bytes = fs::read_limited((&file, &path), signature.size, KEY_FILE_LIMIT);
+            let (file, signature) = fs::open_nofollow(path)?;
+            let bytes = fs::read_limited((&file, path), signature.size, KEY_FILE_LIMIT);
             Ok((bytes, signature))
         };
         let mut damage = None;
@@ -209,7 +213,10 @@ impl LocalStore {
             let (bytes, signature) = read().map_err(|error: fs::PathError| absent(&error))?;
             let reason = match bytes {
                 Ok(bytes) => match KeyFile::decode(&bytes) {
-                    Ok(file) => return Ok(file),
+                    Ok(file) => {
+                        self.ages.saw_key(key, signature.mtime);
+                        return Ok(file);
+                    }
                     Err(error) => error.to_string(),
                 },
                 Err(error) if error.source.kind() == std::io::ErrorKind::FileTooLarge => {
@@ -220,10 +227,26 @@ impl LocalStore {
             damage = Some((reason, signature));
         }
         let (reason, seen) = damage.expect("both looks failed");
-        self.quarantine("key", &path, &reason, &seen);
+        self.quarantine("key", path, &reason, &seen);
         let what = "key";
         Err(MissReason::Damaged { what, reason })
     }
+}
+
+fn decoded(blob: &BlobId, bytes: Result<Vec<u8>, BlobProblem>) -> Result<StoredResult, MissReason> {
+    let bytes = bytes.map_err(
+        |problem| match (problem, MissReason::ResultMissing(*blob)) {
+            (BlobProblem::Absent(_), missing) => missing,
+            (BlobProblem::Damaged { reason, .. }, _) => MissReason::Damaged {
+                what: "result",
+                reason,
+            },
+            (other, _) => other.into(),
+        },
+    )?;
+    // These are the bytes that the digest promises, so they are not damaged; they were never a
+    // result that this version can read.
+    StoredResult::decode(&bytes).map_err(|error| MissReason::UnknownKind(error.to_string()))
 }
 
 fn absent(error: &fs::PathError) -> MissReason {

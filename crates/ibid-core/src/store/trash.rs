@@ -2,50 +2,298 @@
 //!
 //! ```text
 //! trash/blobs/ab/<hex>       blobs that nothing named when they were moved
-//! trash/<name>-<random>      what was put aside as damaged, or evicted
+//! trash/keys/ab/<hex>        keys' files that were evicted
+//! trash/<name>-<random>      what was put aside as damaged
 //! ```
 //!
 //! Invariants: moving is a rename, so a reader that has opened a blob goes on reading it; nothing
-//! is moved that changed since the caller saw it; a blob whose bytes are needed again is renamed
-//! back, by whoever finds it missing.
+//! is moved that changed since the caller saw it, and what changed while it was moved goes back;
+//! a blob whose bytes are needed again is touched and renamed back, by whoever finds it missing.
+//! Every name is resolved beneath the handle of the version's directory, no link is followed, and
+//! nothing on another device is touched (hazard D7). `docs/design/collection.md` has the proof.
+
+use std::io::ErrorKind;
+
+use rustix::io::Errno;
 
 use super::local::LocalStore;
+use super::run_index::RunName;
 use crate::digest::{BlobId, Key};
-use crate::fs::{PathError, Timestamp};
+use crate::fs::{
+    Dir, FileKind, IfPresent as _, IoContext as _, PathError, Signature, Timestamp, random_name,
+};
+use crate::tree::RelPath;
+
+/// Below these something can be deleted for good.
+const DELETABLE: [&str; 4] = ["trash/", "tmp/", "leases/", "views/"];
+
+/// What a move came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moved {
+    Done,
+    /// What was to be moved is gone.
+    Gone,
+}
 
 impl LocalStore {
     /// Returns the store's own clock: the stamp of a file that is touched there. `None` where
-    /// nothing can be written.
+    /// nothing can be written, or no store is.
     pub fn own_clock(&self) -> Option<Timestamp> {
-        todo!("room B")
+        self.top().ok()??;
+        let staged = self.stage().ok()?;
+        let signature = Signature::of_open(staged.file(), staged.path()).ok()?;
+        self.ages.learn(signature.mtime);
+        Some(signature.mtime)
     }
 
     /// Moves a blob to the trash, unless it was freshened since it was last `modified`, in
     /// nanoseconds since 1970. Says whether it moved.
-    pub fn discard_blob(&self, _blob: &BlobId, _modified: u64) -> Result<bool, PathError> {
-        todo!("room B")
+    pub fn discard_blob(&self, blob: &BlobId, modified: u64) -> Result<bool, PathError> {
+        let Some(top) = self.top()? else {
+            return Ok(false);
+        };
+        let Some(seen) = self.discardable(&top, blob, modified)? else {
+            return Ok(false);
+        };
+        match self.move_blob_out(&top, blob, &seen)? {
+            Moved::Gone => Ok(false),
+            Moved::Done => self.confirm_discard(&top, blob, modified),
+        }
     }
 
-    /// Evicts what stands for a key, if that is still this result: its file goes to the trash.
-    /// Says whether it went.
-    pub fn evict(&self, _key: &Key, _result: &BlobId) -> Result<bool, PathError> {
-        todo!("room B")
+    /// Looks again at a blob that is to go: `None` if it must stay.
+    pub(super) fn discardable(
+        &self,
+        top: &Dir,
+        blob: &BlobId,
+        modified: u64,
+    ) -> Result<Option<Signature>, PathError> {
+        let found = top.status_if_any(&self.below(&self.layout.blob(blob)))?;
+        let device = top.own_status()?.device;
+        Ok(found.filter(|it| {
+            it.kind() == FileKind::File && it.device == device && stamp(it) == modified
+        }))
     }
 
-    /// Removes a tombstone, if that is still what stands. Says whether it went.
-    pub fn remove_tombstone(&self, _key: &Key) -> Result<bool, PathError> {
-        todo!("room B")
+    /// Moves a blob to its place in the trash, over an older copy of it.
+    pub(super) fn move_blob_out(
+        &self,
+        top: &Dir,
+        blob: &BlobId,
+        seen: &Signature,
+    ) -> Result<Moved, PathError> {
+        let from = self.below(&self.layout.blob(blob));
+        let to = self.below(&self.layout.trashed_blob(blob));
+        self.move_out(top, (&from, &to), seen)
+    }
+
+    /// Looks at what was moved: somebody may have freshened or replaced it in between. Says
+    /// whether it stays in the trash.
+    pub(super) fn confirm_discard(
+        &self,
+        top: &Dir,
+        blob: &BlobId,
+        modified: u64,
+    ) -> Result<bool, PathError> {
+        let from = self.below(&self.layout.trashed_blob(blob));
+        match top.status_if_any(&from)? {
+            Some(moved) if stamp(&moved) == modified => Ok(true),
+            // Somebody took it back already.
+            None => Ok(false),
+            Some(_) => {
+                let back = top.rename_new(&from, top, &self.below(&self.layout.blob(blob)));
+                unless_taken_or_gone(back).map(|()| false)
+            }
+        }
+    }
+
+    /// Takes a blob back from the trash, where it is looked for under its name. Says whether there
+    /// was one: whether it is whole is for the reader to find out. It is touched first, so that no
+    /// collection that saw it before moves it again.
+    pub fn take_back(&self, blob: &BlobId) -> Result<bool, PathError> {
+        let Some(top) = self.top()? else {
+            return Ok(false);
+        };
+        let from = self.below(&self.layout.trashed_blob(blob));
+        let to = self.layout.blob(blob);
+        let Some((file, seen)) = top.open_file(&from).if_present()? else {
+            return Ok(false);
+        };
+        self.freshen((&file, &top.path_of(&from)), &seen, blob);
+        let back = || top.rename_new(&from, &top, &self.below(&to));
+        let renamed = match back() {
+            Err(error) if error.source.kind() == ErrorKind::NotFound => {
+                self.layout.make_dir_of(&to)?;
+                back()
+            }
+            renamed => renamed,
+        };
+        unless_taken_or_gone(renamed).map(|()| true)
     }
 
     /// Forgets an entry of history by its file's name.
-    pub fn forget_run(&self, _name: &str) -> Result<(), PathError> {
-        todo!("room B")
+    pub fn forget_run(&self, name: &str) -> Result<(), PathError> {
+        let path = self.layout.dir("runs").join(name);
+        let is_entry = RunName::parse(name.as_bytes()).is_some_and(|it| it.to_string() == name);
+        if !is_entry {
+            return Err(Errno::INVAL).context("forget", &path);
+        }
+        match self.top()? {
+            Some(top) => top.remove_file(&self.below(&path)).if_present().map(drop),
+            None => Ok(()),
+        }
     }
 
     /// Deletes for good what lies at this path below the version's directory, a file or a tree,
     /// through handles that no link leads out of. Only what is in `trash/`, `tmp/`, `leases/` or
-    /// `views/` can be deleted.
-    pub fn delete_leftover(&self, _path: &str) -> Result<(), PathError> {
-        todo!("room B")
+    /// `views/` can be deleted. A tombstone that lies among the evicted keys' files goes back.
+    pub fn delete_leftover(&self, path: &str) -> Result<(), PathError> {
+        let refused = || Err(Errno::INVAL).context("delete", &self.layout.dir(path));
+        let Ok(below) = RelPath::new(path) else {
+            return refused();
+        };
+        if !DELETABLE.iter().any(|dir| path.starts_with(dir)) {
+            return refused();
+        }
+        let Some(top) = self.top()? else {
+            return Ok(());
+        };
+        let device = top.own_status()?.device;
+        for (file, kind) in found_at(&top, &below, device)?.into_iter().rev() {
+            let removed = match self.evicted_key(&file) {
+                _ if kind == FileKind::Dir => top.remove_dir(&file),
+                Some(key) => self.delete_evicted(&top, &key),
+                None => top.remove_file(&file),
+            };
+            match removed.if_present() {
+                // Somebody puts something there at this moment.
+                Err(error) if error.source.kind() == ErrorKind::DirectoryNotEmpty => {}
+                removed => removed.map(drop)?,
+            }
+        }
+        Ok(())
     }
+
+    /// Returns the key whose evicted file has this path.
+    fn evicted_key(&self, path: &RelPath) -> Option<Key> {
+        let name = std::str::from_utf8(path.name()?).ok()?;
+        let key: Key = name.parse().ok()?;
+        (self.below(&self.layout.trashed_key(&key)) == *path).then_some(key)
+    }
+
+    /// Opens the version's directory, below which everything is done by handle; `None` where
+    /// nothing may be written, or no store is.
+    pub(super) fn top(&self) -> Result<Option<Dir>, PathError> {
+        if !self.is_writable() {
+            return Ok(None);
+        }
+        Dir::open(self.layout.version()).if_present()
+    }
+
+    /// Returns a path of the layout relative to the version's directory.
+    pub(super) fn below(&self, path: &std::path::Path) -> RelPath {
+        use std::os::unix::ffi::OsStrExt as _;
+        let below = path.strip_prefix(self.layout.version());
+        let below = below.expect("names of the layout lie below the version's directory");
+        RelPath::new(below.as_os_str().as_bytes()).expect("names of the layout are clean")
+    }
+
+    /// Renames what was `seen` into the trash, and makes directories there that are missing. After
+    /// an error the inode in the trash decides: only the reply may be lost (hazard D6).
+    pub(super) fn move_out(
+        &self,
+        top: &Dir,
+        (from, to): (&RelPath, &RelPath),
+        seen: &Signature,
+    ) -> Result<Moved, PathError> {
+        let mut renamed = top.rename(from, top, to);
+        let is_absence = |error: &PathError| error.source.kind() == ErrorKind::NotFound;
+        if renamed.as_ref().is_err_and(is_absence) && top.status_if_any(from)?.is_some() {
+            let parent = to.parent().expect("names in the trash lie in a shard");
+            self.make_dirs(top, &parent)?;
+            renamed = top.rename(from, top, to);
+        }
+        let Err(error) = renamed else {
+            return Ok(Moved::Done);
+        };
+        let inode = |it: &Signature| (it.device, it.inode);
+        if top
+            .status_if_any(to)?
+            .is_some_and(|it| inode(&it) == inode(seen))
+        {
+            return Ok(Moved::Done);
+        }
+        if is_absence(&error) {
+            return Ok(Moved::Gone);
+        }
+        Err(error)
+    }
+
+    /// Makes directories below the handle, with the mode of the store's root.
+    fn make_dirs(&self, top: &Dir, below: &RelPath) -> Result<(), PathError> {
+        let mode = Signature::of(self.dir())?.mode & 0o7777;
+        let mut path = RelPath::ROOT;
+        for name in below.components() {
+            path = path.child(name).expect("it is one component");
+            match top.create_private_dir(&path) {
+                Ok(dir) => dir.set_mode(mode)?,
+                Err(error) if error.source.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns a name in the trash that nothing has.
+    pub(super) fn aside(name: &str) -> RelPath {
+        RelPath::new(format!("trash/{name}-{}", random_name())).expect("the name is clean")
+    }
+}
+
+/// A rename back that somebody else was faster with, or that would replace a newer file, is none
+/// that is wanted.
+pub(super) fn unless_taken_or_gone(renamed: Result<(), PathError>) -> Result<(), PathError> {
+    match renamed.if_present() {
+        Err(error) if error.source.kind() == ErrorKind::AlreadyExists => Ok(()),
+        renamed => renamed.map(drop),
+    }
+}
+
+/// Lists what stands at a path and below it, directories before what is in them. What lies on
+/// another device is an error: nothing of it is touched.
+fn found_at(top: &Dir, path: &RelPath, device: u64) -> Result<Vec<(RelPath, FileKind)>, PathError> {
+    let Some(signature) = top.status_if_any(path)? else {
+        return Ok(Vec::new());
+    };
+    let check = |signature: &Signature, path: &RelPath| {
+        if signature.device == device {
+            Ok(signature.kind())
+        } else {
+            Err(Errno::XDEV).context("delete", &top.path_of(path))
+        }
+    };
+    let mut found = vec![(path.clone(), check(&signature, path)?)];
+    let mut next = 0;
+    while let Some((path, kind)) = found.get(next).cloned() {
+        next += 1;
+        if kind != FileKind::Dir {
+            continue;
+        }
+        let Some(dir) = top.dir(&path).if_present()? else {
+            continue;
+        };
+        for listed in dir.list()? {
+            let name = RelPath::new(listed.name).expect("a listed name is one component");
+            let below = path.join(&name);
+            if let Some(signature) = dir.status_if_any(&name)? {
+                found.push((below.clone(), check(&signature, &below)?));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Returns when a file was last modified, in nanoseconds since 1970.
+fn stamp(signature: &Signature) -> u64 {
+    u64::try_from(signature.mtime.as_nanos()).unwrap_or(0)
 }

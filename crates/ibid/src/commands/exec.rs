@@ -47,6 +47,7 @@ pub(super) fn run(args: ExecArgs, context: &Context) -> Result<Exit, Failure> {
     let reporter = Reporter::new(&context.console, request.explain, &on_running, &on_unread);
     let outcome = engine::step(&request.step, &run.engine(&reporter));
     context.console.end();
+    run.collect(&session);
     match outcome {
         Err(error) => Err(failure(&error)),
         Ok(_) if session.config.strict.value && reporter.cache_failed() => Err(Failure::new(

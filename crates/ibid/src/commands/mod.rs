@@ -3,6 +3,7 @@
 mod causes;
 mod changed;
 mod cite;
+mod collecting;
 mod completions;
 mod config;
 mod diff;

@@ -56,6 +56,7 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<Exit, Failure> {
         ..order(&pipeline, selection)
     };
     let report = schedule::run(&order, &run.engine(&Silent), &reporter);
+    run.collect(&session);
     ending(&report, &session, reporter.cache_failed(), context)
 }
 

@@ -1,0 +1,152 @@
+//! Taking a key's file away, if it still says what the caller saw.
+//!
+//! No file system renames on a condition. So the file is moved to `trash/keys/ab/<hex>`, looked at
+//! there, and put back if it is another one by then: a refresh, or an invalidation, landed in
+//! between. A process that dies in between leaves a tombstone in the trash; therefore whoever finds
+//! no key's file looks there too, and a tombstone counts from there as well. A result there is one
+//! that was evicted, and counts no more.
+
+use super::format::KeyFile;
+use super::local::LocalStore;
+use super::results::KEY_FILE_LIMIT;
+use super::trash::{Moved, unless_taken_or_gone};
+use crate::digest::{BlobId, Key};
+use crate::fs::{Dir, IfPresent as _, PathError, Signature, read_limited};
+use crate::tree::RelPath;
+
+/// A key's file as it was read.
+type Read = (Vec<u8>, Signature);
+
+impl LocalStore {
+    /// Evicts what stands for a key, if that is still this result and no pin protects it: its file
+    /// goes to the trash. Says whether it went.
+    pub fn evict(&self, key: &Key, result: &BlobId) -> Result<bool, PathError> {
+        let Some(top) = self.top()? else {
+            return Ok(false);
+        };
+        let file = KeyFile::Result(*result).encode();
+        match self.removable(&top, key, &file)? {
+            Some(seen) if !self.is_pinned(&top, key)? => {
+                let moved = self.move_key_out(&top, key, &seen)?;
+                Ok(moved == Moved::Done && self.confirm_evict(&top, key, &file)?)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Removes a tombstone, if that is still what stands. Says whether it went.
+    pub fn remove_tombstone(&self, key: &Key) -> Result<bool, PathError> {
+        let Some(top) = self.top()? else {
+            return Ok(false);
+        };
+        let standing = read(&top, &self.below(&self.layout.key(key)))?;
+        let Some((file, seen)) = standing.filter(|(file, _)| is_tombstone(file)) else {
+            return Ok(false);
+        };
+        if self.move_key_out(&top, key, &seen)? == Moved::Gone
+            || !self.confirm_evict(&top, key, &file)?
+        {
+            return Ok(false);
+        }
+        // There it would still count.
+        let trashed = self.below(&self.layout.trashed_key(key));
+        let aside = Self::aside(&key.hex());
+        if top.rename(&trashed, &top, &aside).if_present()?.is_none() {
+            return Ok(false);
+        }
+        self.put_back_unless(&top, key, (&aside, &file))
+    }
+
+    /// Looks at a key's file that is to go: `None` unless it still has these bytes.
+    pub(super) fn removable(
+        &self,
+        top: &Dir,
+        key: &Key,
+        file: &[u8],
+    ) -> Result<Option<Signature>, PathError> {
+        let standing = read(top, &self.below(&self.layout.key(key)))?;
+        let same = standing.filter(|(bytes, _)| bytes == file);
+        Ok(same.map(|(_, seen)| seen))
+    }
+
+    /// Moves a key's file to its place in the trash, over an earlier one.
+    pub(super) fn move_key_out(
+        &self,
+        top: &Dir,
+        key: &Key,
+        seen: &Signature,
+    ) -> Result<Moved, PathError> {
+        let from = self.below(&self.layout.key(key));
+        let to = self.below(&self.layout.trashed_key(key));
+        self.move_out(top, (&from, &to), seen)
+    }
+
+    /// Looks at what was moved, and puts it back if it is another file than was seen, or became
+    /// pinned. Says whether it stays in the trash.
+    pub(super) fn confirm_evict(
+        &self,
+        top: &Dir,
+        key: &Key,
+        file: &[u8],
+    ) -> Result<bool, PathError> {
+        let trashed = self.below(&self.layout.trashed_key(key));
+        let pinned = !is_tombstone(file) && self.is_pinned(top, key)?;
+        let expected: &[u8] = if pinned { &[] } else { file };
+        self.put_back_unless(top, key, (&trashed, expected))
+    }
+
+    /// Deletes for good an evicted key's file; a tombstone goes back instead. The file first gets a
+    /// name that nobody else uses, so that what is looked at is what is deleted.
+    pub(super) fn delete_evicted(&self, top: &Dir, key: &Key) -> Result<(), PathError> {
+        let trashed = self.below(&self.layout.trashed_key(key));
+        let aside = Self::aside(&key.hex());
+        if top.rename(&trashed, top, &aside).if_present()?.is_none() {
+            return Ok(());
+        }
+        match read(top, &aside)? {
+            Some((file, _)) if is_tombstone(&file) => {
+                let place = self.below(&self.layout.key(key));
+                unless_taken_or_gone(top.rename_new(&aside, top, &place))
+            }
+            _ => top.remove_file(&aside),
+        }
+    }
+
+    /// Puts a file that was taken away back as its key's, unless it has these bytes or a newer one
+    /// stands. Says whether it stayed away.
+    fn put_back_unless(
+        &self,
+        top: &Dir,
+        key: &Key,
+        (aside, file): (&RelPath, &[u8]),
+    ) -> Result<bool, PathError> {
+        match read(top, aside)? {
+            Some((bytes, _)) if bytes == file => Ok(true),
+            Some(_) => {
+                let place = self.below(&self.layout.key(key));
+                unless_taken_or_gone(top.rename_new(aside, top, &place)).map(|()| false)
+            }
+            None => Ok(false),
+        }
+    }
+
+    /// Says whether something protects a key; what it says is not looked at.
+    fn is_pinned(&self, top: &Dir, key: &Key) -> Result<bool, PathError> {
+        let pin = self.below(&self.layout.dir("pins").join(key.hex()));
+        Ok(top.status_if_any(&pin)?.is_some())
+    }
+}
+
+fn is_tombstone(file: &[u8]) -> bool {
+    matches!(KeyFile::decode(file), Ok(KeyFile::Tombstone(_)))
+}
+
+/// Reads a key's file; nothing there is `None`.
+fn read(top: &Dir, path: &RelPath) -> Result<Option<Read>, PathError> {
+    let Some((file, seen)) = top.open_file(path).if_present()? else {
+        return Ok(None);
+    };
+    let place = top.path_of(path);
+    let bytes = read_limited((&file, &place), seen.size, KEY_FILE_LIMIT)?;
+    Ok(Some((bytes, seen)))
+}

@@ -1,0 +1,96 @@
+//! Collecting what may go: by which policy, and whether the end of a run is the time for it.
+//!
+//! Owns the way from settings to a policy, and the trigger. Invariant: a collection at the end of
+//! a run changes neither its exit code nor what it printed to stdout for people, and its failure
+//! is one warning.
+
+use ibid_core::engine::chain;
+use ibid_core::maintain::{self, Collected, Policy};
+use ibid_core::store::LocalStore;
+use ibid_core::{action::AccessMode, exec::Interrupt, output};
+use serde_json::json;
+
+use crate::context::{Context, Session, now, wall_clock};
+use crate::report::people;
+
+/// Returns the policy of the settings.
+pub(crate) fn policy(session: &Session) -> Policy {
+    let config = &session.config;
+    Policy {
+        max_size: config.max_size.value.bytes(&session.dirs.cache().path),
+        max_age: config.max_age.value.0,
+        keep_last: None,
+        grace: config.grace.value.0,
+    }
+}
+
+/// Collects at the end of a run if this is the one that does, by what it stored and by chance. An
+/// interrupt ends it; one that came before lets it not begin.
+pub(crate) fn after_run(
+    store: &LocalStore,
+    session: &Session,
+    interrupt: &Interrupt,
+    context: &Context,
+) {
+    let mode = session.config.mode.value;
+    let may_write = matches!(mode, AccessMode::ReadWrite | AccessMode::WriteOnly);
+    // Most runs store nothing, and must not even ask the file system how large it is.
+    if !may_write || store.added() == (0, 0) || interrupt.count() > 0 {
+        return;
+    }
+    let policy = policy(session);
+    if !maintain::draws_collection(store, policy.max_size, now()) {
+        return;
+    }
+    match maintain::collect(store, &policy, now(), &|| interrupt.count() == 0) {
+        Ok(None) => {}
+        Ok(Some(collected)) => {
+            output::expire_replaced(&session.root, wall_clock());
+            tell(&collected, &policy, context);
+        }
+        Err(error) => context.console.warn(&format!(
+            "the cache could not be collected: {}",
+            chain(&error)
+        )),
+    }
+}
+
+fn tell(collected: &Collected, policy: &Policy, context: &Context) {
+    let console = &context.console;
+    let Collected {
+        inventory,
+        plan,
+        done,
+    } = collected;
+    if let Some(first) = done.problems.first() {
+        console.warn(&format!(
+            "the cache was not collected whole: {first}; `ibid gc` tells everything"
+        ));
+    }
+    let is_over = policy.max_size.is_some_and(|most| plan.after > most);
+    if let Some(first) = inventory.unknown.first().filter(|_| is_over) {
+        console.warn(&format!(
+            "the cache takes {}, more than `max_size`, and cannot be collected for what is not \
+             understood in it: {first}; `ibid fsck --repair` puts it right",
+            people::size(plan.after)
+        ));
+    }
+    if done.evicted + done.discarded + done.deleted == 0 {
+        return;
+    }
+    if console.is_json() {
+        console.event(&json!({
+            "event": "collected",
+            "evicted": done.evicted,
+            "discarded": done.discarded,
+            "deleted": done.deleted,
+            "freed_bytes": done.freed,
+        }));
+        return;
+    }
+    console.say(&format!(
+        "collected the cache: {} evicted, {} freed",
+        people::count(done.evicted, "result"),
+        people::size(done.freed)
+    ));
+}
