@@ -190,6 +190,16 @@ impl Mount {
         mount_remount(&self.path, MountFlags::empty(), c"").expect("it was writable before");
     }
 
+    /// Gives a [`tmpfs`] another size and number of inodes; what lies there stays.
+    ///
+    /// # Panics
+    /// Where it holds more than that.
+    pub fn grow(&self, bytes: u64, inodes: Option<u64>) {
+        let inodes = inodes.unwrap_or(0);
+        let options = CString::new(format!("size={bytes},nr_inodes={inodes}")).expect("no NUL");
+        mount_remount(&self.path, MountFlags::empty(), &*options).expect("it grows");
+    }
+
     /// Writes `fill` until not even one byte more fits. Removing that file makes room again.
     ///
     /// # Panics

@@ -48,7 +48,8 @@ pub(crate) struct Session {
     pub(crate) dirs: Dirs,
     /// This machine and its boot.
     pub(crate) host: Host,
-    user: u32,
+    /// The effective user id.
+    pub(crate) user: u32,
 }
 
 impl Context {

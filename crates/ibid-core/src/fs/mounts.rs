@@ -61,15 +61,12 @@ fn unescape(field: &[u8]) -> Vec<u8> {
             .get(..3)
             .and_then(|digits| std::str::from_utf8(digits).ok());
         let code = code.and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        match code.filter(|_| byte == b'\\') {
-            Some(code) => {
-                bytes.push(code);
-                rest = &after[3..];
-            }
-            None => {
-                bytes.push(byte);
-                rest = after;
-            }
+        if let Some(code) = code.filter(|_| byte == b'\\') {
+            bytes.push(code);
+            rest = &after[3..];
+        } else {
+            bytes.push(byte);
+            rest = after;
         }
     }
     bytes

@@ -11,6 +11,7 @@ mod campaigns;
 mod cite;
 mod compile;
 mod cost;
+mod disks;
 mod doors;
 mod exec;
 mod explain;

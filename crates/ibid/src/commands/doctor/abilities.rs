@@ -151,9 +151,10 @@ fn of_names(dir: &Path) -> Finding {
             .meaning("results cannot be recorded without the risk of replacing another's")
             .set("a `cache_dir` on another file system");
     }
-    match hard_links {
-        true => Finding::ok("names", found),
-        false => Finding::note("names", found).meaning("`link = \"hardlink\"` copies instead"),
+    if hard_links {
+        Finding::ok("names", found)
+    } else {
+        Finding::note("names", found).meaning("`link = \"hardlink\"` copies instead")
     }
 }
 

@@ -76,14 +76,11 @@ fn space(name: &'static str, above: &Path) -> Finding {
     if total == 0 {
         return Finding::note("space", "the file system does not say");
     }
-    let mut found = format!(
-        "{} of {} free",
-        people::size(available),
-        people::size(total)
-    );
-    if inodes_total > 0 {
-        found.push_str(&format!(", {inodes_available} of {inodes_total} inodes"));
-    }
+    let (free, of) = (people::size(available), people::size(total));
+    let found = match inodes_total {
+        0 => format!("{free} of {of} free"),
+        _ => format!("{free} of {of} free, {inodes_available} of {inodes_total} inodes"),
+    };
     let few_inodes = inodes_total > 0 && inodes_available < FEW_INODES.min(inodes_total / 20 + 1);
     let little = available < LITTLE.min(total / 20 + 1);
     if !little && !few_inodes {

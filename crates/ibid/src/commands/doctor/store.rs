@@ -3,9 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use ibid_core::config::Budget;
 use ibid_core::fs::{self, Facts, FileKind, MountPoint, Space};
-use ibid_core::store::{Access, LocalStore, OpenError, ProcessMemory};
+use ibid_core::store::{Access, Budget, LocalStore, OpenError, ProcessMemory};
 
 use super::finding::Finding;
 use super::standing;
@@ -126,16 +125,17 @@ fn writing(path: &Path) -> Finding {
 /// How large it may become, how large it is, and what lies around in it.
 pub(super) fn budget(session: &Session) -> Vec<Finding> {
     let dir = &session.dirs.cache().path;
-    let mut findings = vec![limit(session)];
     let Ok(store) = open(session) else {
-        return findings;
+        return vec![limit(session, 0)];
     };
-    findings.extend(used(&store));
-    findings.extend(leftovers(dir));
+    let (used, finding) = used(&store);
+    let mut findings = vec![limit(session, used)];
+    findings.extend(finding);
+    findings.push(leftovers(dir));
     findings
 }
 
-fn limit(session: &Session) -> Finding {
+fn limit(session: &Session, used: u64) -> Finding {
     let dir = &session.dirs.cache().path;
     let setting = &session.config.max_size;
     let origin = &setting.origin;
@@ -149,42 +149,46 @@ fn limit(session: &Session) -> Finding {
         Budget::Auto => format!("auto, {size} here ({origin})"),
         _ => format!("{size} ({origin})"),
     };
-    match Space::around(dir) {
-        Ok(space) if space.total > 0 && bytes > space.total => Finding::note("max_size", found)
+    let room = Space::around(dir).ok().filter(|space| space.total > 0);
+    let room = room.map(|space| space.available.saturating_add(used));
+    match room.filter(|room| *room < bytes) {
+        Some(room) => Finding::note("max_size", found)
             .meaning(format!(
-                "more than the file system holds, {}: it is full before the budget is",
-                people::size(space.total)
+                "there is room for {} only: the file system is full before the budget is",
+                people::size(room)
             ))
             .set("a smaller `max_size`, or a `cache_dir` elsewhere"),
-        _ => Finding::ok("max_size", found),
+        None => Finding::ok("max_size", found),
     }
 }
 
-fn used(store: &LocalStore) -> Option<Finding> {
-    let blobs = store.blobs().ok()?;
+/// Returns the bytes that blobs take, as far as they are counted, and tells of them.
+fn used(store: &LocalStore) -> (u64, Option<Finding>) {
+    let Ok(blobs) = store.blobs() else {
+        return (0, None);
+    };
     let files = people::count(blobs.len(), "file");
     if blobs.len() > COUNTED {
-        return Some(Finding::ok("used", files).meaning("`ibid usage` adds up what they take"));
+        let many = Finding::ok("used", files).meaning("`ibid usage` adds up what they take");
+        return (0, Some(many));
     }
     let bytes: u64 = blobs.iter().filter_map(|blob| store.blob_size(blob)).sum();
-    Some(Finding::ok(
-        "used",
-        format!("{} in {files}", people::size(bytes)),
-    ))
+    let found = format!("{} in {files}", people::size(bytes));
+    (bytes, Some(Finding::ok("used", found)))
 }
 
-fn leftovers(dir: &Path) -> Option<Finding> {
+fn leftovers(dir: &Path) -> Finding {
     let count = |name: &str| match fs::list_names(&dir.join("v1").join(name)) {
         Ok(names) => names.map_or(0, |names| names.len()),
         Err(_) => 0,
     };
     let (staged, trash) = (count("tmp"), count("trash"));
     let found = format!("{staged} staged, {trash} in the trash");
-    Some(if staged + trash > MANY {
+    if staged + trash > MANY {
         Finding::note("leftovers", found)
             .meaning("from commands that were killed, or from damage")
             .set("`ibid gc` removes what is old enough")
     } else {
         Finding::ok("leftovers", found)
-    })
+    }
 }

@@ -44,20 +44,24 @@ pub(super) fn stat_cache(session: &Session) -> Vec<Finding> {
         .set("`IBID_LOCAL_DIR` or `local_dir` names a folder on a local disk"),
         Some(dir) => {
             let place = format!("{} ({})", people::path(&dir.path), dir.origin);
-            kept_in(&dir.path, dir.in_shared_parent, place)
+            kept_in(
+                &dir.path,
+                dir.in_shared_parent.then_some(session.user),
+                place,
+            )
         }
     });
     findings
 }
 
-fn kept_in(path: &Path, in_shared_parent: bool, place: String) -> Finding {
+fn kept_in(path: &Path, shared_with: Option<u32>, place: String) -> Finding {
     let facts = Facts::of_link(path).ok();
-    let own = |facts: &Facts| {
-        let closed = facts.signature.mode & 0o077 == 0;
-        facts.owner == rustix::process::geteuid().as_raw() && closed
+    let own = |facts: &Facts, user| {
+        let open = facts.signature.mode & 0o077;
+        facts.owner == user && open == 0
     };
-    match facts {
-        Some(facts) if in_shared_parent && !own(&facts) => Finding::warning("kept in", place)
+    match facts.zip(shared_with) {
+        Some((facts, user)) if !own(&facts, user) => Finding::warning("kept in", place)
             .meaning("not this user's alone, so it is not used: every input is read at each look")
             .set("remove that folder, or name another by `local_dir`"),
         _ => Finding::ok("kept in", place),
@@ -74,7 +78,7 @@ pub(super) fn processes(session: &Session) -> Vec<Finding> {
     } else {
         Finding::ok("boot", format!("id {}", session.host.boot_id))
     });
-    let user = rustix::process::geteuid().as_raw();
+    let user = session.user;
     let mask = fs::umask();
     let who = format!("user {user}, umask {mask:03o}");
     findings.push(match user {
