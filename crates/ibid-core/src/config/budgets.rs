@@ -18,17 +18,15 @@ pub struct Grace(pub Duration);
 
 impl Default for AgeLimit {
     fn default() -> Self {
-        Self(Some(Duration::from_secs(180 * DAY)))
+        Self(Some(Duration::from_hours(180 * 24)))
     }
 }
 
 impl Default for Grace {
     fn default() -> Self {
-        Self(Duration::from_secs(DAY))
+        Self(Duration::from_hours(24))
     }
 }
-
-const DAY: u64 = 24 * 60 * 60;
 
 impl AgeLimit {
     /// What [`AgeLimit::parse`] takes: continues "expected …".

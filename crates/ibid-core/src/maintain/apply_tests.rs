@@ -1,1 +1,218 @@
 //! Applying, on a real store.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests make the files of a store older than they are"
+)]
+
+use std::cell::Cell;
+use std::fs::{File, FileTimes};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use ibid_testkit::TempDir;
+
+use super::*;
+use crate::digest::{BlobId, Key};
+use crate::maintain::{Policy, plan, take};
+use crate::store::{
+    Lookup, Outcome, OutputContent, Pin, Replace, RunInfo, StoreOptions, StoredAs, StoredOutput,
+    StoredResult,
+};
+
+const DAY: u64 = 24 * 3600;
+
+struct Bench {
+    dir: TempDir,
+    store: LocalStore,
+    results: Vec<StoredResult>,
+}
+
+impl Bench {
+    /// Makes a store with results of one step; the first was used longest ago.
+    fn with(count: u64) -> Self {
+        let dir = TempDir::new();
+        let store = LocalStore::open(&dir.join("store"), StoreOptions::default()).unwrap();
+        let results = (0..count).map(|number| stored(&store, number)).collect();
+        let bench = Self {
+            dir,
+            store,
+            results,
+        };
+        for number in 0..count {
+            bench.make_older(number, (count - number) * DAY);
+        }
+        bench
+    }
+
+    fn blob_path(&self, blob: &BlobId) -> std::path::PathBuf {
+        let hex = blob.hex();
+        let shard = self.dir.join("store/v1/blobs").join(&hex[..2]);
+        shard.join(hex)
+    }
+
+    fn make_older(&self, number: u64, seconds: u64) {
+        let result = &self.results[usize::try_from(number).unwrap()];
+        let key = result.key.hex();
+        let shard = self.dir.join("store/v1/keys").join(&key[..2]);
+        age(&shard.join(&key), seconds);
+        age(&self.blob_path(&BlobId::of(&result.encode())), seconds);
+        age(&self.blob_path(&result.run.record), seconds);
+        age(&self.blob_path(&output_of(result)), seconds);
+    }
+
+    fn standing(&self) -> Vec<bool> {
+        let stands = |result: &StoredResult| match self.store.look_up(&result.key) {
+            Lookup::Found(found) => {
+                let blob = output_of(&found);
+                assert!(self.store.seems_present(&blob, None), "it stands whole");
+                true
+            }
+            Lookup::Tombstone(_) | Lookup::Absent(_) => false,
+        };
+        self.results.iter().map(stands).collect()
+    }
+
+    fn policy(&self, parts: u64) -> (Inventory, Policy) {
+        let inventory = take(&self.store, 0).unwrap();
+        let all: u64 = inventory.blobs.iter().map(|blob| blob.disk).sum();
+        let policy = Policy {
+            max_size: Some(all * parts / 8 + inventory.small_files),
+            ..Policy::unreachable_only(Policy::GRACE)
+        };
+        (inventory, policy)
+    }
+}
+
+fn age(path: &Path, seconds: u64) {
+    let time = SystemTime::now() - Duration::from_secs(seconds);
+    let file = File::open(path).unwrap();
+    file.set_times(FileTimes::new().set_modified(time)).unwrap();
+}
+
+fn output_of(result: &StoredResult) -> BlobId {
+    match &result.outcome.outputs[0].content {
+        OutputContent::File { blob, .. } => *blob,
+        OutputContent::Tree(_) | OutputContent::Link(_) => panic!("it is a file"),
+    }
+}
+
+fn stored(store: &LocalStore, number: u64) -> StoredResult {
+    let content = vec![u8::try_from(number).unwrap(); 20_000];
+    let output = store.put_bytes(&content).unwrap();
+    let record = store.put_bytes(&number.to_be_bytes()).unwrap();
+    let result = StoredResult {
+        key: Key::derive(&number.to_be_bytes()),
+        outcome: Outcome {
+            exit_code: 0,
+            outputs: vec![StoredOutput {
+                name: b"out".to_vec(),
+                at: None,
+                content: OutputContent::File {
+                    executable: false,
+                    size: output.size,
+                    blob: output.blob,
+                },
+                stored_as: StoredAs::Content,
+            }],
+        },
+        run: RunInfo {
+            record: record.blob,
+            log: None,
+            started: number,
+            duration: 0,
+            host: String::new(),
+            user: None,
+            version: String::new(),
+            label: "work/out".to_owned(),
+        },
+    };
+    store.record(&result, &[], Replace::No).unwrap();
+    result
+}
+
+#[test]
+fn a_quiet_store_becomes_what_the_plan_says() {
+    let bench = Bench::with(8);
+    let (inventory, policy) = bench.policy(5);
+    let planned = plan(&inventory, &policy);
+    let done = apply(&bench.store, &inventory, &planned).unwrap();
+    let expected = Done {
+        evicted: planned.evict.len(),
+        discarded: planned.discard.len(),
+        deleted: planned.purge.len(),
+        freed: planned.before - planned.after,
+        ..Done::default()
+    };
+    assert_eq!(done, expected);
+    assert!(planned.evict.len() >= 3 && !planned.purge.is_empty());
+    let gone = planned.evict.len();
+    let standing: Vec<bool> = (0..8).map(|number| number >= gone).collect();
+    assert_eq!(bench.standing(), standing, "the least used went");
+    let after = take(&bench.store, 0).unwrap();
+    let again = plan(&after, &policy);
+    assert!(
+        again.evict.is_empty() && again.discard.is_empty(),
+        "{again:?}"
+    );
+}
+
+#[test]
+fn a_pin_protects_the_least_used() {
+    let bench = Bench::with(8);
+    let result = &bench.results[0];
+    let pin = Pin {
+        key: result.key,
+        result: Some(BlobId::of(&result.encode())),
+        label: "work/out".to_owned(),
+        when: 0,
+        why: String::new(),
+    };
+    bench.store.pin(&pin).unwrap();
+    let (inventory, policy) = bench.policy(2);
+    let planned = plan(&inventory, &policy);
+    apply(&bench.store, &inventory, &planned).unwrap();
+    let standing = bench.standing();
+    assert!(standing[0] && !standing[1] && !standing[2], "{standing:?}");
+}
+
+#[test]
+fn what_was_used_since_it_was_listed_is_spared_with_all_that_it_needs() {
+    let bench = Bench::with(8);
+    let (inventory, policy) = bench.policy(2);
+    let planned = plan(&inventory, &policy);
+    // One blob was freshened; another key was invalidated, so what stands there is no result.
+    age(&bench.blob_path(&output_of(&bench.results[0])), 0);
+    bench
+        .store
+        .invalidate(&bench.results[1].key, 1, "")
+        .unwrap();
+    let done = apply(&bench.store, &inventory, &planned).unwrap();
+    assert!(done.spared > 0);
+    let has = |blob: &BlobId| bench.store.seems_present(blob, None);
+    assert!(has(&output_of(&bench.results[0])));
+    assert!(has(&output_of(&bench.results[1])));
+    assert!(has(&BlobId::of(&bench.results[1].encode())));
+    assert!(matches!(
+        bench.store.look_up(&bench.results[1].key),
+        Lookup::Tombstone(_)
+    ));
+}
+
+#[test]
+fn an_interrupt_leaves_whole_results_and_the_next_collection_goes_on() {
+    for steps in 0..20 {
+        let bench = Bench::with(8);
+        let (inventory, policy) = bench.policy(2);
+        let planned = plan(&inventory, &policy);
+        let left = Cell::new(steps);
+        let goes_on = || left.replace(left.get() - 1) > 0;
+        let done = apply_while(&bench.store, &inventory, &planned, &goes_on).unwrap();
+        assert!(done.interrupted);
+        bench.standing();
+        let inventory = take(&bench.store, 0).unwrap();
+        let planned = plan(&inventory, &policy);
+        apply(&bench.store, &inventory, &planned).unwrap();
+        let kept = bench.standing();
+        assert!(kept[7] && !kept[0], "{steps}: {kept:?}");
+    }
+}

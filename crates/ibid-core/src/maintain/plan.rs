@@ -23,10 +23,10 @@ use super::worth::{Evictions, needed};
 pub(super) const YOUNG: u64 = 60 * 1_000_000_000;
 
 /// How long a tombstone stays at least: manifests of its key are in workspaces that nobody knows.
-const TOMBSTONES: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const TOMBSTONES: Duration = Duration::from_hours(365 * 24);
 
 /// How long a view stays that nobody removed.
-const VIEWS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const VIEWS: Duration = Duration::from_hours(30 * 24);
 
 /// What a collection would do. Indices are those of the inventory that it was made from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

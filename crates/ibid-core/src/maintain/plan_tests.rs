@@ -223,7 +223,7 @@ fn leftovers_go_when_they_are_old_whatever_the_user_says_of_the_grace() {
         of(LeftoverKind::View, 31 * DAY),
         of(LeftoverKind::Trash, 2 * HOUR),
     ];
-    let soon = Policy::unreachable_only(Duration::from_secs(3600));
+    let soon = Policy::unreachable_only(Duration::from_hours(1));
     assert_eq!(plan(&inventory, &soon).delete, [1, 3, 4]);
 }
 
@@ -281,11 +281,15 @@ prop_compose! {
     }
 }
 
+fn count<T>(items: &[T]) -> u32 {
+    u32::try_from(items.len()).unwrap()
+}
+
 prop_compose! {
     fn some_store()(facts in prop::collection::vec(blob_facts(), 1..40))(
-        entries in prop::collection::vec(some_entry(facts.len() as u32), 0..30),
+        entries in prop::collection::vec(some_entry(count(&facts)), 0..30),
         trash in prop::collection::vec((0_u64..3000, 0..50 * HOUR), 0..6),
-        named in prop::collection::vec((0..facts.len() as u32, 0..400 * DAY), 0..5),
+        named in prop::collection::vec((0..count(&facts), 0..400 * DAY), 0..5),
         runs in prop::collection::vec((0_u64..400 * DAY, 0_u64..50), 0..10),
         is_unknown in prop::bool::weighted(0.1),
         facts in Just(facts),

@@ -18,10 +18,10 @@ pub struct Policy {
 
 impl Policy {
     /// How long files without a name, blobs that nothing names and the trash stay by default.
-    pub const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
+    pub const GRACE: Duration = Duration::from_hours(24);
 
     /// How long a result stays after its last use by default.
-    pub const MAX_AGE: Duration = Duration::from_secs(180 * 24 * 60 * 60);
+    pub const MAX_AGE: Duration = Duration::from_hours(180 * 24);
 
     /// Evicts nothing: only what nothing names goes, and only after the grace.
     pub const fn unreachable_only(grace: Duration) -> Self {

@@ -701,3 +701,50 @@ fn a_lease_that_is_written_to_is_no_leftover() {
     };
     assert_eq!((leases(now + HELD - 1), leases(now + HELD)), (0, 1));
 }
+
+fn param(number: u32) -> Component {
+    Component {
+        kind: ComponentKind::Param,
+        name: ComponentName::Text("number".to_owned()),
+        value: Value::from(number.to_string().as_str()),
+    }
+}
+
+/// Returns the most memory that this process ever had, in bytes.
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let kib = line.unwrap().split_whitespace().nth(1).unwrap();
+    kib.parse::<u64>().unwrap() * 1024
+}
+
+#[test]
+#[ignore = "makes a store of a quarter of a million files; run it alone, in a process of its own"]
+fn fifty_thousand_results_fit_into_fifty_megabytes() {
+    let mut bench = Bench::new();
+    let results: u32 = 50_000;
+    let template = bench.result(&one());
+    for number in 0..results {
+        let bytes = number.to_le_bytes();
+        let mut result = template.clone();
+        result.key = Key::derive(&bytes);
+        let own = bench.store.put_bytes(&bytes).unwrap().blob;
+        let record = KeyRecord::new(vec![param(number)]);
+        result.run.record = bench.store.put_bytes(&record.encode()).unwrap().blob;
+        result.outcome.outputs[0].content = OutputContent::File {
+            executable: false,
+            size: 4,
+            blob: own,
+        };
+        bench.store.record(&result, &[], Replace::Yes).unwrap();
+        let named = BlobId::of(&result.encode());
+        bench.runs += 1;
+        bench.append(&one(), result.run.record, Some(named));
+    }
+    let before = peak_memory();
+    let inventory = bench.take();
+    assert_eq!(inventory.entries.len(), results as usize);
+    assert!(inventory.entries.iter().all(|entry| entry.blobs.len() == 7));
+    let grown = peak_memory() - before;
+    assert!(grown < 50 << 20, "{grown}");
+}

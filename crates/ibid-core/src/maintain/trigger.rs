@@ -22,7 +22,7 @@ const FILES: u64 = 20_000;
 
 /// A store that was not collected for so long is due with some probability at every run that
 /// stores: leftovers and age do not grow with what is added.
-const LONG: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const LONG: Duration = Duration::from_hours(7 * 24);
 
 /// That probability.
 const CHANCE: f64 = 1.0 / 16.0;

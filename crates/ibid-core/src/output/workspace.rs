@@ -147,6 +147,27 @@ mod tests {
     }
 
     #[test]
+    fn old_folders_go_by_age_alone_and_never_through_a_link() {
+        let temp = TempDir::new();
+        let day = 86_400;
+        let now = |seconds| Timestamp { seconds, nanos: 0 };
+        expire_replaced(temp.path(), now(0));
+        assert!(!temp.join(".ibid").exists(), "nothing is made to expire");
+        let dir = replaced_dir(temp.path(), &at(0)).unwrap();
+        expire_replaced(temp.path(), now(29 * day));
+        assert!(dir.path().exists());
+        expire_replaced(temp.path(), now(31 * day));
+        assert!(!dir.path().exists());
+
+        let name = at(0).folder_name();
+        std::fs::create_dir_all(temp.join("mine").join(&name)).unwrap();
+        std::fs::remove_dir_all(temp.join(".ibid/replaced")).unwrap();
+        std::os::unix::fs::symlink(temp.join("mine"), temp.join(".ibid/replaced")).unwrap();
+        expire_replaced(temp.path(), now(31 * day));
+        assert!(temp.join("mine").join(&name).exists());
+    }
+
+    #[test]
     fn old_folders_go_when_a_new_one_is_made_and_foreign_names_stay() {
         let temp = TempDir::new();
         let day = 86_400;

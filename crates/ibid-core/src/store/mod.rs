@@ -27,6 +27,10 @@
 mod added;
 mod blobs;
 mod budget;
+#[cfg(test)]
+mod collection_model;
+#[cfg(test)]
+mod collection_tests;
 mod decoded;
 mod error;
 mod evict;

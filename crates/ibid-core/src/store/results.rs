@@ -89,6 +89,17 @@ impl LocalStore {
         blobs: &[Stored],
         replace: Replace,
     ) -> Result<Recorded, StoreError> {
+        let (recorded, stored) = self.land(result, replace)?;
+        self.confirm_landed(&result.key, blobs.iter().chain([&stored]))?;
+        Ok(recorded)
+    }
+
+    /// Stores a result and names it in the key's file.
+    pub(super) fn land(
+        &self,
+        result: &StoredResult,
+        replace: Replace,
+    ) -> Result<(Recorded, Stored), StoreError> {
         let bytes = result.encode();
         if bytes.len() as u64 > RESULT_LIMIT {
             let (what, limit) = ("the result", RESULT_LIMIT);
@@ -96,14 +107,23 @@ impl LocalStore {
         }
         let stored = self.put_bytes(&bytes)?;
         let recorded = self.write_key_file(&result.key, &stored.blob, result, replace)?;
+        Ok((recorded, stored))
+    }
+
+    /// Looks again at the blobs of a result whose key's file has landed.
+    pub(super) fn confirm_landed<'a>(
+        &self,
+        key: &Key,
+        blobs: impl IntoIterator<Item = &'a Stored>,
+    ) -> Result<(), StoreError> {
         // Renaming stamps the file, so a collection that began before that is older than this.
-        if let Ok(landed) = Signature::of_link(&self.layout.key(&result.key)) {
+        if let Ok(landed) = Signature::of_link(&self.layout.key(key)) {
             self.ages.learn(landed.ctime);
         }
-        let mut all = blobs.iter().chain([&stored]);
-        match all.find(|stored| !self.is_still_there(stored)) {
+        let mut blobs = blobs.into_iter();
+        match blobs.find(|stored| !self.is_still_there(stored)) {
             Some(gone) => Err(StoreError::Vanished(gone.blob)),
-            None => Ok(recorded),
+            None => Ok(()),
         }
     }
 

@@ -232,6 +232,7 @@ fn exported_content_is_verified_in_every_mode() {
 fn a_blob_that_vanishes_during_a_commit_is_told() {
     let dir = TempDir::new();
     let store = open(&dir);
+    prepare(&store, key("a"), CONTENT);
     let (result, stored): (StoredResult, _) = prepare(&store, key("a"), CONTENT);
     let hex = BlobId::of(CONTENT).hex();
     std::fs::remove_file(dir.join("store/v1/blobs").join(&hex[..2]).join(&hex)).unwrap();

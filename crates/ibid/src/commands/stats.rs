@@ -63,9 +63,14 @@ fn read_since(text: &str) -> Result<u64, Failure> {
 
 /// Returns how many files the store has of contents, and their bytes.
 fn stored(store: &LocalStore) -> Result<(usize, u64), Failure> {
-    let blobs = store.blobs().map_err(named::unreadable)?;
-    let sizes = blobs.iter().filter_map(|blob| store.blob_size(blob));
-    Ok((blobs.len(), sizes.fold(0, u64::saturating_add)))
+    let (mut files, mut bytes) = (0, 0_u64);
+    if let Some(mut walk) = store.walk().map_err(named::unreadable)? {
+        walk.blobs(|_, facts| {
+            files += 1;
+            bytes = bytes.saturating_add(facts.signature.size);
+        });
+    }
+    Ok((files, bytes))
 }
 
 /// Numbers of runs and times.

@@ -9,6 +9,7 @@ mod arguments;
 mod bad_input;
 mod campaigns;
 mod cite;
+mod collection;
 mod compile;
 mod cost;
 mod disks;
@@ -30,6 +31,7 @@ mod signals;
 mod stored;
 mod streams;
 mod tutorial;
+mod usage;
 
 use std::process::Command;
 
