@@ -7,9 +7,7 @@ use super::GlobalArgs;
 #[command(
     name = "doctor",
     bin_name = "ibid doctor",
-    after_help = "Exits with 0 where results can be had or stored, with 1 where the cache is of no\n\
-                  use.\n\n\
-                  Example: ibid doctor"
+    after_help = "Exits with 1 where the cache is of no use.\n\nExample: ibid doctor"
 )]
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
