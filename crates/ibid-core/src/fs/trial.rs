@@ -89,12 +89,16 @@ fn touch(file: &File, path: &Path) -> Result<Timestamp, PathError> {
     Signature::of_open(file, path).map(|signature| signature.mtime)
 }
 
-/// Says whether two files can share content. `from` is written to, `to` is replaced.
-pub fn can_share(from: &File, to: &File) -> bool {
+/// Says whether two files can share content. `from` is written to, which may fail; `to` is
+/// replaced.
+pub fn can_share(from: &File, to: &File, path: &Path) -> Result<bool, PathError> {
     let mut writer = from;
     // Only what is on the disk can be shared with certainty.
-    let written = writer.write_all(&[b'.'; 4096]).is_ok() && from.sync_data().is_ok();
-    written && reflink(from, to).is_ok()
+    let written = writer.write_all(&[b'.'; 4096]);
+    written
+        .and_then(|()| from.sync_data())
+        .context("write", path)?;
+    Ok(reflink(from, to).is_ok())
 }
 
 /// Tries out what names in `dir`, a folder for temporary files, can be used for.
@@ -147,7 +151,7 @@ mod tests {
                 return;
             };
             let [from, to] = [(); 2].map(|()| nameless_file(disk.path()).unwrap());
-            assert_eq!(can_share(&from, &to), can, "{fs}");
+            assert_eq!(can_share(&from, &to, disk.path()).unwrap(), can, "{fs}");
         }
     }
 }

@@ -167,8 +167,8 @@ fn sharing(session: &Session) -> Finding {
     };
     let probe = |dir: &Path| fs::nameless_file(dir);
     let both = |from: &Path, to: &Path| -> Result<bool, PathError> {
-        let (from, to): (File, File) = (probe(from)?, probe(to)?);
-        Ok(fs::can_share(&from, &to))
+        let (source, target): (File, File) = (probe(from)?, probe(to)?);
+        fs::can_share(&source, &target, from)
     };
     match (both(&store, &root), both(&store, &store)) {
         (Ok(true), _) => Finding::ok(

@@ -28,6 +28,9 @@ pub(super) fn all(session: &Session) -> Vec<Finding> {
     for (name, path) in places {
         let (real, above) = standing(&path);
         let mount = MountPoint::of(&real);
+        // What may not be looked at says nothing by the folders above its mount.
+        let on_it = |above: &PathBuf| mount.as_ref().is_none_or(|it| above.starts_with(&it.at));
+        let above = above.filter(on_it);
         findings.push(kind(name, &real, above.as_deref(), mount.as_ref()));
         let at = mount.map_or_else(|| above.clone().unwrap_or_default(), |mount| mount.at);
         if !told.contains(&at) {
@@ -50,7 +53,10 @@ fn kind(
         format!(": {kind}, mounted at {at}{read_only}")
     });
     let found = format!("{}{on}", people::path(path));
-    let kind = above.and_then(|above| FileSystemKind::of(above).ok());
+    let Some(above) = above else {
+        return Finding::warning(name, found).meaning("this user may not look at it");
+    };
+    let kind = FileSystemKind::of(above).ok();
     match kind {
         Some(FileSystemKind::Memory) if name == "cache" => Finding::note(name, found)
             .meaning("kept in memory: what is stored is gone after a reboot"),

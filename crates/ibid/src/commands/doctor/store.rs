@@ -103,7 +103,23 @@ fn of_folder(path: &Path, facts: Facts) -> Vec<Finding> {
     } else {
         Finding::ok("owner", whose)
     };
-    vec![state, owner, writing(path)]
+    let mut findings = vec![state, owner];
+    findings.extend(sharing(mode));
+    findings.push(writing(path));
+    findings
+}
+
+/// Whether a group shares it, by its modes.
+fn sharing(mode: u32) -> Option<Finding> {
+    let (by_group, keeps_group) = (mode & 0o020 != 0, mode & 0o2000 != 0);
+    let found = match (by_group, keeps_group) {
+        (false, _) => return None,
+        (true, true) => Finding::ok("shared", "by its group"),
+        (true, false) => Finding::note("shared", "by its group, in part")
+            .meaning("folders made in it do not belong to that group: its members miss results")
+            .set("`shared = \"group\"`, and `chmod g+s` on the folder"),
+    };
+    Some(found)
 }
 
 /// Whether results can be stored.
@@ -139,7 +155,13 @@ fn limit(session: &Session, used: u64) -> Finding {
     let dir = &session.dirs.cache().path;
     let setting = &session.config.max_size;
     let origin = &setting.origin;
-    let Some(bytes) = setting.value.bytes(dir) else {
+    let bytes = setting.value.bytes(dir);
+    if bytes.is_none() && setting.value != Budget::Unlimited {
+        let found = format!("{} ({origin})", setting.value);
+        return Finding::note("max_size", found)
+            .meaning("the file system does not say how large it is");
+    }
+    let Some(bytes) = bytes else {
         return Finding::note("max_size", format!("{} ({origin})", setting.value))
             .meaning("the store grows as long as there is space")
             .set("`max_size = \"50G\"` bounds it");
