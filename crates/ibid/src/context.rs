@@ -36,7 +36,7 @@ pub(crate) struct Context {
 }
 
 /// Settings, root and folders that hold in this folder.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Session {
     /// Every setting with its origin.
     pub(crate) config: Config,
@@ -48,7 +48,8 @@ pub(crate) struct Session {
     pub(crate) dirs: Dirs,
     /// This machine and its boot.
     pub(crate) host: Host,
-    user: u32,
+    /// The effective user id.
+    pub(crate) user: u32,
 }
 
 impl Context {

@@ -131,6 +131,8 @@ fn not_captured(error: CaptureError) -> NotStored {
         CaptureError::Outputs(problems) => {
             NotStored::Outputs(problems.iter().map(ToString::to_string).collect())
         }
+        // Said alike of whatever did not fit first.
+        CaptureError::Store(full @ StoreError::Full { .. }) => NotStored::Store(chain(&full)),
         error => NotStored::Store(chain(&error)),
     }
 }

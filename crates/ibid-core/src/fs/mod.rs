@@ -13,6 +13,7 @@ mod list;
 mod live;
 mod look;
 mod meter;
+mod mounts;
 mod owner;
 mod private_dir;
 mod read;
@@ -23,6 +24,7 @@ mod spool;
 mod stage;
 mod system;
 mod touch;
+mod trial;
 
 pub use beneath::{Dir, Listed, set_mode, set_mode_of, umask};
 pub use config_file::{ConfigFile, read_config_file};
@@ -37,6 +39,7 @@ pub use look::{
     real_path,
 };
 pub use meter::Meter;
+pub use mounts::MountPoint;
 pub use owner::{
     ancestors, boot_and_namespace, is_gone, is_tag_of_the_gone, owner_tag, start_time,
 };
@@ -57,3 +60,4 @@ pub use system::{
     cached_pages, machine_id, memory_limit, open_files_limit,
 };
 pub use touch::{touch_link, touch_open};
+pub use trial::{NameTrial, Trial, can_share, nameless_file, try_file, try_names};

@@ -166,7 +166,7 @@ impl Walk {
         self.flat("views", visit, |_, _| true);
     }
 
-    /// Goes through the trash: discarded blobs, and what was put aside or evicted.
+    /// Goes through the trash: discarded blobs, evicted keys' files, and what was put aside.
     pub fn trash(&mut self, mut visit: impl FnMut(ListedFile)) {
         self.flat("trash", &mut visit, |name, _| {
             let parts = name.rsplit_once('-');
@@ -174,15 +174,17 @@ impl Walk {
         });
         // What cannot be listed of it names nothing, so it is no problem.
         let before = self.problems.len();
-        self.sharded("trash/blobs", |_, name, facts| {
-            if name.parse::<BlobId>().is_ok() && facts.signature.kind() == FileKind::File {
-                visit(ListedFile {
-                    path: format!("trash/blobs/{}/{name}", &name[..2]),
-                    facts,
-                    disk: facts.disk,
-                });
-            }
-        });
+        for below in ["trash/blobs", "trash/keys"] {
+            self.sharded(below, |_, name, facts| {
+                if is_hex(name, 64) && facts.signature.kind() == FileKind::File {
+                    visit(ListedFile {
+                        path: format!("{below}/{}/{name}", &name[..2]),
+                        facts,
+                        disk: facts.disk,
+                    });
+                }
+            });
+        }
         self.problems.truncate(before);
     }
 

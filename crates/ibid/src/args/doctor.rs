@@ -7,7 +7,7 @@ use super::GlobalArgs;
 #[command(
     name = "doctor",
     bin_name = "ibid doctor",
-    after_help = "Example: ibid doctor"
+    after_help = "Exits with 1 where the cache is of no use.\n\nExample: ibid doctor"
 )]
 pub(crate) struct DoctorArgs {
     #[command(flatten)]

@@ -12,6 +12,7 @@ mod cite;
 mod collection;
 mod compile;
 mod cost;
+mod disks;
 mod doors;
 mod exec;
 mod explain;

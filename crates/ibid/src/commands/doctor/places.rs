@@ -1,0 +1,110 @@
+//! On what cache, root, temporary and host-local files lie, and how much room is left there.
+
+use std::path::{Path, PathBuf};
+
+use ibid_core::fs::{FileSystemKind, MountPoint, Space};
+
+use super::finding::Finding;
+use super::standing;
+use crate::context::Session;
+use crate::report::people;
+
+/// Less than this is used up by a few results.
+const LITTLE: u64 = 256 << 20;
+
+/// Fewer inodes than this are used up by a few trees.
+const FEW_INODES: u64 = 2_000;
+
+/// Tells of each place; those on one mount are told of together.
+pub(super) fn all(session: &Session) -> Vec<Finding> {
+    let mut places: Vec<(&'static str, PathBuf)> = vec![
+        ("cache", session.dirs.cache().path.clone()),
+        ("root", session.root.clone()),
+        ("tmp", session.dirs.tmp().path.clone()),
+    ];
+    places.extend(session.local_dir().map(|dir| ("local", dir.path)));
+    let mut told: Vec<PathBuf> = Vec::new();
+    let mut findings = Vec::new();
+    for (name, path) in places {
+        let (real, above) = standing(&path);
+        let mount = MountPoint::of(&real);
+        // What may not be looked at says nothing by the folders above its mount.
+        let on_it = |above: &PathBuf| mount.as_ref().is_none_or(|it| above.starts_with(&it.at));
+        let above = above.filter(on_it);
+        findings.push(kind(name, &real, above.as_deref(), mount.as_ref()));
+        let at = mount.map_or_else(|| above.clone().unwrap_or_default(), |mount| mount.at);
+        if !told.contains(&at) {
+            findings.extend(above.as_deref().map(|above| space(name, above)));
+            told.push(at);
+        }
+    }
+    findings
+}
+
+fn kind(
+    name: &'static str,
+    path: &Path,
+    above: Option<&Path>,
+    mount: Option<&MountPoint>,
+) -> Finding {
+    let on = mount.map_or_else(String::new, |mount| {
+        let (at, kind) = (people::path(&mount.at), &mount.kind);
+        let read_only = if mount.read_only { ", read-only" } else { "" };
+        format!(": {kind}, mounted at {at}{read_only}")
+    });
+    let found = format!("{}{on}", people::path(path));
+    let Some(above) = above else {
+        return Finding::warning(name, found).meaning("this user may not look at it");
+    };
+    let kind = FileSystemKind::of(above).ok();
+    match kind {
+        Some(FileSystemKind::Memory) if name == "cache" => Finding::note(name, found)
+            .meaning("kept in memory: what is stored is gone after a reboot"),
+        Some(FileSystemKind::Network) => Finding::note(name, found)
+            .meaning("on a network or served by a process: stamps there may be old"),
+        Some(FileSystemKind::Unknown) | None => Finding::note(name, found)
+            .meaning("a file system that ibid does not know: its stamps are not believed"),
+        Some(_) => Finding::ok(name, found),
+    }
+}
+
+fn space(name: &'static str, above: &Path) -> Finding {
+    let space = match Space::of(above) {
+        Ok(space) => space,
+        Err(error) => return Finding::note("space", ibid_core::engine::chain(&error)),
+    };
+    let Space {
+        total,
+        available,
+        inodes_total,
+        inodes_available,
+    } = space;
+    if total == 0 {
+        return Finding::note("space", "the file system does not say");
+    }
+    let (free, of) = (people::size(available), people::size(total));
+    let found = match inodes_total {
+        0 => format!("{free} of {of} free"),
+        _ => format!("{free} of {of} free, {inodes_available} of {inodes_total} inodes"),
+    };
+    let few_inodes = inodes_total > 0 && inodes_available < FEW_INODES.min(inodes_total / 20 + 1);
+    let little = available < LITTLE.min(total / 20 + 1);
+    if !little && !few_inodes {
+        return Finding::ok("space", found);
+    }
+    let what = if little { "space" } else { "inodes" };
+    let finding = Finding::warning("space", found);
+    match name {
+        "cache" => finding
+            .meaning(format!(
+                "with no {what} left results count, and are not stored"
+            ))
+            .set("`ibid prune --max-size SIZE` makes room; `cache_dir` may lie elsewhere"),
+        "tmp" => finding
+            .meaning("output of commands is kept there while they run")
+            .set("`IBID_TMP_DIR` or `tmp_dir` names a folder with room"),
+        _ => finding.meaning(format!(
+            "with no {what} left outputs cannot be restored or made"
+        )),
+    }
+}
