@@ -53,6 +53,9 @@ struct Opened {
     file: File,
     path: PathBuf,
     signature: Signature,
+    /// Whether nobody can change it behind this process's back: its owner could be writing to it
+    /// through a mapping that is older than its mode, which no status tells (hazard B2).
+    steady: bool,
 }
 
 /// What one look at a blob found.
@@ -97,7 +100,7 @@ impl LocalStore {
             });
         }
         staged
-            .set_mode(BLOB_MODE)
+            .set_mode(self.layout.file_mode(BLOB_MODE))
             .map_err(|error| self.write_failed(error))?;
         self.publish_blob(&mut staged, &blob)?;
         Ok(Stored {
@@ -138,7 +141,8 @@ impl LocalStore {
     /// caller has the right bytes at hand and replaces it.
     fn is_present(&self, blob: &BlobId, size: u64) -> bool {
         match self.look_at(blob, Some(size)) {
-            Ok(_) => true,
+            // A stranger's is replaced by ours: it is whole as yet.
+            Ok((_, _, steady)) => steady,
             Err(Wrong::Content(reason, _)) => {
                 self.report("blob", &self.layout.blob(blob), &reason);
                 false
@@ -171,7 +175,20 @@ impl LocalStore {
         blob: &BlobId,
         size: Option<u64>,
     ) -> Result<(File, Signature), BlobProblem> {
-        self.twice(blob, || self.look_at(blob, size))
+        let (file, signature, _) = self.twice(blob, || self.look_at(blob, size))?;
+        Ok((file, signature))
+    }
+
+    /// The same for a file that is to be shared or linked; `None` where its owner might change it
+    /// later, and its bytes have to be copied.
+    fn open_steady(
+        &self,
+        blob: &BlobId,
+        size: u64,
+    ) -> Result<Option<(File, Signature)>, BlobProblem> {
+        let found = self.twice(blob, || self.look_at(blob, Some(size)))?;
+        let (file, signature, steady) = found;
+        Ok(steady.then_some((file, signature)))
     }
 
     /// Reads a whole blob of at most `limit` bytes and verifies it.
@@ -181,6 +198,7 @@ impl LocalStore {
                 file,
                 path,
                 signature,
+                ..
             } = self.open_unverified(blob).map_err(Wrong::Other)?;
             if signature.size > limit {
                 let blob = *blob;
@@ -210,6 +228,7 @@ impl LocalStore {
                 file,
                 path,
                 signature,
+                ..
             } = self.open_unverified(blob).map_err(Wrong::Other)?;
             check_size(&signature, Some(size))?;
             dst.set_len(0).map_err(|source| {
@@ -244,8 +263,11 @@ impl LocalStore {
     ) -> Result<bool, BlobProblem> {
         // An empty or tiny clone costs more than its copy.
         let refused = self.reflink_refused.load(Ordering::Relaxed);
-        if mode == LinkMode::Reflink && size >= 4096 && !refused {
-            let (file, _) = self.open_verified(blob, Some(size))?;
+        if mode == LinkMode::Reflink
+            && size >= 4096
+            && !refused
+            && let Some((file, _)) = self.open_steady(blob, size)?
+        {
             match fs::reflink(&file, dst.0) {
                 Ok(()) => {
                     meter.add_done(size);
@@ -276,7 +298,9 @@ impl LocalStore {
         if size == 0 || rustix::process::geteuid().is_root() {
             return Ok(false);
         }
-        let (file, before) = self.open_verified(blob, Some(size))?;
+        let Some((file, before)) = self.open_steady(blob, size)? else {
+            return Ok(false);
+        };
         if fs::link_open(&file, dir, name).is_err() {
             return Ok(false);
         }
@@ -296,27 +320,29 @@ impl LocalStore {
 
     fn open_unverified(&self, blob: &BlobId) -> Result<Opened, BlobProblem> {
         let path = self.layout.blob(blob);
-        match fs::open_nofollow(&path) {
-            Ok((file, signature)) => Ok(Opened {
+        match fs::open_with_facts(&path) {
+            Ok((file, facts)) => Ok(Opened {
                 file,
                 path,
-                signature,
+                signature: facts.signature,
+                steady: self.trusts(facts.owner),
             }),
             Err(error) if error.is_absent() => Err(BlobProblem::Absent(*blob)),
             Err(error) => Err(BlobProblem::Unreadable { blob: *blob, error }),
         }
     }
 
-    /// Opens and verifies once.
-    fn look_at(&self, blob: &BlobId, size: Option<u64>) -> Result<(File, Signature), Wrong> {
+    /// Opens and verifies once, and says whether it is steady.
+    fn look_at(&self, blob: &BlobId, size: Option<u64>) -> Result<(File, Signature, bool), Wrong> {
         let Opened {
             file,
             path,
             signature,
+            steady,
         } = self.open_unverified(blob).map_err(Wrong::Other)?;
         check_size(&signature, size)?;
-        if self.options.verified.verified(&signature, blob.digest()) {
-            return Ok((file, signature));
+        if steady && self.options.verified.verified(&signature, blob.digest()) {
+            return Ok((file, signature, steady));
         }
         let hashed = fs::hash_open(&file, &path, signature.size, Threads::Many, &Meter::new());
         match hashed {
@@ -325,8 +351,10 @@ impl LocalStore {
             Err(HashError::Io(error)) => return Err(unreadable(blob, error)),
             Err(error) => return Err(Wrong::Content(error.to_string(), signature)),
         }
-        self.options.verified.remember(&signature, blob.digest());
-        Ok((file, signature))
+        if steady {
+            self.options.verified.remember(&signature, blob.digest());
+        }
+        Ok((file, signature, steady))
     }
 
     /// Tries again once from a new descriptor if the content was wrong, and puts the blob aside

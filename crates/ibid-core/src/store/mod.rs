@@ -30,6 +30,7 @@ mod history;
 mod layout;
 mod leases;
 mod local;
+mod ownership;
 mod pins;
 mod results;
 mod run_index;
@@ -39,13 +40,15 @@ mod verified;
 
 pub use blobs::{LinkMode, Stored};
 pub use decoded::ListingProblem;
-pub use error::{BlobProblem, Fault, MissReason, OpenError, StoreError};
+pub use error::{BlobProblem, Fault, MissReason, OpenError, Refusal, StoreError};
 pub use format::{
     Outcome, OutputContent, RunInfo, StoredAs, StoredOutput, StoredResult, StreamLogRef, Tombstone,
 };
 pub use history::{RunEntry, RunOutcome};
+pub use layout::make_root;
 pub use leases::{Acquisition, Backoff, Holder, Lease, LeaseAttempt, LeaseOn};
 pub use local::{Access, Durability, LocalStore, StoreOptions};
+pub use ownership::{NobodyElse, OwnerCheck, Sharing, TrustedOwners};
 pub use pins::Pin;
 pub use results::{Lookup, Recorded, Replace};
 pub use search::FoundOutput;
