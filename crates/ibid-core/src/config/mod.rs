@@ -16,4 +16,6 @@ mod value;
 pub use load::{ConfigError, Loaded, Request, load};
 pub use root::{PROJECT_FILE, ProjectFile, Root, RootError, RootOrigin};
 pub use setting::{Config, Entry, Overrides, Setting, Spec};
-pub use value::{Durability, LinkPreference, StatCachePolicy, TrustedPaths};
+pub use value::{
+    Durability, LinkPreference, Sharing, StatCachePolicy, TrustedPaths, UserName, UserNames,
+};

@@ -29,6 +29,7 @@ mod signals;
 mod stored;
 mod streams;
 mod tutorial;
+mod users;
 
 use std::process::Command;
 
