@@ -19,6 +19,7 @@ usage: cargo xtask campaign NAME... [OPTIONS]
   race        32 processes ask for 200 keys at once, with leases and without
   promise     a pipeline of 60 steps edited at random: each run as planned, each output right
   read-only   strace of hits on a store that may only be read
+  users       four users of one store under eight umasks, and an intruder: shared, none accepted
   all         one after the other
 
   --seed N      repeats the choices of an earlier run
@@ -28,13 +29,14 @@ usage: cargo xtask campaign NAME... [OPTIONS]
 ";
 
 /// The campaigns, with how many times each runs by default.
-const ALL: [(&str, usize); 6] = [
+const ALL: [(&str, usize); 7] = [
     ("damage", usize::MAX),
     ("kill", 1000),
     ("sweep", usize::MAX),
     ("race", 200),
     ("promise", 200),
     ("read-only", 1),
+    ("users", 100),
 ];
 
 /// Runs the named campaigns; fails if one finds a violation.
@@ -105,6 +107,7 @@ fn play(name: &str, plan: &Plan) -> Outcome<Report> {
         "sweep" => campaign::sweep(plan, &strace()?),
         "race" => campaign::race(plan),
         "promise" => campaign::promise(plan),
+        "users" => campaign::users(plan),
         _ => campaign::read_only(plan, &strace()?),
     })
 }
