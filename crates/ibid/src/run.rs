@@ -11,7 +11,9 @@ use ibid_core::engine::{self, Clock, Provenance, Sink};
 use ibid_core::exec::{Interrupt, Orphans};
 use ibid_core::fs::{self, FileKind, Signature};
 use ibid_core::scan::StatCache;
-use ibid_core::store::{Access, BootMemory, LinkMode, LocalStore, OpenError, Sharing, make_root};
+use ibid_core::store::{
+    Access, BootMemory, LinkMode, LocalStore, OpenError, Sharing, make_folder_beside, make_root,
+};
 
 use crate::context::{Context, Session, refusal_hint, store_failure, system_time};
 use crate::error::Failure;
@@ -239,7 +241,7 @@ fn spool_dir(context: &Context, session: &Session, mode: AccessMode) -> PathBuf 
         Sharing::Group => is_dir(path) && fs::may_write_in(path),
     };
     if usable(chosen)
-        || (may_make && make_root(chosen, session.sharing()).is_ok() && usable(chosen))
+        || (may_make && make_folder_beside(chosen, session.sharing()).is_ok() && usable(chosen))
     {
         return chosen.clone();
     }

@@ -39,13 +39,24 @@ const WRITTEN_BY_OTHERS: u32 = 0o022;
 const SHARED_DIR_MODE: u32 = 0o2770;
 
 /// Makes the directory of a store, and those above it that are missing; one that is there is left
-/// as it is. Also for the other folders of a cache.
+/// as it is.
 pub fn make_root(dir: &Path, sharing: Sharing) -> Result<(), PathError> {
+    make_folder(dir, sharing, dir.parent())
+}
+
+/// The same for another folder in a cache. It is not prepared beside its place: the directory of
+/// the store may have no foreign names while another process looks whether it is one.
+pub fn make_folder_beside(dir: &Path, sharing: Sharing) -> Result<(), PathError> {
+    make_folder(dir, sharing, None)
+}
+
+fn make_folder(dir: &Path, sharing: Sharing, stage_in: Option<&Path>) -> Result<(), PathError> {
     let private = 0o777 & !fs::umask() & !WRITTEN_BY_OTHERS;
     if sharing == Sharing::Private {
         return fs::create_dirs(dir, Some(private));
     }
-    let above = dir.parent().filter(|above| *above != Path::new(""));
+    let named = |above: &&Path| *above != Path::new("");
+    let above = dir.parent().filter(named);
     if let Some(above) = above
         && !fs::exists(above)?
     {
@@ -56,7 +67,7 @@ pub fn make_root(dir: &Path, sharing: Sharing) -> Result<(), PathError> {
         mode: SHARED_DIR_MODE,
         group: None,
     };
-    fs::create_shared_dir(dir, policy, above)
+    fs::create_shared_dir(dir, policy, stage_in.filter(named))
 }
 
 /// The paths of one store.

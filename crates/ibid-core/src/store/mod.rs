@@ -45,7 +45,7 @@ pub use format::{
     Outcome, OutputContent, RunInfo, StoredAs, StoredOutput, StoredResult, StreamLogRef, Tombstone,
 };
 pub use history::{RunEntry, RunOutcome};
-pub use layout::make_root;
+pub use layout::{make_folder_beside, make_root};
 pub use leases::{Acquisition, Backoff, Holder, Lease, LeaseAttempt, LeaseOn};
 pub use local::{Access, Durability, LocalStore, StoreOptions};
 pub use ownership::{NobodyElse, OwnerCheck, Sharing, TrustedOwners};
