@@ -179,13 +179,12 @@ impl LocalStore {
             OpenError::Io(error) => StoreError::Io(error),
             _ => StoreError::ReadOnly(self.dir().to_owned()),
         };
-        let root = match self.root().map_err(refused)? {
-            Some(root) => root,
-            None => {
-                make_root(self.dir(), self.options.sharing).map_err(StoreError::Io)?;
-                let made = self.root().map_err(refused)?;
-                made.ok_or_else(|| StoreError::ReadOnly(self.dir().to_owned()))?
-            }
+        let root = if let Some(root) = self.root().map_err(refused)? {
+            root
+        } else {
+            make_root(self.dir(), self.options.sharing).map_err(StoreError::Io)?;
+            let made = self.root().map_err(refused)?;
+            made.ok_or_else(|| StoreError::ReadOnly(self.dir().to_owned()))?
         };
         self.layout.know_root(root);
         ownership::check_below(&self.layout.dir(""), &root, &self.options).map_err(refused)
