@@ -253,11 +253,13 @@ impl Layout {
         let is_young =
             |dir: &Path| Facts::of_link(dir).is_ok_and(|it| it.signature.mode & 0o070 == 0);
         for _ in 0..LOOKS {
-            if let Ok(staged) = Staged::create(tmp) {
-                return Some(staged);
-            }
-            if !is_young(&self.v1) && !is_young(tmp) {
-                return None;
+            // Looked at before the try: it may be opened in between.
+            let may_open = is_young(&self.v1) || is_young(tmp);
+            match Staged::create(tmp) {
+                Ok(staged) => return Some(staged),
+                Err(error) if error.is_absent() => self.make_dir(tmp).ok()?,
+                Err(_) if !may_open => return None,
+                Err(_) => {}
             }
             std::thread::sleep(PAUSE);
         }
