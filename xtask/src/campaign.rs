@@ -20,6 +20,7 @@ usage: cargo xtask campaign NAME... [OPTIONS]
   histories   2 to 64 processes in every way at once, stopped and killed, against a model
   promise     a pipeline of 60 steps edited at random: each run as planned, each output right
   read-only   strace of hits on a store that may only be read
+  users       four users of one store under eight umasks, and an intruder: shared, none accepted
   all         one after the other
 
   --seed N      repeats the choices of an earlier run
@@ -29,7 +30,7 @@ usage: cargo xtask campaign NAME... [OPTIONS]
 ";
 
 /// The campaigns, with how many times each runs by default.
-const ALL: [(&str, usize); 7] = [
+const ALL: [(&str, usize); 8] = [
     ("damage", usize::MAX),
     ("kill", 1000),
     ("sweep", usize::MAX),
@@ -37,6 +38,7 @@ const ALL: [(&str, usize); 7] = [
     ("histories", 5000),
     ("promise", 200),
     ("read-only", 1),
+    ("users", 100),
 ];
 
 /// Runs the named campaigns; fails if one finds a violation.
@@ -108,6 +110,7 @@ fn play(name: &str, plan: &Plan) -> Outcome<Report> {
         "race" => campaign::race(plan),
         "histories" => campaign::histories(plan),
         "promise" => campaign::promise(plan),
+        "users" => campaign::users(plan),
         _ => campaign::read_only(plan, &strace()?),
     })
 }

@@ -141,8 +141,9 @@ mode      = \"read-only\"
 * An empty variable counts as unset. `~` is expanded. A relative path in a file starts at that file,
   one in a variable or a flag at the current folder.
 * An unknown setting is an error that names its line, with the nearest known one.
-* `trust` cannot be set by a project: a project that belongs to another user is refused until its
-  file or folder is named there.
+* `trust` and `trusted_owners` cannot be set by a project. A project that belongs to another user is
+  refused until its file or folder is named in `trust`, and so is a store that others own or may
+  write ([how a group shares one](../guide/shared-store.md)).
 * The nearest `ibid.toml` above the current folder marks the project's root; without one the root is
   the current folder. Its other tables are those of [pipeline.md](pipeline.md).
 

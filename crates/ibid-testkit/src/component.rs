@@ -47,3 +47,22 @@ pub fn skipped(why: &str) {
             .expect("the list of skipped tests can be written");
     }
 }
+
+/// Says whether this process is root's; else the calling test is to return.
+///
+/// # Panics
+/// In CI (`CI=true`), where tests run as root.
+pub fn needs_root(why: &str) -> bool {
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|own| {
+        use std::os::unix::fs::MetadataExt as _;
+        own.uid() == 0
+    });
+    if !is_root {
+        assert!(
+            std::env::var_os("CI").is_none_or(|value| value != "true"),
+            "{why}"
+        );
+        skipped(why);
+    }
+    is_root
+}

@@ -8,9 +8,10 @@
 pub mod campaign;
 mod component;
 pub mod disks;
+pub mod lab;
 mod temp_dir;
 mod test_env;
 
-pub use component::{component, skipped};
+pub use component::{component, needs_root, skipped};
 pub use temp_dir::TempDir;
 pub use test_env::{Ran, TestEnv, without_moments};

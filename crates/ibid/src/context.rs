@@ -13,11 +13,14 @@ use ibid_core::dirs::{Dirs, DirsError, LocalDir, Platform, Surroundings};
 use ibid_core::environ::EnvSnapshot;
 use ibid_core::fs::{FileSystemKind, Host, Timestamp};
 use ibid_core::scan::{StatCache, StatCacheOptions, StatPolicy, StatWrites};
-use ibid_core::store::{self, Access, LocalStore, OpenError, StoreOptions, VerifiedBlobs};
+use ibid_core::store::{
+    self, Access, LocalStore, OpenError, OwnerCheck, Refusal, Sharing, StoreOptions, VerifiedBlobs,
+};
 
 use crate::args::GlobalArgs;
 use crate::error::Failure;
 use crate::exit;
+use crate::members::Members;
 use crate::report::{Console, people};
 
 /// Environment, current folder and console of this process.
@@ -159,14 +162,38 @@ impl Session {
                 .to_string(),
             verified,
             leases: self.config.leases.value,
+            user: self.user,
+            sharing: self.sharing(),
+            trusted: Arc::new(Members::new(&self.config.trusted_owners.value)),
+            owner_check: if self.vouched_for() {
+                OwnerCheck::Waived
+            } else {
+                OwnerCheck::Strict
+            },
         };
         LocalStore::open(&self.dirs.cache().path, options)
     }
 
-    /// Returns where host-local state lies, if there is a place for it.
+    /// Returns who writes in the store.
+    pub(crate) fn sharing(&self) -> Sharing {
+        match self.config.shared.value {
+            config::Sharing::Private => Sharing::Private,
+            config::Sharing::Group => Sharing::Group,
+        }
+    }
+
+    /// Says whether the user's own settings name the store as one to be used whoever owns it.
+    fn vouched_for(&self) -> bool {
+        self.config.trust.value.names_dir(&self.dirs.cache().path)
+    }
+
+    /// Returns where host-local state lies, if there is a place for it. What is believed of files
+    /// is nobody else's to write, so it lies in no cache that others write in.
     pub(crate) fn local_dir(&self) -> Option<LocalDir> {
+        let shared = self.sharing() == Sharing::Group || self.vouched_for();
+        let is_own = |path: &Path| !shared || !path.starts_with(&self.dirs.cache().path);
         self.dirs
-            .local(|path| is_of_this_host(path) && may_be_written(path))
+            .local(|path| is_own(path) && is_of_this_host(path) && may_be_written(path))
     }
 
     /// Returns the stat cache of requests that write nothing: what it learns, it forgets with the
@@ -191,7 +218,10 @@ impl Session {
         StatCache::open(StatCacheOptions {
             dir: self.local_dir().and_then(|dir| dir.trusted(self.user)),
             // Not the store itself, which takes a folder with foreign files for somebody else's.
-            probe_dirs: vec![self.dirs.tmp().path.clone(), self.root.join(".ibid")],
+            probe_dirs: match self.sharing() {
+                Sharing::Private => vec![self.dirs.tmp().path.clone(), self.root.join(".ibid")],
+                Sharing::Group => vec![self.root.join(".ibid")],
+            },
             policy,
             writes: StatWrites::Allowed,
             host: self.host.clone(),
@@ -211,8 +241,13 @@ impl Session {
 /// Says whether files may be made in a folder, or the folder itself where it is missing. Without
 /// this a cache that may only be read would be asked again and again.
 fn may_be_written(path: &Path) -> bool {
-    let standing = path.ancestors().find(|folder| folder.exists());
-    standing.is_some_and(ibid_core::fs::may_write_in)
+    let mut folders = path.ancestors();
+    // One that may be written is there: on most ways this is the only call.
+    let decide = |folder: &Path| {
+        let writable = ibid_core::fs::may_write_in(folder);
+        (writable || folder.exists()).then_some(writable)
+    };
+    folders.find_map(decide).unwrap_or(false)
 }
 
 /// Says whether a path lies, or would lie once made, on a file system of this host alone.
@@ -252,8 +287,33 @@ fn since_1970() -> Duration {
 
 /// A store that may not be used.
 pub(crate) fn store_failure(error: &OpenError) -> Failure {
-    Failure::of(exit::IBID_FAILED, error)
-        .hint("`--cache-dir DIR` uses another cache, `--mode off` none")
+    let failure = Failure::of(exit::IBID_FAILED, error);
+    match error {
+        OpenError::Refused { path, refusal } => failure.hint(refusal_hint(path, *refusal)),
+        _ => failure.hint("`--cache-dir DIR` uses another cache, `--mode off` none"),
+    }
+}
+
+/// Says what makes a refused store usable.
+pub(crate) fn refusal_hint(path: &Path, refusal: Refusal) -> String {
+    let shown = people::path(path);
+    match refusal {
+        Refusal::OthersWrite => {
+            format!("who may write there could plant results: `chmod o-w {shown}`")
+        }
+        Refusal::GroupWrites(_) => format!(
+            "for a store of the group: `IBID_SHARED=group`; for one of your own: \
+             `chmod g-w {shown}`"
+        ),
+        Refusal::AsRoot(_) => format!(
+            "run as its owner, or use another cache with `--cache-dir DIR`; to use this one as \
+             root: `IBID_TRUST={shown}`"
+        ),
+        _ => format!(
+            "its owner could plant results; if you trust them: `IBID_TRUST={shown}`, or for a \
+             store of a group that they are in: `IBID_SHARED=group`"
+        ),
+    }
 }
 
 fn config_failure(error: &ConfigError) -> Failure {

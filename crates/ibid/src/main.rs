@@ -9,6 +9,7 @@ mod commands;
 mod context;
 mod error;
 mod exit;
+mod members;
 mod project;
 mod report;
 mod request;

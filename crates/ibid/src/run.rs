@@ -11,10 +11,12 @@ use ibid_core::engine::{self, Clock, Provenance, Sink};
 use ibid_core::exec::{Interrupt, Orphans};
 use ibid_core::fs::{self, FileKind, Signature};
 use ibid_core::scan::StatCache;
-use ibid_core::store::{Access, BootMemory, LinkMode, LocalStore, OpenError};
+use ibid_core::store::{
+    Access, BootMemory, LinkMode, LocalStore, OpenError, Sharing, make_folder_beside, make_root,
+};
 
 use crate::collection;
-use crate::context::{Context, Session, store_failure, system_time};
+use crate::context::{Context, Session, refusal_hint, store_failure, system_time};
 use crate::error::Failure;
 use crate::exit;
 use crate::report::people;
@@ -167,24 +169,33 @@ fn open_store(
     let writes = matches!(mode, AccessMode::ReadWrite | AccessMode::WriteOnly);
     let caveat = match mode {
         AccessMode::Off => return Ok((None, None)),
-        _ if writes => unwritable(dir),
+        _ if writes => unwritable(dir, session.sharing()),
         _ => None,
     };
-    if let Some(caveat) = caveat.as_ref().filter(|_| session.config.strict.value) {
-        return Err(Failure::new(exit::IBID_FAILED, caveat).hint(
-            "`--cache-dir DIR` uses another cache; without `--strict` the command runs uncached",
-        ));
-    }
     let access = match &caveat {
         None if writes => Access::ReadWrite,
         _ => Access::ReadOnly,
     };
     let verified = BootMemory::new(Arc::clone(stats), dir.clone());
-    match session.open_store(access, Arc::new(verified)) {
+    let opened = session.open_store(access, Arc::new(verified));
+    let strict = session.config.strict.value;
+    match opened {
+        // Why nobody should use it says more than that this user cannot.
+        Err(error @ OpenError::Refused { .. }) if strict => Err(store_failure(&error)),
+        _ if strict && caveat.is_some() => {
+            let caveat = caveat.unwrap_or_default();
+            Err(Failure::new(exit::IBID_FAILED, caveat).hint(
+                "`--cache-dir DIR` uses another cache; without `--strict` the command runs \
+                 uncached",
+            ))
+        }
         Ok(store) => Ok((Some(store), caveat)),
-        Err(error @ (OpenError::Io(_) | OpenError::Foreign { .. }))
-            if !session.config.strict.value =>
-        {
+        Err(OpenError::Refused { path, refusal }) => {
+            let hint = refusal_hint(&path, refusal);
+            let error = OpenError::Refused { path, refusal };
+            Ok((None, Some(format!("{error} ({hint})"))))
+        }
+        Err(error @ (OpenError::Io(_) | OpenError::Foreign { .. })) if !strict => {
             Ok((None, caveat.or_else(|| Some(engine::chain(&error)))))
         }
         Err(error) => Err(store_failure(&error)),
@@ -204,7 +215,9 @@ fn look_into_store(
     let verified = BootMemory::new(Arc::clone(stats), session.dirs.cache().path.clone());
     match session.open_store(Access::ReadOnly, Arc::new(verified)) {
         Ok(store) => Ok(Some(store)),
-        Err(OpenError::Io(_) | OpenError::Foreign { .. }) if !session.config.strict.value => {
+        Err(OpenError::Io(_) | OpenError::Foreign { .. } | OpenError::Refused { .. })
+            if !session.config.strict.value =>
+        {
             Ok(None)
         }
         Err(error) => Err(store_failure(&error)),
@@ -213,13 +226,13 @@ fn look_into_store(
 
 /// Says why nothing can be stored in `dir`, which is made if it is missing. Hits come from a store
 /// that cannot be written all the same.
-fn unwritable(dir: &Path) -> Option<String> {
+fn unwritable(dir: &Path, sharing: Sharing) -> Option<String> {
     // A folder that may be written is there: on most ways this is the only call.
     if fs::may_write_in(dir) {
         return None;
     }
     if Signature::of(dir).is_err()
-        && let Err(error) = fs::create_dirs(dir, None)
+        && let Err(error) = make_root(dir, sharing)
     {
         return Some(engine::chain(&error));
     }
@@ -233,7 +246,14 @@ fn spool_dir(context: &Context, session: &Session, mode: AccessMode) -> PathBuf 
     let is_dir = |path: &Path| Signature::of(path).is_ok_and(|it| it.kind() == FileKind::Dir);
     let chosen = &session.dirs.tmp().path;
     let may_make = matches!(mode, AccessMode::ReadWrite | AccessMode::WriteOnly);
-    if is_dir(chosen) || (may_make && fs::create_dirs(chosen, None).is_ok()) {
+    // In a cache of a group somebody else may have made it for themselves.
+    let usable = |path: &Path| match session.sharing() {
+        Sharing::Private => is_dir(path),
+        Sharing::Group => is_dir(path) && fs::may_write_in(path),
+    };
+    if usable(chosen)
+        || (may_make && make_folder_beside(chosen, session.sharing()).is_ok() && usable(chosen))
+    {
         return chosen.clone();
     }
     let system = context.env.non_empty("TMPDIR").map(PathBuf::from);

@@ -18,4 +18,6 @@ pub use budgets::{AgeLimit, Grace};
 pub use load::{ConfigError, Loaded, Request, load};
 pub use root::{PROJECT_FILE, ProjectFile, Root, RootError, RootOrigin};
 pub use setting::{Config, Entry, Overrides, Setting, Spec};
-pub use value::{Durability, LinkPreference, StatCachePolicy, TrustedPaths};
+pub use value::{
+    Durability, LinkPreference, Sharing, StatCachePolicy, TrustedPaths, UserName, UserNames,
+};

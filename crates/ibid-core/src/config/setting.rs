@@ -10,7 +10,9 @@ use toml::de::DeTable;
 use super::budgets::{AgeLimit, Grace};
 use super::document::Document;
 use super::load::ConfigError;
-use super::value::{Durability, LinkPreference, SettingValue, StatCachePolicy, TrustedPaths};
+use super::value::{
+    Durability, LinkPreference, SettingValue, Sharing, StatCachePolicy, TrustedPaths, UserNames,
+};
 use crate::action::{AccessMode, EnvMode};
 use crate::dirs::{Choice, Layer, Origin, Wishes};
 use crate::environ::EnvSnapshot;
@@ -160,7 +162,9 @@ settings! {
     leases: bool = true, "IBID_LEASES", true, "Whether processes that need one result wait for whoever computes it.";
     strict: bool = false, "IBID_STRICT", true, "Whether a fault of the cache fails the run.";
     quiet: bool = false, "IBID_QUIET", true, "Whether notes are left out; warnings and errors stay.";
-    trust: TrustedPaths = TrustedPaths::default(), "IBID_TRUST", false, "Files and folders of other users whose `ibid.toml` is used.";
+    trust: TrustedPaths = TrustedPaths::default(), "IBID_TRUST", false, "Files and folders of other users whose `ibid.toml` is used, and stores that are used whoever owns them.";
+    shared: Sharing = Sharing::Private, "IBID_SHARED", true, "Who writes in the store: one user, or the group of its folder.";
+    trusted_owners: UserNames = UserNames::default(), "IBID_TRUSTED_OWNERS", false, "Whose results count in a store of a group; every member's if it is empty.";
 }
 
 impl Config {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeValue;
 
 use crate::action::{AccessMode, EnvMode};
+use crate::fs;
 use crate::tree::Escaped;
 
 /// What a setting's type can do.
@@ -90,6 +91,13 @@ pub enum StatCachePolicy {
 pub struct TrustedPaths(pub Vec<PathBuf>);
 
 impl TrustedPaths {
+    /// Says whether this very directory was named, by this path or another.
+    pub fn names_dir(&self, dir: &Path) -> bool {
+        let same = |trusted: &PathBuf| trusted == dir;
+        self.0.iter().any(same)
+            || (!self.0.is_empty() && self.0.iter().any(|it| is_same_place(it, dir)))
+    }
+
     /// Says whether `file` was named, or the folder that holds it.
     pub(super) fn names(&self, file: &Path) -> bool {
         self.0
@@ -98,6 +106,56 @@ impl TrustedPaths {
     }
 }
 
+/// Who writes in the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sharing {
+    /// One user.
+    #[default]
+    Private,
+    /// The members of the group of its directory.
+    Group,
+}
+
+/// A user as settings name one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserName {
+    /// By number.
+    Number(u32),
+    /// By name, which the machine knows.
+    Name(String),
+}
+
+/// Whose results count in a store of a group; empty for every member's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserNames(pub Vec<UserName>);
+
+impl UserName {
+    fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if let Ok(number) = text.parse() {
+            return Some(Self::Number(number));
+        }
+        // What no account database can hold would be looked for in vain; a leading hyphen would
+        // be an option of whoever is asked.
+        let is_name = |c: char| !c.is_control() && !c.is_whitespace() && !":,/".contains(c);
+        (!text.is_empty() && !text.starts_with('-') && text.chars().all(is_name))
+            .then(|| Self::Name(text.to_owned()))
+    }
+}
+
+impl std::fmt::Display for UserName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+words!(Sharing, "`private` or `group`", {
+    "private" => Self::Private,
+    "group" => Self::Group,
+});
 words!(AccessMode, "`read-write`, `read-only`, `write-only` or `off`", {
     "read-write" => Self::ReadWrite,
     "read-only" => Self::ReadOnly,
@@ -182,9 +240,46 @@ impl SettingValue for TrustedPaths {
     }
 }
 
+impl SettingValue for UserNames {
+    const EXPECTED: &'static str = "a list of user names or numbers";
+
+    fn from_text(text: &OsStr) -> Option<Self> {
+        let names = text.to_str()?.split(',');
+        let names = names.filter(|name| !name.trim().is_empty());
+        names.map(UserName::parse).collect::<Option<_>>().map(Self)
+    }
+
+    fn from_toml(value: &DeValue<'_>) -> Option<Self> {
+        let name = |value: &DeValue<'_>| match value {
+            DeValue::String(text) => UserName::parse(text),
+            DeValue::Integer(number) => {
+                let radix = number.radix();
+                let number = u32::from_str_radix(number.as_str(), radix).ok();
+                number.map(UserName::Number)
+            }
+            _ => None,
+        };
+        let names = value.as_array()?.iter();
+        names
+            .map(|it| name(it.get_ref()))
+            .collect::<Option<_>>()
+            .map(Self)
+    }
+
+    fn to_text(&self) -> String {
+        let names: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        names.join(",")
+    }
+}
+
 /// Trust never depends on the folder that somebody happens to stand in.
 fn absolute(path: &OsStr) -> Option<PathBuf> {
     Path::new(path).has_root().then(|| path.into())
+}
+
+fn is_same_place(one: &Path, other: &Path) -> bool {
+    let (one, other) = (fs::real_path(one), fs::real_path(other));
+    one.is_ok_and(|one| other.is_ok_and(|other| one == other))
 }
 
 fn path_text(path: &Path) -> String {

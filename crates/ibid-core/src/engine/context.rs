@@ -162,7 +162,7 @@ impl Context<'_> {
         for fault in self.store.into_iter().flat_map(LocalStore::take_faults) {
             self.warn(match fault.what {
                 // Leases only save work: nothing was damaged, and nothing is made again.
-                "lease" => Warning::Store(fault.to_string()),
+                "lease" | "owner" => Warning::Store(fault.to_string()),
                 _ => Warning::Damaged(fault.to_string()),
             });
         }

@@ -54,9 +54,10 @@ fn absent(reason: &MissReason) -> LookUp {
     let told = || Miss::because(Trigger::Outputs, reason.to_string());
     match reason {
         MissReason::Absent => LookUp::Absent(Miss::absent(reason.to_string())),
-        MissReason::ResultMissing(_) | MissReason::Damaged { what: "result", .. } => {
-            LookUp::Absent(told())
-        }
+        // Nor can a stranger's file have been a tombstone that counts.
+        MissReason::ResultMissing(_)
+        | MissReason::Damaged { what: "result", .. }
+        | MissReason::Untrusted { .. } => LookUp::Absent(told()),
         _ => LookUp::Refused(told()),
     }
 }

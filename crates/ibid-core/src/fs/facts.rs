@@ -27,6 +27,13 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Looks at `path`, following links.
+    pub fn of(path: &Path) -> Result<Self, PathError> {
+        rustix::fs::statx(CWD, path, AtFlags::empty(), StatxFlags::BASIC_STATS)
+            .map(|stat| Self::from_statx(&stat))
+            .context("look at", path)
+    }
+
     /// Looks at what stands at a path, a link itself included.
     pub fn of_link(path: &Path) -> Result<Self, PathError> {
         rustix::fs::statx(

@@ -17,6 +17,7 @@ mod mounts;
 mod owner;
 mod private_dir;
 mod read;
+mod shared_dir;
 mod signature;
 pub mod slots;
 mod space;
@@ -45,9 +46,10 @@ pub use owner::{
 };
 pub use private_dir::make_private_dir;
 pub use read::{
-    open_any, open_file, open_in_place, open_nofollow, read_at_most, read_limited, read_link,
-    read_small, read_start, read_start_of,
+    open_any, open_file, open_in_place, open_nofollow, open_with_facts, read_at_most, read_limited,
+    read_link, read_small, read_start, read_start_of,
 };
+pub use shared_dir::{DirPolicy, create_shared_dir};
 pub use signature::{FileKind, Signature, Timestamp};
 pub use space::Space;
 pub use spool::unnamed_file;

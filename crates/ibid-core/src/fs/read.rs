@@ -11,7 +11,7 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 
-use super::{FileKind, IoContext as _, PathError, Signature};
+use super::{Facts, FileKind, IoContext as _, PathError, Signature};
 
 /// Opens a regular file for reading, following links. Anything else is an error.
 pub fn open_file(path: &Path) -> Result<File, PathError> {
@@ -24,6 +24,13 @@ pub fn open_nofollow(path: &Path) -> Result<(File, Signature), PathError> {
     open_looked_at(path, OFlags::RDONLY | OFlags::NOFOLLOW)
 }
 
+/// The same, with all that its status says: whose it is, for one.
+pub fn open_with_facts(path: &Path) -> Result<(File, Facts), PathError> {
+    let (file, facts) = open_with(path, OFlags::RDONLY | OFlags::NOFOLLOW)?;
+    check_regular(&facts.signature, path)?;
+    Ok((file, facts))
+}
+
 /// Opens a regular file for reading and for writing in place, unless it is a link.
 pub fn open_in_place(path: &Path) -> Result<File, PathError> {
     open_regular(path, OFlags::RDWR | OFlags::NOFOLLOW)
@@ -32,7 +39,7 @@ pub fn open_in_place(path: &Path) -> Result<File, PathError> {
 /// Opens whatever `path` leads to for reading, and looks at what was opened. Anything that is not
 /// a regular file has been opened in vain, and harmlessly: look at the signature's kind.
 pub fn open_any(path: &Path) -> Result<(File, Signature), PathError> {
-    open_with(path, OFlags::RDONLY)
+    open_with(path, OFlags::RDONLY).map(|(file, facts)| (file, facts.signature))
 }
 
 fn open_regular(path: &Path, flags: OFlags) -> Result<File, PathError> {
@@ -40,21 +47,24 @@ fn open_regular(path: &Path, flags: OFlags) -> Result<File, PathError> {
 }
 
 fn open_looked_at(path: &Path, flags: OFlags) -> Result<(File, Signature), PathError> {
-    match open_with(path, flags)? {
-        (file, signature) if signature.kind() == FileKind::File => Ok((file, signature)),
-        _ => Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "not a regular file",
-        ))
-        .context("open", path),
-    }
+    let (file, facts) = open_with(path, flags)?;
+    check_regular(&facts.signature, path)?;
+    Ok((file, facts.signature))
 }
 
-fn open_with(path: &Path, flags: OFlags) -> Result<(File, Signature), PathError> {
+fn check_regular(signature: &Signature, path: &Path) -> Result<(), PathError> {
+    if signature.kind() == FileKind::File {
+        return Ok(());
+    }
+    let error = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
+    Err(error).context("open", path)
+}
+
+fn open_with(path: &Path, flags: OFlags) -> Result<(File, Facts), PathError> {
     let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty()).context("open", path)?);
-    let signature = Signature::of_open(&file, path)?;
-    Ok((file, signature))
+    let facts = Facts::of_open(&file, path)?;
+    Ok((file, facts))
 }
 
 /// Reads a whole regular file of at most `limit` bytes; a longer one is an error of the kind

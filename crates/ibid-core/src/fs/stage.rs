@@ -200,9 +200,27 @@ pub fn create_dir(path: &Path, mode: Option<u32>) -> Result<bool, PathError> {
         Err(error) => return Err(error).context("create the directory", path),
     }
     if mode.is_some() {
-        rustix::fs::chmod(path, bits).context("set the mode of", path)?;
+        set_dir_mode(path, bits)?;
     }
     Ok(true)
+}
+
+/// Sets the mode of a directory, and of nothing that a link leads to: where a group may write,
+/// another member could have put one there in this moment (hazard G2).
+fn set_dir_mode(path: &Path, bits: Mode) -> Result<(), PathError> {
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match rustix::fs::open(path, flags | OFlags::RDONLY, Mode::empty()) {
+        Ok(dir) => rustix::fs::fchmod(dir, bits),
+        // The umask took even the owner's right to read.
+        Err(Errno::ACCESS) => {
+            rustix::fs::open(path, flags | OFlags::PATH, Mode::empty()).and_then(|dir| {
+                use std::os::fd::AsRawFd as _;
+                rustix::fs::chmod(format!("/proc/self/fd/{}", dir.as_raw_fd()), bits)
+            })
+        }
+        Err(error) => Err(error),
+    }
+    .context("set the mode of", path)
 }
 
 /// Makes a directory and those above it that are missing, each as [`create_dir`] does.

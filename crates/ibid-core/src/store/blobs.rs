@@ -56,6 +56,9 @@ struct Opened {
     file: File,
     path: PathBuf,
     signature: Signature,
+    /// Whether nobody can change it behind this process's back: its owner could be writing to it
+    /// through a mapping that is older than its mode, which no status tells (hazard B2).
+    steady: bool,
 }
 
 /// Where a blob is looked for.
@@ -110,7 +113,7 @@ impl LocalStore {
             });
         }
         staged
-            .set_mode(BLOB_MODE)
+            .set_mode(self.layout.file_mode(BLOB_MODE))
             .map_err(|error| self.write_failed(error))?;
         let modified = self.publish_blob(&mut staged, &blob)?;
         Ok(Stored {
@@ -164,11 +167,13 @@ impl LocalStore {
     }
 
     /// Freshens a blob that is there and whole, and returns its stamp. One that is not whole is
-    /// told, and not put aside: the caller has the right bytes at hand and replaces it.
+    /// told, and not put aside: the caller has the right bytes at hand and replaces it. So is a
+    /// stranger's, which is whole as yet.
     fn reuse(&self, blob: &BlobId, size: u64) -> Option<Timestamp> {
         let path = self.layout.blob(blob);
         match self.look_at((blob, Where::InPlace), Some(size)) {
-            Ok((file, seen)) => Some(self.freshen((&file, &path), &seen, blob)),
+            Ok((_, _, false)) => None,
+            Ok((file, seen, true)) => Some(self.freshen((&file, &path), &seen, blob)),
             Err(Wrong::Content(reason, _)) => {
                 self.report("blob", &path, &reason);
                 None
@@ -201,7 +206,21 @@ impl LocalStore {
         blob: &BlobId,
         size: Option<u64>,
     ) -> Result<(File, Signature), BlobProblem> {
-        self.twice(blob, || self.look_at((blob, Where::Anywhere), size))
+        let look = || self.look_at((blob, Where::Anywhere), size);
+        let (file, signature, _) = self.twice(blob, look)?;
+        Ok((file, signature))
+    }
+
+    /// The same for a file that is to be shared or linked; `None` where its owner might change it
+    /// later, and its bytes have to be copied.
+    fn open_steady(
+        &self,
+        blob: &BlobId,
+        size: u64,
+    ) -> Result<Option<(File, Signature)>, BlobProblem> {
+        let look = || self.look_at((blob, Where::Anywhere), Some(size));
+        let (file, signature, steady) = self.twice(blob, look)?;
+        Ok(steady.then_some((file, signature)))
     }
 
     /// Reads a whole blob of at most `limit` bytes and verifies it.
@@ -228,6 +247,7 @@ impl LocalStore {
                 file,
                 path,
                 signature,
+                ..
             } = self.open_unverified(blob, place).map_err(Wrong::Other)?;
             if signature.size > limit {
                 let blob = *blob;
@@ -257,6 +277,7 @@ impl LocalStore {
                 file,
                 path,
                 signature,
+                ..
             } = self
                 .open_unverified(blob, Where::Anywhere)
                 .map_err(Wrong::Other)?;
@@ -293,8 +314,11 @@ impl LocalStore {
     ) -> Result<bool, BlobProblem> {
         // An empty or tiny clone costs more than its copy.
         let refused = self.reflink_refused.load(Ordering::Relaxed);
-        if mode == LinkMode::Reflink && size >= 4096 && !refused {
-            let (file, _) = self.open_verified(blob, Some(size))?;
+        if mode == LinkMode::Reflink
+            && size >= 4096
+            && !refused
+            && let Some((file, _)) = self.open_steady(blob, size)?
+        {
             match fs::reflink(&file, dst.0) {
                 Ok(()) => {
                     meter.add_done(size);
@@ -325,7 +349,9 @@ impl LocalStore {
         if size == 0 || rustix::process::geteuid().is_root() {
             return Ok(false);
         }
-        let (file, before) = self.open_verified(blob, Some(size))?;
+        let Some((file, before)) = self.open_steady(blob, size)? else {
+            return Ok(false);
+        };
         if fs::link_open(&file, dir, name).is_err() {
             return Ok(false);
         }
@@ -344,11 +370,12 @@ impl LocalStore {
     }
 
     fn open_unverified(&self, blob: &BlobId, place: Where) -> Result<Opened, BlobProblem> {
-        let open = |path: PathBuf| match fs::open_nofollow(&path) {
-            Ok((file, signature)) => Ok(Opened {
+        let open = |path: PathBuf| match fs::open_with_facts(&path) {
+            Ok((file, facts)) => Ok(Opened {
                 file,
                 path,
-                signature,
+                signature: facts.signature,
+                steady: self.trusts(facts.owner),
             }),
             Err(error) if error.is_absent() => Err(BlobProblem::Absent(*blob)),
             Err(error) => Err(BlobProblem::Unreadable { blob: *blob, error }),
@@ -370,20 +397,21 @@ impl LocalStore {
         }
     }
 
-    /// Opens and verifies once.
+    /// Opens and verifies once, and says whether it is steady.
     fn look_at(
         &self,
         (blob, place): (&BlobId, Where),
         size: Option<u64>,
-    ) -> Result<(File, Signature), Wrong> {
+    ) -> Result<(File, Signature, bool), Wrong> {
         let Opened {
             file,
             path,
             signature,
+            steady,
         } = self.open_unverified(blob, place).map_err(Wrong::Other)?;
         check_size(&signature, size)?;
-        if self.options.verified.verified(&signature, blob.digest()) {
-            return Ok((file, signature));
+        if steady && self.options.verified.verified(&signature, blob.digest()) {
+            return Ok((file, signature, steady));
         }
         let hashed = fs::hash_open(&file, &path, signature.size, Threads::Many, &Meter::new());
         match hashed {
@@ -392,8 +420,10 @@ impl LocalStore {
             Err(HashError::Io(error)) => return Err(unreadable(blob, error)),
             Err(error) => return Err(Wrong::Content(error.to_string(), signature)),
         }
-        self.options.verified.remember(&signature, blob.digest());
-        Ok((file, signature))
+        if steady {
+            self.options.verified.remember(&signature, blob.digest());
+        }
+        Ok((file, signature, steady))
     }
 
     /// Tries again once from a new descriptor if the content was wrong, and puts the blob aside

@@ -31,9 +31,35 @@ pub enum OpenError {
         /// One name that no store has.
         found: String,
     },
+    /// It is not safe to use: somebody else owns it or may write in it (hazards U2, U3).
+    #[error("the store's folder `{}` {refusal}", Escaped::path(.path))]
+    Refused {
+        /// The folder, of the store or in it.
+        path: PathBuf,
+        /// Why.
+        refusal: Refusal,
+    },
     /// The directory exists and cannot be looked at.
     #[error("cannot open the store")]
     Io(#[source] PathError),
+}
+
+/// Why a store is not safe to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Its owner could plant results there.
+    #[error("belongs to user {0}")]
+    OwnedBy(u32),
+    /// Root would leave files behind that its owner cannot remove, and could be led anywhere.
+    #[error("belongs to user {0}, and this is root")]
+    AsRoot(u32),
+    /// Everybody could plant results there.
+    #[error("may be written by everybody")]
+    OthersWrite,
+    /// The members of a group could plant results there.
+    #[error("may be written by group {0}")]
+    GroupWrites(u32),
 }
 
 /// Something could not be stored.
@@ -50,6 +76,14 @@ pub enum StoreError {
         path: PathBuf,
         /// One name that no store has.
         found: String,
+    },
+    /// It came to be while this process ran, and is not safe to use.
+    #[error("the store's folder `{}` {refusal}", Escaped::path(.path))]
+    Refused {
+        /// The folder, of the store or in it.
+        path: PathBuf,
+        /// Why.
+        refusal: Refusal,
     },
     /// A blob that was there when the commit began is gone.
     #[error("blob {} vanished while the result was stored", .0.short())]
@@ -143,6 +177,14 @@ pub enum MissReason {
     /// The result is another key's.
     #[error("the stored result belongs to another key, {}", .0.short())]
     ForeignKey(Key),
+    /// Somebody who may not record results here put the key's file there (hazard U2).
+    #[error("the stored key is not trusted: {reason}")]
+    Untrusted {
+        /// The user that the file belongs to.
+        owner: u32,
+        /// Why it does not count.
+        reason: String,
+    },
     /// A later version of ibid wrote it, or it is of a kind that this version does not know.
     #[error("the stored entry is of a kind that this version does not know: {0}")]
     UnknownKind(String),

@@ -6,10 +6,15 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use super::error::{OpenError, StoreError};
+use super::ownership::Sharing;
 use crate::digest::{BlobId, Key};
-use crate::fs::{self, FileKind, IfPresent as _, PathError, Published, Signature, Staged};
+use crate::fs::{
+    self, DirPolicy, Facts, FileKind, IfPresent as _, PathError, Published, Signature, Staged,
+};
 use crate::tree::Escaped;
 
 /// The format that this version reads and writes.
@@ -27,19 +32,77 @@ pub(super) const BLOB_MODE: u32 = 0o444;
 /// Everything else is replaced by its owner or by rename, never edited by others.
 pub(super) const FILE_MODE: u32 = 0o644;
 
+/// What nobody but the owner gets in a private store.
+const WRITTEN_BY_OTHERS: u32 = 0o022;
+
+/// What the group gets in a shared one: all rights, and its own name on whatever comes to be.
+const SHARED_DIR_MODE: u32 = 0o2770;
+
+/// Makes the directory of a store, and those above it that are missing; one that is there is left
+/// as it is.
+pub fn make_root(dir: &Path, sharing: Sharing) -> Result<(), PathError> {
+    make_folder(dir, sharing, dir.parent())
+}
+
+/// The same for another folder in a cache. It is not prepared beside its place: the directory of
+/// the store may have no foreign names while another process looks whether it is one.
+pub fn make_folder_beside(dir: &Path, sharing: Sharing) -> Result<(), PathError> {
+    make_folder(dir, sharing, None)
+}
+
+fn make_folder(dir: &Path, sharing: Sharing, stage_in: Option<&Path>) -> Result<(), PathError> {
+    let private = 0o777 & !fs::umask() & !WRITTEN_BY_OTHERS;
+    if sharing == Sharing::Private {
+        return fs::create_dirs(dir, Some(private));
+    }
+    let named = |above: &&Path| *above != Path::new("");
+    let above = dir.parent().filter(named);
+    if let Some(above) = above
+        && !fs::exists(above)?
+    {
+        fs::create_dirs(above, Some(private))?;
+    }
+    // Below a directory that hands its group down, all belongs to that.
+    let policy = DirPolicy {
+        mode: SHARED_DIR_MODE,
+        group: None,
+    };
+    fs::create_shared_dir(dir, policy, stage_in.filter(named))
+}
+
 /// The paths of one store.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     root: PathBuf,
     v1: PathBuf,
+    sharing: Sharing,
+    /// The status of the root, which says what everything below may be.
+    facts: OnceLock<Facts>,
 }
 
 impl Layout {
-    pub(super) fn new(root: &Path) -> Self {
+    pub(super) fn new(root: &Path, sharing: Sharing) -> Self {
         Self {
             root: root.to_owned(),
             v1: root.join("v1"),
+            sharing,
+            facts: OnceLock::new(),
         }
+    }
+
+    /// Remembers the status of the root.
+    pub(super) fn know_root(&self, facts: Facts) {
+        let _ = self.facts.set(facts);
+    }
+
+    /// Takes from a file's mode what others may not have: what they cannot reach in the root,
+    /// they shall not reach by a second name of a blob either.
+    pub(super) fn file_mode(&self, mode: u32) -> u32 {
+        let open = self
+            .facts
+            .get()
+            .is_none_or(|root| root.signature.mode & 0o005 == 0o005);
+        if open { mode } else { mode & !0o007 }
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -112,10 +175,9 @@ impl Layout {
         Ok(json.and_then(|json| json.get("format")?.as_u64()))
     }
 
-    /// Makes the store's root, its tag and its description, unless they are there. Refuses a
+    /// Makes the store's tag and its description in its root, unless they are there. Refuses a
     /// directory that holds other things (hazard D7).
     pub(super) fn create(&self, created: &str) -> Result<(), StoreError> {
-        fs::create_dirs(&self.root, None).map_err(StoreError::Io)?;
         let described = match self.read_description() {
             Ok(described) => described,
             Err(error) if error.is_absent() => {
@@ -137,7 +199,7 @@ impl Layout {
         let mut staged = self.stage().map_err(StoreError::Io)?;
         let write = |staged: &mut Staged| {
             staged.write_all(content)?;
-            staged.set_mode(FILE_MODE)?;
+            staged.set_mode(self.file_mode(FILE_MODE))?;
             if staged.publish_new(path)? == Published::AlreadyThere
                 && path.ends_with("store.json")
                 && self.read_description()?.is_none()
@@ -196,8 +258,32 @@ impl Layout {
                 self.make_dir(&tmp)?;
                 Staged::create(&tmp)
             }
+            Err(error) if error.is_denied() && self.sharing == Sharing::Group => {
+                self.stage_once_open(&tmp).ok_or(error)
+            }
             staged => staged,
         }
+    }
+
+    /// Creates a file in a directory that another user is making in this moment: between its name
+    /// and its mode it is closed to the group.
+    fn stage_once_open(&self, tmp: &Path) -> Option<Staged> {
+        const LOOKS: u32 = 25;
+        const PAUSE: Duration = Duration::from_millis(2);
+        let is_young =
+            |dir: &Path| Facts::of_link(dir).is_ok_and(|it| it.signature.mode & 0o070 == 0);
+        for _ in 0..LOOKS {
+            // Looked at before the try: it may be opened in between.
+            let may_open = is_young(&self.v1) || is_young(tmp);
+            match Staged::create(tmp) {
+                Ok(staged) => return Some(staged),
+                Err(error) if error.is_absent() => self.make_dir(tmp).ok()?,
+                Err(_) if !may_open => return None,
+                Err(_) => {}
+            }
+            std::thread::sleep(PAUSE);
+        }
+        None
     }
 
     /// Publishes over `target`, making its directory if that is missing. A directory that has
@@ -279,17 +365,32 @@ impl Layout {
     }
 
     /// Makes a directory below the root with the root's own mode, so that a directory shared by
-    /// a group stays shared (hazard U1).
+    /// a group stays shared, and a private one private (hazard U1).
     fn make_dir(&self, dir: &Path) -> Result<(), PathError> {
-        let mode = match Signature::of(&self.root) {
-            Ok(root) => root.mode & 0o7777,
+        let root = match Facts::of(&self.root) {
             Err(error) if error.is_absent() => {
-                fs::create_dirs(&self.root, None)?;
-                Signature::of(&self.root)?.mode & 0o7777
+                make_root(&self.root, self.sharing)?;
+                Facts::of(&self.root)?
             }
-            Err(error) => return Err(error),
+            root => root?,
         };
-        fs::create_dirs(dir, Some(mode))
+        let mode = root.signature.mode & 0o7777;
+        if self.sharing == Sharing::Private {
+            return fs::create_dirs(dir, Some(mode & !WRITTEN_BY_OTHERS));
+        }
+        let policy = DirPolicy {
+            mode: mode & !0o2772 | SHARED_DIR_MODE,
+            group: Some(root.group),
+        };
+        let tmp = self.dir("tmp");
+        let is_below = |dir: &&Path| dir.starts_with(&self.v1);
+        let above: Vec<_> = dir.ancestors().take_while(is_below).collect();
+        for dir in above.into_iter().rev() {
+            // What all others are prepared in cannot be prepared there.
+            let stage_in = Some(&*tmp).filter(|tmp| !tmp.starts_with(dir));
+            fs::create_shared_dir(dir, policy, stage_in)?;
+        }
+        Ok(())
     }
 
     /// Returns the names of the files of all shards below `blobs` or `keys` that are digests.

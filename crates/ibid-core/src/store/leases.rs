@@ -29,7 +29,7 @@ use super::layout::{FILE_MODE, list_or_empty};
 use super::local::LocalStore;
 use crate::digest::encoding::{DecodeError, Decoder, Encoder};
 use crate::digest::{Digest, Key};
-use crate::fs::{self, FileKind, Published, Signature};
+use crate::fs::{self, Facts, FileKind, PathError, Published, Signature};
 
 /// How often a held lease says that its owner lives.
 const BEAT: Duration = Duration::from_secs(2);
@@ -258,7 +258,11 @@ impl LeaseAttempt<'_> {
                 Ok(None) => {}
                 Err(error) => return self.store.no_leases(&self.path, &error),
             }
-            let content = match fs::read_small(&self.path, LIMIT) {
+            if self.is_of_a_stranger() {
+                // Whose results do not count is not waited for.
+                return Acquisition::Unavailable;
+            }
+            let content = match self.content() {
                 Ok(content) => content,
                 Err(error) if error.is_absent() => continue,
                 // No lease looks so: it is out of the way, or the next turn says why not.
@@ -294,6 +298,23 @@ impl LeaseAttempt<'_> {
     fn is_none(&self) -> bool {
         Signature::of_link(&self.path)
             .is_ok_and(|it| it.kind() != FileKind::File || it.size > LIMIT)
+    }
+
+    /// Says whether somebody made it who may not record results here.
+    fn is_of_a_stranger(&self) -> bool {
+        Facts::of_link(&self.path).is_ok_and(|facts| !self.store.trusts(facts.owner))
+    }
+
+    /// Reads the lease. Of one that may not be read the times stand for the counter, which moves
+    /// them: somebody holds it as long as they change.
+    fn content(&self) -> Result<Vec<u8>, PathError> {
+        match fs::read_small(&self.path, LIMIT) {
+            Err(error) if error.is_denied() => {
+                let seen = Signature::of_link(&self.path)?;
+                Ok(format!("{} {:?}", seen.inode, seen.last_change()).into_bytes())
+            }
+            content => content,
+        }
     }
 
     /// Creates the lease's file whole, unless there is one.
@@ -360,9 +381,17 @@ impl LeaseAttempt<'_> {
         self.abandoned = decode(dead)
             .filter(|holder| holder.session.0 != 0 && holder.is_gone(&self.identity.boot))
             .map(|holder| holder.session);
+        let unreadable = |path: &Path| {
+            let read = fs::read_small(path, LIMIT);
+            read.is_err_and(|error| error.is_denied())
+        };
+        let closed = decode(dead).is_none() && unreadable(&self.path);
         let Ok(aside) = self.store.layout.discard(&self.path) else {
             return;
         };
+        if closed && unreadable(&aside) {
+            return;
+        }
         let moved = fs::read_small(&aside, LIMIT).unwrap_or_default();
         let same = match (decode(&moved), decode(dead)) {
             (Some(moved), Some(dead)) => moved.nonce == dead.nonce,

@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex};
 use super::added::Added;
 use super::error::{Fault, OpenError, StoreError};
 use super::freshen::Ages;
-use super::layout::Layout;
+use super::layout::{Layout, make_root};
+use super::ownership::{self, NobodyElse, OwnerCheck, Owners, Sharing, TrustedOwners};
 use super::run_index::RunIndex;
 use super::verified::{ProcessMemory, VerifiedBlobs};
 use crate::fs::{self, Host, IfPresent as _, PathError, Staged};
@@ -52,6 +53,15 @@ pub struct StoreOptions {
     pub verified: Arc<dyn VerifiedBlobs>,
     /// Whether leases are taken at all; without them two processes may do the same work.
     pub leases: bool,
+    /// The user that this process acts as.
+    pub user: u32,
+    /// Who writes in the store.
+    pub sharing: Sharing,
+    /// Whose results count in a store of a group, beside this user's, root's and those of the
+    /// owner of its directory.
+    pub trusted: Arc<dyn TrustedOwners>,
+    /// Whether a store of a doubtful owner is refused.
+    pub owner_check: OwnerCheck,
 }
 
 impl Default for StoreOptions {
@@ -63,6 +73,10 @@ impl Default for StoreOptions {
             created: String::new(),
             verified: Arc::new(ProcessMemory::default()),
             leases: true,
+            user: rustix::process::geteuid().as_raw(),
+            sharing: Sharing::default(),
+            trusted: Arc::new(NobodyElse),
+            owner_check: OwnerCheck::default(),
         }
     }
 }
@@ -86,15 +100,22 @@ pub struct LocalStore {
     pub(super) added: Added,
     /// What is known of the time of the store's file system.
     pub(super) ages: Ages,
+    /// Whose files count.
+    pub(super) owners: Owners,
     faults: Mutex<Vec<Fault>>,
 }
 
 impl LocalStore {
     /// Opens the store in `dir`, which need not exist yet: the first write makes it. A store of
-    /// a newer format is refused.
+    /// a newer format is refused, and one that another user owns or that strangers may write.
     pub fn open(dir: &Path, options: StoreOptions) -> Result<Self, OpenError> {
-        let layout = Layout::new(dir);
+        let layout = Layout::new(dir, options.sharing);
+        let root = ownership::check(dir, &options)?;
         layout.check_format()?;
+        let owners = Owners::default();
+        if let Some(root) = root {
+            owners.know_root(root);
+        }
         Ok(Self {
             layout,
             options,
@@ -105,6 +126,7 @@ impl LocalStore {
             runs: Mutex::default(),
             added: Added::default(),
             ages: Ages::default(),
+            owners,
             faults: Mutex::default(),
         })
     }
@@ -146,6 +168,7 @@ impl LocalStore {
             return Err(StoreError::ReadOnly(self.dir().to_owned()));
         }
         if !self.created.load(Ordering::Relaxed) {
+            self.make_root()?;
             let made = self.layout.create(&self.options.created);
             made.map_err(|error| match error {
                 StoreError::Io(error) => self.write_failed(error),
@@ -154,6 +177,25 @@ impl LocalStore {
             self.created.store(true, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    /// Makes the store's directory if it is missing. Somebody else may have made it since it was
+    /// looked for, so it is checked again, with the folder that the first look left out.
+    fn make_root(&self) -> Result<(), StoreError> {
+        let refused = |error| match error {
+            OpenError::Refused { path, refusal } => StoreError::Refused { path, refusal },
+            OpenError::Io(error) => StoreError::Io(error),
+            _ => StoreError::ReadOnly(self.dir().to_owned()),
+        };
+        let root = if let Some(root) = self.root().map_err(refused)? {
+            root
+        } else {
+            make_root(self.dir(), self.options.sharing).map_err(StoreError::Io)?;
+            let made = self.root().map_err(refused)?;
+            made.ok_or_else(|| StoreError::ReadOnly(self.dir().to_owned()))?
+        };
+        self.layout.know_root(root);
+        ownership::check_below(&self.layout.dir(""), &root, &self.options).map_err(refused)
     }
 
     /// Makes an error of a failed write, and stops trying where writing is denied. A full disk is
@@ -189,12 +231,12 @@ impl LocalStore {
         })
     }
 
-    /// Stages a small file with its mode.
+    /// Stages a small file with its mode, less what others may not have in this store.
     pub(super) fn stage_bytes(&self, bytes: &[u8], mode: u32) -> Result<Staged, StoreError> {
         let mut staged = self.stage()?;
         let written = staged.write_all(bytes);
         written
-            .and_then(|()| staged.set_mode(mode))
+            .and_then(|()| staged.set_mode(self.layout.file_mode(mode)))
             .map_err(|error| self.write_failed(error))?;
         Ok(staged)
     }

@@ -44,6 +44,7 @@ mod leases;
 mod listing;
 mod local;
 mod mend;
+mod ownership;
 mod peek;
 mod pins;
 mod results;
@@ -56,14 +57,16 @@ mod verified;
 pub use blobs::{LinkMode, Stored};
 pub use budget::Budget;
 pub use decoded::ListingProblem;
-pub use error::{BlobProblem, Fault, MissReason, OpenError, StoreError};
+pub use error::{BlobProblem, Fault, MissReason, OpenError, Refusal, StoreError};
 pub use format::{
     Outcome, OutputContent, RunInfo, StoredAs, StoredOutput, StoredResult, StreamLogRef, Tombstone,
 };
 pub use history::{RunEntry, RunOutcome};
+pub use layout::{make_folder_beside, make_root};
 pub use leases::{Acquisition, Backoff, Holder, Lease, LeaseAttempt, LeaseOn};
 pub use listing::{Found, KeyState, ListedFile, RunState, Walk};
 pub use local::{Access, Durability, LocalStore, StoreOptions};
+pub use ownership::{NobodyElse, OwnerCheck, Sharing, TrustedOwners};
 pub use peek::{KeySays, Unusable};
 pub use pins::Pin;
 pub use results::{Lookup, Recorded, Replace};

@@ -221,20 +221,27 @@ impl LocalStore {
         self.read_key_file_at((key, &place))
     }
 
-    /// Reads a key's file in one place; one that is damaged is read once more and then put aside.
+    /// Reads a key's file in one place, if its owner is trusted; one that is damaged is read once
+    /// more and then put aside.
     fn read_key_file_at(&self, (key, path): (&Key, &Path)) -> Result<KeyFile, MissReason> {
         let read = || {
-            let (file, signature) = fs::open_nofollow(path)?;
-            let bytes = fs::read_limited((&file, path), signature.size, KEY_FILE_LIMIT);
-            Ok((bytes, signature))
+            let (file, facts) = fs::open_with_facts(path)?;
+            let bytes = fs::read_limited((&file, path), facts.signature.size, KEY_FILE_LIMIT);
+            Ok((bytes, facts))
         };
         let mut damage = None;
         for _ in 0..2 {
-            let (bytes, signature) = read().map_err(|error: fs::PathError| absent(&error))?;
+            let (bytes, facts) = read().map_err(|error: fs::PathError| absent(&error))?;
+            // What an untrusted user wrote is no damage: it stays where it is, and is replaced by
+            // the next result.
+            if let Some(reason) = self.distrust(&facts) {
+                let owner = facts.owner;
+                return Err(MissReason::Untrusted { owner, reason });
+            }
             let reason = match bytes {
                 Ok(bytes) => match KeyFile::decode(&bytes) {
                     Ok(file) => {
-                        self.ages.saw_key(key, signature.mtime);
+                        self.ages.saw_key(key, facts.signature.mtime);
                         return Ok(file);
                     }
                     Err(error) => error.to_string(),
@@ -244,7 +251,7 @@ impl LocalStore {
                 }
                 Err(error) => return Err(absent(&error)),
             };
-            damage = Some((reason, signature));
+            damage = Some((reason, facts.signature));
         }
         let (reason, seen) = damage.expect("both looks failed");
         self.quarantine("key", path, &reason, &seen);

@@ -4,7 +4,8 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
 use ibid_core::digest::BlobId;
 use ibid_core::store::{
-    Access, LeaseOn, LocalStore, Lookup, MissReason, OpenError, Replace, StoreError, StoreOptions,
+    Access, LeaseOn, LocalStore, Lookup, MissReason, OpenError, OwnerCheck, Refusal, Replace,
+    Sharing, StoreError, StoreOptions,
 };
 use ibid_testkit::TempDir;
 
@@ -123,17 +124,73 @@ fn a_store_that_vanishes_is_made_again() {
 
 #[test]
 fn modes_are_set_whatever_the_umask_is() {
+    for (sharing, root_mode, folders, blobs, keys) in [
+        (Sharing::Group, 0o2770, 0o2770, 0o440, 0o640),
+        (Sharing::Group, 0o2775, 0o2775, 0o444, 0o644),
+        (Sharing::Private, 0o755, 0o755, 0o444, 0o644),
+        (Sharing::Private, 0o775, 0o755, 0o444, 0o644),
+        (Sharing::Private, 0o700, 0o700, 0o440, 0o640),
+    ] {
+        let dir = TempDir::new();
+        let root = dir.join("store");
+        std::fs::create_dir(&root).unwrap();
+        std::fs::set_permissions(&root, std::fs::Permissions::from_mode(root_mode)).unwrap();
+        let options = StoreOptions {
+            sharing,
+            ..StoreOptions::default()
+        };
+        let store = LocalStore::open(&root, options).unwrap();
+        commit(&store, key("a"), b"x", Replace::No);
+        let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().mode() & 0o7777;
+        for dir in ["v1", "v1/blobs", "v1/keys", "v1/tmp"] {
+            assert_eq!(mode(&root.join(dir)), folders, "{root_mode:o} {dir}");
+        }
+        for folder in [files(&dir, "blobs"), files(&dir, "keys")].concat() {
+            let shard = folder.parent().unwrap();
+            assert_eq!(mode(shard), folders, "{root_mode:o}");
+        }
+        assert!(files(&dir, "blobs").iter().all(|path| mode(path) == blobs));
+        assert!(files(&dir, "keys").iter().all(|path| mode(path) == keys));
+        assert!(files(&dir, "tmp").is_empty());
+    }
+}
+
+#[test]
+fn a_store_that_everybody_may_write_is_refused_unless_somebody_vouches_for_it() {
     let dir = TempDir::new();
     let root = dir.join("store");
+    let open = |owner_check| {
+        let options = StoreOptions {
+            owner_check,
+            ..StoreOptions::default()
+        };
+        LocalStore::open(&root, options)
+    };
+    let store = open(OwnerCheck::Strict).unwrap();
+    let refused = |path: &std::path::Path, mode| {
+        let before = std::fs::metadata(path).unwrap().permissions();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        assert!(open(OwnerCheck::Waived).is_ok());
+        let opened = open(OwnerCheck::Strict);
+        std::fs::set_permissions(path, before).unwrap();
+        match opened {
+            Err(OpenError::Refused { refusal, .. }) => Some(refusal),
+            _ => None,
+        }
+    };
     std::fs::create_dir(&root).unwrap();
-    std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o2770)).unwrap();
-    commit(&open(&dir), key("a"), b"x", Replace::No);
-    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().mode() & 0o7777;
-    for dir in ["v1", "v1/blobs", "v1/keys", "v1/tmp"] {
-        assert_eq!(mode(&root.join(dir)), 0o2770, "{dir}");
+    // It came to be after it was looked for, and is looked at again.
+    std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let late = store.put_bytes(b"x").unwrap_err();
+    assert!(matches!(late, StoreError::Refused { .. }), "{late}");
+    std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let store = open(OwnerCheck::Strict).unwrap();
+    commit(&store, key("a"), b"x", Replace::No);
+    for path in [root.clone(), root.join("v1/keys")] {
+        assert_eq!(refused(&path, 0o757), Some(Refusal::OthersWrite));
+        assert_eq!(refused(&path, 0o1777), None, "sticky");
+        assert_eq!(refused(&path, 0o755), None);
     }
-    assert!(files(&dir, "blobs").iter().all(|path| mode(path) == 0o444));
-    assert!(files(&dir, "keys").iter().all(|path| mode(path) == 0o644));
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod read_only;
 mod snapshot;
 mod sweep;
 mod trace;
+mod users;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -33,6 +34,7 @@ pub use promise::promise;
 pub use race::race;
 pub use read_only::read_only;
 pub use sweep::sweep;
+pub use users::users;
 
 /// How large a campaign is.
 #[derive(Clone, Debug)]

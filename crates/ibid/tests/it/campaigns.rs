@@ -56,3 +56,8 @@ fn a_store_that_may_only_be_read_is_not_written_to() {
 fn a_run_does_what_was_planned_and_leaves_what_its_inputs_make() {
     assert_clean(&campaign::promise(&plan(6)));
 }
+
+#[test]
+fn users_of_one_store_share_it_and_an_intruder_plants_nothing() {
+    assert_clean(&campaign::users(&plan(2)));
+}

@@ -33,6 +33,7 @@ mod stored;
 mod streams;
 mod tutorial;
 mod usage;
+mod users;
 
 use std::process::Command;
 
