@@ -9,6 +9,7 @@ pub mod campaign;
 mod component;
 mod temp_dir;
 mod test_env;
+mod trace;
 
 pub use component::{component, skipped};
 pub use temp_dir::TempDir;

@@ -11,15 +11,17 @@ mod damage;
 mod family;
 mod harm;
 mod kill;
+mod kills;
 mod leftovers;
 mod pipeline;
+mod points;
 mod promise;
 mod race;
 mod random;
 mod read_only;
 mod snapshot;
-mod sweep;
 mod trace;
+mod workload;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -27,10 +29,10 @@ use std::time::{Duration, Instant};
 
 pub use damage::damage;
 pub use kill::kill;
+pub use kills::kills;
 pub use promise::promise;
 pub use race::race;
 pub use read_only::read_only;
-pub use sweep::sweep;
 
 /// How large a campaign is.
 #[derive(Clone, Debug)]
@@ -84,6 +86,14 @@ impl Report {
 
     fn violation(&mut self, line: impl Into<String>) {
         self.violations.push(line.into());
+    }
+
+    /// Adds what a part found.
+    fn take(&mut self, part: Self) {
+        for (what, count) in part.counts {
+            self.count(what, count);
+        }
+        self.violations.extend(part.violations);
     }
 
     fn is_over(&self, plan: &Plan) -> bool {

@@ -32,11 +32,8 @@ fn a_killed_run_leaves_no_false_entry_and_no_stray() {
 }
 
 #[test]
-fn a_run_killed_before_any_call_leaves_no_false_entry_and_no_stray() {
-    let Some(strace) = component("strace") else {
-        return;
-    };
-    assert_clean(&campaign::sweep(&plan(6), &strace));
+fn a_run_killed_at_any_call_leaves_no_false_entry_and_no_stray() {
+    assert_clean(&campaign::kills(&plan(40)));
 }
 
 #[test]
