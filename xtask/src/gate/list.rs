@@ -65,7 +65,7 @@ pub(super) const ALL: &[Campaign] = &[
     Campaign {
         name: "faults",
         about: "each call on files of 13 workloads goes wrong once, in 12 ways",
-        play: campaign::kills,
+        play: campaign::faults,
         quick: size(EACH, 90, 8),
         full: size(EACH, 7200, 64),
         needs: None,

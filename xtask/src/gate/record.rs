@@ -16,7 +16,8 @@ each campaign is. A seed and a commit repeat a run.
 
 /// Shows each campaign in a line.
 pub(super) fn table(all: &[Played]) -> String {
-    let mut table = "| campaign | done | seconds | violations |\n| --- | --- | ---: | ---: |\n".to_owned();
+    let mut table =
+        "| campaign | done | seconds | violations |\n| --- | --- | ---: | ---: |\n".to_owned();
     for played in all {
         let counts = played.report.counts().iter();
         let mut counts: Vec<_> = counts

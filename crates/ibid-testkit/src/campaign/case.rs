@@ -148,6 +148,11 @@ impl Got {
         self.code
     }
 
+    /// Returns standard error, but for the words of the binary.
+    pub(super) fn stderr(&self) -> &[u8] {
+        &self.stderr
+    }
+
     /// Returns what stands at each place.
     pub(super) fn outputs(&self) -> &BTreeMap<&'static str, Snapshot> {
         &self.outputs

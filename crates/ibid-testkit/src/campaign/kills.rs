@@ -41,24 +41,15 @@ pub fn kills(plan: &Plan) -> Report {
     }
     let has_fsck = knows(&TestEnv::new(&plan.binary), "fsck");
     let scenes = scenes(plan, &mut report);
-    let mut moments = Vec::new();
-    for scene in &scenes {
-        for at in 1..=scene.calls {
-            for (after, deed) in [(0, Deed::KillBefore(at)), (1, Deed::KillAfter(at))] {
-                let number = scene.index * STRIDE + at * 2 + after;
-                moments.push(Moment {
-                    scene,
-                    deed,
-                    number,
-                });
-            }
-        }
-    }
-    moments.retain(|moment| plan.only.is_none_or(|only| only == moment.number));
+    let is_meant = |it: &Moment<'_>| plan.only.is_none_or(|only| only == it.number);
+    let moments: Vec<Vec<_>> = scenes
+        .iter()
+        .map(|scene| scene.moments().into_iter().filter(is_meant).collect())
+        .collect();
     let played = points::play(&moments, plan, &mut report, |moment, report| {
         moment.play(plan, has_fsck, report);
     });
-    let all = moments.len();
+    let all: usize = moments.iter().map(Vec::len).sum();
     report.say(format!("killed at {played} of {all} points"));
     report
 }
@@ -93,6 +84,22 @@ fn scenes(plan: &Plan, report: &mut Report) -> Vec<Scene> {
         });
     }
     scenes
+}
+
+impl Scene {
+    fn moments(&self) -> Vec<Moment<'_>> {
+        let mut moments = Vec::new();
+        for at in 1..=self.calls {
+            for (after, deed) in [(0, Deed::KillBefore(at)), (1, Deed::KillAfter(at))] {
+                moments.push(Moment {
+                    scene: self,
+                    deed,
+                    number: self.index * STRIDE + at * 2 + after,
+                });
+            }
+        }
+        moments
+    }
 }
 
 impl Moment<'_> {

@@ -9,6 +9,7 @@ mod aftermath;
 mod case;
 mod damage;
 mod family;
+mod faults;
 mod harm;
 mod kill;
 mod kills;
@@ -28,6 +29,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 pub use damage::damage;
+pub use faults::faults;
 pub use kill::kill;
 pub use kills::kills;
 pub use promise::promise;

@@ -1,5 +1,5 @@
-//! `Points`: a long list of points, of which as many are played as a plan allows, by as many
-//! workers as the machine has processors.
+//! Long lists of points, of which as many are played as a plan allows, by as many workers as the
+//! machine has processors.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,17 +10,16 @@ use super::{Plan, Report};
 
 /// Plays points until all are played, or the time is over; returns how many were.
 ///
-/// Where not all are allowed, those that are lie evenly in the list. Their order is drawn, so
-/// that a time that is over cuts off no end of it.
+/// Each list is put into an order that the seed draws, and the lists take turns: whatever cuts
+/// the campaign off, each list had an even share, from everywhere in it.
 pub(super) fn play<P: Copy + Sync>(
-    points: &[P],
+    lists: &[Vec<P>],
     plan: &Plan,
     report: &mut Report,
     one: impl Fn(P, &mut Report) + Sync,
 ) -> usize {
-    let mut random = Random::new(plan.seed);
-    let mut chosen = sample(points, plan.times, &mut random);
-    random.shuffle(&mut chosen);
+    let mut chosen = in_turns(lists, &mut Random::new(plan.seed));
+    chosen.truncate(plan.times);
     let (next, played) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let whole = Mutex::new(report);
     let workers = thread::available_parallelism().map_or(2, std::num::NonZero::get);
@@ -50,14 +49,14 @@ pub(super) fn play<P: Copy + Sync>(
 /// After so many violations it is clear enough.
 const MOST: usize = 100;
 
-/// Picks at most so many, at equal distances.
-fn sample<P: Copy>(points: &[P], most: usize, random: &mut Random) -> Vec<P> {
-    if points.len() <= most {
-        return points.to_vec();
+fn in_turns<P: Copy>(lists: &[Vec<P>], random: &mut Random) -> Vec<P> {
+    let mut lists = lists.to_vec();
+    for list in &mut lists {
+        random.shuffle(list);
     }
-    let from = random.below(points.len());
-    (0..most)
-        .map(|at| points[(from + at * points.len() / most) % points.len()])
+    let longest = lists.iter().map(Vec::len).max().unwrap_or(0);
+    (0..longest)
+        .flat_map(|at| lists.iter().filter_map(move |list| list.get(at).copied()))
         .collect()
 }
 
@@ -66,17 +65,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sample_is_spread_evenly_and_repeated_by_its_seed() {
-        let points: Vec<usize> = (0..1000).collect();
-        let mut picked = sample(&points, 10, &mut Random::new(7));
-        assert_eq!(picked, sample(&points, 10, &mut Random::new(7)));
-        picked.sort_unstable();
-        assert!(picked.windows(2).all(|two| two[1] - two[0] == 100));
-    }
-
-    #[test]
-    fn all_points_are_played_where_they_may_be() {
-        let points: Vec<usize> = (0..10).collect();
-        assert_eq!(sample(&points, 10, &mut Random::new(7)), points);
+    fn lists_take_turns_in_an_order_that_the_seed_repeats() {
+        let lists = [(0..100).collect::<Vec<usize>>(), (100..103).collect()];
+        let played = in_turns(&lists, &mut Random::new(7));
+        assert_eq!(played, in_turns(&lists, &mut Random::new(7)));
+        assert_ne!(played, in_turns(&lists, &mut Random::new(8)));
+        assert!(
+            played[..6]
+                .chunks(2)
+                .all(|two| two[0] < 100 && two[1] >= 100)
+        );
+        let mut all = played;
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..103));
     }
 }
