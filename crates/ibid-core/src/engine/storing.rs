@@ -159,13 +159,13 @@ fn settle(
     standing: &BTreeSet<Digest>,
     cx: &Context<'_>,
 ) {
-    let (Some(aside), Some(store)) = (aside, cx.store) else {
-        return;
-    };
+    let Some(aside) = aside else { return };
     let meter = Meter::default();
-    let is_stored = |blob: BlobId, size| {
-        standing.contains(blob.digest()) || store.contains_verified(&blob, size).is_ok()
+    let in_store = |blob: &BlobId, size| {
+        let store = cx.store;
+        store.is_some_and(|store| store.contains_verified(blob, size).is_ok())
     };
+    let is_stored = |blob: BlobId, size| standing.contains(blob.digest()) || in_store(&blob, size);
     // Outputs that are too large to keep twice are too large to read for this alone.
     let reading = match prepared.action.policy.storing {
         Storing::Content => Reading::Unknown,
