@@ -84,7 +84,9 @@ impl Aftermath<'_> {
         }
         self.check_run("second", 0, report);
         self.check_run("third", 0, report);
-        for stray in strays(self.env) {
+        // In its own folder they go when something is next written there; hits write nothing.
+        let strays = strays(self.env).into_iter();
+        for stray in strays.filter(|path| !path.starts_with(".ibid")) {
             let stray = stray.display();
             report.violation(format!("{}: left `{stray}` in the workspace", self.what));
         }

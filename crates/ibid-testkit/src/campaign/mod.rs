@@ -1,7 +1,8 @@
-//! Campaigns against the built binary: damage, kill -9, many processes at once, read-only stores.
+//! Campaigns against the built binary: damage, kill -9, failing calls, many processes at once,
+//! read-only stores.
 //!
 //! Each is one function from a [`Plan`] to a [`Report`]. The tests run them small, the chore
-//! `cargo xtask campaign` runs them large; both look for the same violations. Everything happens
+//! `cargo xtask gate` runs them large; both look for the same violations. Everything happens
 //! in a private folder, without a network, and only processes that the campaign started are
 //! killed.
 
