@@ -18,7 +18,7 @@ use crate::digest::{BlobId, Digest};
 use crate::fs::Meter;
 use crate::output::{Aside, Capture, CaptureError, Captured, Reading, find};
 use crate::scan::{Drift, Scanner};
-use crate::store::Recorded;
+use crate::store::{LocalStore, Recorded};
 use crate::tree::Escaped;
 use std::collections::BTreeSet;
 
@@ -94,9 +94,9 @@ fn look_again(prepared: &Prepared, cx: &Context<'_>) -> Result<(), NotStored> {
 
 /// Puts the outputs into the store, or only looks at them where nothing may be written.
 fn capture(prepared: &Prepared, aside: &Aside<'_>, cx: &Context<'_>) -> Result<Capture, NotStored> {
-    let found = find(aside).map_err(not_captured)?;
+    let found = find(aside).map_err(|error| not_captured(error, cx))?;
     let Some(store) = cx.writable() else {
-        return Err(NotStored::Mode);
+        return Err(not_writable(cx));
     };
     let meter = cx.begin(Work::Storing);
     let storing = prepared.action.policy.storing;
@@ -105,16 +105,28 @@ fn capture(prepared: &Prepared, aside: &Aside<'_>, cx: &Context<'_>) -> Result<C
     match captured {
         Ok(Captured::Whole(capture)) => Ok(capture),
         Ok(Captured::Unstable(paths)) => Err(NotStored::OutputsChanged(paths)),
-        Err(error) => Err(not_captured(error)),
+        Err(error) => Err(not_captured(error, cx)),
     }
 }
 
-fn not_captured(error: CaptureError) -> NotStored {
+/// Why a result is not in the store, which tells why the store is not written any more, too.
+fn not_stored(error: &dyn std::error::Error, cx: &Context<'_>) -> NotStored {
+    cx.store.and_then(LocalStore::take_denial);
+    NotStored::Store(chain(error))
+}
+
+/// Tells a request that is not to be stored from a store that turned out not to be writable.
+fn not_writable(cx: &Context<'_>) -> NotStored {
+    let denial = cx.store.and_then(LocalStore::take_denial);
+    denial.map_or(NotStored::Mode, NotStored::Store)
+}
+
+fn not_captured(error: CaptureError, cx: &Context<'_>) -> NotStored {
     match error {
         CaptureError::Outputs(problems) => {
             NotStored::Outputs(problems.iter().map(ToString::to_string).collect())
         }
-        error => NotStored::Store(chain(&error)),
+        error => not_stored(&error, cx),
     }
 }
 
@@ -125,8 +137,8 @@ fn put(
     capture: Option<&Capture>,
     cx: &Context<'_>,
 ) -> Result<BlobId, NotStored> {
-    let failed = |error: &dyn std::error::Error| NotStored::Store(chain(error));
-    let store = cx.writable().ok_or(NotStored::Mode)?;
+    let failed = |error: &dyn std::error::Error| not_stored(error, cx);
+    let store = cx.writable().ok_or_else(|| not_writable(cx))?;
     let storable = Storable {
         ran,
         log: ran.ended.log.as_ref().map_err(|error| failed(error))?,
