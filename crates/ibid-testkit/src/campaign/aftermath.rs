@@ -106,7 +106,8 @@ impl Aftermath<'_> {
                 ));
             }
             // Damage that was planted is told by whom it meets first.
-            if !run.warnings.is_empty() && !(self.has_gaps && which == "next") {
+            let may_warn = self.has_gaps && which == "next";
+            if !run.warnings.is_empty() && !may_warn {
                 report.violation(format!("{what}: the {which} run: {:?}", run.warnings));
             }
             said.extend(run.said);

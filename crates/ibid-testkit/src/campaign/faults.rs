@@ -102,6 +102,18 @@ fn scenes(plan: &Plan, report: &mut Report) -> Vec<Scene> {
     scenes
 }
 
+/// What a disturbed run came to.
+struct Seen<'a> {
+    env: &'a TestEnv,
+    /// The call that went wrong.
+    point: &'a Point,
+    run: &'a Run,
+    /// How many commands it ran.
+    executed: usize,
+    /// What was done, for messages.
+    what: &'a str,
+}
+
 impl Scene {
     fn injections(&self) -> Vec<Injection<'_>> {
         let mut injections = Vec::new();
@@ -147,10 +159,17 @@ impl Injection<'_> {
         let executed = runs(&env).len() - ran_before;
         self.check_end(&ran, &what, report);
         let run = workload.asks[0].told(&env, ran.code, &ran.stdout, &ran.stderr);
+        let seen = Seen {
+            env: &env,
+            point,
+            run: &run,
+            executed,
+            what: &what,
+        };
         if workload.is_ask() {
-            self.check_ask(&env, point, &run, &what, report);
+            self.check_ask(&seen, report);
         }
-        self.check_next(&env, &run, executed, &what, report);
+        self.check_next(&seen, report);
         check_own(&env, workload, &before, &what, report);
     }
 
@@ -178,7 +197,14 @@ impl Injection<'_> {
     }
 
     /// Checks what the user got: the right thing, or nothing and an error about his own files.
-    fn check_ask(&self, env: &TestEnv, point: &Point, run: &Run, what: &str, report: &mut Report) {
+    fn check_ask(&self, seen: &Seen<'_>, report: &mut Report) {
+        let Seen {
+            env,
+            point,
+            run,
+            what,
+            ..
+        } = seen;
         let expected = &self.scene.expected[0];
         let Some(difference) = run.got.difference(expected) else {
             return;
@@ -206,14 +232,14 @@ impl Injection<'_> {
     }
 
     /// Checks the next, undisturbed runs.
-    fn check_next(
-        &self,
-        env: &TestEnv,
-        run: &Run,
-        executed: usize,
-        what: &str,
-        report: &mut Report,
-    ) {
+    fn check_next(&self, seen: &Seen<'_>, report: &mut Report) {
+        let Seen {
+            env,
+            run,
+            executed,
+            what,
+            ..
+        } = seen;
         let workload = &self.scene.workload;
         let steps: usize = workload.asks.iter().map(super::workload::Ask::steps).sum();
         let before = runs(env).len();
@@ -228,7 +254,7 @@ impl Injection<'_> {
         aftermath.check_next_runs(0, report);
         let again = runs(env).split_off(before);
         let is_told = !run.warnings.is_empty() || run.got.code() != Some(0);
-        if workload.is_ask() && !again.is_empty() && executed == steps && !is_told {
+        if workload.is_ask() && !again.is_empty() && *executed == steps && !is_told {
             let said = &run.said;
             report.violation(format!(
                 "{what}: not stored, without a word: {said:?}; ran again: {again:?}"

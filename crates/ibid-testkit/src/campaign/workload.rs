@@ -210,7 +210,7 @@ pub(super) fn knows(env: &TestEnv, verb: &str) -> bool {
 /// Plants what crashes of some days ago left behind.
 fn litter(env: &TestEnv) {
     let v1 = env.cache().join("v1");
-    let old = SystemTime::now() - Duration::from_secs(5 * 24 * 3600);
+    let old = SystemTime::now() - Duration::from_hours(5 * 24);
     for number in 0..3 {
         let content = format!("nobody names this {number}\n");
         let name = blake3::hash(content.as_bytes()).to_hex();

@@ -23,7 +23,7 @@ use super::deed::{self, Deed, Undo};
 use super::{Traced, registers, session};
 
 /// No run here takes so long.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A call that a thread is in.
 #[derive(Clone, Copy)]
