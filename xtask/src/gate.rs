@@ -59,7 +59,7 @@ struct Played {
 /// Plays campaigns; fails if one finds a violation.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let Some(request) = parse(arguments)? else {
-        print!("{USAGE}\n");
+        println!("{USAGE}");
         for campaign in ALL {
             println!("  {:<12} {}", campaign.name, campaign.about);
         }
