@@ -117,7 +117,7 @@ pub(super) const ALL: [Workload; 13] = [
         "invalidate",
         &[Ask::Exec(SMALL)],
         Before::Stored,
-        Act::Verb(&["invalidate", "out"]),
+        Act::Verb(&["invalidate", "work/out"]),
     ),
     workload(
         "up-to-date",
