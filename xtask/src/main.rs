@@ -11,11 +11,11 @@
 )]
 
 mod bench;
-mod campaign;
 mod count;
 mod dist;
 mod docs;
 mod fuzz;
+mod gate;
 mod lint;
 mod loc;
 mod shell;
@@ -30,8 +30,8 @@ usage: cargo xtask CHORE
   lint                 format, clippy, docs, what may be linked in
   bench [NAME] [...]   time ibid beside other tools; `bench --help` tells more
   docs                 write the pages of the reference that are made of the binary
-  campaign NAME...     damage, kill -9, races, read-only stores; `campaign --help` tells more
   fuzz [TARGET...]     every decoder under libFuzzer; `fuzz --help` tells more
+  gate [NAME...]       campaigns: kills, faults, damage, races; `gate --help` tells more
   count [BINARY]       count instructions of short commands of the release
   dist                 build the static binary that is given away
   loc                  count the lines of each crate
@@ -51,8 +51,8 @@ fn main() -> ExitCode {
         "lint" => lint::check(),
         "bench" => bench::run(&rest),
         "docs" => docs::write(),
-        "campaign" => campaign::run(&rest),
         "fuzz" => fuzz::run_all(&rest),
+        "gate" => gate::run(&rest),
         "count" => count::print(&rest),
         "dist" => dist::build().map(|path| println!("{}", path.display())),
         "loc" => loc::run(),

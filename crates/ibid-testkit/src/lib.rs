@@ -11,6 +11,7 @@ pub mod disks;
 pub mod lab;
 mod temp_dir;
 mod test_env;
+mod trace;
 
 pub use component::{component, needs_root, skipped};
 pub use temp_dir::TempDir;

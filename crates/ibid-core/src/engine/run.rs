@@ -79,9 +79,10 @@ pub(super) fn run_and_commit(
     })
 }
 
-/// Says whether outputs are moved away before a run: without a store nothing can be put back.
+/// Says whether outputs are moved away before a run. Where the store is away, too: the command
+/// must not meet other things than it would meet with it.
 pub(super) fn moves_outputs(cx: &Context<'_>) -> bool {
-    cx.store.is_some() && cx.access.mode != AccessMode::Off
+    cx.access.mode != AccessMode::Off
 }
 
 /// A refresh replaces the result that stands; so does a run that follows one which this request
@@ -93,8 +94,8 @@ fn replace(miss: &Miss) -> Replace {
     }
 }
 
-/// Moves earlier outputs away and makes the folders above. Without a store nothing can be put
-/// back by content, so nothing is moved: the command finds what is there.
+/// Moves earlier outputs away and makes the folders above. Where the user turned the cache off,
+/// nothing is moved: the command finds what is there.
 fn clear_the_way<'a>(
     prepared: &Prepared,
     ground: Ground<'a>,

@@ -111,9 +111,9 @@ fn look_again(prepared: &Prepared, cx: &Context<'_>) -> Result<(), NotStored> {
 
 /// Puts the outputs into the store, or only looks at them where nothing may be written.
 fn capture(prepared: &Prepared, aside: &Aside<'_>, cx: &Context<'_>) -> Result<Capture, NotStored> {
-    let found = find(aside).map_err(not_captured)?;
+    let found = find(aside).map_err(|error| not_captured(error, cx))?;
     let Some(store) = cx.writable() else {
-        return Err(NotStored::Mode);
+        return Err(not_writable(cx));
     };
     let meter = cx.begin(Work::Storing);
     let storing = prepared.action.policy.storing;
@@ -122,18 +122,30 @@ fn capture(prepared: &Prepared, aside: &Aside<'_>, cx: &Context<'_>) -> Result<C
     match captured {
         Ok(Captured::Whole(capture)) => Ok(capture),
         Ok(Captured::Unstable(paths)) => Err(NotStored::OutputsChanged(paths)),
-        Err(error) => Err(not_captured(error)),
+        Err(error) => Err(not_captured(error, cx)),
     }
 }
 
-fn not_captured(error: CaptureError) -> NotStored {
+/// Why a result is not in the store, which tells why the store is not written any more, too.
+fn not_stored(error: &dyn std::error::Error, cx: &Context<'_>) -> NotStored {
+    cx.store.and_then(LocalStore::take_denial);
+    NotStored::Store(chain(error))
+}
+
+/// Tells a request that is not to be stored from a store that turned out not to be writable.
+fn not_writable(cx: &Context<'_>) -> NotStored {
+    let denial = cx.store.and_then(LocalStore::take_denial);
+    denial.map_or(NotStored::Mode, NotStored::Store)
+}
+
+fn not_captured(error: CaptureError, cx: &Context<'_>) -> NotStored {
     match error {
         CaptureError::Outputs(problems) => {
             NotStored::Outputs(problems.iter().map(ToString::to_string).collect())
         }
         // Said alike of whatever did not fit first.
-        CaptureError::Store(full @ StoreError::Full { .. }) => NotStored::Store(chain(&full)),
-        error => NotStored::Store(chain(&error)),
+        CaptureError::Store(full @ StoreError::Full { .. }) => not_stored(&full, cx),
+        error => not_stored(&error, cx),
     }
 }
 
@@ -160,17 +172,19 @@ fn put(
     capture: Option<&Capture>,
     cx: &Context<'_>,
 ) -> Result<BlobId, Failed> {
-    let store = cx.writable().ok_or(Failed::Other(NotStored::Mode))?;
-    let no_log = |error| Failed::Other(NotStored::Store(chain(error)));
+    let failed = |error: &dyn std::error::Error| Failed::Other(not_stored(error, cx));
+    let store = cx
+        .writable()
+        .ok_or_else(|| Failed::Other(not_writable(cx)))?;
     let storable = Storable {
         ran,
-        log: ran.ended.log.as_ref().map_err(|error| no_log(error))?,
+        log: ran.ended.log.as_ref().map_err(|error| failed(error))?,
         capture,
         replace: ran.replace,
     };
     let committed = commit(prepared, &storable, store, cx).map_err(|error| match error {
         StoreError::Vanished(_) => Failed::Vanished(chain(&error)),
-        error => Failed::Other(NotStored::Store(chain(&error))),
+        error => failed(&error),
     })?;
     let Committed {
         result,
@@ -208,13 +222,13 @@ fn settle(
     standing: &BTreeSet<Digest>,
     cx: &Context<'_>,
 ) {
-    let (Some(aside), Some(store)) = (aside, cx.store) else {
-        return;
-    };
+    let Some(aside) = aside else { return };
     let meter = Meter::default();
-    let is_stored = |blob: BlobId, size| {
-        standing.contains(blob.digest()) || store.contains_verified(&blob, size).is_ok()
+    let in_store = |blob: &BlobId, size| {
+        let store = cx.store;
+        store.is_some_and(|store| store.contains_verified(blob, size).is_ok())
     };
+    let is_stored = |blob: BlobId, size| standing.contains(blob.digest()) || in_store(&blob, size);
     // Outputs that are too large to keep twice are too large to read for this alone.
     let reading = match prepared.action.policy.storing {
         Storing::Content => Reading::Unknown,

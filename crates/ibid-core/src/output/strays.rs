@@ -10,7 +10,7 @@ const START: &str = ".ibid-";
 const END: &str = ".tmp";
 
 /// Returns a name that nobody else has, such as `.ibid-<owner>-<random>.tmp`.
-pub(super) fn name() -> String {
+pub fn name() -> String {
     format!("{START}{}-{}{END}", owner_tag(), random_name())
 }
 

@@ -7,8 +7,9 @@
 use std::io::Write as _;
 use std::path::Path;
 
+use super::strays;
 use crate::action::{date_of, day_of};
-use crate::fs::{Dir, IoContext as _, PathError, Timestamp, random_name};
+use crate::fs::{Dir, IoContext as _, PathError, Timestamp};
 use crate::tree::RelPath;
 
 /// How long replaced files are kept, in days.
@@ -41,12 +42,14 @@ impl RunStamp<'_> {
     }
 }
 
-/// Opens `.ibid/` below the root; makes it, with a `.gitignore`, if it is missing.
+/// Opens `.ibid/` below the root; makes it, with a `.gitignore`, if it is missing. Names that a
+/// killed process staged there go.
 pub fn workspace_dir(root: &Path) -> Result<Dir, PathError> {
     let dir = Dir::open_or_create(&root.join(".ibid"))?;
+    strays::sweep(&dir);
     let name = one(".gitignore");
     if dir.status_if_any(&name)?.is_none() {
-        let staged = one(&format!(".ibid-{}.tmp", random_name()));
+        let staged = one(&strays::name());
         let mut file = dir.create_file(&staged)?;
         let written = file
             .write_all(GITIGNORE.as_bytes())
@@ -165,6 +168,21 @@ mod tests {
         std::os::unix::fs::symlink(temp.join("mine"), temp.join(".ibid/replaced")).unwrap();
         expire_replaced(temp.path(), now(31 * day));
         assert!(temp.join("mine").join(&name).exists());
+    }
+
+    #[test]
+    fn what_a_killed_process_staged_goes_with_the_next_look() {
+        let temp = TempDir::new();
+        workspace_dir(temp.path()).unwrap();
+        let own = strays::name();
+        let pid = std::process::id();
+        let gone = own.replacen(&format!("-{pid}-"), &format!("-{}-", i32::MAX), 1);
+        for name in [&own, &gone] {
+            std::fs::write(temp.join(".ibid").join(name), "half").unwrap();
+        }
+        workspace_dir(temp.path()).unwrap();
+        assert!(temp.join(".ibid").join(&own).exists());
+        assert!(!temp.join(".ibid").join(&gone).exists());
     }
 
     #[test]

@@ -90,6 +90,8 @@ pub struct LocalStore {
     created: AtomicBool,
     /// A write failed because this user may not write here.
     denied: AtomicBool,
+    /// Why, until somebody has told it.
+    denial: Mutex<Option<String>>,
     /// Leases failed here, which is told once.
     pub(super) leases_failed: AtomicBool,
     /// The file system of the store cannot share content between files.
@@ -121,6 +123,7 @@ impl LocalStore {
             options,
             created: AtomicBool::new(false),
             denied: AtomicBool::new(false),
+            denial: Mutex::new(None),
             leases_failed: AtomicBool::new(false),
             reflink_refused: AtomicBool::new(false),
             runs: Mutex::default(),
@@ -208,9 +211,22 @@ impl LocalStore {
             };
         }
         if error.source.kind() == std::io::ErrorKind::ReadOnlyFilesystem {
-            self.denied.store(true, Ordering::Relaxed);
+            self.deny(&error);
         }
         StoreError::Io(error)
+    }
+
+    fn deny(&self, error: &PathError) {
+        self.denied.store(true, Ordering::Relaxed);
+        let reason = format!("{error}: {}", error.source);
+        let mut denial = self.denial.lock().expect("no holder panics");
+        denial.get_or_insert(reason);
+    }
+
+    /// Returns why nothing more is written although it may be, once: what fails in passing, a
+    /// lease or a text of code, is not told by itself.
+    pub fn take_denial(&self) -> Option<String> {
+        self.denial.lock().expect("no holder panics").take()
     }
 
     /// Creates a staged file in the store.
@@ -226,7 +242,9 @@ impl LocalStore {
         }
         staged.map_err(|error| {
             // Where no file can be made, nothing can be stored: it is not tried again.
-            self.denied.fetch_or(error.is_denied(), Ordering::Relaxed);
+            if error.is_denied() {
+                self.deny(&error);
+            }
             self.write_failed(error)
         })
     }

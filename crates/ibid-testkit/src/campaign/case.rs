@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use super::snapshot::{Snapshot, remove};
-use crate::{Ran, TestEnv};
+use crate::TestEnv;
 
 /// A command that is to be cached. It appends its name to the file `$RUNS` when it runs.
 #[derive(Clone, Copy)]
@@ -47,7 +47,10 @@ impl Step {
         let before = runs(env).len();
         let ran = env.finish(command);
         let executed = runs(env).len() > before;
-        self.told(env, &ran, executed)
+        Run {
+            executed,
+            ..self.told(env, ran.code, &ran.raw.0, &ran.raw.1)
+        }
     }
 
     /// Prepares a run with further options.
@@ -68,27 +71,34 @@ impl Step {
         all.map(ToString::to_string).chain([script]).collect()
     }
 
-    fn told(&self, env: &TestEnv, ran: &Ran, executed: bool) -> Run {
-        let (mut stderr, mut warnings, mut said) = (Vec::new(), Vec::new(), Vec::new());
-        for line in ran.raw.1.split_inclusive(|byte| *byte == b'\n') {
+    /// Reads what a run of it gave; whether its command ran is not looked at.
+    pub(super) fn told(
+        &self,
+        env: &TestEnv,
+        code: Option<i32>,
+        stdout: &[u8],
+        stderr: &[u8],
+    ) -> Run {
+        let (mut others, mut warnings, mut said) = (Vec::new(), Vec::new(), Vec::new());
+        for line in stderr.split_inclusive(|byte| *byte == b'\n') {
             let text = String::from_utf8_lossy(line).trim_end().to_owned();
             if text.starts_with("warning: ") {
                 warnings.push(text);
             } else if text.starts_with("ibid: ") {
                 said.push(text);
             } else {
-                stderr.extend_from_slice(line);
+                others.extend_from_slice(line);
             }
         }
         let stands = |place: &&'static str| (*place, Snapshot::of(&env.work(place)));
         Run {
             got: Got {
-                code: ran.code,
-                stdout: ran.raw.0.clone(),
-                stderr,
+                code,
+                stdout: stdout.to_vec(),
+                stderr: others,
                 outputs: self.places.iter().map(stands).collect(),
             },
-            executed,
+            executed: false,
             warnings,
             said,
         }
@@ -125,6 +135,27 @@ impl Got {
             Some(format!("output `{place}`: {difference}"))
         };
         expected.outputs.iter().find_map(differs)
+    }
+
+    /// Forgets the streams, where they are not the command's own.
+    pub(super) fn forget_streams(&mut self) {
+        self.stdout.clear();
+        self.stderr.clear();
+    }
+
+    /// Returns the exit code.
+    pub(super) fn code(&self) -> Option<i32> {
+        self.code
+    }
+
+    /// Returns standard error, but for the words of the binary.
+    pub(super) fn stderr(&self) -> &[u8] {
+        &self.stderr
+    }
+
+    /// Returns what stands at each place.
+    pub(super) fn outputs(&self) -> &BTreeMap<&'static str, Snapshot> {
+        &self.outputs
     }
 
     /// Says in what an output differs from one that stands elsewhere.

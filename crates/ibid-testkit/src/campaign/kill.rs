@@ -13,6 +13,7 @@ use super::case::{Got, Step};
 use super::family::{self, Victims};
 use super::leftovers::Leftovers;
 use super::random::Random;
+use super::workload::Ask;
 use super::{Plan, Report};
 use crate::TestEnv;
 
@@ -185,12 +186,13 @@ impl Kill<'_> {
         );
         let aftermath = Aftermath {
             env: &env,
-            step: &MANY,
-            expected: self.expected,
+            asks: &[Ask::Exec(MANY)],
+            expected: std::slice::from_ref(self.expected),
+            has_gaps: false,
             what: &what,
         };
         let found = aftermath.check_store(report);
-        sum.landed += usize::from(found);
+        sum.landed += found;
         sum.most = sum.most.most(Leftovers::of(&env));
         let began = Instant::now();
         aftermath.check_next_runs(found, report);

@@ -1,7 +1,8 @@
-//! Campaigns against the built binary: damage, kill -9, many processes at once, read-only stores.
+//! Campaigns against the built binary: damage, kill -9, failing calls, many processes at once,
+//! read-only stores.
 //!
 //! Each is one function from a [`Plan`] to a [`Report`]. The tests run them small, the chore
-//! `cargo xtask campaign` runs them large; both look for the same violations. Everything happens
+//! `cargo xtask gate` runs them large; both look for the same violations. Everything happens
 //! in a private folder, without a network, and only processes that the campaign started are
 //! killed.
 
@@ -9,31 +10,35 @@ mod aftermath;
 mod case;
 mod damage;
 mod family;
+mod faults;
 mod harm;
 mod histories;
 mod kill;
+mod kills;
 mod leftovers;
 mod pipeline;
+mod points;
 mod promise;
 mod race;
 mod random;
 mod read_only;
 mod snapshot;
-mod sweep;
 mod trace;
 mod users;
+mod workload;
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 pub use damage::damage;
+pub use faults::faults;
 pub use histories::histories;
 pub use kill::kill;
+pub use kills::kills;
 pub use promise::promise;
 pub use race::race;
 pub use read_only::read_only;
-pub use sweep::sweep;
 pub use users::users;
 
 /// How large a campaign is.
@@ -88,6 +93,14 @@ impl Report {
 
     fn violation(&mut self, line: impl Into<String>) {
         self.violations.push(line.into());
+    }
+
+    /// Adds what a part found.
+    fn take(&mut self, part: Self) {
+        for (what, count) in part.counts {
+            self.count(what, count);
+        }
+        self.violations.extend(part.violations);
     }
 
     fn is_over(&self, plan: &Plan) -> bool {

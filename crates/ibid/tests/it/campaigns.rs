@@ -1,4 +1,4 @@
-//! A little of each campaign; `cargo xtask campaign` does all of it.
+//! A little of each campaign; `cargo xtask gate` does all of it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,11 +32,13 @@ fn a_killed_run_leaves_no_false_entry_and_no_stray() {
 }
 
 #[test]
-fn a_run_killed_before_any_call_leaves_no_false_entry_and_no_stray() {
-    let Some(strace) = component("strace") else {
-        return;
-    };
-    assert_clean(&campaign::sweep(&plan(6), &strace));
+fn a_run_killed_at_any_call_leaves_no_false_entry_and_no_stray() {
+    assert_clean(&campaign::kills(&plan(40)));
+}
+
+#[test]
+fn a_call_that_goes_wrong_changes_nothing_about_the_command() {
+    assert_clean(&campaign::faults(&plan(40)));
 }
 
 #[test]

@@ -99,6 +99,24 @@ fn a_command_that_links_to_its_input_runs_again_with_and_without_a_store() {
 }
 
 #[test]
+fn a_command_meets_no_earlier_outputs_where_the_store_is_away() {
+    let env = test_env();
+    env.write("blocked", "a file where the store should be");
+    for round in 0..2 {
+        let words = ["--cache-dir", "blocked", "exec", "--no-input", "-o", "out"];
+        let ran = env.run([&words[..], &["--", "sh", "-c", "mkdir out; echo a > out/a"]].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.story());
+        assert!(ran.stderr.contains("warning: "), "{}", ran.story());
+        assert_eq!(
+            ran.stderr.contains(".ibid/replaced"),
+            round == 1,
+            "{}",
+            ran.story()
+        );
+    }
+}
+
+#[test]
 fn a_cache_inside_a_declared_folder_is_no_input() {
     let env = test_env();
     let run = || {

@@ -28,10 +28,9 @@ use super::freshness::is_success;
 use super::prepare::Prepared;
 use crate::digest::{BlobId, Digest, Key};
 use crate::fs::{
-    Dir, FileKind, IfPresent as _, IoContext as _, PathError, close_checked, random_name,
-    read_limited, set_mode,
+    Dir, FileKind, IfPresent as _, IoContext as _, PathError, close_checked, read_limited, set_mode,
 };
-use crate::output::workspace_dir;
+use crate::output::{staging_name, workspace_dir};
 use crate::store::{Outcome, RunInfo, StoredResult};
 use crate::tree::RelPath;
 
@@ -182,20 +181,21 @@ fn write(root: &Path, name: &str, bytes: &[u8]) -> Result<(), PathError> {
     {
         return Err(Errno::LOOP).context("keep a manifest in", &top.path_of(&ours));
     }
-    workspace_dir(root)?;
+    // Staged where few names stand, so that what a killed process left is soon found.
+    let stage = workspace_dir(root)?;
     let dir = top.create_dirs(&folder())?;
-    let staged = one(&format!(".ibid-{}.tmp", random_name()));
-    let path = dir.path_of(&staged);
-    let mut file = dir.create_file(&staged)?;
+    let staged = one(&staging_name());
+    let path = stage.path_of(&staged);
+    let mut file = stage.create_file(&staged)?;
     let written = file
         .write_all(bytes)
         .context("write", &path)
         .and_then(|()| set_mode(&file, 0o644, &path))
         .and_then(|()| close_checked(file).context("close", &path))
-        .and_then(|()| dir.rename(&staged, &dir, &name));
+        .and_then(|()| stage.rename(&staged, &dir, &name));
     if written.is_err() {
         // What stays behind has no manifest's name, and nobody reads it.
-        let _ = dir.remove_file(&staged);
+        let _ = stage.remove_file(&staged);
     }
     written
 }
