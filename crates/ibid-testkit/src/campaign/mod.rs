@@ -13,6 +13,7 @@ mod harm;
 mod kill;
 mod leftovers;
 mod pipeline;
+mod powercut;
 mod promise;
 mod race;
 mod random;
@@ -27,6 +28,7 @@ use std::time::{Duration, Instant};
 
 pub use damage::damage;
 pub use kill::kill;
+pub use powercut::{powercut, powercut_lacks};
 pub use promise::promise;
 pub use race::race;
 pub use read_only::read_only;
