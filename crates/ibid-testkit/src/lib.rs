@@ -7,6 +7,7 @@
 
 pub mod campaign;
 mod component;
+pub mod disks;
 mod temp_dir;
 mod test_env;
 

@@ -114,12 +114,14 @@ impl<'a> Run<'a> {
 
     /// Reads standard input to its end into a file without a name, which the step then reads.
     pub(crate) fn spool_stdin(&mut self, step: &mut Step) -> Result<(), Failure> {
+        let failed = |failure: Failure| {
+            failure.hint("`IBID_TMP_DIR` names a folder for temporary files: one with room")
+        };
         let mut file = fs::unnamed_file(&self.spool_dir)
-            .map_err(|error| Failure::of(exit::IBID_FAILED, &error))?;
+            .map_err(|error| failed(Failure::of(exit::IBID_FAILED, &error)))?;
         std::io::copy(&mut std::io::stdin().lock(), &mut file).map_err(|error| {
-            Failure::new(exit::IBID_FAILED, "cannot keep standard input")
-                .because_of(Some(&error))
-                .hint("`IBID_TMP_DIR` names a folder for temporary files")
+            let kept = Failure::new(exit::IBID_FAILED, "cannot keep standard input");
+            failed(kept.because_of(Some(&error)))
         })?;
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
         step.stdin = StdinRequest::File(path.into());

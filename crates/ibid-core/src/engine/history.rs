@@ -12,12 +12,12 @@ use super::error::chain;
 use super::event::Warning;
 use super::freshness::is_success;
 use super::manifest;
-use super::outcome::{Ran, StepOutcome};
+use super::outcome::{NotStored, Ran, StepOutcome};
 use super::prepare::Prepared;
 use crate::action::{Change, Trigger};
 use crate::digest::BlobId;
 use crate::exec::Status;
-use crate::store::{LocalStore, RunEntry, RunOutcome, StoreError, StoredOutput, StoredResult};
+use crate::store::{RunEntry, RunOutcome, StoreError, StoredOutput, StoredResult};
 
 /// Notes that a stored result was restored.
 pub(super) fn record_hit(
@@ -35,17 +35,20 @@ pub(super) fn record_hit(
         saved: result.run.duration.saturating_sub(took),
         ..entry(prepared, outcome.status, cx)
     };
-    append(store, &entry, cx);
+    if let Err(error) = store.append(&entry) {
+        warn(&error, cx);
+    }
 }
 
-/// Notes that the command ran; `result` is the blob of its result, if it was stored.
+/// Notes that the command ran; `stored` is the blob of its result, or why there is none.
 pub(super) fn record_run(
     prepared: &Prepared,
     ran: &Ran,
-    result: Option<&BlobId>,
+    stored: Result<&BlobId, &NotStored>,
     cx: &Context<'_>,
 ) {
     let Some(store) = cx.writable() else { return };
+    let result = stored.ok();
     let Ran { rerun, ended, .. } = ran;
     let succeeded = matches!(ended.status, Status::Exited(code)
         if is_success(code, &prepared.action.policy));
@@ -66,9 +69,11 @@ pub(super) fn record_run(
         ..entry(prepared, ended.status, cx)
     };
     // The record explains later misses, whether or not there is a result.
-    match store.put_bytes(&prepared.encoded) {
-        Ok(_) => append(store, &entry, cx),
-        Err(error) => warn(&error, cx),
+    let put = store.put_bytes(&prepared.encoded);
+    match put.and_then(|_| store.append(&entry)) {
+        // One fault of the store is told once: the report says why the result was not stored.
+        Err(error) if !matches!(stored, Err(NotStored::Store(_))) => warn(&error, cx),
+        _ => {}
     }
 }
 
@@ -132,12 +137,6 @@ fn results_here<'a>(cx: &Context<'a>) -> impl Iterator<Item = StoredResult> + us
 fn root_name(cx: &Context<'_>) -> String {
     let name = cx.root.file_name();
     name.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
-}
-
-fn append(store: &LocalStore, entry: &RunEntry, cx: &Context<'_>) {
-    if let Err(error) = store.append(entry) {
-        warn(&error, cx);
-    }
 }
 
 fn warn(error: &StoreError, cx: &Context<'_>) {

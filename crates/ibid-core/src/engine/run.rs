@@ -66,7 +66,7 @@ pub(super) fn run_and_commit(
     let stored = store(prepared, &ran, aside, cx);
     cx.tell_faults();
     let elapsed = cx.elapsed();
-    history::record_run(prepared, &ran, stored.as_ref().ok(), cx);
+    history::record_run(prepared, &ran, stored.as_ref(), cx);
     Ok(StepOutcome {
         key: prepared.key,
         decision: Decision::Ran {

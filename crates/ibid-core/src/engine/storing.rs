@@ -18,7 +18,7 @@ use crate::digest::{BlobId, Digest};
 use crate::fs::Meter;
 use crate::output::{Aside, Capture, CaptureError, Captured, Reading, find};
 use crate::scan::{Drift, Scanner};
-use crate::store::Recorded;
+use crate::store::{Recorded, StoreError};
 use crate::tree::Escaped;
 use std::collections::BTreeSet;
 
@@ -114,6 +114,8 @@ fn not_captured(error: CaptureError) -> NotStored {
         CaptureError::Outputs(problems) => {
             NotStored::Outputs(problems.iter().map(ToString::to_string).collect())
         }
+        // Said alike of whatever did not fit first.
+        CaptureError::Store(full @ StoreError::Full { .. }) => NotStored::Store(chain(&full)),
         error => NotStored::Store(chain(&error)),
     }
 }

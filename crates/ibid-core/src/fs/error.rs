@@ -32,6 +32,14 @@ impl PathError {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
         )
     }
+
+    /// Says whether no space, no inode or no quota was left.
+    pub fn is_full(&self) -> bool {
+        matches!(
+            self.source.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        )
+    }
 }
 
 /// Adds the operation and the path to an I/O result.

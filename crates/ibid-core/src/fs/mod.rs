@@ -13,14 +13,17 @@ mod list;
 mod live;
 mod look;
 mod meter;
+mod mounts;
 mod owner;
 mod private_dir;
 mod read;
 mod signature;
 pub mod slots;
+mod space;
 mod spool;
 mod stage;
 mod system;
+mod trial;
 
 pub use beneath::{Dir, Listed, set_mode, umask};
 pub use config_file::{ConfigFile, read_config_file};
@@ -35,6 +38,7 @@ pub use look::{
     real_path,
 };
 pub use meter::Meter;
+pub use mounts::MountPoint;
 pub use owner::{
     ancestors, boot_and_namespace, is_gone, is_tag_of_the_gone, owner_tag, start_time,
 };
@@ -44,6 +48,7 @@ pub use read::{
     read_small, read_start, read_start_of,
 };
 pub use signature::{FileKind, Signature, Timestamp};
+pub use space::Space;
 pub use spool::unnamed_file;
 pub use stage::{
     Published, Staged, close_checked, create_dir, create_dirs, link_open, random_bytes,
@@ -53,3 +58,4 @@ pub use system::{
     COARSEST_NANOS, CachedPages, FileSystem, FileSystemId, FileSystemKind, Host, boot_id,
     cached_pages, machine_id, memory_limit, open_files_limit,
 };
+pub use trial::{NameTrial, Trial, can_share, nameless_file, try_file, try_names};

@@ -62,7 +62,16 @@ pub enum StoreError {
         /// How large it may be.
         limit: u64,
     },
-    /// A system call failed: a full disk, for one.
+    /// The file system of the store is full, or what this user may fill of it (hazard E1). Told
+    /// without the file that was the first not to fit: what holds of many is said once.
+    #[error("no space is left for the store `{}` (`ibid prune` makes room)", Escaped::path(.path))]
+    Full {
+        /// The store.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A system call failed.
     #[error("cannot store")]
     Io(#[source] PathError),
 }

@@ -164,6 +164,11 @@ impl Layout {
         Ok(foreign.map(|(name, _)| Escaped(name).to_string()))
     }
 
+    /// Creates a file in the one directory for temporary ones, which has to be there.
+    pub(super) fn stage_in_place(&self) -> Result<Staged, PathError> {
+        Staged::create(&self.dir("tmp"))
+    }
+
     /// Creates a file in the one directory for temporary ones.
     pub(super) fn stage(&self) -> Result<Staged, PathError> {
         let tmp = self.dir("tmp");

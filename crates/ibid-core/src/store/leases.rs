@@ -197,6 +197,10 @@ impl LocalStore {
     }
 
     fn no_leases(&self, path: &Path, error: &StoreError) -> Acquisition {
+        // A lease alone is nothing lost, and what cannot be stored for want of space is told of.
+        if matches!(error, StoreError::Full { .. }) {
+            return Acquisition::Unavailable;
+        }
         let first = !self.leases_failed.swap(true, Ordering::Relaxed);
         if first && self.is_writable() {
             let reason = match error {
@@ -271,7 +275,7 @@ impl LeaseAttempt<'_> {
         let layout = &self.store.layout;
         let published = layout
             .publish_new(&mut staged, &self.path)
-            .map_err(StoreError::Io)?;
+            .map_err(|error| self.store.write_failed(error))?;
         match published {
             Published::AlreadyThere => Ok(None),
             Published::New => {

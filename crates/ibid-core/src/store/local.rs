@@ -148,8 +148,15 @@ impl LocalStore {
         Ok(())
     }
 
-    /// Makes an error of a failed write, and stops trying where writing is denied.
+    /// Makes an error of a failed write, and stops trying where writing is denied. A full disk is
+    /// tried again: space comes back, and a small result may fit where a large one does not.
     pub(super) fn write_failed(&self, error: PathError) -> StoreError {
+        if error.is_full() {
+            return StoreError::Full {
+                path: self.dir().to_owned(),
+                source: error.source,
+            };
+        }
         if error.source.kind() == std::io::ErrorKind::ReadOnlyFilesystem {
             self.denied.store(true, Ordering::Relaxed);
         }
@@ -159,7 +166,15 @@ impl LocalStore {
     /// Creates a staged file in the store.
     pub(super) fn stage(&self) -> Result<Staged, StoreError> {
         self.prepare_write()?;
-        self.layout.stage().map_err(|error| {
+        let mut staged = self.layout.stage_in_place();
+        if matches!(&staged, Err(error) if error.is_absent()) {
+            // Somebody removed the store meanwhile (hazard E4): it is made again with all that
+            // tells that it is one.
+            self.created.store(false, Ordering::Relaxed);
+            self.prepare_write()?;
+            staged = self.layout.stage();
+        }
+        staged.map_err(|error| {
             // Where no file can be made, nothing can be stored: it is not tried again.
             self.denied.fetch_or(error.is_denied(), Ordering::Relaxed);
             self.write_failed(error)
