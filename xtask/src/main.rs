@@ -15,6 +15,7 @@ mod campaign;
 mod count;
 mod dist;
 mod docs;
+mod eyes;
 mod lint;
 mod loc;
 mod shell;

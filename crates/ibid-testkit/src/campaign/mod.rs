@@ -9,6 +9,7 @@ mod aftermath;
 mod case;
 mod damage;
 mod family;
+mod freshness;
 mod harm;
 mod kill;
 mod leftovers;
@@ -27,6 +28,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 pub use damage::damage;
+pub use freshness::{Eyes, Look, freshness};
 pub use kill::kill;
 pub use powercut::{powercut, powercut_lacks};
 pub use promise::promise;

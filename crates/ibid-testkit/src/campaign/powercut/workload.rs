@@ -205,10 +205,10 @@ pub(super) const WORKLOADS: &[Workload] = &[
         earlier: &[Run(0), Run(1)],
         acts: &[
             Run(0),
-            Forget(&["invalidate", "copy.txt", "--because", "a test"]),
+            Forget(&["invalidate", "work/copy.txt", "--because", "a test"]),
             Run(0),
             Run(1),
-            Forget(&["invalidate", "join.txt", "--because", "a test"]),
+            Forget(&["invalidate", "work/join.txt", "--because", "a test"]),
         ],
         needs: None,
     },
