@@ -70,15 +70,6 @@ impl Change {
         Self::Exchanged,
         Self::Synced,
     ];
-
-    /// Draws one; half of the time nothing happens, so that there is something to be remembered.
-    pub(super) fn random(random: &mut Random) -> Self {
-        if random.below(2) == 0 {
-            Self::Nothing
-        } else {
-            Self::ALL[random.below(Self::ALL.len())]
-        }
-    }
 }
 
 /// A file that changes.
@@ -96,6 +87,16 @@ impl Subject {
             mapped: None,
             last: Change::Nothing,
         })
+    }
+
+    /// Draws what happens next. Half of the time it is nothing, so that there is something to be
+    /// remembered; what is mapped is often stored to again, since only that is unseen.
+    pub(super) fn draw(&self, random: &mut Random) -> Change {
+        match random.below(6) {
+            0..3 => Change::Nothing,
+            3 | 4 if self.mapped.is_some() => Change::Mapped,
+            _ => Change::ALL[random.below(Change::ALL.len())],
+        }
     }
 
     /// Lets go of the file: nobody stores to it through memory any more.

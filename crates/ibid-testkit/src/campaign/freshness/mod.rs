@@ -234,7 +234,7 @@ fn one_round(
     let at = random.below(subjects.len() - 1);
     let (left, right) = subjects.split_at_mut(at + 1);
     let (subject, other) = (&mut left[at], &mut right[0]);
-    let change = Change::random(random);
+    let change = subject.draw(random);
     subject.change(change, other, random)?;
     let captures = change == Change::Whole && random.below(2) == 0;
     let look = if captures {
