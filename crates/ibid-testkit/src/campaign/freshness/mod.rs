@@ -98,8 +98,8 @@ pub fn freshness(plan: &Plan, open: &(dyn Fn(&Path) -> Box<dyn Eyes> + Sync)) ->
             let campaign = Campaign { plan, open, disk };
             // A thread of its own, because its mounts end with it.
             let thread = thread::Builder::new().name(name.clone());
-            let play = move || campaign.play(index as u64);
-            let started = thread.spawn_scoped(scope, play);
+            let rounds = move || campaign.play(index as u64);
+            let started = thread.spawn_scoped(scope, rounds);
             (disk, started.expect("a thread can be started"))
         };
         let disks = DISKS.iter().enumerate().filter(|(index, _)| chosen(*index));
@@ -172,8 +172,10 @@ fn mounted(disk: &Disk) -> io::Result<Option<Mounted>> {
         }
         folder.push("all");
     }
-    let _mount = mount;
-    Ok(Some(Mounted { folder, _mount }))
+    Ok(Some(Mounted {
+        folder,
+        _mount: mount,
+    }))
 }
 
 /// Rounds on one disk.

@@ -31,27 +31,27 @@ const ENOSYS: i32 = 38;
 /// What the disks are, and what happened to the live one.
 #[derive(Default)]
 pub(super) struct Shelf {
-    pub(super) disks: HashMap<u64, Image>,
+    pub(super) images: HashMap<u64, Image>,
     pub(super) log: Vec<Record>,
 }
 
 /// The disks and the thread that serves them, until the folder is unmounted.
 #[derive(Default)]
 pub(super) struct Disks {
-    shelf: Arc<Mutex<Shelf>>,
+    disks: Arc<Mutex<Shelf>>,
     server: Option<JoinHandle<()>>,
 }
 
 impl Disks {
     /// Serves what is asked for on `device`, an open `/dev/fuse` that was mounted.
     pub(super) fn serve(&mut self, device: File) {
-        let shelf = Arc::clone(&self.shelf);
-        self.server = Some(thread::spawn(move || serve(device, &shelf)));
+        let disks = Arc::clone(&self.disks);
+        self.server = Some(thread::spawn(move || serve(device, &disks)));
     }
 
     /// Returns the disks, to be looked at or changed.
     pub(super) fn shelf(&self) -> MutexGuard<'_, Shelf> {
-        lock(&self.shelf)
+        lock(&self.disks)
     }
 
     /// Waits until the folder is unmounted.
@@ -62,12 +62,12 @@ impl Disks {
     }
 }
 
-fn lock(shelf: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
-    shelf.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(disks: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
+    disks.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Answers requests until the kernel says that there are no more.
-fn serve(mut device: File, shelf: &Mutex<Shelf>) {
+fn serve(mut device: File, disks: &Mutex<Shelf>) {
     let mut buffer = vec![0; HEADER + WRITE_HEADER + MAX_WRITE as usize + 4096];
     loop {
         let length = match device.read(&mut buffer) {
@@ -80,7 +80,7 @@ fn serve(mut device: File, shelf: &Mutex<Shelf>) {
         let Some(request) = Request::read(&buffer[..length]) else {
             return;
         };
-        let (error, body) = match request.answer(&mut lock(shelf)) {
+        let (error, body) = match request.answer(&mut lock(disks)) {
             Answer::None => continue,
             Answer::Body(body) => (0, body),
             Answer::Error(code) => (-code, Vec::new()),
@@ -121,16 +121,16 @@ impl<'a> Request<'a> {
         })
     }
 
-    fn answer(&self, shelf: &mut Shelf) -> Answer {
+    fn answer(&self, disks: &mut Shelf) -> Answer {
         let body = match self.operation {
             // FORGET, INTERRUPT, BATCH_FORGET.
             2 | 36 | 42 => return Answer::None,
             // INIT.
             26 => Some(greeting()),
             // LOOKUP.
-            1 => self.look_up(shelf),
+            1 => self.look_up(disks),
             // GETATTR, SETATTR.
-            3 | 4 => attributes(shelf, self.inode).map(|attributes| {
+            3 | 4 => attributes(disks, self.inode).map(|attributes| {
                 let mut body = validity();
                 body.extend(attributes);
                 body
@@ -138,15 +138,15 @@ impl<'a> Request<'a> {
             // OPEN, OPENDIR: a handle, and that cached pages may stay.
             14 | 27 => Some([[0; 8], [2, 0, 0, 0, 0, 0, 0, 0]].concat()),
             // READ.
-            15 => self.read_disk(shelf),
+            15 => self.read_disk(disks),
             // WRITE.
-            16 => self.write_disk(shelf),
+            16 => self.write_disk(disks),
             // STATFS.
             17 => Some(vec![0; 80]),
             // FSYNC.
             20 => {
                 if self.inode == LIVE {
-                    shelf.log.push(Record::Flush);
+                    disks.log.push(Record::Flush);
                 }
                 Some(Vec::new())
             }
@@ -158,13 +158,13 @@ impl<'a> Request<'a> {
     }
 
     /// A disk is named by its inode.
-    fn look_up(&self, shelf: &Shelf) -> Option<Vec<u8>> {
+    fn look_up(&self, disks: &Shelf) -> Option<Vec<u8>> {
         let name = self.body.split(|byte| *byte == 0).next()?;
         let inode: u64 = std::str::from_utf8(name).ok()?.parse().ok()?;
         if inode == ROOT {
             return None;
         }
-        let attributes = attributes(shelf, inode)?;
+        let attributes = attributes(disks, inode)?;
         let mut body = Vec::new();
         for number in [inode, 0, FOREVER, FOREVER, 0] {
             body.extend(number.to_le_bytes());
@@ -173,20 +173,20 @@ impl<'a> Request<'a> {
         Some(body)
     }
 
-    fn read_disk(&self, shelf: &Shelf) -> Option<Vec<u8>> {
+    fn read_disk(&self, disks: &Shelf) -> Option<Vec<u8>> {
         let offset = u64_at(self.body, 8)?;
         let size = u32_at(self.body, 16)? as usize;
-        Some(shelf.disks.get(&self.inode)?.read(offset, size))
+        Some(disks.images.get(&self.inode)?.read(offset, size))
     }
 
-    fn write_disk(&self, shelf: &mut Shelf) -> Option<Vec<u8>> {
+    fn write_disk(&self, disks: &mut Shelf) -> Option<Vec<u8>> {
         let offset = u64_at(self.body, 8)?;
         let size = u32_at(self.body, 16)?;
         let bytes = self.body.get(WRITE_HEADER..WRITE_HEADER + size as usize)?;
-        shelf.disks.get_mut(&self.inode)?.write(offset, bytes);
+        disks.images.get_mut(&self.inode)?.write(offset, bytes);
         if self.inode == LIVE {
             let bytes = bytes.into();
-            shelf.log.push(Record::Write { offset, bytes });
+            disks.log.push(Record::Write { offset, bytes });
         }
         Some(u64::from(size).to_le_bytes().to_vec())
     }
@@ -216,11 +216,11 @@ fn validity() -> Vec<u8> {
 }
 
 /// Returns the attributes of the folder or of a disk, as the kernel reads them.
-fn attributes(shelf: &Shelf, inode: u64) -> Option<Vec<u8>> {
+fn attributes(disks: &Shelf, inode: u64) -> Option<Vec<u8>> {
     let (size, mode) = if inode == ROOT {
         (0, 0o040_755)
     } else {
-        (shelf.disks.get(&inode)?.size(), 0o100_600)
+        (disks.images.get(&inode)?.size(), 0o100_600)
     };
     let mut body = Vec::new();
     for number in [inode, size, size / 512, 0, 0, 0] {

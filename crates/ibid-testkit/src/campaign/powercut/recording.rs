@@ -68,7 +68,7 @@ impl Recording {
         let workload = setting.workload;
         scene.units = workload.units;
         let empty = bases.get(setting.file_system, scene)?;
-        scene.machine.disks.shelf().disks.insert(LIVE, empty);
+        scene.machine.disks.shelf().images.insert(LIVE, empty);
         scene.machine.boot(BOOTS.0)?;
         scene.mount(setting, LIVE)?;
         for folder in ["work", "cache", "local"] {
@@ -86,7 +86,7 @@ impl Recording {
         let base = {
             let mut shelf = scene.machine.disks.shelf();
             shelf.log.clear();
-            shelf.disks[&LIVE].clone()
+            shelf.images[&LIVE].clone()
         };
         scene.machine.boot(BOOTS.1)?;
         scene.mount(setting, LIVE)?;
@@ -99,7 +99,7 @@ impl Recording {
         scene.machine.must("sync -f mnt")?;
         scene.machine.must("umount mnt")?;
         let mut shelf = scene.machine.disks.shelf();
-        shelf.disks.remove(&LIVE);
+        shelf.images.remove(&LIVE);
         Ok(Self {
             base,
             log: std::mem::take(&mut shelf.log),

@@ -141,8 +141,8 @@ impl Scene {
 
     /// Returns how many commands ran so far.
     fn runs(&self) -> u64 {
-        let text = fs::read(self.dir.join("runs")).unwrap_or_default();
-        text.iter().filter(|byte| **byte == b'\n').count() as u64
+        let text = fs::read_to_string(self.dir.join("runs")).unwrap_or_default();
+        text.lines().count() as u64
     }
 
     /// Returns what a unit has to give for these inputs: its command is run without the binary
@@ -182,7 +182,7 @@ impl Scene {
     ) -> io::Result<Found> {
         self.images += 1;
         let inode = FIRST + self.images;
-        self.machine.disks.shelf().disks.insert(inode, image);
+        self.machine.disks.shelf().images.insert(inode, image);
         self.machine.boot(inode)?;
         // A lease that the cut tore is waited for: bounded, but too long to be done so often.
         self.machine.must("export IBID_LEASES=false")?;
@@ -197,7 +197,7 @@ impl Scene {
             self.machine.must("umount mnt")?;
             found
         };
-        self.machine.disks.shelf().disks.remove(&inode);
+        self.machine.disks.shelf().images.remove(&inode);
         found
     }
 
