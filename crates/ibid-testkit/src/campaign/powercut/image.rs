@@ -264,3 +264,49 @@ impl<'a> Replay<'a> {
         image
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(offset: u64, byte: u8) -> Record {
+        let bytes = vec![byte; 2 * SECTOR].into();
+        Record::Write { offset, bytes }
+    }
+
+    #[test]
+    fn every_cut_keeps_what_was_flushed_and_nothing_that_was_not_written() {
+        let log = [
+            Record::Mark(0),
+            write(0, 1),
+            write(4096, 2),
+            Record::Flush,
+            Record::Mark(1),
+            write(0, 3),
+            write(8192, 4),
+        ];
+        let base = Image {
+            size: 3 * 4096,
+            blocks: HashMap::new(),
+        };
+        let cuts = cuts(&log, &mut Random::new(1));
+        let mut replay = Replay::new(&base, &log);
+        let mut torn = 0;
+        for cut in &cuts {
+            let image = replay.image(cut);
+            let at = |offset| image.read(offset, 2 * SECTOR);
+            if cut.at > 4 {
+                assert_eq!(at(4096), [2; 2 * SECTOR], "{cut}");
+                assert_eq!(cut.reached(&log), 1);
+                assert!([1, 3].contains(&at(0)[0]), "{cut}");
+            } else {
+                assert!(at(8192).iter().all(|byte| *byte == 0), "{cut}");
+                assert_eq!(cut.reached(&log), 0);
+            }
+            let (first, second) = (at(0)[0], at(0)[SECTOR]);
+            torn += usize::from(first != second);
+        }
+        assert_eq!(cuts.iter().filter(|cut| cut.firm == cut.at).count(), 4);
+        assert!(torn > 0);
+    }
+}

@@ -150,6 +150,10 @@ fn installed(program: &str) -> bool {
 /// Cuts the power `plan.times` times.
 pub fn powercut(plan: &Plan) -> Report {
     let mut report = Report::new(plan);
+    if let Some(lack) = powercut_lacks(plan) {
+        report.say(format!("skipped: {lack}"));
+        return report;
+    }
     let mut sums = BTreeMap::new();
     let mut settings = settings(plan, &mut report);
     if let Some(only) = plan.only {
