@@ -14,6 +14,7 @@ mod bench;
 mod count;
 mod dist;
 mod docs;
+mod eyes;
 mod fuzz;
 mod gate;
 mod lint;

@@ -95,6 +95,22 @@ pub(super) const ALL: &[Campaign] = &[
         needs: Some("setpriv"),
     },
     Campaign {
+        name: "powercut",
+        about: "disks as a power cut may leave them: five file systems, both durabilities",
+        play: campaign::powercut,
+        quick: size(300, 60, 1),
+        full: size(10_000, 3600, 1),
+        needs: Some("unshare"),
+    },
+    Campaign {
+        name: "freshness",
+        about: "files changed behind the back of their status, on six file systems",
+        play: |plan| campaign::freshness(plan, &crate::eyes::open),
+        quick: size(120_000, 20, 1),
+        full: size(1_200_000, 600, 1),
+        needs: None,
+    },
+    Campaign {
         name: "promise",
         about: "a pipeline of 60 steps edited at random: each run as planned, each output right",
         play: campaign::promise,

@@ -10,7 +10,8 @@
 //! ```
 //!
 //! An observer judges by its own monotonic clock: a counter that stood still for 20 s belongs to
-//! nobody; on the same boot a process that is gone, or started at another time, is dead at once.
+//! nobody; on the same boot a process that is gone, or started at another time, is dead at once,
+//! and so is one of another boot of this machine.
 //! A dead lease is taken over by renaming it to a name of one's own and looking at what was
 //! renamed; only the observer that holds the dead one goes on. A lease is released only if its
 //! file still has the owner's nonce.
@@ -138,6 +139,22 @@ impl Holder {
             return false;
         }
         fs::is_gone(self.pid, self.start)
+    }
+}
+
+impl Holder {
+    /// Says whether it ran on this machine before that was booted again. Machines that share
+    /// both name and id would take each other's leases over, which costs work and nothing else.
+    fn is_of_another_boot(&self, own: &Self) -> bool {
+        let machine_and_boot = |holder: &Self| {
+            let mut words = holder.boot.split(' ').map(str::to_owned);
+            let machine = words.next().filter(|machine| !machine.is_empty())?;
+            Some((machine, words.next()?))
+        };
+        let (Some(theirs), Some(ours)) = (machine_and_boot(self), machine_and_boot(own)) else {
+            return false;
+        };
+        self.host == own.host && theirs.0 == ours.0 && theirs.1 != ours.1
     }
 }
 
@@ -347,9 +364,9 @@ impl LeaseAttempt<'_> {
             }
         };
         let holder = decode(content);
-        let gone = holder
-            .as_ref()
-            .is_some_and(|holder| holder.is_gone(&self.identity.boot));
+        let gone = holder.as_ref().is_some_and(|it| {
+            it.is_gone(&self.identity.boot) || it.is_of_another_boot(&self.identity)
+        });
         if gone || now.saturating_duration_since(since) > STILL {
             return None;
         }
@@ -593,6 +610,22 @@ mod tests {
         dead.pid = i32::MAX as u32;
         plant(&attempt, &dead);
         assert!(is_acquired(&attempt.try_acquire()));
+    }
+
+    #[test]
+    fn a_process_of_another_boot_of_this_machine_holds_nothing() {
+        let dir = TempDir::new();
+        let earlier = open(&dir, "b").lease(LeaseOn::Key(&key())).identity;
+        let store = open(&dir, "c");
+        let mut attempt = store.lease(LeaseOn::Key(&key()));
+        plant(&attempt, &earlier);
+        assert!(is_acquired(&attempt.try_acquire()));
+        let elsewhere = Holder {
+            host: "there".to_owned(),
+            ..earlier
+        };
+        plant(&attempt, &elsewhere);
+        assert!(is_held(&attempt.try_acquire()));
     }
 
     #[test]

@@ -76,6 +76,14 @@ const STEPS: [Step; 9] = [
     },
 ];
 
+/// A step whose blob is found damaged, so that the store has something in its trash.
+const ASIDE: Step = Step {
+    name: "aside",
+    options: &["-i", "in.txt", "-o", "aside.txt"],
+    script: "printf aside > aside.txt",
+    places: &["aside.txt"],
+};
+
 /// One thing to do to one file.
 #[derive(Clone)]
 struct Case {
@@ -144,6 +152,7 @@ impl Scene {
     fn new(plan: &Plan, report: &mut Report) -> Self {
         let env = TestEnv::new(&plan.binary);
         env.write("in.txt", "input\n");
+        put_something_aside(&env);
         let mut expected = Vec::new();
         for step in &STEPS {
             step.remove_outputs(&env);
@@ -153,6 +162,8 @@ impl Scene {
             }
             expected.push(run.got);
         }
+        // Where the binary can do so: a store without pins is as good.
+        env.run(["pin", "work/folder"]);
         let mut scene = Self {
             env,
             cache: Snapshot::default(),
@@ -280,6 +291,19 @@ impl std::fmt::Display for Case {
         let warm = if self.warm { "warm" } else { "cold" };
         write!(f, "{:?} of `{}` ({warm})", self.harm, self.file.display())
     }
+}
+
+/// Leaves something in the trash of the store, and nothing else.
+fn put_something_aside(env: &TestEnv) {
+    ASIDE.run(env);
+    ASIDE.remove_outputs(env);
+    let hex = blake3::hash(b"aside").to_hex();
+    let blob = env.cache().join(format!("v1/blobs/{}/{hex}", &hex[..2]));
+    // Another file under its name: a blob is read-only.
+    remove(&blob);
+    std::fs::write(&blob, "wrong").expect("the store is ours");
+    ASIDE.run(env);
+    ASIDE.remove_outputs(env);
 }
 
 /// Names what a file is, by the folders that it lies in.

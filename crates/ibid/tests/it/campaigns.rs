@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ibid_testkit::campaign::{self, Plan, Report};
-use ibid_testkit::component;
+use ibid_testkit::{component, skipped};
 
 fn plan(times: usize) -> Plan {
     Plan {
@@ -62,4 +62,17 @@ fn a_run_does_what_was_planned_and_leaves_what_its_inputs_make() {
 #[test]
 fn users_of_one_store_share_it_and_an_intruder_plants_nothing() {
     assert_clean(&campaign::users(&plan(2)));
+}
+
+#[test]
+fn a_power_cut_makes_no_false_hit_and_loses_nothing_that_was_synced() {
+    let plan = plan(16);
+    if let Some(lack) = campaign::powercut_lacks(&plan) {
+        assert!(
+            std::env::var_os("CI").is_none_or(|value| value != "true"),
+            "{lack}"
+        );
+        return skipped(&lack);
+    }
+    assert_clean(&campaign::powercut(&plan));
 }
