@@ -16,8 +16,6 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::blobs::Stored;
-use super::error::StoreError;
-use super::layout::FILE_MODE;
 use super::local::LocalStore;
 use crate::digest::{BlobId, Key};
 use crate::fs::{self, Signature, Timestamp};
@@ -79,21 +77,6 @@ impl LocalStore {
             keys.insert(*key, now);
             let _ = fs::touch_link(&self.layout.key(key));
         }
-    }
-
-    /// Returns when something was collected here last, as the store's file system stamped it.
-    pub fn last_collection(&self) -> Option<Timestamp> {
-        let stamp = Signature::of_link(&self.layout.dir("collected")).ok()?;
-        Some(stamp.mtime)
-    }
-
-    /// Notes that something is collected here at this moment.
-    pub fn note_collection(&self) -> Result<(), StoreError> {
-        let mut staged = self.stage_bytes(b"", FILE_MODE)?;
-        let published = self
-            .layout
-            .publish_over(&mut staged, &self.layout.dir("collected"));
-        published.map_err(|error| self.write_failed(error))
     }
 
     /// Touches a blob that is reused, unless it is young, and returns its stamp. `seen` is what
