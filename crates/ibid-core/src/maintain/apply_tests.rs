@@ -97,7 +97,7 @@ fn output_of(result: &StoredResult) -> BlobId {
 }
 
 fn stored(store: &LocalStore, number: u64) -> StoredResult {
-    let content = vec![u8::try_from(number).unwrap(); 20_000];
+    let content = vec![u8::try_from(number).unwrap(); 400_000];
     let output = store.put_bytes(&content).unwrap();
     let record = store.put_bytes(&number.to_be_bytes()).unwrap();
     let result = StoredResult {
@@ -139,7 +139,7 @@ fn a_quiet_store_becomes_what_the_plan_says() {
     let expected = Done {
         evicted: planned.evict.len(),
         discarded: planned.discard.len(),
-        deleted: planned.purge.len(),
+        deleted: planned.deletions(&inventory),
         freed: planned.before - planned.after,
         ..Done::default()
     };

@@ -4,7 +4,9 @@
 //! evict     by age, by number per label, then by worth until the store fits        `worth`
 //! forget    history past its age, or past its quarter of the budget                 `history`
 //! discard   what only evicted results needed, and what nothing named for the grace
-//! delete    leftovers past their age; of the trash the oldest until the store fits
+//! take back what a result needs that stays, and what lies in the trash all the same
+//! delete    leftovers past their age; evicted keys' files; of the trash the oldest until the
+//!           store fits
 //! ```
 //!
 //! Invariants: a pinned result stays, and so does every blob that a kept result needs; what was
@@ -14,7 +16,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-use super::inventory::{Entry, Inventory, LeftoverKind};
+use super::inventory::{Entry, Inventory, Leftover, LeftoverKind};
 use super::policy::Policy;
 use super::worth::{Evictions, needed};
 
@@ -33,6 +35,8 @@ const VIEWS: Duration = Duration::from_hours(30 * 24);
 pub struct Plan {
     /// Results that are evicted, the least valuable first.
     pub evict: Vec<usize>,
+    /// Leftovers that are blobs in the trash which a result needs that stays: they come back.
+    pub take_back: Vec<usize>,
     /// Blobs that go to the trash: nothing names them any more.
     pub discard: Vec<u32>,
     /// Those of `discard` that are then deleted for good at once, since the trash would not fit.
@@ -54,6 +58,7 @@ impl Plan {
     pub fn is_empty(&self) -> bool {
         let Self {
             evict,
+            take_back,
             discard,
             purge: _,
             forget,
@@ -63,10 +68,18 @@ impl Plan {
             after: _,
         } = self;
         evict.is_empty()
+            && take_back.is_empty()
             && discard.is_empty()
             && forget.is_empty()
             && tombstones.is_empty()
             && delete.is_empty()
+    }
+
+    /// Returns how many files are deleted for good.
+    pub fn deletions(&self, inventory: &Inventory) -> usize {
+        let keys = self.evict.iter();
+        let keys = keys.filter(|at| inventory.entries[**at].stands).count();
+        keys + self.purge.len() + self.forget.len() + self.tombstones.len() + self.delete.len()
     }
 }
 
@@ -89,7 +102,10 @@ pub fn plan(inventory: &Inventory, policy: &Policy) -> Plan {
     let is_named =
         |blob: &u32| inventory.also_named.contains_key(blob) && !history.blobs.contains(blob);
     let unreachable = unreachable(inventory, policy, &history.blobs, &is_needed);
+    let stays = missed(inventory, &[]);
+    plan.delete.retain(|at| !stays.contains(at));
     let trash = trash(inventory).map(|(at, _)| at);
+    let trash = trash.filter(|at| !stays.contains(at));
     let gone: BTreeSet<usize> = trash.chain(plan.delete.iter().copied()).collect();
     let gone: u64 = gone.iter().map(|at| inventory.leftovers[*at].disk).sum();
     let unnamed = unreachable
@@ -101,6 +117,7 @@ pub fn plan(inventory: &Inventory, policy: &Policy) -> Plan {
         .before
         .saturating_sub(gone + unnamed + history.given_back);
     plan.evict = Evictions::choose(inventory, policy, standing).evicted;
+    plan.take_back = missed(inventory, &plan.evict).into_iter().collect();
     plan.discard = freed(inventory, &plan.evict, &is_named);
     plan.discard.extend(unreachable);
     plan.discard.sort_unstable();
@@ -112,10 +129,14 @@ pub fn plan(inventory: &Inventory, policy: &Policy) -> Plan {
 fn make_fit(inventory: &Inventory, policy: &Policy, plan: &mut Plan) {
     let forgotten: u64 = plan.forget.iter().map(|at| inventory.runs[*at].2).sum();
     let deleted = plan.delete.iter().map(|at| inventory.leftovers[*at].disk);
-    let mut left = plan.before.saturating_sub(forgotten + deleted.sum::<u64>());
+    let keys = plan.evict.iter().map(|at| inventory.entries[*at].key_disk);
+    let gone = forgotten + deleted.sum::<u64>() + keys.sum::<u64>();
+    let mut left = plan.before.saturating_sub(gone);
     let fits = |left: u64| policy.max_size.is_none_or(|most| left <= most);
     let mut old: Vec<_> = trash(inventory).collect();
-    old.retain(|(at, _)| plan.delete.binary_search(at).is_err());
+    old.retain(|(at, _)| {
+        plan.delete.binary_search(at).is_err() && plan.take_back.binary_search(at).is_err()
+    });
     old.sort_by_key(|(at, since)| (*since, *at));
     for (at, _) in old {
         if fits(left) {
@@ -135,10 +156,30 @@ fn make_fit(inventory: &Inventory, policy: &Policy, plan: &mut Plan) {
     plan.after = left;
 }
 
+/// Returns what of the trash may be deleted at all, and since when it lies there.
 fn trash(inventory: &Inventory) -> impl Iterator<Item = (usize, u64)> {
     let leftovers = inventory.leftovers.iter().enumerate();
-    let trash = leftovers.filter(|(_, leftover)| leftover.kind == LeftoverKind::Trash);
+    let trash = leftovers.filter(|(_, leftover)| {
+        leftover.kind == LeftoverKind::Trash && !is_freshened(inventory, leftover)
+    });
     trash.map(|(at, leftover)| (at, leftover.since))
+}
+
+/// Says whether something in the trash is a blob that was touched just now: somebody is taking it
+/// back, or a collector is about to.
+fn is_freshened(inventory: &Inventory, leftover: &Leftover) -> bool {
+    let age = |modified: u64| inventory.now.checked_sub(modified);
+    let of_blob = leftover.blob.map(|(_, modified)| age(modified));
+    of_blob.is_some_and(|age| age.is_none_or(|age| age <= YOUNG))
+}
+
+/// Returns the leftovers that results need which stay, as far as these are not evicted.
+fn missed(inventory: &Inventory, evicted: &[usize]) -> BTreeSet<usize> {
+    let evicted: HashSet<usize> = evicted.iter().copied().collect();
+    let all = inventory.entries.iter().enumerate();
+    let kept = all.filter(|(at, _)| !evicted.contains(at));
+    let missed = kept.flat_map(|(_, entry)| &entry.trashed);
+    missed.map(|at| *at as usize).collect()
 }
 
 /// Returns the leftovers that are past their age.
@@ -154,7 +195,9 @@ fn outdated(inventory: &Inventory, policy: &Policy) -> Vec<usize> {
         age > nanos(most)
     };
     let leftovers = inventory.leftovers.iter().enumerate();
-    let outdated = leftovers.filter(|(_, leftover)| is_outdated(leftover.kind, leftover.since));
+    let outdated = leftovers.filter(|(_, leftover)| {
+        is_outdated(leftover.kind, leftover.since) && !is_freshened(inventory, leftover)
+    });
     outdated.map(|(at, _)| at).collect()
 }
 

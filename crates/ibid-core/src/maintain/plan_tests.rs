@@ -50,6 +50,8 @@ fn entry(label: &str, idle: u64, blobs: &[u32]) -> Entry {
         last_use: NOW - idle,
         pinned: false,
         blobs: sorted,
+        trashed: Vec::new(),
+        key_disk: 0,
     }
 }
 
@@ -59,6 +61,7 @@ fn trash_of(disk: u64, age: u64) -> Leftover {
         path: format!("trash/{age}"),
         disk,
         since: NOW - age,
+        blob: None,
     }
 }
 

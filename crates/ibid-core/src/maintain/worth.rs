@@ -10,7 +10,7 @@
 //! back the disk, and counts it from the moment at which it is the last.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use super::inventory::{Entry, Inventory};
 use super::plan::{YOUNG, may_go, nanos};
@@ -31,11 +31,12 @@ impl Evictions {
     pub(super) fn choose(inventory: &Inventory, policy: &Policy, standing: u64) -> Self {
         let mut sharing = Sharing::new(inventory, standing);
         let mut chosen = by_age(inventory, policy);
-        for at in by_number(inventory, policy) {
-            if !chosen.contains(&at) {
-                chosen.push(at);
-            }
-        }
+        let old: HashSet<usize> = chosen.iter().copied().collect();
+        chosen.extend(
+            by_number(inventory, policy)
+                .into_iter()
+                .filter(|at| !old.contains(at)),
+        );
         for at in &chosen {
             sharing.evict(*at);
         }
@@ -132,7 +133,7 @@ impl<'a> Sharing<'a> {
         }
         let mut sharing = Self {
             inventory,
-            alone: vec![0; inventory.entries.len()],
+            alone: inventory.entries.iter().map(|it| it.key_disk).collect(),
             is_evicted: vec![false; inventory.entries.len()],
             needed_by,
             standing,
@@ -169,6 +170,8 @@ impl<'a> Sharing<'a> {
         }
         let mut last_ones = Vec::new();
         let inventory = self.inventory;
+        let key = inventory.entries[at].key_disk;
+        self.standing = self.standing.saturating_sub(key);
         for blob in needs(inventory, &inventory.entries[at]) {
             let (count, who) = &mut self.needed_by[blob as usize];
             (*count, *who) = (*count - 1, *who ^ at);

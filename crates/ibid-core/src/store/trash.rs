@@ -109,6 +109,29 @@ impl LocalStore {
         }
     }
 
+    /// Deletes for good a blob in the trash, unless it was freshened since it was last `modified`:
+    /// then it goes back, as it does after a move. It first gets a name that nobody else uses, so
+    /// that what is looked at is what is deleted. Says whether it was deleted.
+    pub fn delete_discarded(&self, blob: &BlobId, modified: u64) -> Result<bool, PathError> {
+        let Some(top) = self.top()? else {
+            return Ok(false);
+        };
+        let trashed = self.below(&self.layout.trashed_blob(blob));
+        let as_listed = |path: &RelPath| {
+            let found = top.status_if_any(path)?;
+            Ok(found.is_some_and(|it| stamp(&it) == modified))
+        };
+        let aside = Self::aside(&blob.hex());
+        if !as_listed(&trashed)? || top.rename(&trashed, &top, &aside).if_present()?.is_none() {
+            return Ok(false);
+        }
+        if as_listed(&aside)? {
+            return top.remove_file(&aside).map(|()| true);
+        }
+        let back = top.rename_new(&aside, &top, &self.below(&self.layout.blob(blob)));
+        unless_taken_or_gone(back).map(|()| false)
+    }
+
     /// Takes a blob back from the trash, where it is looked for under its name. Says whether there
     /// was one: whether it is whole is for the reader to find out. It is touched first, so that no
     /// collection that saw it before moves it again.
@@ -164,7 +187,7 @@ impl LocalStore {
         for (file, kind) in found_at(&top, &below, device)?.into_iter().rev() {
             let removed = match self.evicted_key(&file) {
                 _ if kind == FileKind::Dir => top.remove_dir(&file),
-                Some(key) => self.delete_evicted(&top, &key),
+                Some(key) => self.delete_trashed_key(&top, &key),
                 None => top.remove_file(&file),
             };
             match removed.if_present() {

@@ -155,7 +155,8 @@ impl Outcome {
         } = self;
         let leftovers = inventory.leftovers.iter().enumerate();
         let trash = leftovers.filter(|(at, leftover)| {
-            leftover.kind == LeftoverKind::Trash && plan.delete.binary_search(at).is_err()
+            let stays = |plan: &[usize]| plan.binary_search(at).is_err();
+            leftover.kind == LeftoverKind::Trash && stays(&plan.delete) && stays(&plan.take_back)
         });
         let purged: BTreeSet<&u32> = plan.purge.iter().collect();
         let moved = plan.discard.iter().filter(|at| !purged.contains(at));
@@ -179,20 +180,13 @@ impl Outcome {
         if labels.len() > LISTED {
             let _ = writeln!(text, "and {} more labels", labels.len() - LISTED);
         }
-        let Plan {
-            evict,
-            discard,
-            forget,
-            delete,
-            purge,
-            ..
-        } = &self.plan;
+        let Plan { evict, discard, .. } = &self.plan;
         let (evicted, discarded) = match &self.done {
             Some(done) => (done.evicted, done.discarded),
             None => (evict.len(), discard.len()),
         };
-        let planned = delete.len() + purge.len() + forget.len() + self.plan.tombstones.len();
-        let deleted = self.done.as_ref().map_or(planned, |done| done.deleted);
+        let planned = || self.plan.deletions(&self.inventory);
+        let deleted = self.done.as_ref().map_or_else(planned, |done| done.deleted);
         let _ = writeln!(
             text,
             "{} evicted, {} moved to the trash, {} deleted: {} freed",
@@ -247,10 +241,9 @@ impl Outcome {
             "evicted": evicted.collect::<Vec<_>>(),
             "labels": labels.collect::<Vec<_>>(),
             "blobs_discarded": done.as_ref().map_or(plan.discard.len(), |done| done.discarded),
-            "files_deleted": done.as_ref().map_or(
-                plan.delete.len() + plan.purge.len() + plan.forget.len() + plan.tombstones.len(),
-                |done| done.deleted,
-            ),
+            "files_deleted": done
+                .as_ref()
+                .map_or_else(|| plan.deletions(inventory), |done| done.deleted),
             "freed_bytes": self.freed(),
             "before_bytes": plan.before,
             "after_bytes": plan.after,
