@@ -90,7 +90,7 @@ pub fn plan(inventory: &Inventory, policy: &Policy) -> Plan {
     let runs: u64 = inventory.runs.iter().map(|(_, _, disk)| disk).sum();
     let left: u64 = leftovers.map(|leftover| leftover.disk).sum();
     let mut plan = Plan {
-        before: blobs + runs + left + inventory.small_files,
+        before: blobs + runs + left + inventory.small_files + inventory.directories,
         tombstones: tombstones(inventory, policy),
         delete: outdated(inventory, policy),
         ..Plan::default()
@@ -115,7 +115,7 @@ pub fn plan(inventory: &Inventory, policy: &Policy) -> Plan {
     // What goes by itself is no reason to evict.
     let standing = plan
         .before
-        .saturating_sub(gone + unnamed + history.given_back);
+        .saturating_sub(gone + unnamed + history.given_back + unasked(inventory, policy));
     plan.evict = Evictions::choose(inventory, policy, standing).evicted;
     plan.take_back = missed(inventory, &plan.evict).into_iter().collect();
     plan.discard = freed(inventory, &plan.evict, &is_named);
@@ -128,6 +128,13 @@ pub fn plan(inventory: &Inventory, policy: &Policy) -> Plan {
 /// Chooses what is deleted for good so that the store fits with its trash, and sums up.
 fn make_fit(inventory: &Inventory, policy: &Policy, plan: &mut Plan) {
     let forgotten: u64 = plan.forget.iter().map(|at| inventory.runs[*at].2).sum();
+/// Returns the bytes of directories that no result has to make room for: what no collection gives
+/// back may count for a quarter of a small budget, and must not empty the store.
+fn unasked(inventory: &Inventory, policy: &Policy) -> u64 {
+    let counts = policy.max_size.map_or(u64::MAX, |most| most / 4);
+    inventory.directories.saturating_sub(counts)
+}
+
     let deleted = plan.delete.iter().map(|at| inventory.leftovers[*at].disk);
     let keys = plan.evict.iter().map(|at| inventory.entries[*at].key_disk);
     let gone = forgotten + deleted.sum::<u64>() + keys.sum::<u64>();
