@@ -48,6 +48,7 @@ pub(super) fn take_with(
     inventory.unknown.extend(unreadable);
     list_leftovers(&mut walk, &mut inventory);
     inventory.small_files += walk.small_files();
+    inventory.directories = walk.directories();
     Reach::new(&walk, &mut inventory).follow(standing, &history);
     inventory.unknown.extend(walk.problems());
     inventory.unknown.sort_unstable();

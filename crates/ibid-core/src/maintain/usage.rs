@@ -131,6 +131,7 @@ fn add_up(usage: &mut Usage, inventory: &Inventory) {
         usage.trash,
         usage.leftovers,
         inventory.small_files,
+        inventory.directories,
     ];
     usage.disk = parts.into_iter().chain(runs).fold(0, u64::saturating_add);
 }

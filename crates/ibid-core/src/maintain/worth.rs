@@ -13,7 +13,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use super::inventory::{Entry, Inventory};
-use super::plan::{YOUNG, may_go, nanos};
+use super::plan::{YOUNG, age_of, may_go, nanos};
 use super::policy::Policy;
 
 /// Where a small result would count as if it gave back next to nothing, it counts as this.
@@ -69,11 +69,10 @@ fn needs<'a>(inventory: &'a Inventory, entry: &'a Entry) -> impl Iterator<Item =
 fn may_be_evicted(inventory: &Inventory, entry: &Entry) -> bool {
     let own = inventory.index.get(&entry.result);
     let written = own.map_or(0, |own| inventory.blobs[*own as usize].modified);
-    let used = entry.last_use.max(written);
-    let is_young = inventory.now.saturating_sub(used) <= YOUNG;
+    let is_young = [entry.last_use, written].map(|it| age_of(inventory, it) <= YOUNG);
     // Of a result that does not stand, only blobs could go.
     let can_go = entry.stands || inventory.unknown.is_empty();
-    can_go && !entry.pinned && !is_young
+    can_go && !entry.pinned && !is_young.contains(&true)
 }
 
 /// Returns what was not used for longer than results stay, the oldest first.

@@ -27,8 +27,12 @@ impl LocalStore {
         let file = KeyFile::Result(*result).encode();
         match self.removable(&top, key, &file)? {
             Some(seen) if !self.is_pinned(&top, key)? => {
-                let moved = self.move_key_out(&top, key, &seen)?;
-                Ok(moved == Moved::Done && self.confirm_evict(&top, key, &file)?)
+                match self.move_key_out(&top, key, &seen) {
+                    Err(error) if error.is_full() => self.delete_key(&top, key, &file),
+                    Err(error) => Err(error),
+                    Ok(Moved::Gone) => Ok(false),
+                    Ok(Moved::Done) => self.confirm_evict(&top, key, &file),
+                }
             }
             _ => Ok(false),
         }
@@ -90,9 +94,19 @@ impl LocalStore {
         file: &[u8],
     ) -> Result<bool, PathError> {
         let trashed = self.below(&self.layout.trashed_key(key));
+        self.stays_away(top, key, (&trashed, file))
+    }
+
+    /// The same for a file that lies anywhere.
+    pub(super) fn stays_away(
+        &self,
+        top: &Dir,
+        key: &Key,
+        (aside, file): (&RelPath, &[u8]),
+    ) -> Result<bool, PathError> {
         let pinned = !is_tombstone(file) && self.is_pinned(top, key)?;
         let expected: &[u8] = if pinned { &[] } else { file };
-        self.put_back_unless(top, key, (&trashed, expected))
+        self.put_back_unless(top, key, (aside, expected))
     }
 
     /// Deletes for good the key's file of a result that was evicted. Another file there goes back:
@@ -160,7 +174,7 @@ impl LocalStore {
     }
 }
 
-fn is_tombstone(file: &[u8]) -> bool {
+pub(super) fn is_tombstone(file: &[u8]) -> bool {
     matches!(KeyFile::decode(file), Ok(KeyFile::Tombstone(_)))
 }
 
