@@ -45,10 +45,7 @@ pub(super) fn run(args: &FsckArgs, context: &Context) -> Result<Exit, Failure> {
         return Ok(Exit::Code(code));
     }
     if !checked.exists {
-        console.say(&format!(
-            "there is no cache at `{}`",
-            people::path(store.dir())
-        ));
+        known.say_no_cache();
         return Ok(Exit::OK);
     }
     let text = as_text(&known, &checked, repaired.as_ref());
