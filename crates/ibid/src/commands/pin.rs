@@ -116,5 +116,5 @@ fn nothing_stands(word: &str) -> Failure {
         exit::STEP_FAILED,
         format!("no result of `{word}` is stored: there is nothing to pin"),
     )
-    .hint("`ibid run` makes and stores it")
+    .hint("`ibid run` makes and stores it, with `--force` also where it is up to date")
 }
