@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use super::blobs::Stored;
 use super::error::StoreError;
-use super::layout::{BLOB_MODE, FILE_MODE};
+use super::layout::BLOB_MODE;
 use super::local::LocalStore;
 use crate::digest::{BlobId, Key};
 use crate::fs::{self, Meter, Signature, Timestamp};
