@@ -183,13 +183,19 @@ impl Injection<'_> {
     /// Checks that it ended as a program does that knows what happened to it.
     fn check_end(&self, ran: &Traced, what: &str, report: &mut Report) {
         let stderr = String::from_utf8_lossy(&ran.stderr);
+        let workload = &self.scene.workload;
         if ran.hung {
             report.violation(format!("{what}: did not end"));
         } else if ran.code.is_none() || ran.code == Some(101) || stderr.contains("panicked at") {
             report.violation(format!("{what}: code {:?}: {stderr}", ran.code));
+        } else if workload.name == "fsck-repair" && is_sum(ran.code) {
+            // What could not be read or put right, added up; the line says how much.
+            if !stderr.contains("ibid: checked ") {
+                report.violation(format!("{what}: code {:?}: {stderr}", ran.code));
+            }
         } else if ran.code != Some(0) {
             let errors = stderr.lines().filter(|line| line.starts_with("error: "));
-            let is_clean = errors.count() == 1 || self.scene.workload.name == "pipeline";
+            let is_clean = errors.count() == 1 || workload.name == "pipeline";
             if !is_clean {
                 report.violation(format!("{what}: code {:?}: {stderr}", ran.code));
             }
@@ -249,6 +255,7 @@ impl Injection<'_> {
             expected: &self.scene.expected,
             // What could not be written, moved or read may have left something to heal.
             has_gaps: true,
+            is_damaged: workload.before == Before::Damaged,
             what,
         };
         aftermath.check_next_runs(0, report);
@@ -264,4 +271,9 @@ impl Injection<'_> {
             report.violation(format!("{what}: said to be invalidated, and is not"));
         }
     }
+}
+
+/// Says whether a code is a sum of 8, 16 and 32, with which a check says what is wrong.
+fn is_sum(code: Option<i32>) -> bool {
+    code.is_some_and(|code| code != 0 && code & !(8 | 16 | 32) == 0)
 }

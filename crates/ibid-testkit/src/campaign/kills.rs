@@ -131,6 +131,7 @@ impl Moment<'_> {
             asks: workload.asks,
             expected: &self.scene.expected,
             has_gaps: workload.before == Before::Damaged || workload.name == "invalidate",
+            is_damaged: workload.before == Before::Damaged,
             what: &what,
         };
         if ran.hung {

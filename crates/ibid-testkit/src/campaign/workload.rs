@@ -2,6 +2,8 @@
 //! wants of it before and after.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
@@ -37,7 +39,7 @@ pub(super) enum Before {
     Removed,
     /// That, and the store holds old things that nothing names.
     Littered,
-    /// That, and blobs are damaged or gone.
+    /// That, and files of the store are damaged, gone, or anybody's to write.
     Damaged,
 }
 
@@ -220,27 +222,42 @@ fn litter(env: &TestEnv) {
         for path in [folder.join(name.as_str()), staged] {
             fs::create_dir_all(path.parent().expect("it lies in a folder")).expect("it is ours");
             fs::write(&path, &content).expect("the store is ours");
+            set_mode(&path, 0o444);
             let file = fs::File::open(&path).expect("it was just written");
             file.set_modified(old).expect("it is ours");
         }
     }
 }
 
-/// Cuts one blob of the store in four, and removes one.
+/// Cuts one blob of the store in four, removes one, opens one to all; and cuts a key's file.
 fn damage(env: &TestEnv) {
     let blobs = env.cache().join("v1/blobs");
     let all = Snapshot::of(&blobs);
     for (number, path) in all.files().enumerate() {
         let path = blobs.join(path);
         match number % 4 {
-            0 => {
-                fs::remove_file(&path).expect("the store is ours");
-                fs::write(&path, "damaged").expect("the store is ours");
-            }
+            0 => cut(&path, 0o444),
+            1 => set_mode(&path, 0o666),
             2 => fs::remove_file(&path).expect("the store is ours"),
             _ => {}
         }
     }
+    let keys = env.cache().join("v1/keys");
+    if let Some(path) = Snapshot::of(&keys).files().next() {
+        cut(&keys.join(path), 0o644);
+    }
+}
+
+/// Leaves a few bytes where a file was.
+fn cut(path: &Path, mode: u32) {
+    fs::remove_file(path).expect("the store is ours");
+    fs::write(path, "damaged").expect("the store is ours");
+    set_mode(path, mode);
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    let mode = fs::Permissions::from_mode(mode);
+    fs::set_permissions(path, mode).expect("the store is ours");
 }
 
 /// What of a workspace and a home nobody but the user may change.
