@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use super::aftermath::Aftermath;
 use super::case::{Got, Run, runs};
 use super::kills::check_own;
-use super::workload::{ALL, Before, Workload, own};
+use super::workload::{Before, Workload, own};
 use super::{Plan, Report, points};
 use crate::TestEnv;
 use crate::trace::{self, Deed, Fault, Point, Scope, Traced};
@@ -78,10 +78,10 @@ pub fn faults(plan: &Plan) -> Report {
 /// Lists the calls of each workload.
 fn scenes(plan: &Plan, report: &mut Report) -> Vec<Scene> {
     let mut scenes = Vec::new();
-    for (index, workload) in (0..).zip(ALL) {
+    for (index, workload) in Workload::all(plan, |only| only / STRIDES.0) {
         let env = TestEnv::new(&plan.binary);
         if !workload.is_known(&env) {
-            let name = workload.name;
+            let name = workload.title();
             report.say(format!("{name}: left out, the binary does not know it"));
             continue;
         }
@@ -91,7 +91,11 @@ fn scenes(plan: &Plan, report: &mut Report) -> Vec<Scene> {
         let mut command = workload.command(&env);
         let ran = trace::run(&mut command, Scope::Files, Deed::List, &env.home("../tmp"))
             .expect("the binary under test can be traced");
-        report.say(format!("{}: {} calls on files", workload.name, ran.calls));
+        report.say(format!(
+            "{}: {} calls on files",
+            workload.title(),
+            ran.calls
+        ));
         scenes.push(Scene {
             workload,
             index,
@@ -152,7 +156,7 @@ impl Injection<'_> {
         report.count("injections", 1);
         let what = format!(
             "{} with {} at {point} (`cargo xtask gate faults --only {}`)",
-            workload.name,
+            workload.title(),
             self.fault_name(),
             self.number
         );
@@ -195,7 +199,7 @@ impl Injection<'_> {
             }
         } else if ran.code != Some(0) {
             let errors = stderr.lines().filter(|line| line.starts_with("error: "));
-            let is_clean = errors.count() == 1 || workload.name == "pipeline";
+            let is_clean = errors.count() == 1 || workload.name.starts_with("pipeline");
             if !is_clean {
                 report.violation(format!("{what}: code {:?}: {stderr}", ran.code));
             }
@@ -259,6 +263,7 @@ impl Injection<'_> {
             what,
         };
         aftermath.check_next_runs(0, report);
+        aftermath.check_whole(report);
         let again = runs(env).split_off(before);
         let is_told = !run.warnings.is_empty() || run.got.code() != Some(0);
         if workload.is_ask() && !again.is_empty() && *executed == steps && !is_told {

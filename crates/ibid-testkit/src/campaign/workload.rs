@@ -12,9 +12,10 @@ use super::snapshot::{Item, Snapshot};
 use crate::TestEnv;
 
 mod asks;
+mod ways;
 
 pub(super) use asks::Ask;
-use asks::{A, B, C, LARGE, PIPELINE, SMALL, TREE};
+use asks::{A, B, C, LARGE, PIPELINE, PIPELINE_FOUR, SMALL, TREE};
 
 /// One of them.
 #[derive(Clone, Copy)]
@@ -26,6 +27,9 @@ pub(super) struct Workload {
     pub(super) before: Before,
     /// The arguments of the disturbed run.
     pub(super) act: Act,
+    /// How it is set up, in words that follow the name.
+    way: &'static str,
+    settings: &'static [(&'static str, &'static str)],
 }
 
 /// The state that a disturbed run begins in.
@@ -65,13 +69,15 @@ const fn workload(name: &'static str, asks: &'static [Ask], before: Before, act:
         asks,
         before,
         act,
+        way: "",
+        settings: &[],
     }
 }
 
 const THREE: &[Ask] = &[Ask::Exec(A), Ask::Exec(B), Ask::Exec(C)];
 
-/// All of them. Their order is part of the numbers of points.
-pub(super) const ALL: [Workload; 13] = [
+/// All of them, in the plain way. Their order is part of the numbers of points.
+const ALL: [Workload; 14] = [
     workload(
         "commit",
         &[Ask::Exec(SMALL)],
@@ -140,6 +146,12 @@ pub(super) const ALL: [Workload; 13] = [
         Before::Damaged,
         Act::Verb(&["fsck", "--repair"]),
     ),
+    workload(
+        "pipeline-4",
+        &[PIPELINE_FOUR],
+        Before::Fresh,
+        Act::Ask(&[], &[]),
+    ),
 ];
 
 impl Workload {
@@ -169,7 +181,7 @@ impl Workload {
 
     /// Returns the run that is disturbed.
     pub(super) fn command(&self, env: &TestEnv) -> Command {
-        match self.act {
+        let mut command = match self.act {
             Act::Ask(more, settings) => {
                 let mut command = self.asks[0].command(env, more);
                 command.envs(settings.iter().copied());
@@ -180,7 +192,14 @@ impl Workload {
                 command.env("RUNS", env.home("runs")).args(words);
                 command
             }
-        }
+        };
+        command.envs(self.settings.iter().copied());
+        command
+    }
+
+    /// Returns its name and how it is set up.
+    pub(super) fn title(&self) -> String {
+        format!("{}{}", self.name, self.way)
     }
 
     /// Says whether the user's own command is what is disturbed.
