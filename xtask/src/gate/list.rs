@@ -56,7 +56,7 @@ pub(super) const ALL: &[Campaign] = &[
     },
     Campaign {
         name: "kills",
-        about: "kill -9 before and after each file-changing call of 13 workloads",
+        about: "kill -9 before and after each file-changing call of 14 workloads in 5 ways",
         play: campaign::kills,
         quick: size(EACH, 90, 8),
         full: size(EACH, 3600, 64),
@@ -64,7 +64,7 @@ pub(super) const ALL: &[Campaign] = &[
     },
     Campaign {
         name: "faults",
-        about: "each call on files of 13 workloads goes wrong once, in 12 ways",
+        about: "each call on files of 14 workloads in 5 ways fails once, with 12 faults",
         play: campaign::faults,
         quick: size(EACH, 90, 8),
         full: size(EACH, 7200, 64),
