@@ -98,7 +98,7 @@ fn output_of(result: &StoredResult) -> BlobId {
 }
 
 fn stored(store: &LocalStore, number: u64) -> StoredResult {
-    let content = vec![u8::try_from(number).unwrap(); 20_000];
+    let content = vec![u8::try_from(number).unwrap(); 400_000];
     let output = store.put_bytes(&content).unwrap();
     let record = store.put_bytes(&number.to_be_bytes()).unwrap();
     let result = StoredResult {
@@ -140,7 +140,7 @@ fn a_quiet_store_becomes_what_the_plan_says() {
     let expected = Done {
         evicted: planned.evict.len(),
         discarded: planned.discard.len(),
-        deleted: planned.purge.len(),
+        deleted: planned.deletions(&inventory),
         freed: planned.before - planned.after,
         ..Done::default()
     };
@@ -311,4 +311,33 @@ fn history_of_strangers_keeps_no_result_and_what_is_wrong_with_it_stops_nobody()
         assert_eq!(planned.discard.is_empty(), kept, "{owner}");
         assert_eq!(inventory.runs.len(), 1, "it goes by age as any other");
     }
+}
+
+#[test]
+fn what_lies_in_the_trash_and_is_named_comes_back_before_the_trash_goes() {
+    let bench = Bench::with(3);
+    let [kept, evicted, _] = &bench.results[..] else {
+        panic!("there are three");
+    };
+    for result in [kept, evicted] {
+        for blob in [output_of(result), BlobId::of(&result.encode())] {
+            let inventory = take(&bench.store, 0).unwrap();
+            let modified = inventory.blobs[inventory.index[&blob] as usize].modified;
+            assert!(bench.store.discard_blob(&blob, modified).unwrap());
+        }
+    }
+    let result = BlobId::of(&evicted.encode());
+    assert!(bench.store.evict(&evicted.key, &result).unwrap());
+    let mut inventory = take(&bench.store, 0).unwrap();
+    // The stamps of a file system may be coarse.
+    inventory.now += 1_000_000_000;
+    let policy = Policy::unreachable_only(Duration::ZERO);
+    let planned = plan(&inventory, &policy);
+    assert_eq!((planned.take_back.len(), planned.evict.len()), (2, 0));
+    apply(&bench.store, &inventory, &planned).unwrap();
+    let has = |blob: &BlobId| bench.store.seems_present(blob, None);
+    assert!(has(&output_of(kept)) && has(&BlobId::of(&kept.encode())));
+    let after = take(&bench.store, 0).unwrap();
+    assert_eq!(after.leftovers, []);
+    assert_eq!(bench.standing(), [true, false, true]);
 }
