@@ -167,9 +167,26 @@ fn list_keys(walk: &mut Walk, inventory: &mut Inventory) -> Vec<Standing> {
     });
     standing.sort_unstable_by_key(|standing| standing.key);
     standing.dedup_by_key(|standing| standing.key);
-    inventory.tombstones.sort_unstable();
+    list_tombstones(walk, inventory);
     inventory.damaged.sort_unstable();
     standing
+}
+
+/// Adds the invalidations that are remembered, of each key the newest.
+fn list_tombstones(walk: &mut Walk, inventory: &mut Inventory) {
+    walk.tombstones(|key, facts, state| {
+        inventory.small_files += facts.disk;
+        let modified = nanos(facts.signature.mtime);
+        let since = match state {
+            KeyState::Tombstone(tombstone) => tombstone.when.max(modified),
+            // It names nothing, whatever it is.
+            _ => modified,
+        };
+        inventory.tombstones.push((key, since));
+    });
+    let newest_first = |(key, since): &(Key, u64)| (*key, std::cmp::Reverse(*since));
+    inventory.tombstones.sort_unstable_by_key(newest_first);
+    inventory.tombstones.dedup_by_key(|(key, _)| *key);
 }
 
 fn list_leftovers(walk: &mut Walk, inventory: &mut Inventory) {

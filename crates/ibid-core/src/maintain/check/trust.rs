@@ -55,7 +55,10 @@ impl Ground {
                 "its mode is {mode:04o}: the group {group} may write to it"
             ));
         }
-        let by_owner = matches!(place, Place::Dir | Place::Key(_) | Place::Generation);
+        let by_owner = matches!(
+            place,
+            Place::Dir | Place::Key(_) | Place::Tombstone(_) | Place::Generation
+        );
         let trusted = [self.user, self.owner, 0].contains(&facts.owner);
         (by_owner && !self.shared && !trusted).then(|| {
             format!(
