@@ -13,7 +13,7 @@ use ibid_testkit::TempDir;
 
 use super::*;
 use crate::digest::{BlobId, Key};
-use crate::maintain::{Policy, plan, take};
+use crate::maintain::{Policy, plan, take, take_settled};
 use crate::store::{
     Lookup, Outcome, OutputContent, Pin, Replace, RunInfo, StoreOptions, StoredAs, StoredOutput,
     StoredResult,
@@ -246,4 +246,30 @@ fn what_lies_in_the_trash_and_is_named_comes_back_before_the_trash_goes() {
     let gone = [output_of(evicted), BlobId::of(&evicted.encode())];
     assert!(!in_trash.into_iter().any(|blob| gone.contains(&blob)));
     assert_eq!(bench.standing(), [true, false, true]);
+}
+
+#[test]
+fn a_damaged_keys_file_stops_no_collection_even_where_it_cannot_be_put_aside() {
+    let bench = Bench::with(3);
+    let path = |number: usize| bench.store.key_path(&bench.results[number].key);
+    std::fs::remove_file(path(0)).unwrap();
+    std::fs::write(path(0), "damaged").unwrap();
+    // No look-up puts a directory aside.
+    std::fs::remove_file(path(1)).unwrap();
+    std::fs::create_dir(path(1)).unwrap();
+    assert_eq!(take(&bench.store, 0).unwrap().unknown.len(), 2);
+    let inventory = take_settled(&bench.store, 0).unwrap();
+    assert_eq!(inventory.unknown, <[String; 0]>::default());
+    assert_eq!(inventory.damaged, []);
+    let planned = plan(&inventory, &Policy::unreachable_only(Duration::ZERO));
+    let freed = [0, 1].map(|number: usize| output_of(&bench.results[number]));
+    let discarded = planned
+        .discard
+        .iter()
+        .map(|at| inventory.blobs[*at as usize].id);
+    assert!(
+        freed
+            .iter()
+            .all(|blob| discarded.clone().any(|it| it == *blob))
+    );
 }

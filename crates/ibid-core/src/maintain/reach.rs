@@ -143,7 +143,8 @@ fn list_keys(walk: &mut Walk, inventory: &mut Inventory) -> Vec<Standing> {
         let modified = nanos(facts.signature.mtime);
         let mut unknown = |reason: &str| {
             let text = format!("the file of key {}: {reason}", key.short());
-            inventory.unknown.push(text);
+            inventory.unknown.push(text.clone());
+            text
         };
         match state {
             KeyState::Result(result) => standing.push(Standing {
@@ -157,11 +158,15 @@ fn list_keys(walk: &mut Walk, inventory: &mut Inventory) -> Vec<Standing> {
                 let since = tombstone.when.max(modified);
                 inventory.tombstones.push((key, since));
             }
-            KeyState::Unknown(what) => unknown(&format!("a later version wrote it: {what}")),
-            KeyState::Unreadable(reason) => unknown(&reason),
+            KeyState::Unknown(what) => {
+                unknown(&format!("a later version wrote it: {what}"));
+            }
+            KeyState::Unreadable(reason) => {
+                unknown(&reason);
+            }
             KeyState::Damaged(reason) => {
-                unknown(&format!("damaged: {reason}"));
-                inventory.damaged.push(key);
+                let text = unknown(&format!("damaged: {reason}"));
+                inventory.damaged.push((key, text));
             }
         }
     });
