@@ -216,3 +216,32 @@ fn an_interrupt_leaves_whole_results_and_the_next_collection_goes_on() {
         assert!(kept[7] && !kept[0], "{steps}: {kept:?}");
     }
 }
+
+#[test]
+fn what_lies_in_the_trash_and_is_named_comes_back_before_the_trash_goes() {
+    let bench = Bench::with(3);
+    let [kept, evicted, _] = &bench.results[..] else {
+        panic!("there are three");
+    };
+    for result in [kept, evicted] {
+        for blob in [output_of(result), BlobId::of(&result.encode())] {
+            let inventory = take(&bench.store, 0).unwrap();
+            let modified = inventory.blobs[inventory.index[&blob] as usize].modified;
+            assert!(bench.store.discard_blob(&blob, modified).unwrap());
+        }
+    }
+    let result = BlobId::of(&evicted.encode());
+    assert!(bench.store.evict(&evicted.key, &result).unwrap());
+    let mut inventory = take(&bench.store, 0).unwrap();
+    // The stamps of a file system may be coarse.
+    inventory.now += 1_000_000_000;
+    let policy = Policy::unreachable_only(Duration::ZERO);
+    let planned = plan(&inventory, &policy);
+    assert_eq!((planned.take_back.len(), planned.evict.len()), (2, 0));
+    apply(&bench.store, &inventory, &planned).unwrap();
+    let has = |blob: &BlobId| bench.store.seems_present(blob, None);
+    assert!(has(&output_of(kept)) && has(&BlobId::of(&kept.encode())));
+    let after = take(&bench.store, 0).unwrap();
+    assert_eq!(after.leftovers, []);
+    assert_eq!(bench.standing(), [true, false, true]);
+}

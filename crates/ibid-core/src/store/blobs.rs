@@ -146,7 +146,7 @@ impl LocalStore {
 
     /// Gives a staged blob its name. Ours replaces what is there: that was found wrong, or is
     /// the same, put there by somebody else in this moment. Returns its stamp.
-    fn publish_blob(
+    pub(super) fn publish_blob(
         &self,
         staged: &mut fs::Staged,
         blob: &BlobId,

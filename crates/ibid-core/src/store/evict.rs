@@ -166,10 +166,11 @@ impl LocalStore {
         }
     }
 
-    /// Says whether something protects a key; what it says is not looked at.
+    /// Says whether something protects a key; what it says is not looked at, but whose it is.
     fn is_pinned(&self, top: &Dir, key: &Key) -> Result<bool, PathError> {
         let pin = self.below(&self.layout.dir("pins").join(key.hex()));
-        Ok(top.status_if_any(&pin)?.is_some())
+        let found = top.facts_if_any(&pin)?;
+        Ok(found.is_some_and(|facts| self.heeds(facts.owner)))
     }
 }
 

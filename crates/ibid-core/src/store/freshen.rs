@@ -7,7 +7,8 @@
 //!
 //! Invariants: touching changes nothing but times; a blob that is verified stays so, unless
 //! anything else changed with it; a file that has a second name, which is a user's output, is
-//! never touched; where touching fails nothing does.
+//! never touched; where touching fails nothing does. What a commit needs and cannot touch is
+//! written anew, as soon as a collection might take it.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -16,9 +17,11 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::blobs::Stored;
+use super::error::StoreError;
+use super::layout::BLOB_MODE;
 use super::local::LocalStore;
 use crate::digest::{BlobId, Key};
-use crate::fs::{self, Signature, Timestamp};
+use crate::fs::{self, Meter, Signature, Timestamp};
 
 /// A blob that is reused is touched when it is older. A collection spares what is younger than
 /// twice that, so that a short pause of either side does not matter.
@@ -129,7 +132,11 @@ impl LocalStore {
                     return true;
                 }
                 if let Ok((file, seen)) = fs::open_nofollow(&path) {
-                    self.freshen((&file, &path), &seen, &stored.blob);
+                    let modified = self.freshen((&file, &path), &seen, &stored.blob);
+                    if self.ages.is_old(modified) {
+                        // Another member's, or one that a user's output is linked to.
+                        let _ = self.write_anew(&stored.blob, (&file, &path));
+                    }
                 }
                 if look() {
                     return true;
@@ -139,7 +146,29 @@ impl LocalStore {
         }
         // Who else took it back was as good.
         let _ = self.take_back(&stored.blob);
+        if let Ok((file, seen)) = fs::open_nofollow(&path)
+            && self.ages.is_old(seen.mtime)
+        {
+            let _ = self.write_anew(&stored.blob, (&file, &path));
+        }
         look()
+    }
+
+    /// Puts a young copy in the place of a blob that is old and cannot be touched, so that no
+    /// collection that saw the old one takes it.
+    fn write_anew(&self, blob: &BlobId, source: (&File, &Path)) -> Result<(), StoreError> {
+        let mut staged = self.stage()?;
+        let target = (staged.file(), staged.path());
+        let copied = fs::copy_hashing(source, target, &Meter::new());
+        let (digest, _) = copied.map_err(|error| self.write_failed(error))?;
+        if digest != *blob.digest() {
+            // Whoever reads it finds that out, too, and says so.
+            return Ok(());
+        }
+        staged
+            .set_mode(self.layout.file_mode(BLOB_MODE))
+            .map_err(|error| self.write_failed(error))?;
+        self.publish_blob(&mut staged, blob).map(drop)
     }
 }
 

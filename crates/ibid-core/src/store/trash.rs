@@ -20,7 +20,8 @@ use super::local::LocalStore;
 use super::run_index::RunName;
 use crate::digest::{BlobId, Key};
 use crate::fs::{
-    Dir, FileKind, IfPresent as _, IoContext as _, PathError, Signature, Timestamp, random_name,
+    self, Dir, Facts, FileKind, IfPresent as _, IoContext as _, PathError, Signature, Timestamp,
+    random_name,
 };
 use crate::tree::RelPath;
 
@@ -254,14 +255,14 @@ impl LocalStore {
         Err(error)
     }
 
-    /// Makes directories below the handle, with the mode of the store's root.
+    /// Makes directories below the handle, with the group and the mode that those of the store have.
     fn make_dirs(&self, top: &Dir, below: &RelPath) -> Result<(), PathError> {
-        let mode = Signature::of(self.dir())?.mode & 0o7777;
+        let policy = self.layout.dir_policy(&Facts::of(self.dir())?);
         let mut path = RelPath::ROOT;
         for name in below.components() {
             path = path.child(name).expect("it is one component");
             match top.create_private_dir(&path) {
-                Ok(dir) => dir.set_mode(mode)?,
+                Ok(dir) => fs::set_policy(&dir, policy)?,
                 Err(error) if error.source.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }

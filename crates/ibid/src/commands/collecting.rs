@@ -251,6 +251,7 @@ impl Outcome {
             "trash_bytes": trash,
             "trash_until": (trash > 0).then(|| history::utc_time(until)),
             "spared": done.as_ref().map_or(0, |done| done.spared),
+            "denied": done.as_ref().map_or(0, |done| done.denied),
             "problems": done.as_ref().map_or(&[][..], |done| &done.problems),
             "unknown": inventory.unknown,
         })
@@ -279,6 +280,12 @@ fn tell(known: &Known<'_>, policy: &Policy, outcome: &Outcome) -> Result<(), Fai
     };
     for problem in &done.problems {
         console.warn(problem);
+    }
+    if done.denied > 0 {
+        let denied = people::count(done.denied, "file");
+        console.say(&format!(
+            "{denied} stayed, being others': only they may remove them here"
+        ));
     }
     if done.spared > 0 {
         let spared = people::count(done.spared, "file");

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use ibid_core::digest::Key;
 use ibid_core::fs::Meter;
 use ibid_core::maintain::{Checked, Flaw, FlawKind, Leftovers, Repaired, check, repair};
-use ibid_core::store::{Access, Left};
+use ibid_core::store::{Access, Left, OpenError, Refusal};
 use serde_json::json;
 
 use super::known::Known;
 use crate::args::FsckArgs;
-use crate::context::Context;
+use crate::context::{Context, store_failure};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::report::{flaws, people};
@@ -24,7 +24,10 @@ pub(super) fn run(args: &FsckArgs, context: &Context) -> Result<Exit, Failure> {
     } else {
         Access::ReadOnly
     };
-    let known = Known::open(context, access)?;
+    let known = Known::open_doubtful(context, access)?;
+    if args.repair {
+        refuse_as_root(&known)?;
+    }
     let (store, console) = (&known.store, &context.console);
     let meter = Arc::new(Meter::new());
     console.begin("checking", &meter);
@@ -55,6 +58,19 @@ pub(super) fn run(args: &FsckArgs, context: &Context) -> Result<Exit, Failure> {
     console.data(text.as_bytes())?;
     tell(&known, &checked, repaired.as_ref());
     Ok(Exit::Code(code))
+}
+
+/// Root changes nothing in the store of another user. What others may write is told as any flaw:
+/// repairing begins with what of it belongs to this user, and writes nothing while any is left.
+fn refuse_as_root(known: &Known<'_>) -> Result<(), Failure> {
+    match known.store.check_owner() {
+        Err(error @ OpenError::Refused { refusal, .. })
+            if matches!(refusal, Refusal::AsRoot(_)) =>
+        {
+            Err(store_failure(&error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What became of a flaw, by its path and kind.

@@ -28,7 +28,7 @@ struct Verified {
 }
 
 pub(super) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit, Failure> {
-    let known = Known::open(context, Access::ReadOnly)?;
+    let known = Known::open_doubtful(context, Access::ReadOnly)?;
     let targets = targets(&known, &args.of)?;
     let meter = Arc::new(Meter::new());
     context.console.begin("checking", &meter);
