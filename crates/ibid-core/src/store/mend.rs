@@ -57,7 +57,7 @@ impl LocalStore {
     /// about results counts no longer.
     pub fn renew_generation(&self) -> Result<(), StoreError> {
         let content = fs::random_name();
-        self.replace(&self.layout.generation(), content.as_bytes())
+        self.replace_file(&self.layout.generation(), content.as_bytes())
     }
 
     /// Keeps the bytes of a regular file in the trash that is about to be replaced, where the file
