@@ -64,7 +64,7 @@ fn tell(collected: &Collected, policy: &Policy, session: &Session, context: &Con
     } = collected;
     if let Some(first) = done.problems.first() {
         console.warn(&format!(
-            "the cache was not collected whole: {first}; `ibid gc` tells everything"
+            "the cache was collected in part: {first}; `ibid gc` tells everything"
         ));
     }
     // In a store of a group, others' files are for them to remove.
@@ -95,9 +95,10 @@ fn tell(collected: &Collected, policy: &Policy, session: &Session, context: &Con
         }));
         return;
     }
-    console.say(&format!(
-        "collected the cache: {} evicted, {} freed",
-        people::count(done.evicted, "result"),
-        people::size(done.freed)
-    ));
+    let evicted = match done.evicted {
+        0 => String::new(),
+        count => format!("{} evicted, ", people::count(count, "result")),
+    };
+    let freed = people::size(done.freed);
+    console.say(&format!("the cache was collected: {evicted}{freed} freed"));
 }

@@ -56,7 +56,7 @@ pub(super) const ALL: &[Campaign] = &[
     },
     Campaign {
         name: "kills",
-        about: "kill -9 before and after each file-changing call of 13 workloads",
+        about: "kill -9 before and after each file-changing call of 14 workloads in 5 ways",
         play: campaign::kills,
         quick: size(EACH, 90, 8),
         full: size(EACH, 3600, 64),
@@ -64,7 +64,7 @@ pub(super) const ALL: &[Campaign] = &[
     },
     Campaign {
         name: "faults",
-        about: "each call on files of 13 workloads goes wrong once, in 12 ways",
+        about: "each call on files of 14 workloads in 5 ways fails once, with 12 faults",
         play: campaign::faults,
         quick: size(EACH, 90, 8),
         full: size(EACH, 7200, 64),
@@ -108,6 +108,14 @@ pub(super) const ALL: &[Campaign] = &[
         play: |plan| campaign::freshness(plan, &crate::eyes::open),
         quick: size(120_000, 20, 1),
         full: size(1_200_000, 600, 1),
+        needs: None,
+    },
+    Campaign {
+        name: "hostile",
+        about: "hostile records, trees, paths and files: nothing beside the outputs is touched",
+        play: |plan| campaign::hostile(plan, which("strace").as_deref()),
+        quick: size(EACH, 90, 4),
+        full: size(EACH, 1200, 4),
         needs: None,
     },
     Campaign {

@@ -217,7 +217,7 @@ impl Dir {
 
     /// Looks at what stands below; nothing there is `None`.
     pub fn status_if_any(&self, below: &RelPath) -> Result<Option<Signature>, PathError> {
-        self.status(below).if_present()
+        self.status(below).unless_absent()
     }
 
     /// Reads the text of a link.

@@ -67,7 +67,7 @@ pub fn repair(store: &LocalStore, checked: &Checked) -> Repaired {
         match (mended, failure) {
             (Mended::Done(what), None) => repaired.done.push((flaw.clone(), what)),
             (Mended::WithResults, None) => {
-                let what = "what needed it was put aside".to_owned();
+                let what = "what needs it was moved to the trash".to_owned();
                 repaired.done.push((flaw.clone(), what));
             }
             (Mended::Left(why), _) => repaired.left.push((flaw.clone(), why)),
@@ -114,10 +114,7 @@ fn healed() -> Mended {
 fn aside(store: &LocalStore, path: &Path) -> Result<Mended, StoreError> {
     let to = store.put_aside(path)?;
     let to = to.strip_prefix(store.dir()).unwrap_or(&to).to_owned();
-    Ok(Mended::Done(format!(
-        "put aside as `{}`",
-        Escaped::path(&to)
-    )))
+    Ok(Mended::Done(format!("moved to `{}`", Escaped::path(&to))))
 }
 
 fn not_a_file(store: &LocalStore, path: &Path) -> Result<Mended, StoreError> {

@@ -17,6 +17,7 @@ use ibid_core::tree::RelPath;
 
 use crate::context::{Context, Session, store_failure};
 use crate::error::Failure;
+use crate::report::people;
 
 /// A store, and the project that is looked at.
 #[derive(Debug)]
@@ -55,6 +56,15 @@ impl<'a> Known<'a> {
             pipeline: OnceCell::new(),
             written: OnceCell::new(),
         })
+    }
+
+    /// Says that there is nothing to look at yet.
+    pub(super) fn say_no_cache(&self) {
+        let dir = people::path(self.store.dir());
+        let console = &self.context.console;
+        console.say(&format!(
+            "there is no cache at `{dir}` yet: the first result that is stored makes it"
+        ));
     }
 
     /// Returns the project's pipeline, if it has a sound one; a broken one is told of.

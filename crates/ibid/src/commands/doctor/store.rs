@@ -8,7 +8,7 @@ use ibid_core::store::{Access, Budget, LocalStore, OpenError, Sharing};
 use super::finding::Finding;
 use super::standing;
 use crate::context::{Session, refusal_hint};
-use crate::report::people;
+use crate::report::{history, people};
 
 /// As many blobs are looked at for what they take; of more only the number is told.
 const COUNTED: usize = 20_000;
@@ -91,7 +91,8 @@ fn of_folder(session: &Session, facts: Facts) -> Vec<Finding> {
             let created = json.as_ref().and_then(|json| json.get("created")?.as_str());
             match format {
                 Some(format) => {
-                    let since = created.map(|it| format!(", made {it}")).unwrap_or_default();
+                    let since = created.and_then(history::local_time_of);
+                    let since = since.map(|it| format!(", made {it}")).unwrap_or_default();
                     Finding::ok("state", format!("format {format}{since}"))
                 }
                 None => Finding::note("state", "`store.json` is damaged")
@@ -99,7 +100,7 @@ fn of_folder(session: &Session, facts: Facts) -> Vec<Finding> {
             }
         }
         Err(error) if error.is_absent() => Finding::ok("state", "an empty folder")
-            .meaning("the first result that is stored makes the store"),
+            .meaning("the first result that is stored makes the cache"),
         Err(error) => Finding::warning("state", ibid_core::engine::chain(&error)),
     };
     let mode = facts.signature.mode & 0o7777;
@@ -111,7 +112,7 @@ fn of_folder(session: &Session, facts: Facts) -> Vec<Finding> {
     let owner = if open {
         Finding::warning("owner", whose)
             .meaning("everybody may replace what is stored there")
-            .set(format!("chmod o-w `{}`", people::path(path)))
+            .set(format!("`chmod o-w {}`", people::path(path)))
     } else {
         Finding::ok("owner", whose)
     };
@@ -194,7 +195,7 @@ fn limit(session: &Session, used: u64) -> Finding {
     }
     let Some(bytes) = bytes else {
         return Finding::note("max_size", format!("{} ({origin})", setting.value))
-            .meaning("the store grows as long as there is space")
+            .meaning("the cache grows as long as there is space")
             .set("`max_size = \"50G\"` bounds it");
     };
     let size = people::size(bytes);
@@ -215,7 +216,7 @@ fn limit(session: &Session, used: u64) -> Finding {
     }
 }
 
-/// Returns the bytes that blobs take, as far as they are counted, and tells of them.
+/// Returns the bytes that the cache takes, if that is quickly counted, and tells of them.
 fn used(store: &LocalStore) -> (u64, Option<Finding>) {
     let Ok(blobs) = store.blobs() else {
         return (0, None);
@@ -225,8 +226,14 @@ fn used(store: &LocalStore) -> (u64, Option<Finding>) {
         let many = Finding::ok("used", files).meaning("`ibid usage` adds up what they take");
         return (0, Some(many));
     }
-    let bytes: u64 = blobs.iter().filter_map(|blob| store.blob_size(blob)).sum();
-    let found = format!("{} in {files}", people::size(bytes));
+    let survey = store.survey();
+    let left = [survey.staged, survey.leases, survey.trash, survey.views];
+    let standing = survey.standing.iter().map(|it| it.facts.disk);
+    let bytes: u64 = standing.chain(left.iter().map(|left| left.disk)).sum();
+    let found = match blobs.len() {
+        0 => "nothing is stored yet".to_owned(),
+        _ => format!("{} of disk, with {files} of contents", people::size(bytes)),
+    };
     (bytes, Some(Finding::ok("used", found)))
 }
 
@@ -236,7 +243,7 @@ fn leftovers(dir: &Path) -> Finding {
         Err(_) => 0,
     };
     let (staged, trash) = (count("tmp"), count("trash"));
-    let found = format!("{staged} staged, {trash} in the trash");
+    let found = format!("{staged} unfinished, {trash} in the trash");
     if staged + trash > MANY {
         Finding::note("leftovers", found)
             .meaning("from commands that were killed, or from damage")
