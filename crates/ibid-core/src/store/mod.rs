@@ -10,8 +10,8 @@
 //!         v1/pins/              protected keys
 //!         v1/trash/             what was damaged, collected or evicted; what is missed comes back
 //!         v1/tmp/               files that have no name yet
+//!         v1/collected          its stamp is the time of the last collection
 //!         v1/generation         random; replaced by each invalidation
-//!         v1/collected          its time says when something was collected last
 //! ```
 //!
 //! Only the way from a key to its result is trusted; blobs check themselves. There is no lock and
