@@ -173,8 +173,42 @@ impl LocalStore {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests make the files of a store older than they are"
+)]
 mod tests {
+    use std::time::SystemTime;
+
+    use ibid_testkit::TempDir;
+
     use super::*;
+    use crate::store::StoreOptions;
+
+    #[test]
+    fn a_commit_writes_anew_what_is_old_and_cannot_be_touched() {
+        let dir = TempDir::new();
+        let store = LocalStore::open(&dir.join("store"), StoreOptions::default()).unwrap();
+        let blob = store.put_bytes(b"content").unwrap().blob;
+        let path = store.layout.blob(&blob);
+        let hour_ago = SystemTime::now() - Duration::from_hours(1);
+        let times = std::fs::FileTimes::new().set_modified(hour_ago);
+        File::open(&path).unwrap().set_times(times).unwrap();
+        // A second name keeps it from being touched, as another owner does.
+        let output = dir.join("output");
+        std::fs::hard_link(&path, &output).unwrap();
+        let stored = store.put_bytes(b"content").unwrap();
+        assert!(stored.reused && store.ages.is_old(stored.modified));
+        assert!(store.is_still_there(&stored));
+        let found = Signature::of_link(&path).unwrap();
+        assert!(!store.ages.is_old(found.mtime) && found.links == 1);
+        assert_eq!(store.read_blob(&blob, 10).unwrap(), b"content");
+        assert!(
+            store
+                .ages
+                .is_old(Signature::of_link(&output).unwrap().mtime)
+        );
+    }
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp { seconds, nanos: 0 }

@@ -24,7 +24,7 @@ impl<'a> Ground<'a> {
     }
 
     /// Says why what stands at a path is not to be trusted, if it is not.
-    fn objection(&self, (path, place): (&Path, Place), facts: &Facts) -> Option<String> {
+    fn objection(self, (path, place): (&Path, Place), facts: &Facts) -> Option<String> {
         let mode = facts.signature.mode & 0o7777;
         if let Place::Blob(_) = place {
             return (mode & 0o7333 != 0)
@@ -54,7 +54,7 @@ impl<'a> Ground<'a> {
     }
 
     /// Notes what is to be said of the mode and the owner of something.
-    pub(super) fn judge(&self, standing: &Standing, book: &mut Book) {
+    pub(super) fn judge(self, standing: &Standing, book: &mut Book) {
         let Standing { path, place, facts } = standing;
         let wanted = if *place == Place::Dir {
             FileKind::Dir
@@ -74,7 +74,7 @@ impl<'a> Ground<'a> {
     }
 
     /// The same of a file that may be there.
-    pub(super) fn judge_file(&self, path: &Path, place: Place, book: &mut Book) {
+    pub(super) fn judge_file(self, path: &Path, place: Place, book: &mut Book) {
         // The store's own directory may be reached by a link of the user's.
         let look = if path == self.store.dir() {
             Facts::of

@@ -47,11 +47,15 @@ pub(super) fn open(session: &Session) -> Result<LocalStore, OpenError> {
 }
 
 fn refused(error: &OpenError) -> Finding {
-    let finding = Finding::failure("use", ibid_core::engine::chain(error))
-        .meaning("it is not used: commands run as without a cache");
+    let found = ibid_core::engine::chain(error);
+    let meaning = "it is not used: commands run as without a cache";
     match error {
-        OpenError::Refused { path, refusal } => finding.set(refusal_hint(path, *refusal)),
-        _ => finding.set("`--cache-dir DIR` or `cache_dir` names another folder"),
+        OpenError::Refused { path, refusal } => Finding::failure("use", found)
+            .meaning(meaning)
+            .set(refusal_hint(path, *refusal)),
+        _ => Finding::failure("state", found)
+            .meaning(meaning)
+            .set("`--cache-dir DIR` or `cache_dir` names another folder"),
     }
 }
 
