@@ -59,7 +59,7 @@ impl LocalStore {
     /// about results counts no longer.
     pub fn renew_generation(&self) -> Result<(), StoreError> {
         let content = fs::random_name();
-        self.replace(&self.layout.generation(), content.as_bytes())
+        self.replace_file(&self.layout.generation(), content.as_bytes())
     }
 
     /// Writes anew what is remembered of a key's invalidation: that there was one is all that counts.

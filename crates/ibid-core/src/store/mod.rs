@@ -11,6 +11,7 @@
 //!         v1/pins/              protected keys
 //!         v1/trash/             what was damaged, collected or evicted; what is missed comes back
 //!         v1/tmp/               files that have no name yet
+//!         v1/collected          its stamp is the time of the last collection
 //!         v1/generation         random; replaced by each invalidation
 //! ```
 //!
