@@ -111,6 +111,14 @@ pub(super) const ALL: &[Campaign] = &[
         needs: None,
     },
     Campaign {
+        name: "hostile",
+        about: "hostile records, trees, paths and files: nothing beside the outputs is touched",
+        play: |plan| campaign::hostile(plan, which("strace").as_deref()),
+        quick: size(EACH, 90, 4),
+        full: size(EACH, 1200, 4),
+        needs: None,
+    },
+    Campaign {
         name: "promise",
         about: "a pipeline of 60 steps edited at random: each run as planned, each output right",
         play: campaign::promise,

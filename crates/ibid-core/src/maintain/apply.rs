@@ -1,7 +1,8 @@
 //! Doing what a plan says, beside whoever uses the store meanwhile.
 //!
 //! ```text
-//! keys' files of evicted results ─▶ their results ─▶ other blobs ─▶ history, tombstones ─▶ deletions
+//! what is missed comes back ─▶ keys' files of evicted results ─▶ their results ─▶ other blobs
+//!     ─▶ history, tombstones ─▶ deletions
 //! ```
 //!
 //! In this order, so that a kill in between leaves nothing but what the next collection finds:
@@ -9,10 +10,12 @@
 //! to be as it was listed: each move looks again, and a result that could not be evicted keeps all
 //! that it needs. What fails is told, and the rest goes on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::io::ErrorKind;
 
 use super::inventory::Inventory;
 use super::plan::Plan;
+use crate::digest::Key;
 use crate::fs::PathError;
 use crate::store::{LocalStore, StoreError};
 
@@ -32,7 +35,10 @@ pub struct Done {
     pub freed: u64,
     /// What was to go and stayed, because it was used meanwhile.
     pub spared: usize,
-    /// What could not be done, in words: a file of somebody else in a store of a group.
+    /// What stayed because this user may not remove it: in a store of a group where each removes
+    /// their own, those of others.
+    pub denied: usize,
+    /// What could not be done beside that, in words.
     pub problems: Vec<String>,
     /// Whether the caller ended it early.
     pub interrupted: bool,
@@ -58,9 +64,11 @@ pub fn apply_while(
         store,
         inventory,
         goes_on,
+        evicted: HashSet::new(),
         failures: 0,
         done: Done::default(),
     };
+    applying.take_back(&plan.take_back);
     let spared = applying.evict(&plan.evict);
     let moved = applying.discard(plan, &spared);
     applying.forget(plan);
@@ -79,6 +87,8 @@ struct Applying<'a> {
     store: &'a LocalStore,
     inventory: &'a Inventory,
     goes_on: &'a dyn Fn() -> bool,
+    /// Whose key's file was taken away.
+    evicted: HashSet<Key>,
     failures: usize,
     done: Done,
 }
@@ -96,6 +106,9 @@ impl Applying<'_> {
             Ok(true) => return true,
             Ok(false) => self.done.spared += 1,
             Err(error) if error.is_absent() => self.done.spared += 1,
+            Err(error) if error.source.kind() == ErrorKind::PermissionDenied => {
+                self.done.denied += 1;
+            }
             Err(error) => {
                 self.failures += 1;
                 if self.failures <= TOLD {
@@ -105,6 +118,18 @@ impl Applying<'_> {
             }
         }
         false
+    }
+
+    /// Takes back from the trash what is needed: a collector died that was about to.
+    fn take_back(&mut self, take_back: &[usize]) {
+        for at in take_back {
+            if let Some((blob, _)) = self.inventory.leftovers[*at].blob
+                && self.goes_on()
+            {
+                let back = self.store.take_back(&blob).map(|_| true);
+                self.went(back);
+            }
+        }
     }
 
     /// Takes the keys' files away. Returns the blobs that results need which stay after all.
@@ -120,6 +145,7 @@ impl Applying<'_> {
             };
             if is_evicted {
                 self.done.evicted += 1;
+                self.evicted.extend(entry.stands.then_some(entry.key));
             } else {
                 spared.extend(entry.blobs.iter().copied());
                 spared.extend(self.inventory.index.get(&entry.result).copied());
@@ -178,24 +204,43 @@ impl Applying<'_> {
         }
     }
 
-    /// Deletes for good: leftovers, and of the blobs that were just moved those that do not fit.
+    /// Deletes for good: leftovers, evicted keys' files, which nobody brings back, and of the
+    /// blobs that were just moved those that do not fit.
     fn delete(&mut self, plan: &Plan, moved: &BTreeSet<u32>) {
         let inventory = self.inventory;
-        let leftovers = plan.delete.iter().map(|at| &inventory.leftovers[*at]);
-        let leftovers = leftovers.map(|leftover| (leftover.path.clone(), leftover.disk));
-        let purged = plan.purge.iter().filter(|at| moved.contains(at));
-        let purged = purged.map(|at| {
-            let blob = &inventory.blobs[*at as usize];
-            let hex = blob.id.hex();
-            (format!("trash/blobs/{}/{hex}", &hex[..2]), blob.disk)
-        });
-        for (path, disk) in leftovers.chain(purged) {
+        for leftover in plan.delete.iter().map(|at| &inventory.leftovers[*at]) {
             if !self.goes_on() {
                 return;
             }
-            let deleted = self.store.delete_leftover(&path).map(|()| true);
+            let deleted = match &leftover.blob {
+                Some((blob, modified)) => self.store.delete_discarded(blob, *modified),
+                None => self.store.delete_leftover(&leftover.path).map(|()| true),
+            };
             if self.went(deleted) {
-                self.deleted(disk);
+                self.deleted(leftover.disk);
+            }
+        }
+        for at in &plan.evict {
+            let entry = &inventory.entries[*at];
+            if !self.evicted.contains(&entry.key) || !entry.stands {
+                continue;
+            }
+            if !self.goes_on() {
+                return;
+            }
+            let deleted = self.store.delete_evicted(&entry.key, &entry.result);
+            if self.went(deleted) {
+                self.deleted(entry.key_disk);
+            }
+        }
+        for at in plan.purge.iter().filter(|at| moved.contains(at)) {
+            if !self.goes_on() {
+                return;
+            }
+            let blob = &inventory.blobs[*at as usize];
+            let deleted = self.store.delete_discarded(&blob.id, blob.modified);
+            if self.went(deleted) {
+                self.deleted(blob.disk);
             }
         }
     }

@@ -52,6 +52,11 @@ pub struct Entry {
     /// What it needs and what goes with it, its own blob and the texts of code that its record
     /// names included: indices into [`Inventory::blobs`], sorted, each once.
     pub blobs: Vec<u32>,
+    /// What it needs and what lies in the trash: indices into [`Inventory::leftovers`], sorted,
+    /// each once. Nothing is there that only history names: that was evicted.
+    pub trashed: Vec<u32>,
+    /// The bytes of disk that its key's file takes, if it stands.
+    pub key_disk: u64,
 }
 
 /// What kind of leftover it is.
@@ -78,6 +83,8 @@ pub struct Leftover {
     pub disk: u64,
     /// Since when it lies there, in nanoseconds since 1970.
     pub since: u64,
+    /// For a blob in the trash: its name, and when it was written or last freshened.
+    pub blob: Option<(BlobId, u64)>,
 }
 
 /// What a store holds.
@@ -106,6 +113,8 @@ pub struct Inventory {
     pub leftovers: Vec<Leftover>,
     /// Bytes of disk that keys' files, pins and the like take.
     pub small_files: u64,
+    /// Bytes of disk that directories take, which no collection gives back.
+    pub directories: u64,
     /// The store's own clock: the stamp of a file touched there, else the caller's time.
     pub now: u64,
     /// What could not be read or understood, in words. Unless this is empty, what nothing seems to

@@ -4,7 +4,9 @@
 //! evict     by age, by number per label, then by worth until the store fits        `worth`
 //! forget    history past its age, or past its quarter of the budget                 `history`
 //! discard   what only evicted results needed, and what nothing named for the grace
-//! delete    leftovers past their age; of the trash the oldest until the store fits
+//! take back what a result needs that stays, and what lies in the trash all the same
+//! delete    leftovers past their age; evicted keys' files; of the trash the oldest until the
+//!           store fits
 //! ```
 //!
 //! Invariants: a pinned result stays, and so does every blob that a kept result needs; what was
@@ -14,13 +16,16 @@
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-use super::inventory::{Entry, Inventory, LeftoverKind};
+use super::inventory::{Entry, Inventory, Leftover, LeftoverKind};
 use super::policy::Policy;
 use super::worth::{Evictions, needed};
 
 /// A commit that reuses a blob freshens it only if its stamp is older than this, so what is
 /// younger may be about to be named (hazard D3).
 pub(super) const YOUNG: u64 = 60 * 1_000_000_000;
+
+/// What comes to be while a collection lists the store is younger than its beginning by less.
+const AHEAD: u64 = 24 * 3600 * 1_000_000_000;
 
 /// How long a tombstone stays at least: manifests of its key are in workspaces that nobody knows.
 const TOMBSTONES: Duration = Duration::from_hours(365 * 24);
@@ -33,6 +38,8 @@ const VIEWS: Duration = Duration::from_hours(30 * 24);
 pub struct Plan {
     /// Results that are evicted, the least valuable first.
     pub evict: Vec<usize>,
+    /// Leftovers that are blobs in the trash which a result needs that stays: they come back.
+    pub take_back: Vec<usize>,
     /// Blobs that go to the trash: nothing names them any more.
     pub discard: Vec<u32>,
     /// Those of `discard` that are then deleted for good at once, since the trash would not fit.
@@ -54,6 +61,7 @@ impl Plan {
     pub fn is_empty(&self) -> bool {
         let Self {
             evict,
+            take_back,
             discard,
             purge: _,
             forget,
@@ -63,10 +71,18 @@ impl Plan {
             after: _,
         } = self;
         evict.is_empty()
+            && take_back.is_empty()
             && discard.is_empty()
             && forget.is_empty()
             && tombstones.is_empty()
             && delete.is_empty()
+    }
+
+    /// Returns how many files are deleted for good.
+    pub fn deletions(&self, inventory: &Inventory) -> usize {
+        let keys = self.evict.iter();
+        let keys = keys.filter(|at| inventory.entries[**at].stands).count();
+        keys + self.purge.len() + self.forget.len() + self.tombstones.len() + self.delete.len()
     }
 }
 
@@ -77,7 +93,7 @@ pub fn plan(inventory: &Inventory, policy: &Policy) -> Plan {
     let runs: u64 = inventory.runs.iter().map(|(_, _, disk)| disk).sum();
     let left: u64 = leftovers.map(|leftover| leftover.disk).sum();
     let mut plan = Plan {
-        before: blobs + runs + left + inventory.small_files,
+        before: blobs + runs + left + inventory.small_files + inventory.directories,
         tombstones: tombstones(inventory, policy),
         delete: outdated(inventory, policy),
         ..Plan::default()
@@ -89,7 +105,10 @@ pub fn plan(inventory: &Inventory, policy: &Policy) -> Plan {
     let is_named =
         |blob: &u32| inventory.also_named.contains_key(blob) && !history.blobs.contains(blob);
     let unreachable = unreachable(inventory, policy, &history.blobs, &is_needed);
+    let stays = missed(inventory, &[]);
+    plan.delete.retain(|at| !stays.contains(at));
     let trash = trash(inventory).map(|(at, _)| at);
+    let trash = trash.filter(|at| !stays.contains(at));
     let gone: BTreeSet<usize> = trash.chain(plan.delete.iter().copied()).collect();
     let gone: u64 = gone.iter().map(|at| inventory.leftovers[*at].disk).sum();
     let unnamed = unreachable
@@ -99,8 +118,9 @@ pub fn plan(inventory: &Inventory, policy: &Policy) -> Plan {
     // What goes by itself is no reason to evict.
     let standing = plan
         .before
-        .saturating_sub(gone + unnamed + history.given_back);
+        .saturating_sub(gone + unnamed + history.given_back + unasked(inventory, policy));
     plan.evict = Evictions::choose(inventory, policy, standing).evicted;
+    plan.take_back = missed(inventory, &plan.evict).into_iter().collect();
     plan.discard = freed(inventory, &plan.evict, &is_named);
     plan.discard.extend(unreachable);
     plan.discard.sort_unstable();
@@ -108,14 +128,25 @@ pub fn plan(inventory: &Inventory, policy: &Policy) -> Plan {
     plan
 }
 
+/// Returns the bytes of directories that no result has to make room for: what no collection gives
+/// back may count for a quarter of a small budget, and must not empty the store.
+fn unasked(inventory: &Inventory, policy: &Policy) -> u64 {
+    let counts = policy.max_size.map_or(u64::MAX, |most| most / 4);
+    inventory.directories.saturating_sub(counts)
+}
+
 /// Chooses what is deleted for good so that the store fits with its trash, and sums up.
 fn make_fit(inventory: &Inventory, policy: &Policy, plan: &mut Plan) {
     let forgotten: u64 = plan.forget.iter().map(|at| inventory.runs[*at].2).sum();
     let deleted = plan.delete.iter().map(|at| inventory.leftovers[*at].disk);
-    let mut left = plan.before.saturating_sub(forgotten + deleted.sum::<u64>());
+    let keys = plan.evict.iter().map(|at| inventory.entries[*at].key_disk);
+    let gone = forgotten + deleted.sum::<u64>() + keys.sum::<u64>();
+    let mut left = plan.before.saturating_sub(gone);
     let fits = |left: u64| policy.max_size.is_none_or(|most| left <= most);
     let mut old: Vec<_> = trash(inventory).collect();
-    old.retain(|(at, _)| plan.delete.binary_search(at).is_err());
+    old.retain(|(at, _)| {
+        plan.delete.binary_search(at).is_err() && plan.take_back.binary_search(at).is_err()
+    });
     old.sort_by_key(|(at, since)| (*since, *at));
     for (at, _) in old {
         if fits(left) {
@@ -135,16 +166,35 @@ fn make_fit(inventory: &Inventory, policy: &Policy, plan: &mut Plan) {
     plan.after = left;
 }
 
+/// Returns what of the trash may be deleted at all, and since when it lies there.
 fn trash(inventory: &Inventory) -> impl Iterator<Item = (usize, u64)> {
     let leftovers = inventory.leftovers.iter().enumerate();
-    let trash = leftovers.filter(|(_, leftover)| leftover.kind == LeftoverKind::Trash);
+    let trash = leftovers.filter(|(_, leftover)| {
+        leftover.kind == LeftoverKind::Trash && !is_freshened(inventory, leftover)
+    });
     trash.map(|(at, leftover)| (at, leftover.since))
+}
+
+/// Says whether something in the trash is a blob that was touched just now: somebody is taking it
+/// back, or a collector is about to.
+fn is_freshened(inventory: &Inventory, leftover: &Leftover) -> bool {
+    let of_blob = leftover.blob;
+    of_blob.is_some_and(|(_, modified)| age_of(inventory, modified) <= YOUNG)
+}
+
+/// Returns the leftovers that results need which stay, as far as these are not evicted.
+fn missed(inventory: &Inventory, evicted: &[usize]) -> BTreeSet<usize> {
+    let evicted: HashSet<usize> = evicted.iter().copied().collect();
+    let all = inventory.entries.iter().enumerate();
+    let kept = all.filter(|(at, _)| !evicted.contains(at));
+    let missed = kept.flat_map(|(_, entry)| &entry.trashed);
+    missed.map(|at| *at as usize).collect()
 }
 
 /// Returns the leftovers that are past their age.
 fn outdated(inventory: &Inventory, policy: &Policy) -> Vec<usize> {
     let is_outdated = |kind: LeftoverKind, since: u64| {
-        let age = inventory.now.saturating_sub(since);
+        let age = age_of(inventory, since);
         let most = match kind {
             // A process may be writing it for as long as a commit takes, whatever the grace is.
             LeftoverKind::Staged | LeftoverKind::Lease => policy.grace.max(Policy::GRACE),
@@ -154,7 +204,9 @@ fn outdated(inventory: &Inventory, policy: &Policy) -> Vec<usize> {
         age > nanos(most)
     };
     let leftovers = inventory.leftovers.iter().enumerate();
-    let outdated = leftovers.filter(|(_, leftover)| is_outdated(leftover.kind, leftover.since));
+    let outdated = leftovers.filter(|(_, leftover)| {
+        is_outdated(leftover.kind, leftover.since) && !is_freshened(inventory, leftover)
+    });
     outdated.map(|(at, _)| at).collect()
 }
 
@@ -234,9 +286,16 @@ fn history(inventory: &Inventory, policy: &Policy, is_needed: &[bool]) -> Forgot
 /// written or freshened since `age` ago, nor within the last minute.
 pub(super) fn may_go(inventory: &Inventory, blob: u32, age: u64) -> bool {
     let modified = inventory.blobs[blob as usize].modified;
-    // A stamp in the future says nothing about age.
-    let is_old = inventory.now.checked_sub(modified);
-    inventory.unknown.is_empty() && is_old.is_some_and(|since| since > age.max(YOUNG))
+    inventory.unknown.is_empty() && age_of(inventory, modified) > age.max(YOUNG)
+}
+
+/// Returns how long ago a file was stamped. A stamp that lies further ahead than [`AHEAD`] is of a
+/// clock that was wrong: such a file is of any age, or it would stay for ever.
+pub(super) fn age_of(inventory: &Inventory, stamp: u64) -> u64 {
+    match stamp.checked_sub(inventory.now) {
+        Some(ahead) if ahead > AHEAD => u64::MAX,
+        _ => inventory.now.saturating_sub(stamp),
+    }
 }
 
 /// Returns the blobs that nothing named for the grace, and those that only forgotten history did.

@@ -41,13 +41,14 @@ pub(super) fn take_with(
         return Ok(inventory);
     };
     list_blobs(&mut walk, &mut inventory);
-    let history = list_runs(&mut walk, &mut inventory);
-    let standing = list_keys(&mut walk, &mut inventory);
+    let history = list_runs(store, &mut walk, &mut inventory);
+    let standing = list_keys(store, &mut walk, &mut inventory);
     let (pins, unreadable) = pins()?;
     inventory.pins = pins;
     inventory.unknown.extend(unreadable);
     list_leftovers(&mut walk, &mut inventory);
     inventory.small_files += walk.small_files();
+    inventory.directories = walk.directories();
     Reach::new(&walk, &mut inventory).follow(standing, &history);
     inventory.unknown.extend(walk.problems());
     inventory.unknown.sort_unstable();
@@ -86,6 +87,8 @@ struct Standing {
     result: BlobId,
     /// When its file was written or touched.
     modified: u64,
+    /// The bytes of disk that its file takes.
+    disk: u64,
 }
 
 fn list_blobs(walk: &mut Walk, inventory: &mut Inventory) {
@@ -105,10 +108,14 @@ fn list_blobs(walk: &mut Walk, inventory: &mut Inventory) {
     *index = numbered.map(|(number, blob)| (blob.id, number)).collect();
 }
 
-fn list_runs(walk: &mut Walk, inventory: &mut Inventory) -> History {
+fn list_runs(store: &LocalStore, walk: &mut Walk, inventory: &mut Inventory) -> History {
     let mut history = History::default();
     walk.runs(|name, time, facts, state| {
         inventory.runs.push((name.to_owned(), time, facts.disk));
+        // What a stranger says was run keeps nothing, and cannot keep anything from going.
+        if !store.heeds(facts.owner) {
+            return;
+        }
         let entry = match state {
             RunState::Entry(entry) => *entry,
             RunState::Damaged(_) => return,
@@ -133,11 +140,18 @@ fn list_runs(walk: &mut Walk, inventory: &mut Inventory) -> History {
     history
 }
 
-fn list_keys(walk: &mut Walk, inventory: &mut Inventory) -> Vec<Standing> {
+fn list_keys(store: &LocalStore, walk: &mut Walk, inventory: &mut Inventory) -> Vec<Standing> {
     let mut standing = Vec::new();
     walk.keys(|key, facts, state| {
-        inventory.small_files += facts.disk;
-        let modified = nanos(facts.signature.mtime);
+        let disk = facts.disk;
+        inventory.small_files += disk;
+        // A stranger's file is a miss, whatever it says: it answers no request, and may go first.
+        let is_heeded = store.heeds(facts.owner);
+        let modified = if is_heeded {
+            nanos(facts.signature.mtime)
+        } else {
+            0
+        };
         let mut unknown = |reason: &str| {
             let text = format!("the file of key {}: {reason}", key.short());
             inventory.unknown.push(text);
@@ -147,12 +161,14 @@ fn list_keys(walk: &mut Walk, inventory: &mut Inventory) -> Vec<Standing> {
                 key,
                 result,
                 modified,
+                disk,
             }),
             KeyState::Tombstone(tombstone) => {
                 // A file that was copied here may claim an older time than it came.
                 let since = tombstone.when.max(modified);
                 inventory.tombstones.push((key, since));
             }
+            _ if !is_heeded => {}
             KeyState::Unknown(what) => unknown(&format!("a later version wrote it: {what}")),
             KeyState::Unreadable(reason) => unknown(&reason),
             KeyState::Damaged(reason) => {
@@ -183,11 +199,14 @@ fn list_leftovers(walk: &mut Walk, inventory: &mut Inventory) {
         if kind == LeftoverKind::Lease && since.saturating_add(HELD) > *now {
             return;
         }
+        let blob = file.path.strip_prefix("trash/blobs/");
+        let blob = blob.and_then(|below| below.get(3..)?.parse().ok());
         leftovers.push(Leftover {
             kind,
             path: file.path,
             disk: file.disk,
             since,
+            blob: blob.map(|blob| (blob, nanos(signature.mtime))),
         });
     };
     walk.staged(|file| add(LeftoverKind::Staged, file));
@@ -215,12 +234,17 @@ struct Reach<'a> {
     listings: Vec<(BlobId, u32)>,
     /// Which entries need which record, by its number.
     records: Vec<(u32, u32)>,
+    /// Where blobs in the trash stand among the leftovers.
+    trash: HashMap<BlobId, u32>,
 }
 
 impl<'a> Reach<'a> {
     fn new(walk: &'a Walk, inventory: &'a mut Inventory) -> Self {
+        let leftovers = (0..).zip(&inventory.leftovers);
+        let trash = leftovers.filter_map(|(at, leftover)| Some((leftover.blob?.0, at)));
         Self {
             walk,
+            trash: trash.collect(),
             inventory,
             listings: Vec::new(),
             records: Vec::new(),
@@ -238,6 +262,7 @@ impl<'a> Reach<'a> {
             key,
             result,
             modified,
+            disk,
         } in standing
         {
             seen.insert(result);
@@ -252,6 +277,8 @@ impl<'a> Reach<'a> {
                 last_use: modified.max(newest),
                 pinned: pinned.contains(&key) || pins.contains_key(&result),
                 blobs: Vec::new(),
+                trashed: self.trash.get(&result).copied().into_iter().collect(),
+                key_disk: disk,
             };
             self.standing(entry, history);
         }
@@ -268,6 +295,8 @@ impl<'a> Reach<'a> {
             entry.blobs.sort_unstable();
             entry.blobs.dedup();
             entry.blobs.shrink_to_fit();
+            entry.trashed.sort_unstable();
+            entry.trashed.dedup();
         }
     }
 
@@ -305,6 +334,8 @@ impl<'a> Reach<'a> {
                     last_use,
                     pinned,
                     blobs: Vec::new(),
+                    trashed: Vec::new(),
+                    key_disk: 0,
                 };
                 self.decoded(entry, &bytes);
             }
@@ -330,6 +361,10 @@ impl<'a> Reach<'a> {
         entry.blobs.extend(index.get(&entry.result));
         let named = result.blobs().filter_map(|(blob, _)| index.get(&blob));
         entry.blobs.extend(named);
+        if entry.stands {
+            let named = result.blobs().filter_map(|(it, _)| self.trash.get(&it));
+            entry.trashed.extend(named);
+        }
         let stored = result.outcome.outputs.iter();
         let stored = stored.filter(|output| output.stored_as == StoredAs::Content);
         let listings = stored.filter_map(|output| match &output.content {
@@ -354,21 +389,25 @@ impl<'a> Reach<'a> {
         listings.sort_unstable();
         listings.dedup();
         for group in listings.chunk_by(|(a, _), (b, _)| a == b) {
-            let named = self.named_by_listing(&group[0].0);
+            let (named, trashed) = self.named_by_listing(&group[0].0);
             for (_, entry) in group {
                 let entry = &mut self.inventory.entries[*entry as usize];
                 entry.blobs.extend_from_slice(&named);
+                if entry.stands {
+                    entry.trashed.extend_from_slice(&trashed);
+                }
             }
         }
     }
 
-    fn named_by_listing(&mut self, listing: &BlobId) -> Vec<u32> {
+    /// Returns what a listing names: blobs in place, and those in the trash.
+    fn named_by_listing(&mut self, listing: &BlobId) -> (Vec<u32>, Vec<u32>) {
         let found = match self.walk.read(listing) {
             Found::Absent => self.walk.read_discarded(listing),
             found => found,
         };
         let reason = match found {
-            Found::Absent | Found::Damaged => return Vec::new(),
+            Found::Absent | Found::Damaged => return Default::default(),
             Found::Unreadable(reason) => reason,
             Found::Whole(bytes) => match Tree::decode(&bytes) {
                 Ok(tree) => return self.named_by_tree(&tree),
@@ -377,19 +416,23 @@ impl<'a> Reach<'a> {
         };
         let text = format!("the listing {}: {reason}", listing.short());
         self.inventory.unknown.push(text);
-        Vec::new()
+        Default::default()
     }
 
-    fn named_by_tree(&self, tree: &Tree) -> Vec<u32> {
-        let blobs = tree.iter().filter_map(|(_, entry)| match entry {
-            TreeEntry::File { blob, .. } => self.inventory.index.get(blob).copied(),
+    fn named_by_tree(&self, tree: &Tree) -> (Vec<u32>, Vec<u32>) {
+        let named = tree.iter().filter_map(|(_, entry)| match entry {
+            TreeEntry::File { blob, .. } => Some(blob),
             // A link is restored as its text; what it leads to is not stored with it.
             TreeEntry::Link(_) | TreeEntry::LinkOut { .. } | TreeEntry::Dir => None,
         });
-        let mut blobs: Vec<u32> = blobs.collect();
-        blobs.sort_unstable();
-        blobs.dedup();
-        blobs
+        let named: Vec<&BlobId> = named.collect();
+        let numbers = |of: &HashMap<BlobId, u32>| {
+            let mut numbers: Vec<u32> = named.iter().filter_map(|it| of.get(it).copied()).collect();
+            numbers.sort_unstable();
+            numbers.dedup();
+            numbers
+        };
+        (numbers(&self.inventory.index), numbers(&self.trash))
     }
 
     /// Adds the texts of code that records name: to the entries that need the record, and to what

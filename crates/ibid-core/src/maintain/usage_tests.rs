@@ -31,6 +31,8 @@ fn entry(label: u8, last_use: u64, blobs: &BTreeSet<u32>) -> Entry {
         last_use,
         pinned: label == 0,
         blobs: blobs.iter().copied().collect(),
+        trashed: Vec::new(),
+        key_disk: 0,
     }
 }
 
@@ -145,6 +147,7 @@ fn leftovers_small_files_and_history_count_in_the_whole() {
         path: String::new(),
         disk,
         since: 0,
+        blob: None,
     };
     let inventory = Inventory {
         blobs: vec![blob(0, 1)],

@@ -10,10 +10,10 @@
 //! back the disk, and counts it from the moment at which it is the last.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use super::inventory::{Entry, Inventory};
-use super::plan::{YOUNG, may_go, nanos};
+use super::plan::{YOUNG, age_of, may_go, nanos};
 use super::policy::Policy;
 
 /// Where a small result would count as if it gave back next to nothing, it counts as this.
@@ -31,11 +31,12 @@ impl Evictions {
     pub(super) fn choose(inventory: &Inventory, policy: &Policy, standing: u64) -> Self {
         let mut sharing = Sharing::new(inventory, standing);
         let mut chosen = by_age(inventory, policy);
-        for at in by_number(inventory, policy) {
-            if !chosen.contains(&at) {
-                chosen.push(at);
-            }
-        }
+        let old: HashSet<usize> = chosen.iter().copied().collect();
+        chosen.extend(
+            by_number(inventory, policy)
+                .into_iter()
+                .filter(|at| !old.contains(at)),
+        );
         for at in &chosen {
             sharing.evict(*at);
         }
@@ -68,11 +69,10 @@ fn needs<'a>(inventory: &'a Inventory, entry: &'a Entry) -> impl Iterator<Item =
 fn may_be_evicted(inventory: &Inventory, entry: &Entry) -> bool {
     let own = inventory.index.get(&entry.result);
     let written = own.map_or(0, |own| inventory.blobs[*own as usize].modified);
-    let used = entry.last_use.max(written);
-    let is_young = inventory.now.saturating_sub(used) <= YOUNG;
+    let is_young = [entry.last_use, written].map(|it| age_of(inventory, it) <= YOUNG);
     // Of a result that does not stand, only blobs could go.
     let can_go = entry.stands || inventory.unknown.is_empty();
-    can_go && !entry.pinned && !is_young
+    can_go && !entry.pinned && !is_young.contains(&true)
 }
 
 /// Returns what was not used for longer than results stay, the oldest first.
@@ -132,7 +132,7 @@ impl<'a> Sharing<'a> {
         }
         let mut sharing = Self {
             inventory,
-            alone: vec![0; inventory.entries.len()],
+            alone: inventory.entries.iter().map(|it| it.key_disk).collect(),
             is_evicted: vec![false; inventory.entries.len()],
             needed_by,
             standing,
@@ -169,6 +169,8 @@ impl<'a> Sharing<'a> {
         }
         let mut last_ones = Vec::new();
         let inventory = self.inventory;
+        let key = inventory.entries[at].key_disk;
+        self.standing = self.standing.saturating_sub(key);
         for blob in needs(inventory, &inventory.entries[at]) {
             let (count, who) = &mut self.needed_by[blob as usize];
             (*count, *who) = (*count - 1, *who ^ at);

@@ -146,7 +146,7 @@ impl LocalStore {
 
     /// Gives a staged blob its name. Ours replaces what is there: that was found wrong, or is
     /// the same, put there by somebody else in this moment. Returns its stamp.
-    fn publish_blob(
+    pub(super) fn publish_blob(
         &self,
         staged: &mut fs::Staged,
         blob: &BlobId,
@@ -172,13 +172,12 @@ impl LocalStore {
     fn reuse(&self, blob: &BlobId, size: u64) -> Option<Timestamp> {
         let path = self.layout.blob(blob);
         match self.look_at((blob, Where::InPlace), Some(size)) {
-            Ok((_, _, false)) => None,
             Ok((file, seen, true)) => Some(self.freshen((&file, &path), &seen, blob)),
             Err(Wrong::Content(reason, _)) => {
                 self.report("blob", &path, &reason);
                 None
             }
-            Err(Wrong::Other(_)) => None,
+            Ok((_, _, false)) | Err(Wrong::Other(_)) => None,
         }
     }
 

@@ -125,6 +125,10 @@ impl Collector {
         matches!(self.phase, Phase::Confirm)
     }
 
+    fn is_moving_a_key(&self) -> bool {
+        self.is_moving() && matches!(self.targets.last(), Some(Target::Key(..)))
+    }
+
     fn step(&mut self) {
         let phase = std::mem::replace(&mut self.phase, Phase::Done);
         self.phase = match phase {
@@ -445,18 +449,35 @@ impl World {
         }
     }
 
-    /// Deletes the trash for good; not what is just being moved, which is too young for that.
+    /// Deletes the trash for good, as a collection does whose budget has no room for it: at any
+    /// moment, also beside one that is just moving a blob.
     fn empty_trash(&mut self) {
-        if self.collectors.iter().flatten().any(Collector::is_moving) {
+        if self
+            .collectors
+            .iter()
+            .flatten()
+            .any(Collector::is_moving_a_key)
+        {
             return;
         }
         self.emptied = true;
         let store = open(&self.dir);
-        let names = list_dir(&store.layout.dir("trash")).unwrap_or_default();
-        for (name, _) in names {
-            let name = String::from_utf8(name).unwrap();
-            store.delete_leftover(&format!("trash/{name}")).unwrap();
+        let mut emptier = Collector::new(open(&self.dir), None);
+        emptier.step();
+        let trashed = self.files().into_iter().filter_map(|path| {
+            let blob: BlobId = path.file_name()?.to_str()?.parse().ok()?;
+            (path == store.layout.trashed_blob(&blob)).then(|| (blob, stamp_of(&path)))
+        });
+        let trashed: Vec<_> = trashed.collect();
+        emptier.step();
+        for (blob, modified) in trashed {
+            if emptier.named.contains_key(&blob) {
+                store.take_back(&blob).unwrap();
+            } else if emptier.now.saturating_sub(modified) > SPARED {
+                store.delete_discarded(&blob, modified).unwrap();
+            }
         }
+        store.delete_leftover("trash/keys").unwrap();
     }
 
     /// All blobs, in place and in the trash.

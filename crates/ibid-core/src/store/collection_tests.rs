@@ -528,8 +528,45 @@ fn a_result_that_answers_is_touched_once_a_day() {
     );
     assert!(!used(&open_for(&dir, Access::ReadOnly)));
     assert!(used(&store));
+    age(&place, -25 * HOUR);
+    assert!(matches!(store.look_up(&key("a")), Lookup::Found(_)));
+    let ahead = stamp_of(&place);
+    let now = store.own_clock().unwrap();
+    store.mark_used(&key("a"), now);
+    assert!(stamp_of(&place) < ahead, "a clock that was wrong");
     let young = Signature::of_link(&place).unwrap().mtime;
     assert!(matches!(store.look_up(&key("a")), Lookup::Found(_)));
     store.mark_used(&key("a"), young);
     assert_eq!(Signature::of_link(&place).unwrap().mtime, young);
+}
+
+#[test]
+fn what_is_freshened_in_the_trash_is_not_deleted_but_put_back() {
+    let dir = TempDir::new();
+    let store = open(&dir);
+    let blob = store.put_bytes(CONTENT).unwrap().blob;
+    let listed = stamp_of(&store.layout.blob(&blob));
+    assert!(store.discard_blob(&blob, listed).unwrap());
+    assert!(!store.delete_discarded(&blob, listed + 1).unwrap());
+    assert!(there(&store.layout.trashed_blob(&blob)));
+    assert!(store.delete_discarded(&blob, listed).unwrap());
+    assert!(!store.delete_discarded(&blob, listed).unwrap());
+    assert!(!store.take_back(&blob).unwrap());
+}
+
+#[test]
+fn of_an_evicted_key_only_the_evicted_file_is_deleted() {
+    let dir = TempDir::new();
+    let store = open(&dir);
+    let result = commit(&store, key("a"), CONTENT, Replace::No);
+    let file = super::format::KeyFile::Result(result).encode();
+    let top = top(&store);
+    let seen = store.removable(&top, &key("a"), &file).unwrap().unwrap();
+    let refreshed = commit(&open(&dir), key("a"), b"refreshed", Replace::Yes);
+    store.move_key_out(&top, &key("a"), &seen).unwrap();
+    assert!(!store.delete_evicted(&key("a"), &result).unwrap());
+    assert!(matches!(store.look_up(&key("a")), Lookup::Found(_)));
+    assert!(store.evict(&key("a"), &refreshed).unwrap());
+    assert!(store.delete_evicted(&key("a"), &refreshed).unwrap());
+    assert!(!store.delete_evicted(&key("a"), &refreshed).unwrap());
 }

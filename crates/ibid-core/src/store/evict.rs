@@ -27,8 +27,12 @@ impl LocalStore {
         let file = KeyFile::Result(*result).encode();
         match self.removable(&top, key, &file)? {
             Some(seen) if !self.is_pinned(&top, key)? => {
-                let moved = self.move_key_out(&top, key, &seen)?;
-                Ok(moved == Moved::Done && self.confirm_evict(&top, key, &file)?)
+                match self.move_key_out(&top, key, &seen) {
+                    Err(error) if error.is_full() => self.delete_key(&top, key, &file),
+                    Err(error) => Err(error),
+                    Ok(Moved::Gone) => Ok(false),
+                    Ok(Moved::Done) => self.confirm_evict(&top, key, &file),
+                }
             }
             _ => Ok(false),
         }
@@ -90,25 +94,57 @@ impl LocalStore {
         file: &[u8],
     ) -> Result<bool, PathError> {
         let trashed = self.below(&self.layout.trashed_key(key));
-        let pinned = !is_tombstone(file) && self.is_pinned(top, key)?;
-        let expected: &[u8] = if pinned { &[] } else { file };
-        self.put_back_unless(top, key, (&trashed, expected))
+        self.stays_away(top, key, (&trashed, file))
     }
 
-    /// Deletes for good an evicted key's file; a tombstone goes back instead. The file first gets a
-    /// name that nobody else uses, so that what is looked at is what is deleted.
-    pub(super) fn delete_evicted(&self, top: &Dir, key: &Key) -> Result<(), PathError> {
+    /// The same for a file that lies anywhere.
+    pub(super) fn stays_away(
+        &self,
+        top: &Dir,
+        key: &Key,
+        (aside, file): (&RelPath, &[u8]),
+    ) -> Result<bool, PathError> {
+        let pinned = !is_tombstone(file) && self.is_pinned(top, key)?;
+        let expected: &[u8] = if pinned { &[] } else { file };
+        self.put_back_unless(top, key, (aside, expected))
+    }
+
+    /// Deletes for good the key's file of a result that was evicted. Another file there goes back:
+    /// some other collector is just finding out that it is not the one it meant. Says whether it
+    /// was deleted.
+    pub fn delete_evicted(&self, key: &Key, result: &BlobId) -> Result<bool, PathError> {
+        let Some(top) = self.top()? else {
+            return Ok(false);
+        };
+        let evicted = KeyFile::Result(*result).encode();
+        self.delete_key_file(&top, key, |file| file == evicted)
+    }
+
+    /// Deletes for good a key's file in the trash; a tombstone goes back instead.
+    pub(super) fn delete_trashed_key(&self, top: &Dir, key: &Key) -> Result<(), PathError> {
+        let deleted = self.delete_key_file(top, key, |file| !is_tombstone(file));
+        deleted.map(drop)
+    }
+
+    /// Deletes for good what `goes`, else puts it back. The file first gets a name that nobody else
+    /// uses, so that what is looked at is what is deleted.
+    fn delete_key_file(
+        &self,
+        top: &Dir,
+        key: &Key,
+        goes: impl Fn(&[u8]) -> bool,
+    ) -> Result<bool, PathError> {
         let trashed = self.below(&self.layout.trashed_key(key));
         let aside = Self::aside(&key.hex());
         if top.rename(&trashed, top, &aside).if_present()?.is_none() {
-            return Ok(());
+            return Ok(false);
         }
         match read(top, &aside)? {
-            Some((file, _)) if is_tombstone(&file) => {
+            Some((file, _)) if !goes(&file) => {
                 let place = self.below(&self.layout.key(key));
-                unless_taken_or_gone(top.rename_new(&aside, top, &place))
+                unless_taken_or_gone(top.rename_new(&aside, top, &place)).map(|()| false)
             }
-            _ => top.remove_file(&aside),
+            _ => top.remove_file(&aside).map(|()| true),
         }
     }
 
@@ -130,14 +166,15 @@ impl LocalStore {
         }
     }
 
-    /// Says whether something protects a key; what it says is not looked at.
+    /// Says whether something protects a key; what it says is not looked at, but whose it is.
     fn is_pinned(&self, top: &Dir, key: &Key) -> Result<bool, PathError> {
         let pin = self.below(&self.layout.dir("pins").join(key.hex()));
-        Ok(top.status_if_any(&pin)?.is_some())
+        let found = top.facts_if_any(&pin)?;
+        Ok(found.is_some_and(|facts| self.heeds(facts.owner)))
     }
 }
 
-fn is_tombstone(file: &[u8]) -> bool {
+pub(super) fn is_tombstone(file: &[u8]) -> bool {
     matches!(KeyFile::decode(file), Ok(KeyFile::Tombstone(_)))
 }
 

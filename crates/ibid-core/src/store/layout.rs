@@ -6,7 +6,7 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::RwLock;
 use std::time::Duration;
 
 use super::error::{OpenError, StoreError};
@@ -71,13 +71,13 @@ fn make_folder(dir: &Path, sharing: Sharing, stage_in: Option<&Path>) -> Result<
 }
 
 /// The paths of one store.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Layout {
     root: PathBuf,
     v1: PathBuf,
     sharing: Sharing,
     /// The status of the root, which says what everything below may be.
-    facts: OnceLock<Facts>,
+    facts: RwLock<Option<Facts>>,
 }
 
 impl Layout {
@@ -86,22 +86,20 @@ impl Layout {
             root: root.to_owned(),
             v1: root.join("v1"),
             sharing,
-            facts: OnceLock::new(),
+            facts: RwLock::default(),
         }
     }
 
     /// Remembers the status of the root.
     pub(super) fn know_root(&self, facts: Facts) {
-        let _ = self.facts.set(facts);
+        *self.facts.write().expect("no holder panics") = Some(facts);
     }
 
     /// Takes from a file's mode what others may not have: what they cannot reach in the root,
     /// they shall not reach by a second name of a blob either.
     pub(super) fn file_mode(&self, mode: u32) -> u32 {
-        let open = self
-            .facts
-            .get()
-            .is_none_or(|root| root.signature.mode & 0o005 == 0o005);
+        let root = *self.facts.read().expect("no holder panics");
+        let open = root.is_none_or(|root| root.signature.mode & 0o005 == 0o005);
         if open { mode } else { mode & !0o007 }
     }
 
@@ -374,14 +372,10 @@ impl Layout {
             }
             root => root?,
         };
-        let mode = root.signature.mode & 0o7777;
+        let policy = self.dir_policy(&root);
         if self.sharing == Sharing::Private {
-            return fs::create_dirs(dir, Some(mode & !WRITTEN_BY_OTHERS));
+            return fs::create_dirs(dir, Some(policy.mode));
         }
-        let policy = DirPolicy {
-            mode: mode & !0o2772 | SHARED_DIR_MODE,
-            group: Some(root.group),
-        };
         let tmp = self.dir("tmp");
         let is_below = |dir: &&Path| dir.starts_with(&self.v1);
         let above: Vec<_> = dir.ancestors().take_while(is_below).collect();
@@ -391,6 +385,21 @@ impl Layout {
             fs::create_shared_dir(dir, policy, stage_in)?;
         }
         Ok(())
+    }
+
+    /// Returns the mode and the group of the directories in a store with this root.
+    pub(super) fn dir_policy(&self, root: &Facts) -> DirPolicy {
+        let mode = root.signature.mode & 0o7777;
+        match self.sharing {
+            Sharing::Private => DirPolicy {
+                mode: mode & !WRITTEN_BY_OTHERS,
+                group: None,
+            },
+            Sharing::Group => DirPolicy {
+                mode: mode & !0o2772 | SHARED_DIR_MODE,
+                group: Some(root.group),
+            },
+        }
     }
 
     /// Returns the names of the files of all shards below `blobs` or `keys` that are digests.

@@ -10,7 +10,6 @@
 //!         v1/pins/              protected keys
 //!         v1/trash/             what was damaged, collected or evicted; what is missed comes back
 //!         v1/tmp/               files that have no name yet
-//!         v1/collected          its stamp is the time of the last collection
 //!         v1/generation         random; replaced by each invalidation
 //!         v1/collected          its time says when something was collected last
 //! ```
@@ -44,6 +43,7 @@ mod leases;
 mod listing;
 mod local;
 mod mend;
+mod no_room;
 mod ownership;
 mod peek;
 mod pins;

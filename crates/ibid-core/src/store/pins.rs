@@ -13,7 +13,7 @@ use super::layout::{FILE_MODE, list_or_empty};
 use super::local::LocalStore;
 use crate::digest::encoding::{DecodeError, Decoder, Encoder};
 use crate::digest::{BlobId, Key};
-use crate::fs::{self, FileKind, IfPresent as _, PathError};
+use crate::fs::{self, Facts, FileKind, IfPresent as _, PathError};
 use crate::tree::Escaped;
 
 const FORMAT: u64 = 1;
@@ -115,8 +115,15 @@ impl LocalStore {
         Ok((pins, unread))
     }
 
-    /// Reads one pin; one that is gone by now is none.
+    /// Reads one pin; one that is gone by now is none, and neither is one of somebody who is not
+    /// trusted: it would keep what nobody here asked to keep.
     fn read_pin(&self, name: &[u8], kind: FileKind) -> Result<Option<Pin>, String> {
+        let facts = Facts::of_link(&fs::below(&self.layout.dir("pins"), name)).if_present();
+        if let Ok(facts) = facts
+            && !facts.is_some_and(|facts| self.heeds(facts.owner))
+        {
+            return Ok(None);
+        }
         let text = std::str::from_utf8(name).unwrap_or_default();
         let key: Key = text.parse().map_err(|_| "its name is no key".to_owned())?;
         if kind != FileKind::File {

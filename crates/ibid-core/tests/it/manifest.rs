@@ -138,6 +138,26 @@ fn a_tombstone_counts_more_than_a_manifest() {
 }
 
 #[test]
+fn an_invalidation_counts_more_than_a_manifest_though_what_was_recorded_since_is_evicted() {
+    for how in [Replace::No, Replace::Yes] {
+        let bench = done();
+        let key = manifest(&bench).unwrap().key;
+        let store = bench.store();
+        let Lookup::Found(result) = store.look_up(&key) else {
+            panic!("it ran");
+        };
+        store.invalidate(&key, 1, "wrong").unwrap();
+        // Another workspace runs it again, and asks for it once more.
+        store.record(&result, &[], Replace::No).unwrap();
+        store.record(&result, &[], how).unwrap();
+        let recorded = BlobId::of(&result.encode());
+        assert!(store.evict(&key, &recorded).unwrap());
+        assert!(store.delete_evicted(&key, &recorded).unwrap());
+        assert_eq!(ran(&bench), BTreeSet::from([Trigger::Forced]));
+    }
+}
+
+#[test]
 fn a_key_that_cannot_be_read_may_be_a_tombstone() {
     let bench = done();
     let hex = manifest(&bench).unwrap().key.hex();

@@ -65,6 +65,11 @@ fn users_of_one_store_share_it_and_an_intruder_plants_nothing() {
 }
 
 #[test]
+fn what_is_hostile_touches_nothing_and_is_shown_safely() {
+    assert_clean(&campaign::hostile(&plan(60), None));
+}
+
+#[test]
 fn a_power_cut_makes_no_false_hit_and_loses_nothing_that_was_synced() {
     let plan = plan(16);
     if let Some(lack) = campaign::powercut_lacks(&plan) {

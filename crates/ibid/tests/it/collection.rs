@@ -218,7 +218,7 @@ fn gc_evicts_nothing_and_takes_what_nothing_names() {
     let told = ok(&env, &["gc", "--dry-run"]);
     assert!(
         told.stdout
-            .starts_with("0 results evicted, 1 blob moved to the trash, 0 files deleted"),
+            .starts_with("1 file would be moved to the trash\nthe cache would take "),
         "{}",
         told.story()
     );
