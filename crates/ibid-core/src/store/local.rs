@@ -172,6 +172,8 @@ impl LocalStore {
         }
         if !self.created.load(Ordering::Relaxed) {
             self.make_root()?;
+            let safe = self.layout.refuse_links();
+            safe.map_err(|error| self.write_failed(error))?;
             let made = self.layout.create(&self.options.created);
             made.map_err(|error| match error {
                 StoreError::Io(error) => self.write_failed(error),
