@@ -5,13 +5,14 @@
 //!         store.json            uuid, format, creation time: for people, and for refusing
 //!         v1/blobs/ab/<hex>     one read-only file per distinct content
 //!         v1/keys/ab/<hex>      per key a small file: the digest of its result, or a tombstone
+//!         v1/tombstones/ab/<hex>    per key that was ever invalidated: what counts where it has no file
 //!         v1/runs/<time>-<label hash>-<random>     one record per run, never changed
 //!         v1/leases/<hex>, o-<hex>                 "someone computes this key, writes this path"
 //!         v1/pins/              protected keys
 //!         v1/trash/             what was damaged, collected or evicted; what is missed comes back
 //!         v1/tmp/               files that have no name yet
+//!         v1/collected          its stamp is the time of the last collection
 //!         v1/generation         random; replaced by each invalidation
-//!         v1/collected          its time says when something was collected last
 //! ```
 //!
 //! Only the way from a key to its result is trusted; blobs check themselves. There is no lock and

@@ -9,7 +9,7 @@
 
 use super::error::StoreError;
 use super::format::optional;
-use super::layout::{FILE_MODE, list_or_empty};
+use super::layout::list_or_empty;
 use super::local::LocalStore;
 use crate::digest::encoding::{DecodeError, Decoder, Encoder};
 use crate::digest::{BlobId, Key};
@@ -78,10 +78,8 @@ impl LocalStore {
             let (what, limit) = ("the pin", LIMIT);
             return Err(StoreError::TooLarge { what, limit });
         }
-        let mut staged = self.stage_bytes(&bytes, FILE_MODE)?;
         let path = self.layout.dir("pins").join(pin.key.hex());
-        let published = self.layout.publish_over(&mut staged, &path);
-        published.map_err(|error| self.write_failed(error))
+        self.replace_file(&path, &bytes)
     }
 
     /// Takes the protection away; says whether there was any.
@@ -152,6 +150,7 @@ mod tests {
 
     use super::*;
     use crate::digest::Digest;
+    use crate::store::layout::FILE_MODE;
     use crate::store::{Access, StoreOptions};
 
     fn pin(key: u8) -> Pin {

@@ -4,6 +4,10 @@
 //! key's name is a miss, never a hit. The key's file is written last, when all blobs are in, and
 //! without replacing: of concurrent runs the first wins, and a second outcome that differs is told
 //! to the caller (hazard D1). A tombstone, a damaged or an unknown file is replaced.
+//!
+//! An invalidation is remembered beside the keys' files, too, where no result replaces it: once
+//! what was recorded since is evicted it counts again, because manifests from before it may be in
+//! workspaces that nobody knows.
 
 use std::path::Path;
 
@@ -136,6 +140,8 @@ impl LocalStore {
             let (what, limit) = ("the reason", KEY_FILE_LIMIT);
             return Err(StoreError::TooLarge { what, limit });
         }
+        // First what is remembered, so that no key's file is a tombstone without it.
+        self.replace_file(&self.layout.tombstone(key), &file)?;
         self.replace_file(&self.layout.key(key), &file)?;
         let generation = fs::random_name();
         self.replace_file(&self.layout.generation(), generation.as_bytes())
@@ -155,7 +161,7 @@ impl LocalStore {
             return Ok(Recorded::Ours);
         }
         let mut staged = self.stage_bytes(&file, FILE_MODE)?;
-        self.sync_blobs(&mut staged)?;
+        self.sync_blobs(&mut staged, &path)?;
         let published = self.layout.publish_new(&mut staged, &path);
         match published.map_err(|error| self.write_failed(error))? {
             Published::New => {}
@@ -176,18 +182,21 @@ impl LocalStore {
 
     pub(super) fn replace_file(&self, path: &Path, content: &[u8]) -> Result<(), StoreError> {
         let mut staged = self.stage_bytes(content, FILE_MODE)?;
-        self.sync_blobs(&mut staged)?;
+        self.sync_blobs(&mut staged, path)?;
         self.layout
             .publish_over(&mut staged, path)
             .map_err(|error| self.write_failed(error))?;
         self.sync_name(path)
     }
 
-    /// In a synced store: waits for all blobs with one call, and for the key's file.
-    fn sync_blobs(&self, staged: &mut fs::Staged) -> Result<(), StoreError> {
+    /// In a synced store: waits for all blobs with one call, for the directories above `path`, and
+    /// for the file that is to have that name.
+    fn sync_blobs(&self, staged: &mut fs::Staged, path: &Path) -> Result<(), StoreError> {
         if self.options.durability == Durability::Synced {
             let tmp = self.layout.dir("tmp");
-            fs::sync_file_system(&tmp)
+            self.layout
+                .make_dir_of(path)
+                .and_then(|()| fs::sync_file_system(&tmp))
                 .and_then(|()| staged.sync())
                 .map_err(|error| self.write_failed(error))?;
         }
@@ -206,15 +215,15 @@ impl LocalStore {
         Ok(())
     }
 
-    /// Reads a key's file. Where there is none, what was evicted is looked at: a tombstone that got
-    /// there counts, and somebody may just be putting it back.
+    /// Reads a key's file. Where there is none, an invalidation may be remembered, or somebody is
+    /// just putting back what was evicted by mistake.
     fn read_key_file(&self, key: &Key) -> Result<KeyFile, MissReason> {
         let place = self.layout.key(key);
         match self.read_key_file_at((key, &place)) {
             Err(MissReason::Absent) => {}
             read => return read,
         }
-        match self.read_key_file_at((key, &self.layout.trashed_key(key))) {
+        match self.read_key_file_at((key, &self.layout.tombstone(key))) {
             Ok(KeyFile::Result(_)) | Err(MissReason::Absent) => {}
             read => return read,
         }
@@ -222,7 +231,7 @@ impl LocalStore {
     }
 
     /// Reads a key's file in one place, if its owner is trusted; one that is damaged is read once
-    /// more and then put aside.
+    /// more and then put aside, unless it is a memory of an invalidation, which goes on to count.
     fn read_key_file_at(&self, (key, path): (&Key, &Path)) -> Result<KeyFile, MissReason> {
         let read = || {
             let (file, facts) = fs::open_with_facts(path)?;
@@ -254,7 +263,9 @@ impl LocalStore {
             damage = Some((reason, facts.signature));
         }
         let (reason, seen) = damage.expect("both looks failed");
-        self.quarantine("key", path, &reason, &seen);
+        if path == self.layout.key(key) {
+            self.quarantine("key", path, &reason, &seen);
+        }
         let what = "key";
         Err(MissReason::Damaged { what, reason })
     }

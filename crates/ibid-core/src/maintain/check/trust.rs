@@ -44,7 +44,7 @@ impl<'a> Ground<'a> {
         }
         match place {
             Place::Key(_) => self.store.distrust(facts),
-            Place::Dir | Place::Generation | Place::Pin(_) => {
+            Place::Dir | Place::Generation | Place::Pin(_) | Place::Tombstone(_) => {
                 let owner = facts.owner;
                 (!self.store.trusts(owner))
                     .then(|| format!("it belongs to user {owner}, who is not trusted here"))
