@@ -6,7 +6,7 @@
 
 use ibid_core::engine::chain;
 use ibid_core::maintain::{self, Collected, Policy};
-use ibid_core::store::LocalStore;
+use ibid_core::store::{LocalStore, Sharing};
 use ibid_core::{action::AccessMode, exec::Interrupt, output};
 use serde_json::json;
 
@@ -46,7 +46,7 @@ pub(crate) fn after_run(
         Ok(None) => {}
         Ok(Some(collected)) => {
             output::expire_replaced(&session.root, wall_clock());
-            tell(&collected, &policy, context);
+            tell(&collected, &policy, session, context);
         }
         Err(error) => context.console.warn(&format!(
             "the cache could not be collected: {}",
@@ -55,7 +55,7 @@ pub(crate) fn after_run(
     }
 }
 
-fn tell(collected: &Collected, policy: &Policy, context: &Context) {
+fn tell(collected: &Collected, policy: &Policy, session: &Session, context: &Context) {
     let console = &context.console;
     let Collected {
         inventory,
@@ -64,7 +64,14 @@ fn tell(collected: &Collected, policy: &Policy, context: &Context) {
     } = collected;
     if let Some(first) = done.problems.first() {
         console.warn(&format!(
-            "the cache was not collected whole: {first}; `ibid gc` tells everything"
+            "the cache was collected in part: {first}; `ibid gc` tells everything"
+        ));
+    }
+    // In a store of a group, others' files are for them to remove.
+    if done.denied > 0 && session.sharing() == Sharing::Private {
+        let denied = people::count(done.denied, "file");
+        console.warn(&format!(
+            "the cache was not collected whole: {denied} may not be removed by this user"
         ));
     }
     let is_over = policy.max_size.is_some_and(|most| plan.after > most);
@@ -88,9 +95,10 @@ fn tell(collected: &Collected, policy: &Policy, context: &Context) {
         }));
         return;
     }
-    console.say(&format!(
-        "collected the cache: {} evicted, {} freed",
-        people::count(done.evicted, "result"),
-        people::size(done.freed)
-    ));
+    let evicted = match done.evicted {
+        0 => String::new(),
+        count => format!("{} evicted, ", people::count(count, "result")),
+    };
+    let freed = people::size(done.freed);
+    console.say(&format!("the cache was collected: {evicted}{freed} freed"));
 }

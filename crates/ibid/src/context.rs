@@ -14,7 +14,8 @@ use ibid_core::environ::EnvSnapshot;
 use ibid_core::fs::{FileSystemKind, Host, Timestamp};
 use ibid_core::scan::{StatCache, StatCacheOptions, StatPolicy, StatWrites};
 use ibid_core::store::{
-    self, Access, LocalStore, OpenError, OwnerCheck, Refusal, Sharing, StoreOptions, VerifiedBlobs,
+    self, Access, LocalStore, OpenError, OwnerCheck, ProcessMemory, Refusal, Sharing, StoreOptions,
+    VerifiedBlobs,
 };
 
 use crate::args::GlobalArgs;
@@ -150,6 +151,22 @@ impl Session {
         access: Access,
         verified: Arc<dyn VerifiedBlobs>,
     ) -> Result<LocalStore, OpenError> {
+        self.open(access, verified, OwnerCheck::Strict)
+    }
+
+    /// Opens the store to tell what is wrong with it: one that others may write is looked at, and
+    /// refused by the first write only.
+    pub(crate) fn open_doubtful_store(&self, access: Access) -> Result<LocalStore, OpenError> {
+        let verified = Arc::new(ProcessMemory::default());
+        self.open(access, verified, OwnerCheck::BeforeWriting)
+    }
+
+    fn open(
+        &self,
+        access: Access,
+        verified: Arc<dyn VerifiedBlobs>,
+        owner_check: OwnerCheck,
+    ) -> Result<LocalStore, OpenError> {
         let options = StoreOptions {
             access,
             durability: match self.config.durability.value {
@@ -168,7 +185,7 @@ impl Session {
             owner_check: if self.vouched_for() {
                 OwnerCheck::Waived
             } else {
-                OwnerCheck::Strict
+                owner_check
             },
         };
         LocalStore::open(&self.dirs.cache().path, options)

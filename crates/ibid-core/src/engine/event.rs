@@ -133,11 +133,11 @@ pub enum Note {
     },
     /// A stored result takes a large part of what the store may become.
     #[error(
-        "the result takes {}, more than a tenth of the {} that the store may take \
+        "the result takes {}, more than a tenth of the {} that the cache may take \
          (`max_size`), and will push others out: `store = \"digest\"` keeps no copy of such outputs, \
-         `IBID_MAX_SIZE` or `max_size` in a settings file gives the store more room",
-        binary(*.size),
-        binary(*.budget)
+         `IBID_MAX_SIZE` or `max_size` in a settings file gives the cache more room",
+        rounded(*.size),
+        rounded(*.budget)
     )]
     LargeResult {
         /// Bytes of its outputs.
@@ -173,12 +173,12 @@ pub enum Warning {
     Store(String),
 }
 
-/// Prints a size in the units of the settings.
-fn binary(bytes: u64) -> String {
+/// Prints a size in decimal units, as all sizes for people are.
+fn rounded(bytes: u64) -> String {
     match bytes {
-        0..0x10_0000 => format!("{} KiB", bytes.div_ceil(1 << 10)),
-        0x10_0000..0x4000_0000 => format!("{} MiB", bytes >> 20),
-        _ => format!("{} GiB", bytes >> 30),
+        0..1_000_000 => format!("{} kB", bytes.div_ceil(1000)),
+        1_000_000..1_000_000_000 => format!("{} MB", bytes / 1_000_000),
+        _ => format!("{} GB", bytes / 1_000_000_000),
     }
 }
 

@@ -23,7 +23,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawMode, RenameFlags, StatxFlags};
 use rustix::io::Errno;
 
 use super::list::entries;
-use super::{FileKind, IfPresent as _, IoContext as _, PathError, Signature, read_start};
+use super::{Facts, FileKind, IfPresent as _, IoContext as _, PathError, Signature, read_start};
 use crate::tree::RelPath;
 
 /// Longest path that one system call is given; the kernel's own limit is 4096.
@@ -194,6 +194,15 @@ impl Dir {
         if below.is_root() {
             return self.own_status();
         }
+        self.facts(below).map(|facts| facts.signature)
+    }
+
+    /// The same with whose it is; nothing there is `None`.
+    pub fn facts_if_any(&self, below: &RelPath) -> Result<Option<Facts>, PathError> {
+        self.facts(below).if_present()
+    }
+
+    fn facts(&self, below: &RelPath) -> Result<Facts, PathError> {
         let path = || self.path_of(below);
         let at = self.at(below).map_err(|error| looking(error, path()))?;
         rustix::fs::statx(
@@ -202,13 +211,13 @@ impl Dir {
             AtFlags::SYMLINK_NOFOLLOW,
             StatxFlags::BASIC_STATS,
         )
-        .map(|stat| Signature::from_statx(&stat))
+        .map(|stat| Facts::from_statx(&stat))
         .map_err(|error| looking(error, path()))
     }
 
     /// Looks at what stands below; nothing there is `None`.
     pub fn status_if_any(&self, below: &RelPath) -> Result<Option<Signature>, PathError> {
-        self.status(below).if_present()
+        self.status(below).unless_absent()
     }
 
     /// Reads the text of a link.

@@ -23,7 +23,7 @@ pub struct ConfigFile {
 /// Fails if it is anything but a regular file of at most 4 MiB, or may not be read. A folder that
 /// may not be searched counts as one without the file.
 pub fn read_config_file(path: &Path) -> Result<Option<ConfigFile>, PathError> {
-    let file = match open_file(path).if_present() {
+    let file = match open_file(path).unless_absent() {
         Ok(Some(file)) => file,
         Ok(None) => return Ok(None),
         Err(error)

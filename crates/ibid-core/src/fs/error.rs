@@ -17,12 +17,21 @@ pub struct PathError {
 }
 
 impl PathError {
-    /// Says whether the path was not there (or its handle went stale on a network file system).
+    /// Says whether a file of the store was not there, or its handle went stale on a network file
+    /// system: either is a miss, and costs a run.
+    ///
+    /// Of a user's file a stale handle says nothing: see [`Self::is_surely_absent`].
     pub fn is_absent(&self) -> bool {
         const ESTALE: i32 = 116;
-        self.source.kind() == io::ErrorKind::NotFound
-            || self.source.kind() == io::ErrorKind::NotADirectory
-            || self.source.raw_os_error() == Some(ESTALE)
+        self.is_surely_absent() || self.source.raw_os_error() == Some(ESTALE)
+    }
+
+    /// Says whether nothing has the name.
+    pub fn is_surely_absent(&self) -> bool {
+        matches!(
+            self.source.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+        )
     }
 
     /// Says whether this user may not write there, or nobody can.
@@ -60,8 +69,12 @@ impl<T, E: Into<io::Error>> IoContext<T> for Result<T, E> {
 
 /// Tells absence from other failures.
 pub trait IfPresent<T> {
-    /// Turns the absence of the path into `None`; every other failure stays one.
+    /// Turns the absence of a file of the store into `None`, a stale handle too; every other
+    /// failure stays one.
     fn if_present(self) -> Result<Option<T>, PathError>;
+
+    /// Turns the absence of the path into `None`; every other failure stays one.
+    fn unless_absent(self) -> Result<Option<T>, PathError>;
 }
 
 impl<T> IfPresent<T> for Result<T, PathError> {
@@ -71,5 +84,35 @@ impl<T> IfPresent<T> for Result<T, PathError> {
             Err(error) if error.is_absent() => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    fn unless_absent(self) -> Result<Option<T>, PathError> {
+        match self {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.is_surely_absent() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(errno: i32) -> PathError {
+        let error: Result<(), _> = Err(io::Error::from_raw_os_error(errno));
+        error.context("look at", Path::new("/there")).unwrap_err()
+    }
+
+    #[test]
+    fn a_stale_handle_is_a_miss_in_the_store_and_no_absence_elsewhere() {
+        let [enoent, eio, enotdir, estale] = [2, 5, 20, 116];
+        let told = |errno| (failed(errno).is_absent(), failed(errno).is_surely_absent());
+        assert_eq!(told(enoent), (true, true));
+        assert_eq!(told(enotdir), (true, true));
+        assert_eq!(told(estale), (true, false));
+        assert_eq!(told(eio), (false, false));
+        assert!(Err::<(), _>(failed(estale)).if_present().unwrap().is_none());
+        assert!(Err::<(), _>(failed(estale)).unless_absent().is_err());
     }
 }

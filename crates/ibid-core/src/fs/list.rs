@@ -22,7 +22,7 @@ pub fn list_dir(path: &Path) -> Result<Vec<(Vec<u8>, FileKind)>, PathError> {
         let kind = match FileKind::of(entry.file_type()) {
             Some(kind) => kind,
             // Some file systems do not say; then the entry itself must be looked at.
-            None => match Signature::of_link(&below(path, name)).if_present()? {
+            None => match Signature::of_link(&below(path, name)).unless_absent()? {
                 Some(signature) => signature.kind(),
                 None => continue,
             },
@@ -52,7 +52,7 @@ pub fn list_signatures(path: &Path) -> Result<Vec<(Vec<u8>, Signature)>, PathErr
 
 /// Lists the names in a directory, sorted by bytes, or `None` where no directory is.
 pub fn list_names(path: &Path) -> Result<Option<Vec<Vec<u8>>>, PathError> {
-    match open(path).if_present()? {
+    match open(path).unless_absent()? {
         Some(dir) => sorted_names(dir, path).map(Some),
         None => Ok(None),
     }

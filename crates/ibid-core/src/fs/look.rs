@@ -38,7 +38,7 @@ pub fn look(path: &Path, links: Links) -> Result<Option<Signature>, PathError> {
         Links::Follow => Signature::of(path),
         Links::Keep => Signature::of_link(path),
     }
-    .if_present()
+    .unless_absent()
 }
 
 /// Says whether something stands at `path`; a dangling link does.

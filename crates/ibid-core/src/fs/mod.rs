@@ -49,7 +49,7 @@ pub use read::{
     open_any, open_file, open_in_place, open_nofollow, open_with_facts, read_at_most, read_limited,
     read_link, read_small, read_start, read_start_of,
 };
-pub use shared_dir::{DirPolicy, create_shared_dir};
+pub use shared_dir::{DirPolicy, create_shared_dir, set_policy};
 pub use signature::{FileKind, Signature, Timestamp};
 pub use space::Space;
 pub use spool::unnamed_file;

@@ -4,12 +4,13 @@
 //! umask has no say (hazard U1), nobody meets it half made, and no link that somebody put there
 //! meanwhile is followed (hazard G2).
 
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
 
 use rustix::fs::{Gid, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{Facts, IoContext as _, PathError, random_name, rename_new};
+use super::{Dir, Facts, IoContext as _, PathError, random_name, rename_new};
 
 /// What a shared directory looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,15 +59,28 @@ fn prepare(path: &Path, policy: DirPolicy) -> Result<bool, PathError> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let dir = rustix::fs::open(path, flags, Mode::empty()).context("open", path)?;
     let dir = std::fs::File::from(dir);
-    if let Some(group) = policy.group
-        && Facts::of_open(&dir, path)?.group != group
-    {
+    let group = Facts::of_open(&dir, path)?.group;
+    give((dir.as_fd(), path), group, policy)?;
+    Ok(true)
+}
+
+/// Gives an open directory its group and its mode.
+pub fn set_policy(dir: &Dir, policy: DirPolicy) -> Result<(), PathError> {
+    let group = dir.own_facts()?.group;
+    give((dir.handle(), dir.path()), group, policy)
+}
+
+fn give(
+    (dir, path): (BorrowedFd<'_>, &Path),
+    found: u32,
+    policy: DirPolicy,
+) -> Result<(), PathError> {
+    if let Some(group) = policy.group.filter(|group| *group != found) {
         // Who is no member cannot give it away, and then it is nobody's but its owner's.
-        let _ = rustix::fs::fchown(&dir, None, Some(Gid::from_raw(group)));
+        let _ = rustix::fs::fchown(dir, None, Some(Gid::from_raw(group)));
     }
     // After the group: changing that takes the bit away that hands it down.
-    rustix::fs::fchmod(&dir, Mode::from_raw_mode(policy.mode)).context("set the mode of", path)?;
-    Ok(true)
+    rustix::fs::fchmod(dir, Mode::from_raw_mode(policy.mode)).context("set the mode of", path)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 //! that it needs. What fails is told, and the rest goes on.
 
 use std::collections::{BTreeSet, HashSet};
+use std::io::ErrorKind;
 
 use super::inventory::Inventory;
 use super::plan::Plan;
@@ -34,7 +35,10 @@ pub struct Done {
     pub freed: u64,
     /// What was to go and stayed, because it was used meanwhile.
     pub spared: usize,
-    /// What could not be done, in words: a file of somebody else in a store of a group.
+    /// What stayed because this user may not remove it: in a store of a group where each removes
+    /// their own, those of others.
+    pub denied: usize,
+    /// What could not be done beside that, in words.
     pub problems: Vec<String>,
     /// Whether the caller ended it early.
     pub interrupted: bool,
@@ -102,6 +106,9 @@ impl Applying<'_> {
             Ok(true) => return true,
             Ok(false) => self.done.spared += 1,
             Err(error) if error.is_absent() => self.done.spared += 1,
+            Err(error) if error.source.kind() == ErrorKind::PermissionDenied => {
+                self.done.denied += 1;
+            }
             Err(error) => {
                 self.failures += 1;
                 if self.failures <= TOLD {

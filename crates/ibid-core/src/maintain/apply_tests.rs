@@ -7,6 +7,7 @@
 use std::cell::Cell;
 use std::fs::{File, FileTimes};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use ibid_testkit::TempDir;
@@ -16,8 +17,8 @@ use super::*;
 use crate::digest::{BlobId, Key};
 use crate::maintain::{Policy, plan, take, take_settled};
 use crate::store::{
-    Lookup, Outcome, OutputContent, Pin, Replace, RunInfo, StoreOptions, StoredAs, StoredOutput,
-    StoredResult,
+    Lookup, Outcome, OutputContent, Pin, Replace, RunInfo, Sharing, StoreOptions, StoredAs,
+    StoredOutput, StoredResult, TrustedOwners,
 };
 
 const DAY: u64 = 24 * 3600;
@@ -215,6 +216,101 @@ fn an_interrupt_leaves_whole_results_and_the_next_collection_goes_on() {
         apply(&bench.store, &inventory, &planned).unwrap();
         let kept = bench.standing();
         assert!(kept[7] && !kept[0], "{steps}: {kept:?}");
+    }
+}
+
+/// Trusts one user, and cannot tell of another.
+#[derive(Debug)]
+struct Directory;
+
+const MEMBER: u32 = 4002;
+const UNTOLD: u32 = 4003;
+const STRANGER: u32 = 4666;
+
+impl TrustedOwners for Directory {
+    fn trusts(&self, owner: u32, _group: u32) -> Result<bool, String> {
+        if owner == UNTOLD {
+            return Err("no answer".to_owned());
+        }
+        Ok(owner == MEMBER)
+    }
+}
+
+#[test]
+fn pins_and_last_uses_of_strangers_keep_nothing() {
+    if !ibid_testkit::needs_root("only root gives files away") {
+        return;
+    }
+    for (owner, kept) in [(MEMBER, true), (UNTOLD, true), (STRANGER, false)] {
+        let bench = Bench::with(3);
+        let options = StoreOptions {
+            sharing: Sharing::Group,
+            trusted: Arc::new(Directory),
+            ..StoreOptions::default()
+        };
+        let store = LocalStore::open(&bench.dir.join("store"), options).unwrap();
+        let result = &bench.results[1];
+        let pin = Pin {
+            key: result.key,
+            result: Some(BlobId::of(&result.encode())),
+            label: "work/out".to_owned(),
+            when: 0,
+            why: String::new(),
+        };
+        bench.store.pin(&pin).unwrap();
+        let v1 = bench.dir.join("store/v1");
+        let give = |path: &Path| std::os::unix::fs::chown(path, Some(owner), None).unwrap();
+        give(&v1.join("pins").join(result.key.hex()));
+        // The file of the third key is of just now.
+        let key = bench.results[2].key.hex();
+        let file = v1.join("keys").join(&key[..2]).join(&key);
+        age(&file, 0);
+        give(&file);
+        let policy = Policy {
+            max_age: Some(Duration::from_hours(12)),
+            ..Policy::unreachable_only(Policy::GRACE)
+        };
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let now = u64::try_from(now.unwrap().as_nanos()).unwrap();
+        let inventory = take(&store, now).unwrap();
+        assert_eq!(inventory.unknown, [""; 0]);
+        apply(&store, &inventory, &plan(&inventory, &policy)).unwrap();
+        assert!(
+            !store
+                .evict(&bench.results[0].key, &pin.result.unwrap())
+                .unwrap()
+        );
+        let standing: Vec<bool> = bench
+            .results
+            .iter()
+            .map(|result| store.key_path(&result.key).exists())
+            .collect();
+        assert_eq!(standing, [false, kept, kept], "{owner}");
+        let evicted = store.evict(&result.key, &pin.result.unwrap()).unwrap();
+        assert!(!evicted, "{owner}: pinned, or gone by now");
+    }
+}
+
+#[test]
+fn history_of_strangers_keeps_no_result_and_what_is_wrong_with_it_stops_nobody() {
+    if !ibid_testkit::needs_root("only root gives files away") {
+        return;
+    }
+    for (owner, kept) in [(0, true), (STRANGER, false)] {
+        let bench = Bench::with(1);
+        let result = &bench.results[0];
+        let name = "00000000000000000007-0a1b2c3d-00000000000000ff";
+        let runs = bench.dir.join("store/v1/runs");
+        std::fs::create_dir_all(&runs).unwrap();
+        // An entry of a later format, which might name anything.
+        std::fs::write(runs.join(name), b"\x82\x02\x00").unwrap();
+        std::os::unix::fs::chown(runs.join(name), Some(owner), None).unwrap();
+        std::fs::remove_file(bench.store.key_path(&result.key)).unwrap();
+        let inventory = take(&bench.store, 0).unwrap();
+        let planned = plan(&inventory, &Policy::unreachable_only(Duration::ZERO));
+        assert_eq!(inventory.unknown.is_empty(), !kept, "{owner}");
+        assert_eq!(planned.discard.is_empty(), kept, "{owner}");
+        assert_eq!(inventory.runs.len(), 1, "it goes by age as any other");
     }
 }
 

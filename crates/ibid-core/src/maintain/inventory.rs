@@ -113,6 +113,8 @@ pub struct Inventory {
     pub leftovers: Vec<Leftover>,
     /// Bytes of disk that keys' files, pins and the like take.
     pub small_files: u64,
+    /// Bytes of disk that directories take, which no collection gives back.
+    pub directories: u64,
     /// The store's own clock: the stamp of a file touched there, else the caller's time.
     pub now: u64,
     /// What could not be read or understood, in words. Unless this is empty, what nothing seems to

@@ -24,6 +24,9 @@ use super::worth::{Evictions, needed};
 /// younger may be about to be named (hazard D3).
 pub(super) const YOUNG: u64 = 60 * 1_000_000_000;
 
+/// What comes to be while a collection lists the store is younger than its beginning by less.
+const AHEAD: u64 = 24 * 3600 * 1_000_000_000;
+
 /// How long a tombstone stays at least: manifests of its key are in workspaces that nobody knows.
 const TOMBSTONES: Duration = Duration::from_hours(365 * 24);
 
@@ -90,7 +93,7 @@ pub fn plan(inventory: &Inventory, policy: &Policy) -> Plan {
     let runs: u64 = inventory.runs.iter().map(|(_, _, disk)| disk).sum();
     let left: u64 = leftovers.map(|leftover| leftover.disk).sum();
     let mut plan = Plan {
-        before: blobs + runs + left + inventory.small_files,
+        before: blobs + runs + left + inventory.small_files + inventory.directories,
         tombstones: tombstones(inventory, policy),
         delete: outdated(inventory, policy),
         ..Plan::default()
@@ -115,7 +118,7 @@ pub fn plan(inventory: &Inventory, policy: &Policy) -> Plan {
     // What goes by itself is no reason to evict.
     let standing = plan
         .before
-        .saturating_sub(gone + unnamed + history.given_back);
+        .saturating_sub(gone + unnamed + history.given_back + unasked(inventory, policy));
     plan.evict = Evictions::choose(inventory, policy, standing).evicted;
     plan.take_back = missed(inventory, &plan.evict).into_iter().collect();
     plan.discard = freed(inventory, &plan.evict, &is_named);
@@ -123,6 +126,13 @@ pub fn plan(inventory: &Inventory, policy: &Policy) -> Plan {
     plan.discard.sort_unstable();
     make_fit(inventory, policy, &mut plan);
     plan
+}
+
+/// Returns the bytes of directories that no result has to make room for: what no collection gives
+/// back may count for a quarter of a small budget, and must not empty the store.
+fn unasked(inventory: &Inventory, policy: &Policy) -> u64 {
+    let counts = policy.max_size.map_or(u64::MAX, |most| most / 4);
+    inventory.directories.saturating_sub(counts)
 }
 
 /// Chooses what is deleted for good so that the store fits with its trash, and sums up.
@@ -168,9 +178,8 @@ fn trash(inventory: &Inventory) -> impl Iterator<Item = (usize, u64)> {
 /// Says whether something in the trash is a blob that was touched just now: somebody is taking it
 /// back, or a collector is about to.
 fn is_freshened(inventory: &Inventory, leftover: &Leftover) -> bool {
-    let age = |modified: u64| inventory.now.checked_sub(modified);
-    let of_blob = leftover.blob.map(|(_, modified)| age(modified));
-    of_blob.is_some_and(|age| age.is_none_or(|age| age <= YOUNG))
+    let of_blob = leftover.blob;
+    of_blob.is_some_and(|(_, modified)| age_of(inventory, modified) <= YOUNG)
 }
 
 /// Returns the leftovers that results need which stay, as far as these are not evicted.
@@ -185,7 +194,7 @@ fn missed(inventory: &Inventory, evicted: &[usize]) -> BTreeSet<usize> {
 /// Returns the leftovers that are past their age.
 fn outdated(inventory: &Inventory, policy: &Policy) -> Vec<usize> {
     let is_outdated = |kind: LeftoverKind, since: u64| {
-        let age = inventory.now.saturating_sub(since);
+        let age = age_of(inventory, since);
         let most = match kind {
             // A process may be writing it for as long as a commit takes, whatever the grace is.
             LeftoverKind::Staged | LeftoverKind::Lease => policy.grace.max(Policy::GRACE),
@@ -277,9 +286,16 @@ fn history(inventory: &Inventory, policy: &Policy, is_needed: &[bool]) -> Forgot
 /// written or freshened since `age` ago, nor within the last minute.
 pub(super) fn may_go(inventory: &Inventory, blob: u32, age: u64) -> bool {
     let modified = inventory.blobs[blob as usize].modified;
-    // A stamp in the future says nothing about age.
-    let is_old = inventory.now.checked_sub(modified);
-    inventory.unknown.is_empty() && is_old.is_some_and(|since| since > age.max(YOUNG))
+    inventory.unknown.is_empty() && age_of(inventory, modified) > age.max(YOUNG)
+}
+
+/// Returns how long ago a file was stamped. A stamp that lies further ahead than [`AHEAD`] is of a
+/// clock that was wrong: such a file is of any age, or it would stay for ever.
+pub(super) fn age_of(inventory: &Inventory, stamp: u64) -> u64 {
+    match stamp.checked_sub(inventory.now) {
+        Some(ahead) if ahead > AHEAD => u64::MAX,
+        _ => inventory.now.saturating_sub(stamp),
+    }
 }
 
 /// Returns the blobs that nothing named for the grace, and those that only forgotten history did.

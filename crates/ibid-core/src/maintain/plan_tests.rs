@@ -181,6 +181,43 @@ fn what_nothing_names_goes_after_the_grace() {
 }
 
 #[test]
+fn what_a_wrong_clock_stamped_is_not_kept_for_ever() {
+    let mut inventory = store(&[100; 4], 0);
+    for (blob, ahead) in inventory.blobs.iter_mut().zip([23, 25, 25, 25]) {
+        blob.modified = NOW + ahead * HOUR;
+    }
+    let ahead = |hours, blob| Entry {
+        last_use: NOW + hours * HOUR,
+        ..entry("a", 0, &[blob])
+    };
+    inventory.entries = vec![ahead(25, 2), ahead(23, 3)];
+    inventory.leftovers = [23, 25]
+        .map(|hours| Leftover {
+            since: NOW + hours * HOUR,
+            ..trash_of(10, 0)
+        })
+        .to_vec();
+    let by_age = Policy {
+        max_age: Some(Policy::MAX_AGE),
+        ..policy(None)
+    };
+    let kept = plan(&inventory, &by_age);
+    assert!(kept.evict.is_empty(), "it may have been used just now");
+    assert_eq!((kept.discard, kept.delete), (vec![1], vec![1]));
+    assert_eq!(plan(&inventory, &policy(Some(10))).evict, [0]);
+}
+
+#[test]
+fn directories_that_nothing_gives_back_do_not_empty_a_small_store() {
+    let mut inventory = store(&[100; 8], 2 * DAY);
+    inventory.entries = (0..8).map(|at| entry("a", DAY, &[at])).collect();
+    inventory.directories = 5000;
+    assert!(plan(&inventory, &policy(Some(1100))).evict.is_empty());
+    assert_eq!(plan(&inventory, &policy(Some(1000))).evict.len(), 2);
+    assert_eq!(plan(&inventory, &policy(Some(1000))).before, 5800);
+}
+
+#[test]
 fn the_young_are_spared_even_where_the_budget_is_broken() {
     let mut inventory = store(&[100; 3], 2 * DAY);
     inventory.entries = vec![entry("a", HOUR, &[0, 2]), entry("a", 0, &[1])];

@@ -41,13 +41,14 @@ pub(super) fn take_with(
         return Ok(inventory);
     };
     list_blobs(&mut walk, &mut inventory);
-    let history = list_runs(&mut walk, &mut inventory);
-    let standing = list_keys(&mut walk, &mut inventory);
+    let history = list_runs(store, &mut walk, &mut inventory);
+    let standing = list_keys(store, &mut walk, &mut inventory);
     let (pins, unreadable) = pins()?;
     inventory.pins = pins;
     inventory.unknown.extend(unreadable);
     list_leftovers(&mut walk, &mut inventory);
     inventory.small_files += walk.small_files();
+    inventory.directories = walk.directories();
     Reach::new(&walk, &mut inventory).follow(standing, &history);
     inventory.unknown.extend(walk.problems());
     inventory.unknown.sort_unstable();
@@ -107,10 +108,14 @@ fn list_blobs(walk: &mut Walk, inventory: &mut Inventory) {
     *index = numbered.map(|(number, blob)| (blob.id, number)).collect();
 }
 
-fn list_runs(walk: &mut Walk, inventory: &mut Inventory) -> History {
+fn list_runs(store: &LocalStore, walk: &mut Walk, inventory: &mut Inventory) -> History {
     let mut history = History::default();
     walk.runs(|name, time, facts, state| {
         inventory.runs.push((name.to_owned(), time, facts.disk));
+        // What a stranger says was run keeps nothing, and cannot keep anything from going.
+        if !store.heeds(facts.owner) {
+            return;
+        }
         let entry = match state {
             RunState::Entry(entry) => *entry,
             RunState::Damaged(_) => return,
@@ -135,12 +140,18 @@ fn list_runs(walk: &mut Walk, inventory: &mut Inventory) -> History {
     history
 }
 
-fn list_keys(walk: &mut Walk, inventory: &mut Inventory) -> Vec<Standing> {
+fn list_keys(store: &LocalStore, walk: &mut Walk, inventory: &mut Inventory) -> Vec<Standing> {
     let mut standing = Vec::new();
     walk.keys(|key, facts, state| {
         let disk = facts.disk;
         inventory.small_files += disk;
-        let modified = nanos(facts.signature.mtime);
+        // A stranger's file is a miss, whatever it says: it answers no request, and may go first.
+        let is_heeded = store.heeds(facts.owner);
+        let modified = if is_heeded {
+            nanos(facts.signature.mtime)
+        } else {
+            0
+        };
         let mut unknown = |reason: &str| {
             let text = format!("the file of key {}: {reason}", key.short());
             inventory.unknown.push(text.clone());
@@ -158,6 +169,7 @@ fn list_keys(walk: &mut Walk, inventory: &mut Inventory) -> Vec<Standing> {
                 let since = tombstone.when.max(modified);
                 inventory.tombstones.push((key, since));
             }
+            _ if !is_heeded => {}
             KeyState::Unknown(what) => {
                 unknown(&format!("a later version wrote it: {what}"));
             }

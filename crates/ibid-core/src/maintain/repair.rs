@@ -42,13 +42,24 @@ enum Mended {
 
 /// Puts aside what is wrong, so that the next run makes it anew.
 pub fn repair(store: &LocalStore, checked: &Checked) -> Repaired {
+    // Nothing is written where others may write, so that is taken from them first.
+    let is_folder =
+        |flaw: &Flaw| flaw.kind == FlawKind::Untrusted && is_dir_of_layout(store, &flaw.path);
+    let folders = checked.flaws.iter().filter(|flaw| is_folder(flaw));
+    let mut folders: HashMap<&Path, Mended> = folders
+        .map(|flaw| (&*flaw.path, mend(store, flaw)))
+        .collect();
     // The first write to a store writes its description anew where that is damaged.
     for flaw in &checked.flaws {
         if flaw.kind == FlawKind::SmallFile && is_renewed(store, &flaw.path) {
             store.keep_copy(&flaw.path);
         }
     }
-    let mended: Vec<_> = checked.flaws.iter().map(|flaw| mend(store, flaw)).collect();
+    let mended = checked.flaws.iter().map(|flaw| {
+        let folder = is_folder(flaw).then(|| folders.remove(&*flaw.path));
+        folder.flatten().unwrap_or_else(|| mend(store, flaw))
+    });
+    let mended: Vec<_> = mended.collect();
     let failed = put_results_aside(store, checked);
     let mut repaired = Repaired::default();
     for (flaw, mended) in checked.flaws.iter().zip(mended) {
@@ -56,7 +67,7 @@ pub fn repair(store: &LocalStore, checked: &Checked) -> Repaired {
         match (mended, failure) {
             (Mended::Done(what), None) => repaired.done.push((flaw.clone(), what)),
             (Mended::WithResults, None) => {
-                let what = "what needed it was put aside".to_owned();
+                let what = "what needs it was moved to the trash".to_owned();
                 repaired.done.push((flaw.clone(), what));
             }
             (Mended::Left(why), _) => repaired.left.push((flaw.clone(), why)),
@@ -103,10 +114,7 @@ fn healed() -> Mended {
 fn aside(store: &LocalStore, path: &Path) -> Result<Mended, StoreError> {
     let to = store.put_aside(path)?;
     let to = to.strip_prefix(store.dir()).unwrap_or(&to).to_owned();
-    Ok(Mended::Done(format!(
-        "put aside as `{}`",
-        Escaped::path(&to)
-    )))
+    Ok(Mended::Done(format!("moved to `{}`", Escaped::path(&to))))
 }
 
 fn not_a_file(store: &LocalStore, path: &Path) -> Result<Mended, StoreError> {
@@ -179,13 +187,16 @@ fn small(store: &LocalStore, flaw: &Flaw) -> Result<Mended, StoreError> {
 /// Takes rights away that nobody should have; what it is then is read once more.
 fn set_right(store: &LocalStore, flaw: &Flaw) -> Result<Mended, StoreError> {
     let path = &flaw.path;
-    match Facts::of_link(path) {
-        Ok(_) => {}
+    let facts = match Facts::of_link(path) {
+        Ok(facts) => facts,
         Err(error) if error.is_absent() => return Ok(healed()),
         Err(error) => return Err(StoreError::Io(error)),
-    }
+    };
     if check::objection(store, path).is_none() {
         return Ok(healed());
+    }
+    if is_disguised(store, path, &facts) {
+        return aside(store, path);
     }
     store.set_right(path, is_blob(store, path))?;
     if let Some(reason) = check::objection(store, path) {
@@ -203,6 +214,13 @@ fn is_blob(store: &LocalStore, path: &Path) -> bool {
     blob_of(path).is_some_and(|blob| store.blob_path(&blob) == path)
 }
 
+/// Says whether a file that never was a key's file has the name of one: with another mode it would
+/// be believed.
+fn is_disguised(store: &LocalStore, path: &Path, facts: &Facts) -> bool {
+    let is_key = matches!(check::parts(store, path)[..], ["v1", "keys", _, _]);
+    is_key && store.is_disguised(facts)
+}
+
 fn blob_of(path: &Path) -> Option<BlobId> {
     path.file_name()?.to_str()?.parse().ok()
 }
@@ -210,10 +228,14 @@ fn blob_of(path: &Path) -> Option<BlobId> {
 /// Gives a file's owner the right to read it, if that is what was missing.
 fn unreadable(store: &LocalStore, path: &Path) -> Result<Mended, StoreError> {
     let facts = match Facts::of_link(path) {
-        Ok(facts) => facts.signature,
+        Ok(facts) => facts,
         Err(error) if error.is_absent() => return Ok(healed()),
         Err(error) => return Err(StoreError::Io(error)),
     };
+    if is_disguised(store, path, &facts) {
+        return aside(store, path);
+    }
+    let facts = facts.signature;
     if facts.kind() == FileKind::File && facts.mode & 0o400 == 0 {
         store.set_right(path, is_blob(store, path))?;
         return match again(store, path)? {

@@ -128,7 +128,11 @@ pub fn collect_beside(
     goes_on: &dyn Fn() -> bool,
 ) -> Result<Collected, CollectError> {
     // First of all: a collection that is killed again and again must not be due at every run.
-    store.note_collected()?;
+    match store.note_collected() {
+        // Another member's stamp, where each replaces only their own files.
+        Err(StoreError::Io(error)) if error.is_denied() => {}
+        noted => noted?,
+    }
     let inventory = take_settled(store, now)?;
     let plan = plan(&inventory, policy);
     let done = apply_while(store, &inventory, &plan, goes_on)?;

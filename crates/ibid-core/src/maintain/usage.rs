@@ -5,7 +5,7 @@
 //! neither's `exclusive`; one that history names stays when results go, so it is in nobody's.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::inventory::{Entry, Inventory, LeftoverKind};
 
@@ -21,6 +21,8 @@ pub struct LabelUsage {
     pub results: usize,
     /// Bytes of all contents, each as often as one of its results has it.
     pub logical: u64,
+    /// Bytes of disk of all that its results need, each blob once, others' need or not.
+    pub disk: u64,
     /// Bytes of disk that evicting all of it would give back.
     pub exclusive: u64,
     /// When one of them was last used, in nanoseconds since 1970.
@@ -87,9 +89,14 @@ pub fn usage(inventory: &Inventory) -> Usage {
     for (band, bytes) in usage.ages.iter_mut().zip(by_age) {
         band.exclusive = bytes;
     }
+    let mut counted = HashSet::new();
     for ((entry, label), age) in entries.iter().zip(label_of).zip(ages) {
         usage.ages[age].results += 1;
+        let new = |number: &&u32| counted.insert((label, **number));
+        let disk = entry.blobs.iter().filter(new);
+        let disk: u64 = disk.map(|it| inventory.blobs[*it as usize].disk).sum();
         let label = &mut usage.labels[label];
+        label.disk = label.disk.saturating_add(disk);
         label.results += 1;
         label.pinned += usize::from(entry.pinned);
         label.last_use = label.last_use.max(entry.last_use);
@@ -98,7 +105,7 @@ pub fn usage(inventory: &Inventory) -> Usage {
         label.logical = label.logical.saturating_add(bytes);
         usage.logical = usage.logical.saturating_add(bytes);
     }
-    let largest_first = |it: &LabelUsage| (Reverse((it.exclusive, it.logical)), it.label.clone());
+    let largest_first = |it: &LabelUsage| (Reverse((it.exclusive, it.disk)), it.label.clone());
     usage.labels.sort_by_cached_key(largest_first);
     add_up(&mut usage, inventory);
     usage
@@ -131,6 +138,7 @@ fn add_up(usage: &mut Usage, inventory: &Inventory) {
         usage.trash,
         usage.leftovers,
         inventory.small_files,
+        inventory.directories,
     ];
     usage.disk = parts.into_iter().chain(runs).fold(0, u64::saturating_add);
 }

@@ -133,6 +133,7 @@ fn a_second_result_of_the_same_content_is_what_sharing_saves() {
         label: "0".to_owned(),
         results: 2,
         logical: 10_000,
+        disk: 8192,
         exclusive: 8192,
         last_use: 7,
         pinned: 2,

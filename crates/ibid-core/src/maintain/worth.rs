@@ -14,7 +14,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use super::inventory::{Entry, Inventory};
-use super::plan::{YOUNG, nanos};
+use super::plan::{YOUNG, age_of, nanos};
 use super::policy::Policy;
 
 /// Where a small result would count as if it gave back next to nothing, it counts as this.
@@ -77,8 +77,9 @@ fn may_be_evicted(inventory: &Inventory, entry: &Entry) -> bool {
 fn is_young(inventory: &Inventory, entry: &Entry) -> bool {
     let own = inventory.index.get(&entry.result);
     let written = own.map_or(0, |own| inventory.blobs[*own as usize].modified);
-    let used = entry.last_use.max(written);
-    inventory.now.saturating_sub(used) <= YOUNG
+    [entry.last_use, written]
+        .map(|it| age_of(inventory, it) <= YOUNG)
+        .contains(&true)
 }
 
 /// Returns what was not used for longer than results stay, the oldest first.

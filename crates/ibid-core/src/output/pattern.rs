@@ -57,13 +57,13 @@ impl Pattern {
         let mut found = Vec::new();
         // The spelled-out part may lead through the user's own links; what is below it may not.
         let top = match Dir::open(&self.prefix().below(root)) {
-            Err(error) if error.is_absent() => return Ok(found),
+            Err(error) if error.is_surely_absent() => return Ok(found),
             top => top?,
         };
         let mut open = vec![RelPath::ROOT];
         while let Some(path) = open.pop() {
             let dir = match top.dir(&path) {
-                Err(error) if error.is_absent() => continue,
+                Err(error) if error.is_surely_absent() => continue,
                 dir => dir?,
             };
             for listed in dir.list()? {

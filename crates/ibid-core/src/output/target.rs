@@ -98,7 +98,7 @@ impl Target {
         };
         let dir = match parents {
             Parents::Create => Dir::open_or_create(parent)?,
-            Parents::AsTheyAre => match Dir::open(parent).if_present()? {
+            Parents::AsTheyAre => match Dir::open(parent).unless_absent()? {
                 Some(dir) => dir,
                 None => return Ok(None),
             },

@@ -169,7 +169,7 @@ impl Layer {
             Over::Entry(_) => self.names_in_place(dir),
             Over::Way { exists } => {
                 let on_disk = match fs::list_signatures(dir) {
-                    Err(error) if error.is_absent() && exists => Vec::new(),
+                    Err(error) if error.is_surely_absent() && exists => Vec::new(),
                     listed => listed?,
                 };
                 let mut names: BTreeSet<_> = on_disk.into_iter().map(|(name, _)| name).collect();

@@ -76,7 +76,7 @@ impl Scanner<'_> {
         let mut todo = vec![pattern.prefix().clone()];
         while let Some(dir) = todo.pop() {
             let listed = match self.list(&dir.below(self.root)) {
-                Err(ScanError::Io(error)) if error.is_absent() => continue,
+                Err(ScanError::Io(error)) if error.is_surely_absent() => continue,
                 listed => listed?,
             };
             for (name, signature) in listed {

@@ -8,8 +8,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::StoreError;
+use super::layout::FILE_MODE;
 use super::local::LocalStore;
-use crate::fs::{IfPresent as _, PathError, Signature, Timestamp};
+use crate::fs::{IfPresent as _, PathError, Signature, Timestamp, touch_link};
 
 /// Most file systems give out disk in pieces of this size.
 const PIECE: u64 = 4096;
@@ -52,9 +53,21 @@ impl LocalStore {
         Ok(None)
     }
 
-    /// Notes that the store is being collected.
+    /// Notes that the store is being collected, where there is room for that.
     pub fn note_collected(&self) -> Result<(), StoreError> {
-        self.replace_file(&self.layout.dir("collected"), b"")
+        let path = self.layout.dir("collected");
+        let noted = self.stage_bytes(b"", FILE_MODE).and_then(|mut staged| {
+            let published = self.layout.publish_over(&mut staged, &path);
+            published.map_err(|error| self.write_failed(error))
+        });
+        match noted {
+            // A full disk is the last thing to keep anybody from making room on it.
+            Err(StoreError::Full { .. }) => {
+                let _ = touch_link(&path);
+                Ok(())
+            }
+            noted => noted,
+        }
     }
 }
 

@@ -27,8 +27,12 @@ impl LocalStore {
         let file = KeyFile::Result(*result).encode();
         match self.removable(&top, key, &file)? {
             Some(seen) if !self.is_pinned(&top, key)? => {
-                let moved = self.move_key_out(&top, key, &seen)?;
-                Ok(moved == Moved::Done && self.confirm_evict(&top, key, &file)?)
+                match self.move_key_out(&top, key, &seen) {
+                    Err(error) if error.is_full() => self.delete_key(&top, key, &file),
+                    Err(error) => Err(error),
+                    Ok(Moved::Gone) => Ok(false),
+                    Ok(Moved::Done) => self.confirm_evict(&top, key, &file),
+                }
             }
             _ => Ok(false),
         }
@@ -121,9 +125,19 @@ impl LocalStore {
         file: &[u8],
     ) -> Result<bool, PathError> {
         let trashed = self.below(&self.layout.trashed_key(key));
+        self.stays_away(top, key, (&trashed, file))
+    }
+
+    /// The same for a file that lies anywhere.
+    pub(super) fn stays_away(
+        &self,
+        top: &Dir,
+        key: &Key,
+        (aside, file): (&RelPath, &[u8]),
+    ) -> Result<bool, PathError> {
         let pinned = !is_tombstone(file) && self.is_pinned(top, key)?;
         let expected: &[u8] = if pinned { &[] } else { file };
-        self.put_back_unless(top, key, (&trashed, expected))
+        self.put_back_unless(top, key, (aside, expected))
     }
 
     /// Deletes for good the key's file of a result that was evicted. Another file there goes back:
@@ -183,10 +197,11 @@ impl LocalStore {
         }
     }
 
-    /// Says whether something protects a key; what it says is not looked at.
+    /// Says whether something protects a key; what it says is not looked at, but whose it is.
     fn is_pinned(&self, top: &Dir, key: &Key) -> Result<bool, PathError> {
         let pin = self.below(&self.layout.dir("pins").join(key.hex()));
-        Ok(top.status_if_any(&pin)?.is_some())
+        let found = top.facts_if_any(&pin)?;
+        Ok(found.is_some_and(|facts| self.heeds(facts.owner)))
     }
 }
 
@@ -200,7 +215,7 @@ fn made(file: &[u8], seen: &Signature) -> u64 {
     }
 }
 
-fn is_tombstone(file: &[u8]) -> bool {
+pub(super) fn is_tombstone(file: &[u8]) -> bool {
     matches!(KeyFile::decode(file), Ok(KeyFile::Tombstone(_)))
 }
 

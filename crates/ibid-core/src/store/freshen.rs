@@ -7,7 +7,8 @@
 //!
 //! Invariants: touching changes nothing but times; a blob that is verified stays so, unless
 //! anything else changed with it; a file that has a second name, which is a user's output, is
-//! never touched; where touching fails nothing does.
+//! never touched; where touching fails nothing does. What a commit needs and cannot touch is
+//! written anew, as soon as a collection might take it.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -17,10 +18,10 @@ use std::time::{Duration, Instant};
 
 use super::blobs::Stored;
 use super::error::StoreError;
-use super::layout::FILE_MODE;
+use super::layout::BLOB_MODE;
 use super::local::LocalStore;
 use crate::digest::{BlobId, Key};
-use crate::fs::{self, Signature, Timestamp};
+use crate::fs::{self, Meter, Signature, Timestamp};
 
 /// A blob that is reused is touched when it is older. A collection spares what is younger than
 /// twice that, so that a short pause of either side does not matter.
@@ -49,7 +50,9 @@ impl Ages {
     /// Says whether a blob of this stamp is to be touched when it is reused.
     pub(super) fn is_old(&self, modified: Timestamp) -> bool {
         let latest = *self.latest.lock().expect("no holder panics");
-        present(latest).is_none_or(|present| present - modified.as_nanos() > nanos(YOUNG))
+        // What is of later was stamped by a clock that was wrong, and is not spared for it.
+        let age = |present: i128| (present - modified.as_nanos()).abs();
+        present(latest).is_none_or(|present| age(present) > nanos(YOUNG))
     }
 
     /// Notes the stamp of a key's file that was read.
@@ -74,26 +77,11 @@ impl LocalStore {
     pub fn mark_used(&self, key: &Key, now: Timestamp) {
         let mut keys = self.ages.keys.lock().expect("no holder panics");
         let seen = keys.get(key).copied();
-        let is_old = |seen: Timestamp| now.as_nanos() - seen.as_nanos() > nanos(A_DAY);
+        let is_old = |seen: Timestamp| (now.as_nanos() - seen.as_nanos()).abs() > nanos(A_DAY);
         if self.is_writable() && seen.is_some_and(is_old) {
             keys.insert(*key, now);
             let _ = fs::touch_link(&self.layout.key(key));
         }
-    }
-
-    /// Returns when something was collected here last, as the store's file system stamped it.
-    pub fn last_collection(&self) -> Option<Timestamp> {
-        let stamp = Signature::of_link(&self.layout.dir("collected")).ok()?;
-        Some(stamp.mtime)
-    }
-
-    /// Notes that something is collected here at this moment.
-    pub fn note_collection(&self) -> Result<(), StoreError> {
-        let mut staged = self.stage_bytes(b"", FILE_MODE)?;
-        let published = self
-            .layout
-            .publish_over(&mut staged, &self.layout.dir("collected"));
-        published.map_err(|error| self.write_failed(error))
     }
 
     /// Touches a blob that is reused, unless it is young, and returns its stamp. `seen` is what
@@ -144,7 +132,11 @@ impl LocalStore {
                     return true;
                 }
                 if let Ok((file, seen)) = fs::open_nofollow(&path) {
-                    self.freshen((&file, &path), &seen, &stored.blob);
+                    let modified = self.freshen((&file, &path), &seen, &stored.blob);
+                    if self.ages.is_old(modified) {
+                        // Another member's, or one that a user's output is linked to.
+                        let _ = self.write_anew(&stored.blob, (&file, &path));
+                    }
                 }
                 if look() {
                     return true;
@@ -154,13 +146,69 @@ impl LocalStore {
         }
         // Who else took it back was as good.
         let _ = self.take_back(&stored.blob);
+        if let Ok((file, seen)) = fs::open_nofollow(&path)
+            && self.ages.is_old(seen.mtime)
+        {
+            let _ = self.write_anew(&stored.blob, (&file, &path));
+        }
         look()
+    }
+
+    /// Puts a young copy in the place of a blob that is old and cannot be touched, so that no
+    /// collection that saw the old one takes it.
+    fn write_anew(&self, blob: &BlobId, source: (&File, &Path)) -> Result<(), StoreError> {
+        let mut staged = self.stage()?;
+        let target = (staged.file(), staged.path());
+        let copied = fs::copy_hashing(source, target, &Meter::new());
+        let (digest, _) = copied.map_err(|error| self.write_failed(error))?;
+        if digest != *blob.digest() {
+            // Whoever reads it finds that out, too, and says so.
+            return Ok(());
+        }
+        staged
+            .set_mode(self.layout.file_mode(BLOB_MODE))
+            .map_err(|error| self.write_failed(error))?;
+        self.publish_blob(&mut staged, blob).map(drop)
     }
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests make the files of a store older than they are"
+)]
 mod tests {
+    use std::time::SystemTime;
+
+    use ibid_testkit::TempDir;
+
     use super::*;
+    use crate::store::StoreOptions;
+
+    #[test]
+    fn a_commit_writes_anew_what_is_old_and_cannot_be_touched() {
+        let dir = TempDir::new();
+        let store = LocalStore::open(&dir.join("store"), StoreOptions::default()).unwrap();
+        let blob = store.put_bytes(b"content").unwrap().blob;
+        let path = store.layout.blob(&blob);
+        let hour_ago = SystemTime::now() - Duration::from_hours(1);
+        let times = std::fs::FileTimes::new().set_modified(hour_ago);
+        File::open(&path).unwrap().set_times(times).unwrap();
+        // A second name keeps it from being touched, as another owner does.
+        let output = dir.join("output");
+        std::fs::hard_link(&path, &output).unwrap();
+        let stored = store.put_bytes(b"content").unwrap();
+        assert!(stored.reused && store.ages.is_old(stored.modified));
+        assert!(store.is_still_there(&stored));
+        let found = Signature::of_link(&path).unwrap();
+        assert!(!store.ages.is_old(found.mtime) && found.links == 1);
+        assert_eq!(store.read_blob(&blob, 10).unwrap(), b"content");
+        assert!(
+            store
+                .ages
+                .is_old(Signature::of_link(&output).unwrap().mtime)
+        );
+    }
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp { seconds, nanos: 0 }
@@ -173,7 +221,8 @@ mod tests {
         ages.learn(at(1000));
         assert!(ages.is_old(at(900)));
         assert!(!ages.is_old(at(990)));
-        assert!(!ages.is_old(at(2000)), "what is of later is not old");
+        assert!(!ages.is_old(at(1010)));
+        assert!(ages.is_old(at(2000)), "no stamp of these days is of later");
     }
 
     #[test]

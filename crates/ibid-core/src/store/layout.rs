@@ -6,14 +6,17 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::RwLock;
 use std::time::Duration;
+
+use rustix::io::Errno;
 
 use super::error::{OpenError, StoreError};
 use super::ownership::Sharing;
 use crate::digest::{BlobId, Key};
 use crate::fs::{
-    self, DirPolicy, Facts, FileKind, IfPresent as _, PathError, Published, Signature, Staged,
+    self, DirPolicy, Facts, FileKind, IfPresent as _, IoContext as _, PathError, Published,
+    Signature, Staged,
 };
 use crate::tree::Escaped;
 
@@ -71,13 +74,13 @@ fn make_folder(dir: &Path, sharing: Sharing, stage_in: Option<&Path>) -> Result<
 }
 
 /// The paths of one store.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Layout {
     root: PathBuf,
     v1: PathBuf,
     sharing: Sharing,
     /// The status of the root, which says what everything below may be.
-    facts: OnceLock<Facts>,
+    facts: RwLock<Option<Facts>>,
 }
 
 impl Layout {
@@ -86,22 +89,20 @@ impl Layout {
             root: root.to_owned(),
             v1: root.join("v1"),
             sharing,
-            facts: OnceLock::new(),
+            facts: RwLock::default(),
         }
     }
 
     /// Remembers the status of the root.
     pub(super) fn know_root(&self, facts: Facts) {
-        let _ = self.facts.set(facts);
+        *self.facts.write().expect("no holder panics") = Some(facts);
     }
 
     /// Takes from a file's mode what others may not have: what they cannot reach in the root,
     /// they shall not reach by a second name of a blob either.
     pub(super) fn file_mode(&self, mode: u32) -> u32 {
-        let open = self
-            .facts
-            .get()
-            .is_none_or(|root| root.signature.mode & 0o005 == 0o005);
+        let root = *self.facts.read().expect("no holder panics");
+        let open = root.is_none_or(|root| root.signature.mode & 0o005 == 0o005);
         if open { mode } else { mode & !0o007 }
     }
 
@@ -320,6 +321,7 @@ impl Layout {
             .join(format!("{name}-{}", fs::random_name()));
         // A missing source must not look like a missing trash.
         Signature::of_link(path)?;
+        refuse_link(path.parent().expect("names lie below the root"))?;
         self.with_dir_of(&aside, || fs::rename(path, &aside))?;
         Ok(aside)
     }
@@ -335,6 +337,7 @@ impl Layout {
         target: &Path,
         mut publish: impl FnMut() -> Result<T, PathError>,
     ) -> Result<T, PathError> {
+        refuse_link(target.parent().expect("names lie below the root"))?;
         match publish() {
             Err(error) if error.source.kind() == ErrorKind::NotFound => {
                 self.make_dir(target.parent().expect("names lie below the root"))?;
@@ -379,14 +382,10 @@ impl Layout {
             }
             root => root?,
         };
-        let mode = root.signature.mode & 0o7777;
+        let policy = self.dir_policy(&root);
         if self.sharing == Sharing::Private {
-            return fs::create_dirs(dir, Some(mode & !WRITTEN_BY_OTHERS));
+            return fs::create_dirs(dir, Some(policy.mode));
         }
-        let policy = DirPolicy {
-            mode: mode & !0o2772 | SHARED_DIR_MODE,
-            group: Some(root.group),
-        };
         let tmp = self.dir("tmp");
         let is_below = |dir: &&Path| dir.starts_with(&self.v1);
         let above: Vec<_> = dir.ancestors().take_while(is_below).collect();
@@ -396,6 +395,39 @@ impl Layout {
             fs::create_shared_dir(dir, policy, stage_in)?;
         }
         Ok(())
+    }
+
+    /// Returns the mode and the group of the directories in a store with this root.
+    pub(super) fn dir_policy(&self, root: &Facts) -> DirPolicy {
+        let mode = root.signature.mode & 0o7777;
+        match self.sharing {
+            Sharing::Private => DirPolicy {
+                mode: mode & !WRITTEN_BY_OTHERS,
+                group: None,
+            },
+            Sharing::Group => DirPolicy {
+                mode: mode & !0o2772 | SHARED_DIR_MODE,
+                group: Some(root.group),
+            },
+        }
+    }
+
+    /// Fails where one of the folders is a link.
+    pub(super) fn refuse_links(&self) -> Result<(), PathError> {
+        const FOLDERS: [&str; 8] = [
+            "tmp",
+            "blobs",
+            "keys",
+            "tombstones",
+            "runs",
+            "pins",
+            "leases",
+            "trash",
+        ];
+        refuse_link(&self.v1)?;
+        FOLDERS
+            .iter()
+            .try_for_each(|name| refuse_link(&self.dir(name)))
     }
 
     /// Returns the names of the files of all shards below `blobs` or `keys` that are digests.
@@ -422,6 +454,17 @@ impl Layout {
 }
 
 /// Says whether a name of the store could not be used for what stands there or above it.
+/// Fails where a folder of the store is a link: what is written or moved there would be somebody
+/// else's (hazard G2). The store's own directory may be one, and what is below it was never.
+fn refuse_link(dir: &Path) -> Result<(), PathError> {
+    match Signature::of_link(dir) {
+        Ok(found) if found.kind() == FileKind::Link => {
+            Err(Errno::LOOP).context("store through the link", dir)
+        }
+        _ => Ok(()),
+    }
+}
+
 fn is_of_wrong_kind(error: &PathError) -> bool {
     use ErrorKind::{AlreadyExists, IsADirectory, NotADirectory};
     matches!(

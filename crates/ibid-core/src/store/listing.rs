@@ -199,8 +199,7 @@ impl Walk {
         self.problems.truncate(before);
     }
 
-    /// Returns the bytes of disk that pins, the store's description and the like take, and the
-    /// directories that were gone through so far.
+    /// Returns the bytes of disk that pins, the store's description and the like take.
     pub fn small_files(&mut self) -> u64 {
         let mut disk = 0;
         let before = self.problems.len();
@@ -221,7 +220,12 @@ impl Walk {
             let facts = Facts::of_link(&dir.path().join(name));
             disk += facts.map_or(0, |facts| facts.disk);
         }
-        disk + self.directories
+        disk
+    }
+
+    /// Returns the bytes of disk that the directories take which were gone through so far.
+    pub fn directories(&self) -> u64 {
+        self.directories
     }
 
     /// Reads the blob of a result, a record or a listing and compares it with its name, twice if

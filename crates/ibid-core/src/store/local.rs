@@ -112,7 +112,7 @@ impl LocalStore {
     /// a newer format is refused, and one that another user owns or that strangers may write.
     pub fn open(dir: &Path, options: StoreOptions) -> Result<Self, OpenError> {
         let layout = Layout::new(dir, options.sharing);
-        let root = ownership::check(dir, &options)?;
+        let root = ownership::look(dir, &options)?;
         layout.check_format()?;
         let owners = Owners::default();
         if let Some(root) = root {
@@ -171,8 +171,13 @@ impl LocalStore {
             return Err(StoreError::ReadOnly(self.dir().to_owned()));
         }
         if !self.created.load(Ordering::Relaxed) {
-            self.make_root()?;
-            let made = self.layout.create(&self.options.created);
+            let mut made = self.make();
+            if matches!(&made, Err(StoreError::Io(error)) if error.is_absent())
+                && self.owners.forget_root()
+            {
+                // It was there when it was looked at, and is gone (hazard E4).
+                made = self.make();
+            }
             made.map_err(|error| match error {
                 StoreError::Io(error) => self.write_failed(error),
                 other => other,
@@ -180,6 +185,13 @@ impl LocalStore {
             self.created.store(true, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    /// Makes what is missing of a store that holds nothing yet.
+    fn make(&self) -> Result<(), StoreError> {
+        self.make_root()?;
+        self.layout.refuse_links().map_err(StoreError::Io)?;
+        self.layout.create(&self.options.created)
     }
 
     /// Makes the store's directory if it is missing. Somebody else may have made it since it was
@@ -198,6 +210,9 @@ impl LocalStore {
             made.ok_or_else(|| StoreError::ReadOnly(self.dir().to_owned()))?
         };
         self.layout.know_root(root);
+        if self.options.owner_check == OwnerCheck::BeforeWriting {
+            return self.check_owner().map_err(refused);
+        }
         ownership::check_below(&self.layout.dir(""), &root, &self.options).map_err(refused)
     }
 
@@ -237,6 +252,7 @@ impl LocalStore {
             // Somebody removed the store meanwhile (hazard E4): it is made again with all that
             // tells that it is one.
             self.created.store(false, Ordering::Relaxed);
+            self.owners.forget_root();
             self.prepare_write()?;
             staged = self.layout.stage();
         }

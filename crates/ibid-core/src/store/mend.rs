@@ -9,6 +9,7 @@ use super::error::StoreError;
 use super::format::{KeyFile, Tombstone};
 use super::layout::{BLOB_MODE, FILE_MODE, TAG, description};
 use super::local::LocalStore;
+use super::ownership::Sharing;
 use super::peek::{self, Unusable};
 use crate::digest::Key;
 use crate::fs::{self, Facts, FileKind, PathError, Timestamp};
@@ -58,7 +59,7 @@ impl LocalStore {
     /// about results counts no longer.
     pub fn renew_generation(&self) -> Result<(), StoreError> {
         let content = fs::random_name();
-        self.replace(&self.layout.generation(), content.as_bytes())
+        self.replace_file(&self.layout.generation(), content.as_bytes())
     }
 
     /// Writes anew what is remembered of a key's invalidation: that there was one is all that counts.
@@ -75,7 +76,7 @@ impl LocalStore {
     /// system has hard links: damaged bytes are worth a look, and nothing hangs on them.
     pub fn keep_copy(&self, path: &Path) {
         let keep = || -> Option<()> {
-            if !self.is_writable() {
+            if !self.is_writable() || self.check_owner().is_err() {
                 return None;
             }
             let (file, _) = peek::open(path).ok()?;
@@ -94,26 +95,44 @@ impl LocalStore {
     }
 
     /// Takes rights away that nobody should have: sets the mode of a blob or a small file to what
-    /// it is when it is written, and leaves a directory to its owner and group.
+    /// it is when it is written, and leaves a directory to its owner and to the group of a shared
+    /// store. Directories of this user can be set right in a store that is refused for them.
     pub fn set_right(&self, path: &Path, is_blob: bool) -> Result<(), StoreError> {
-        self.prepare_write()?;
-        let facts = Facts::of_link(path).map_err(StoreError::Io)?;
-        let set = match facts.signature.kind() {
-            FileKind::Dir => fs::Dir::open(path).and_then(|dir| {
-                let mode = facts.signature.mode & 0o7777;
-                dir.set_mode(mode & !0o002 & !surplus(&facts))
-            }),
-            _ if is_blob => chmod(path, &facts, BLOB_MODE),
-            _ => chmod(path, &facts, FILE_MODE),
+        if !self.is_writable() {
+            return Err(StoreError::ReadOnly(self.dir().to_owned()));
+        }
+        // The store's own directory may be reached by a link of the user's.
+        let look = if path == self.dir() {
+            Facts::of
+        } else {
+            Facts::of_link
+        };
+        let facts = look(path).map_err(StoreError::Io)?;
+        let set = if facts.signature.kind() == FileKind::Dir {
+            fs::Dir::open(path).and_then(|dir| {
+                let found = dir.own_facts()?;
+                // Somebody who may write there may have put a link in its place.
+                let is_it = found.signature.inode == facts.signature.inode
+                    && found.signature.device == facts.signature.device;
+                if !is_it {
+                    return Ok(());
+                }
+                dir.set_mode(found.signature.mode & 0o7777 & !self.surplus(&found))
+            })
+        } else {
+            self.prepare_write()?;
+            let mode = if is_blob { BLOB_MODE } else { FILE_MODE };
+            chmod(path, &facts, self.layout.file_mode(mode))
         };
         set.map_err(|error| self.write_failed(error))
     }
-}
 
-/// The group's right to write goes where the directory is not shared by a group.
-fn surplus(facts: &Facts) -> u32 {
-    let shared = facts.signature.mode & 0o2000 != 0;
-    if shared { 0 } else { 0o020 }
+    /// The rights on a directory that only its owner, or the group of a shared store, should have.
+    fn surplus(&self, facts: &Facts) -> u32 {
+        let group = self.root().ok().flatten().map(|root| root.group);
+        let shared = self.sharing() == Sharing::Group && group == Some(facts.group);
+        if shared { 0o002 } else { 0o022 }
+    }
 }
 
 fn chmod(path: &Path, facts: &Facts, mode: u32) -> Result<(), PathError> {

@@ -44,6 +44,7 @@ mod leases;
 mod listing;
 mod local;
 mod mend;
+mod no_room;
 mod ownership;
 mod peek;
 mod pins;

@@ -9,11 +9,11 @@
 
 use super::error::StoreError;
 use super::format::optional;
-use super::layout::{FILE_MODE, list_or_empty};
+use super::layout::list_or_empty;
 use super::local::LocalStore;
 use crate::digest::encoding::{DecodeError, Decoder, Encoder};
 use crate::digest::{BlobId, Key};
-use crate::fs::{self, FileKind, IfPresent as _, PathError};
+use crate::fs::{self, Facts, FileKind, IfPresent as _, PathError};
 use crate::tree::Escaped;
 
 const FORMAT: u64 = 1;
@@ -78,10 +78,8 @@ impl LocalStore {
             let (what, limit) = ("the pin", LIMIT);
             return Err(StoreError::TooLarge { what, limit });
         }
-        let mut staged = self.stage_bytes(&bytes, FILE_MODE)?;
         let path = self.layout.dir("pins").join(pin.key.hex());
-        let published = self.layout.publish_over(&mut staged, &path);
-        published.map_err(|error| self.write_failed(error))
+        self.replace_file(&path, &bytes)
     }
 
     /// Takes the protection away; says whether there was any.
@@ -115,8 +113,15 @@ impl LocalStore {
         Ok((pins, unread))
     }
 
-    /// Reads one pin; one that is gone by now is none.
+    /// Reads one pin; one that is gone by now is none, and neither is one of somebody who is not
+    /// trusted: it would keep what nobody here asked to keep.
     fn read_pin(&self, name: &[u8], kind: FileKind) -> Result<Option<Pin>, String> {
+        let facts = Facts::of_link(&fs::below(&self.layout.dir("pins"), name)).if_present();
+        if let Ok(facts) = facts
+            && !facts.is_some_and(|facts| self.heeds(facts.owner))
+        {
+            return Ok(None);
+        }
         let text = std::str::from_utf8(name).unwrap_or_default();
         let key: Key = text.parse().map_err(|_| "its name is no key".to_owned())?;
         if kind != FileKind::File {
@@ -145,6 +150,7 @@ mod tests {
 
     use super::*;
     use crate::digest::Digest;
+    use crate::store::layout::FILE_MODE;
     use crate::store::{Access, StoreOptions};
 
     fn pin(key: u8) -> Pin {

@@ -161,7 +161,7 @@ impl LocalStore {
             return Ok(Recorded::Ours);
         }
         let mut staged = self.stage_bytes(&file, FILE_MODE)?;
-        self.sync_blobs(&mut staged)?;
+        self.sync_blobs(&mut staged, &path)?;
         let published = self.layout.publish_new(&mut staged, &path);
         match published.map_err(|error| self.write_failed(error))? {
             Published::New => {}
@@ -182,18 +182,21 @@ impl LocalStore {
 
     pub(super) fn replace_file(&self, path: &Path, content: &[u8]) -> Result<(), StoreError> {
         let mut staged = self.stage_bytes(content, FILE_MODE)?;
-        self.sync_blobs(&mut staged)?;
+        self.sync_blobs(&mut staged, path)?;
         self.layout
             .publish_over(&mut staged, path)
             .map_err(|error| self.write_failed(error))?;
         self.sync_name(path)
     }
 
-    /// In a synced store: waits for all blobs with one call, and for the key's file.
-    fn sync_blobs(&self, staged: &mut fs::Staged) -> Result<(), StoreError> {
+    /// In a synced store: waits for all blobs with one call, for the directories above `path`, and
+    /// for the file that is to have that name.
+    fn sync_blobs(&self, staged: &mut fs::Staged, path: &Path) -> Result<(), StoreError> {
         if self.options.durability == Durability::Synced {
             let tmp = self.layout.dir("tmp");
-            fs::sync_file_system(&tmp)
+            self.layout
+                .make_dir_of(path)
+                .and_then(|()| fs::sync_file_system(&tmp))
                 .and_then(|()| staged.sync())
                 .map_err(|error| self.write_failed(error))?;
         }

@@ -123,6 +123,71 @@ fn a_store_that_vanishes_is_made_again() {
 }
 
 #[test]
+fn a_store_that_vanishes_is_checked_again() {
+    let dir = TempDir::new();
+    let root = dir.join("store");
+    let store = open(&dir);
+    commit(&store, key("a"), b"x", Replace::No);
+    std::fs::remove_dir_all(&root).unwrap();
+    std::fs::create_dir(&root).unwrap();
+    let set = |mode| std::fs::set_permissions(&root, std::fs::Permissions::from_mode(mode));
+    set(0o777).unwrap();
+    let late = store.put_bytes(b"y").unwrap_err();
+    assert!(matches!(late, StoreError::Refused { .. }), "{late}");
+    assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0);
+    set(0o755).unwrap();
+    store.put_bytes(b"y").unwrap();
+    assert!(root.join("CACHEDIR.TAG").exists() && root.join("store.json").exists());
+}
+
+#[test]
+fn who_tells_what_is_wrong_with_a_store_may_look_at_it_and_not_write() {
+    let dir = TempDir::new();
+    let root = dir.join("store");
+    commit(&open(&dir), key("a"), b"x", Replace::No);
+    let set = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for doubtful in [root.clone(), root.join("v1"), root.join("v1/keys")] {
+        set(&doubtful, 0o757);
+        let options = StoreOptions {
+            owner_check: OwnerCheck::BeforeWriting,
+            ..StoreOptions::default()
+        };
+        let store = LocalStore::open(&root, options).unwrap();
+        assert!(matches!(store.look_up(&key("a")), Lookup::Found(_)));
+        let refused = store.check_owner().unwrap_err();
+        assert!(matches!(refused, OpenError::Refused { .. }), "{refused}");
+        let before = snapshot(&root);
+        let denied = store.put_bytes(b"new").unwrap_err();
+        assert!(matches!(denied, StoreError::Refused { .. }), "{denied}");
+        assert!(store.set_right(&root.join("store.json"), false).is_err());
+        assert_eq!(snapshot(&root), before);
+        // What makes it safe again may be done.
+        store.set_right(&doubtful, false).unwrap();
+        store.check_owner().unwrap();
+        store.put_bytes(b"x").unwrap();
+    }
+}
+
+#[test]
+fn a_link_in_the_place_of_the_keys_is_no_folder_that_others_may_write() {
+    let dir = TempDir::new();
+    let keys = dir.join("store/v1/keys");
+    commit(&open(&dir), key("a"), b"x", Replace::No);
+    std::fs::rename(&keys, dir.join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(dir.join("elsewhere"), &keys).unwrap();
+    assert!(matches!(open(&dir).look_up(&key("a")), Lookup::Found(_)));
+    let open_to_all = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(dir.join("elsewhere"), open_to_all).unwrap();
+    let refused = LocalStore::open(&dir.join("store"), StoreOptions::default()).unwrap_err();
+    assert!(matches!(refused, OpenError::Refused { .. }), "{refused}");
+    std::fs::remove_file(&keys).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &keys).unwrap();
+    LocalStore::open(&dir.join("store"), StoreOptions::default()).unwrap();
+}
+
+#[test]
 fn modes_are_set_whatever_the_umask_is() {
     for (sharing, root_mode, folders, blobs, keys) in [
         (Sharing::Group, 0o2770, 0o2770, 0o440, 0o640),

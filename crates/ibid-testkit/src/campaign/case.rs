@@ -137,6 +137,16 @@ impl Got {
         expected.outputs.iter().find_map(differs)
     }
 
+    /// The same with other streams.
+    pub(super) fn with_streams(self, stdout: &[u8], stderr: &[u8]) -> Self {
+        let (stdout, stderr) = (stdout.to_vec(), stderr.to_vec());
+        Self {
+            stdout,
+            stderr,
+            ..self
+        }
+    }
+
     /// Forgets the streams, where they are not the command's own.
     pub(super) fn forget_streams(&mut self) {
         self.stdout.clear();

@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use super::aftermath::Aftermath;
 use super::case::{Got, Run, runs};
 use super::kills::check_own;
-use super::workload::{ALL, Before, Workload, own};
+use super::workload::{Before, Workload, own};
 use super::{Plan, Report, points};
 use crate::TestEnv;
 use crate::trace::{self, Deed, Fault, Point, Scope, Traced};
@@ -78,10 +78,10 @@ pub fn faults(plan: &Plan) -> Report {
 /// Lists the calls of each workload.
 fn scenes(plan: &Plan, report: &mut Report) -> Vec<Scene> {
     let mut scenes = Vec::new();
-    for (index, workload) in (0..).zip(ALL) {
+    for (index, workload) in Workload::all(plan, |only| only / STRIDES.0) {
         let env = TestEnv::new(&plan.binary);
         if !workload.is_known(&env) {
-            let name = workload.name;
+            let name = workload.title();
             report.say(format!("{name}: left out, the binary does not know it"));
             continue;
         }
@@ -91,7 +91,11 @@ fn scenes(plan: &Plan, report: &mut Report) -> Vec<Scene> {
         let mut command = workload.command(&env);
         let ran = trace::run(&mut command, Scope::Files, Deed::List, &env.home("../tmp"))
             .expect("the binary under test can be traced");
-        report.say(format!("{}: {} calls on files", workload.name, ran.calls));
+        report.say(format!(
+            "{}: {} calls on files",
+            workload.title(),
+            ran.calls
+        ));
         scenes.push(Scene {
             workload,
             index,
@@ -152,7 +156,7 @@ impl Injection<'_> {
         report.count("injections", 1);
         let what = format!(
             "{} with {} at {point} (`cargo xtask gate faults --only {}`)",
-            workload.name,
+            workload.title(),
             self.fault_name(),
             self.number
         );
@@ -183,13 +187,19 @@ impl Injection<'_> {
     /// Checks that it ended as a program does that knows what happened to it.
     fn check_end(&self, ran: &Traced, what: &str, report: &mut Report) {
         let stderr = String::from_utf8_lossy(&ran.stderr);
+        let workload = &self.scene.workload;
         if ran.hung {
             report.violation(format!("{what}: did not end"));
         } else if ran.code.is_none() || ran.code == Some(101) || stderr.contains("panicked at") {
             report.violation(format!("{what}: code {:?}: {stderr}", ran.code));
+        } else if workload.name == "fsck-repair" && is_sum(ran.code) {
+            // What could not be read or put right, added up; the line says how much.
+            if !stderr.contains("ibid: checked ") {
+                report.violation(format!("{what}: code {:?}: {stderr}", ran.code));
+            }
         } else if ran.code != Some(0) {
             let errors = stderr.lines().filter(|line| line.starts_with("error: "));
-            let is_clean = errors.count() == 1 || self.scene.workload.name == "pipeline";
+            let is_clean = errors.count() == 1 || workload.name.starts_with("pipeline");
             if !is_clean {
                 report.violation(format!("{what}: code {:?}: {stderr}", ran.code));
             }
@@ -249,9 +259,11 @@ impl Injection<'_> {
             expected: &self.scene.expected,
             // What could not be written, moved or read may have left something to heal.
             has_gaps: true,
+            is_damaged: workload.before == Before::Damaged,
             what,
         };
         aftermath.check_next_runs(0, report);
+        aftermath.check_whole(report);
         let again = runs(env).split_off(before);
         let is_told = !run.warnings.is_empty() || run.got.code() != Some(0);
         if workload.is_ask() && !again.is_empty() && *executed == steps && !is_told {
@@ -264,4 +276,9 @@ impl Injection<'_> {
             report.violation(format!("{what}: said to be invalidated, and is not"));
         }
     }
+}
+
+/// Says whether a code is a sum of 8, 16 and 32, with which a check says what is wrong.
+fn is_sum(code: Option<i32>) -> bool {
+    code.is_some_and(|code| code != 0 && code & !(8 | 16 | 32) == 0)
 }

@@ -189,6 +189,7 @@ impl Kill<'_> {
             asks: &[Ask::Exec(MANY)],
             expected: std::slice::from_ref(self.expected),
             has_gaps: false,
+            is_damaged: false,
             what: &what,
         };
         let found = aftermath.check_store(report);

@@ -7,7 +7,7 @@
 
 use super::aftermath::Aftermath;
 use super::case::Got;
-use super::workload::{ALL, Before, Workload, knows, own};
+use super::workload::{Before, Workload, knows, own};
 use super::{Plan, Report, points};
 use crate::TestEnv;
 use crate::trace::{self, Deed, Scope};
@@ -57,8 +57,8 @@ pub fn kills(plan: &Plan) -> Report {
 /// Counts the calls of each workload.
 fn scenes(plan: &Plan, report: &mut Report) -> Vec<Scene> {
     let mut scenes = Vec::new();
-    for (index, workload) in (0..).zip(ALL) {
-        let name = workload.name;
+    for (index, workload) in Workload::all(plan, |only| only / STRIDE) {
+        let name = workload.title();
         let env = TestEnv::new(&plan.binary);
         if !workload.is_known(&env) {
             report.say(format!("{name}: left out, the binary does not know it"));
@@ -124,13 +124,15 @@ impl Moment<'_> {
         };
         let what = format!(
             "{} killed {when} {point} (`cargo xtask gate kills --only {}`)",
-            workload.name, self.number
+            workload.title(),
+            self.number
         );
         let aftermath = Aftermath {
             env: &env,
             asks: workload.asks,
             expected: &self.scene.expected,
             has_gaps: workload.before == Before::Damaged || workload.name == "invalidate",
+            is_damaged: workload.before == Before::Damaged,
             what: &what,
         };
         if ran.hung {

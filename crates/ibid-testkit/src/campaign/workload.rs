@@ -2,6 +2,8 @@
 //! wants of it before and after.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
@@ -10,9 +12,10 @@ use super::snapshot::{Item, Snapshot};
 use crate::TestEnv;
 
 mod asks;
+mod ways;
 
 pub(super) use asks::Ask;
-use asks::{A, B, C, LARGE, PIPELINE, SMALL, TREE};
+use asks::{A, B, C, LARGE, PIPELINE, PIPELINE_FOUR, SMALL, TREE};
 
 /// One of them.
 #[derive(Clone, Copy)]
@@ -24,6 +27,9 @@ pub(super) struct Workload {
     pub(super) before: Before,
     /// The arguments of the disturbed run.
     pub(super) act: Act,
+    /// How it is set up, in words that follow the name.
+    way: &'static str,
+    settings: &'static [(&'static str, &'static str)],
 }
 
 /// The state that a disturbed run begins in.
@@ -37,7 +43,7 @@ pub(super) enum Before {
     Removed,
     /// That, and the store holds old things that nothing names.
     Littered,
-    /// That, and blobs are damaged or gone.
+    /// That, and files of the store are damaged, gone, or anybody's to write.
     Damaged,
 }
 
@@ -63,13 +69,15 @@ const fn workload(name: &'static str, asks: &'static [Ask], before: Before, act:
         asks,
         before,
         act,
+        way: "",
+        settings: &[],
     }
 }
 
 const THREE: &[Ask] = &[Ask::Exec(A), Ask::Exec(B), Ask::Exec(C)];
 
-/// All of them. Their order is part of the numbers of points.
-pub(super) const ALL: [Workload; 13] = [
+/// All of them, in the plain way. Their order is part of the numbers of points.
+const ALL: [Workload; 14] = [
     workload(
         "commit",
         &[Ask::Exec(SMALL)],
@@ -138,6 +146,12 @@ pub(super) const ALL: [Workload; 13] = [
         Before::Damaged,
         Act::Verb(&["fsck", "--repair"]),
     ),
+    workload(
+        "pipeline-4",
+        &[PIPELINE_FOUR],
+        Before::Fresh,
+        Act::Ask(&[], &[]),
+    ),
 ];
 
 impl Workload {
@@ -167,7 +181,7 @@ impl Workload {
 
     /// Returns the run that is disturbed.
     pub(super) fn command(&self, env: &TestEnv) -> Command {
-        match self.act {
+        let mut command = match self.act {
             Act::Ask(more, settings) => {
                 let mut command = self.asks[0].command(env, more);
                 command.envs(settings.iter().copied());
@@ -178,7 +192,14 @@ impl Workload {
                 command.env("RUNS", env.home("runs")).args(words);
                 command
             }
-        }
+        };
+        command.envs(self.settings.iter().copied());
+        command
+    }
+
+    /// Returns its name and how it is set up.
+    pub(super) fn title(&self) -> String {
+        format!("{}{}", self.name, self.way)
     }
 
     /// Says whether the user's own command is what is disturbed.
@@ -220,27 +241,42 @@ fn litter(env: &TestEnv) {
         for path in [folder.join(name.as_str()), staged] {
             fs::create_dir_all(path.parent().expect("it lies in a folder")).expect("it is ours");
             fs::write(&path, &content).expect("the store is ours");
+            set_mode(&path, 0o444);
             let file = fs::File::open(&path).expect("it was just written");
             file.set_modified(old).expect("it is ours");
         }
     }
 }
 
-/// Cuts one blob of the store in four, and removes one.
+/// Cuts one blob of the store in four, removes one, opens one to all; and cuts a key's file.
 fn damage(env: &TestEnv) {
     let blobs = env.cache().join("v1/blobs");
     let all = Snapshot::of(&blobs);
     for (number, path) in all.files().enumerate() {
         let path = blobs.join(path);
         match number % 4 {
-            0 => {
-                fs::remove_file(&path).expect("the store is ours");
-                fs::write(&path, "damaged").expect("the store is ours");
-            }
+            0 => cut(&path, 0o444),
+            1 => set_mode(&path, 0o666),
             2 => fs::remove_file(&path).expect("the store is ours"),
             _ => {}
         }
     }
+    let keys = env.cache().join("v1/keys");
+    if let Some(path) = Snapshot::of(&keys).files().next() {
+        cut(&keys.join(path), 0o644);
+    }
+}
+
+/// Leaves a few bytes where a file was.
+fn cut(path: &Path, mode: u32) {
+    fs::remove_file(path).expect("the store is ours");
+    fs::write(path, "damaged").expect("the store is ours");
+    set_mode(path, mode);
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    let mode = fs::Permissions::from_mode(mode);
+    fs::set_permissions(path, mode).expect("the store is ours");
 }
 
 /// What of a workspace and a home nobody but the user may change.

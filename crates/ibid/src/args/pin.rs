@@ -2,7 +2,7 @@
 
 use super::GlobalArgs;
 
-/// Protects results: no budget evicts them.
+/// Pins results: no limit evicts them, until `ibid unpin`.
 #[derive(clap::Parser, Clone, Debug)]
 #[command(
     name = "pin",

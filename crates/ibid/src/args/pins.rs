@@ -2,7 +2,7 @@
 
 use super::GlobalArgs;
 
-/// Lists the protected results.
+/// Lists the pinned results: since when, key, size, label, why.
 #[derive(clap::Parser, Clone, Debug)]
 #[command(
     name = "pins",

@@ -2,15 +2,15 @@
 
 use super::GlobalArgs;
 
-/// Evicts the least valuable results until the store keeps its budgets.
+/// Evicts the least valuable results until the cache is within its limits.
 #[derive(clap::Parser, Clone, Debug)]
 #[command(
     name = "prune",
     bin_name = "ibid prune",
-    after_help = "Without flags the budgets of the settings count. Pinned results stay.\n\nExample: ibid prune --max-size 20G --dry-run"
+    after_help = "What is evicted is computed again when it is needed. Without flags the settings count: `max_size`, `max_age`. Runs do the same by themselves now and then.\nPinned results stay, and those used within the last minute.\n\nExample: ibid prune --max-size 20G --dry-run"
 )]
 pub(crate) struct PruneArgs {
-    /// Most bytes of disk that the store may take: `20G`, `500M`, or `none`.
+    /// Most bytes of disk that the cache may take: `20G`, `500M` (in steps of 1024), `auto` or `none`.
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_size: Option<String>,
     /// Evict what was not used for so long: `30d`, `12h`, or `none`.

@@ -2,7 +2,7 @@
 
 use super::GlobalArgs;
 
-/// Takes the protection of results away.
+/// Unpins results: they may be evicted again.
 #[derive(clap::Parser, Clone, Debug)]
 #[command(
     name = "unpin",

@@ -7,7 +7,7 @@ use super::GlobalArgs;
 #[command(
     name = "usage",
     bin_name = "ibid usage",
-    after_help = "Example: ibid usage"
+    after_help = "`alone` is what would be free without these results, `in all` counts what others need, too.\n\nExample: ibid usage"
 )]
 pub(crate) struct UsageArgs {
     #[command(flatten)]

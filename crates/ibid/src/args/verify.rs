@@ -2,7 +2,7 @@
 
 use super::GlobalArgs;
 
-/// Reads everything that a stored result needs and checks it.
+/// Reads and checks everything that a stored result needs.
 #[derive(clap::Parser, Clone, Debug)]
 #[command(
     name = "verify",

@@ -94,7 +94,7 @@ pub(super) fn run(known: &Known<'_>, policy: &Policy, doing: Doing) -> Result<Ex
         }
         Doing::Apply => apply(known, policy)?,
     };
-    tell(known, policy, &outcome)?;
+    tell(known, policy, &outcome, is_there)?;
     Ok(Exit::OK)
 }
 
@@ -180,38 +180,62 @@ impl Outcome {
         if labels.len() > LISTED {
             let _ = writeln!(text, "and {} more labels", labels.len() - LISTED);
         }
-        let Plan { evict, discard, .. } = &self.plan;
-        let (evicted, discarded) = match &self.done {
-            Some(done) => (done.evicted, done.discarded),
-            None => (evict.len(), discard.len()),
-        };
-        let planned = || self.plan.deletions(&self.inventory);
-        let deleted = self.done.as_ref().map_or_else(planned, |done| done.deleted);
-        let _ = writeln!(
-            text,
-            "{} evicted, {} moved to the trash, {} deleted: {} freed",
-            people::count(evicted, "result"),
-            people::count(discarded, "blob"),
-            people::count(deleted, "file"),
-            people::size(self.freed())
-        );
-        let _ = write!(text, "the cache takes {}", people::size(self.plan.after));
+        let _ = writeln!(text, "{}", self.counts_text());
+        text.push_str(if self.done.is_some() {
+            "the cache takes "
+        } else {
+            "the cache would take "
+        });
+        text.push_str(&people::size(self.plan.after));
+        let trash = self.trash();
+        if trash > 0 {
+            let until = self.inventory.now.saturating_add(nanos(policy));
+            let _ = write!(
+                text,
+                ", {} of it in the trash until {} or until room is needed",
+                people::size(trash),
+                history::local_time(until)
+            );
+        }
         if let Some(most) = policy.max_size {
-            let _ = write!(text, " of {}", people::size(most));
+            let _ = write!(text, "; the limit is {}", people::size(most));
         }
-        match self.trash() {
-            0 => text.push('\n'),
-            trash => {
-                let until = self.inventory.now.saturating_add(nanos(policy));
-                let _ = writeln!(
-                    text,
-                    ", of which {} lie in the trash until {} or until room is needed",
-                    people::size(trash),
-                    history::local_time(until)
-                );
-            }
-        }
+        text.push('\n');
         text
+    }
+
+    /// Returns how many results are evicted, and how many files go to the trash and for good.
+    fn counts(&self) -> [usize; 3] {
+        let Self { plan, done, .. } = self;
+        match done {
+            Some(done) => [done.evicted, done.discarded, done.deleted],
+            None => [
+                plan.evict.len(),
+                plan.discard.len(),
+                plan.deletions(&self.inventory),
+            ],
+        }
+    }
+
+    /// Says what was done, or would be, in a line; what is none of is left out.
+    fn counts_text(&self) -> String {
+        let would = if self.done.is_some() { "" } else { "would be " };
+        let parts = self.counts().into_iter().zip([
+            ("result", "evicted"),
+            ("file", "moved to the trash"),
+            ("file", "deleted"),
+        ]);
+        let mut parts: Vec<_> = parts
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, (noun, what))| format!("{} {would}{what}", people::count(count, noun)))
+            .collect();
+        if parts.is_empty() {
+            return "nothing to evict or to delete".to_owned();
+        }
+        if self.freed() > 0 {
+            parts.push(format!("{} {would}freed", people::size(self.freed())));
+        }
+        parts.join(", ")
     }
 
     fn as_json(&self, policy: &Policy) -> Value {
@@ -234,16 +258,15 @@ impl Outcome {
             .labels()
             .into_iter()
             .map(|(label, it)| json!({ "label": label, "results": it.results, "bytes": it.bytes }));
+        let [_, discarded, deleted] = self.counts();
         let trash = self.trash();
         let until = inventory.now.saturating_add(nanos(policy));
         json!({
             "dry_run": done.is_none(),
             "evicted": evicted.collect::<Vec<_>>(),
             "labels": labels.collect::<Vec<_>>(),
-            "blobs_discarded": done.as_ref().map_or(plan.discard.len(), |done| done.discarded),
-            "files_deleted": done
-                .as_ref()
-                .map_or_else(|| plan.deletions(inventory), |done| done.deleted),
+            "blobs_discarded": discarded,
+            "files_deleted": deleted,
             "freed_bytes": self.freed(),
             "before_bytes": plan.before,
             "after_bytes": plan.after,
@@ -251,16 +274,26 @@ impl Outcome {
             "trash_bytes": trash,
             "trash_until": (trash > 0).then(|| history::utc_time(until)),
             "spared": done.as_ref().map_or(0, |done| done.spared),
+            "denied": done.as_ref().map_or(0, |done| done.denied),
             "problems": done.as_ref().map_or(&[][..], |done| &done.problems),
             "unknown": inventory.unknown,
         })
     }
 }
 
-fn tell(known: &Known<'_>, policy: &Policy, outcome: &Outcome) -> Result<(), Failure> {
+fn tell(
+    known: &Known<'_>,
+    policy: &Policy,
+    outcome: &Outcome,
+    is_there: bool,
+) -> Result<(), Failure> {
     let console = &known.context.console;
     if console.is_json() {
         return console.json_data(&outcome.as_json(policy));
+    }
+    if !is_there {
+        known.say_no_cache();
+        return Ok(());
     }
     console.data(outcome.as_text(policy).as_bytes())?;
     let unknown = &outcome.inventory.unknown;
@@ -269,16 +302,29 @@ fn tell(known: &Known<'_>, policy: &Policy, outcome: &Outcome) -> Result<(), Fai
     }
     if !unknown.is_empty() {
         console.warn(
-            "while something is not understood, what nothing seems to name stays; `ibid fsck \
-             --repair` puts it right",
+            "until that is put right, files that no result seems to need stay: `ibid fsck --repair`",
+        );
+    }
+    if policy
+        .max_size
+        .is_some_and(|most| outcome.plan.after > most)
+    {
+        console.note(
+            "it stays larger than that: what is pinned, was used within the last minute, or keeps \
+             the books is not evicted",
         );
     }
     let Some(done) = &outcome.done else {
-        console.say("nothing was changed: this was a dry run");
         return Ok(());
     };
     for problem in &done.problems {
         console.warn(problem);
+    }
+    if done.denied > 0 {
+        let denied = people::count(done.denied, "file");
+        console.say(&format!(
+            "{denied} stayed, being others': only they may remove them here"
+        ));
     }
     if done.spared > 0 {
         let spared = people::count(done.spared, "file");

@@ -1,6 +1,6 @@
 //! `ibid fsck`: the whole store, read and checked.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,15 +8,19 @@ use std::sync::Arc;
 use ibid_core::digest::Key;
 use ibid_core::fs::Meter;
 use ibid_core::maintain::{Checked, Flaw, FlawKind, Leftovers, Repaired, check, repair};
-use ibid_core::store::{Access, Left};
+use ibid_core::store::{Access, Left, OpenError, Refusal};
+use ibid_core::tree::Escaped;
 use serde_json::json;
 
 use super::known::Known;
 use crate::args::FsckArgs;
-use crate::context::Context;
+use crate::context::{Context, store_failure};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::report::{flaws, people};
+
+/// So many spoiled steps are named.
+const NAMED: usize = 5;
 
 pub(super) fn run(args: &FsckArgs, context: &Context) -> Result<Exit, Failure> {
     let access = if args.repair {
@@ -24,7 +28,10 @@ pub(super) fn run(args: &FsckArgs, context: &Context) -> Result<Exit, Failure> {
     } else {
         Access::ReadOnly
     };
-    let known = Known::open(context, access)?;
+    let known = Known::open_doubtful(context, access)?;
+    if args.repair {
+        refuse_as_root(&known)?;
+    }
     let (store, console) = (&known.store, &context.console);
     let meter = Arc::new(Meter::new());
     console.begin("checking", &meter);
@@ -45,16 +52,26 @@ pub(super) fn run(args: &FsckArgs, context: &Context) -> Result<Exit, Failure> {
         return Ok(Exit::Code(code));
     }
     if !checked.exists {
-        console.say(&format!(
-            "there is no cache at `{}`",
-            people::path(store.dir())
-        ));
+        known.say_no_cache();
         return Ok(Exit::OK);
     }
     let text = as_text(&known, &checked, repaired.as_ref());
     console.data(text.as_bytes())?;
     tell(&known, &checked, repaired.as_ref());
     Ok(Exit::Code(code))
+}
+
+/// Root changes nothing in the store of another user. What others may write is told as any flaw:
+/// repairing begins with what of it belongs to this user, and writes nothing while any is left.
+fn refuse_as_root(known: &Known<'_>) -> Result<(), Failure> {
+    match known.store.check_owner() {
+        Err(error @ OpenError::Refused { refusal, .. })
+            if matches!(refusal, Refusal::AsRoot(_)) =>
+        {
+            Err(store_failure(&error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What became of a flaw, by its path and kind.
@@ -87,7 +104,7 @@ fn as_text(known: &Known<'_>, checked: &Checked, repaired: Option<&Repaired>) ->
     for flaw in &checked.flaws {
         text += &flaws::line(flaw, known.store.dir(), &name);
         let _ = match fates.get(&(&flaw.path, flaw.kind)) {
-            Some((true, what)) => writeln!(text, "; {what}"),
+            Some((true, what)) => writeln!(text, "; {}", flaws::shortened(what)),
             Some((false, why)) => writeln!(text, "; left: {why}"),
             None => writeln!(text),
         };
@@ -105,8 +122,11 @@ fn tell(known: &Known<'_>, checked: &Checked, repaired: Option<&Repaired>) {
         flaws::read(checked),
         flaws::sum(&checked.flaws)
     ));
+    if let Some(text) = spoiled(known, checked) {
+        console.say(&text);
+    }
     if let Some(text) = leftovers(&checked.leftovers) {
-        console.say(&format!("waiting for the next collection: {text}"));
+        console.say(&format!("no damage, and removed by itself: {text}"));
     }
     if checked.later > 0 {
         let files = people::count(checked.later, "file");
@@ -128,10 +148,24 @@ fn tell(known: &Known<'_>, checked: &Checked, repaired: Option<&Repaired>) {
             done.len() + left.len()
         )),
         None if flaws::exit_code(&checked.flaws) != 0 => console.say(
-            "`ibid fsck --repair` puts damaged files aside; the next run of a step makes them anew",
+            "`ibid fsck --repair` moves what is damaged to the trash; the next run of a step makes it \
+             anew",
         ),
         None => {}
     }
+}
+
+/// Says what all flaws together cost.
+fn spoiled(known: &Known<'_>, checked: &Checked) -> Option<String> {
+    let keys: BTreeSet<&Key> = checked.flaws.iter().flat_map(|it| &it.spoils).collect();
+    let names: BTreeSet<String> = keys
+        .iter()
+        .map(|key| name_of(known, checked, key))
+        .collect();
+    let names: Vec<String> = names.into_iter().collect();
+    let names = people::some_of(&names, NAMED);
+    let results = people::count(keys.len(), "result");
+    (!keys.is_empty()).then(|| format!("{results} spoiled: {}", Escaped(names.as_bytes())))
 }
 
 fn leftovers(left: &Leftovers) -> Option<String> {
@@ -143,7 +177,7 @@ fn leftovers(left: &Leftovers) -> Option<String> {
     } = left;
     let parts = [
         (staged, "unfinished file"),
-        (leases, "lease of nobody"),
+        (leases, "unused lease"),
         (trash, "file in the trash"),
         (views, "file of a view"),
     ];
@@ -151,7 +185,7 @@ fn leftovers(left: &Leftovers) -> Option<String> {
     let parts: Vec<_> = parts
         .map(|(Left { files, disk }, what)| {
             let what = match what.split_once(' ') {
-                Some((noun @ ("lease" | "file"), rest)) => {
+                Some((noun @ "file", rest)) => {
                     format!("{} {rest}", people::count(*files, noun))
                 }
                 _ => people::count(*files, what),

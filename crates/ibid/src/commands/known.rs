@@ -12,11 +12,12 @@ use ibid_core::digest::Key;
 use ibid_core::engine::{chain, manifest};
 use ibid_core::fs::PathError;
 use ibid_core::pipeline::{Pipeline, StepId};
-use ibid_core::store::{Access, LocalStore, ProcessMemory};
-use ibid_core::tree::RelPath;
+use ibid_core::store::{Access, LocalStore, OpenError, ProcessMemory};
+use ibid_core::tree::{Escaped, RelPath};
 
 use crate::context::{Context, Session, store_failure};
 use crate::error::Failure;
+use crate::report::people;
 
 /// A store, and the project that is looked at.
 #[derive(Debug)]
@@ -31,10 +32,23 @@ pub(super) struct Known<'a> {
 impl<'a> Known<'a> {
     /// Opens the store of the settings, which need not exist.
     pub(super) fn open(context: &'a Context, access: Access) -> Result<Self, Failure> {
+        Self::opened(context, |session| {
+            session.open_store(access, Arc::new(ProcessMemory::default()))
+        })
+    }
+
+    /// The same for whoever tells what is wrong with it: that others may write it is no reason
+    /// not to look.
+    pub(super) fn open_doubtful(context: &'a Context, access: Access) -> Result<Self, Failure> {
+        Self::opened(context, |session| session.open_doubtful_store(access))
+    }
+
+    fn opened(
+        context: &'a Context,
+        open: impl FnOnce(&Session) -> Result<LocalStore, OpenError>,
+    ) -> Result<Self, Failure> {
         let session = context.session(None, Overrides::default())?;
-        let store = session
-            .open_store(access, Arc::new(ProcessMemory::default()))
-            .map_err(|error| store_failure(&error))?;
+        let store = open(&session).map_err(|error| store_failure(&error))?;
         Ok(Self {
             context,
             session,
@@ -42,6 +56,15 @@ impl<'a> Known<'a> {
             pipeline: OnceCell::new(),
             written: OnceCell::new(),
         })
+    }
+
+    /// Says that there is nothing to look at yet.
+    pub(super) fn say_no_cache(&self) {
+        let dir = people::path(self.store.dir());
+        let console = &self.context.console;
+        console.say(&format!(
+            "there is no cache at `{dir}` yet: the first result that is stored makes it"
+        ));
     }
 
     /// Returns the project's pipeline, if it has a sound one; a broken one is told of.
@@ -57,7 +80,7 @@ impl<'a> Known<'a> {
     fn warn(&self, failure: &Failure) {
         self.context.console.warn(&format!(
             "steps are not known by their names: {}",
-            failure.message()
+            Escaped(failure.message().as_bytes())
         ));
     }
 

@@ -15,16 +15,20 @@ use crate::exit::{self, Exit};
 
 pub(super) fn run(args: &PinArgs, context: &Context) -> Result<Exit, Failure> {
     let known = Known::open(context, Access::ReadWrite)?;
-    let pins = pins(
+    let mut pins = pins(
         &known,
         &args.of,
         args.because.as_deref().unwrap_or_default(),
     )?;
     refuse_unwritable(&known)?;
-    for pin in &pins {
+    for pin in &mut pins {
+        if args.because.is_none() {
+            // A reason that was given once stays until another one is given.
+            pin.why = reason_of(&known, pin)?;
+        }
         known.store.pin(pin).map_err(|error| store_failed(&error))?;
         context.console.say(&format!(
-            "the result of `{}` with the key {} stays",
+            "pinned the result of `{}`, key {}",
             Escaped(known.name_of(&pin.label).as_bytes()),
             pin.key.short()
         ));
@@ -34,6 +38,13 @@ pub(super) fn run(args: &PinArgs, context: &Context) -> Result<Exit, Failure> {
         context.console.json_data(&json!({ "pinned": keys }))?;
     }
     Ok(Exit::OK)
+}
+
+/// Returns why a result is pinned already; nothing if it is not.
+fn reason_of(known: &Known<'_>, pin: &Pin) -> Result<String, Failure> {
+    let (pins, _) = known.store.pins().map_err(unreadable)?;
+    let same = pins.into_iter().find(|it| it.key == pin.key);
+    Ok(same.map(|it| it.why).unwrap_or_default())
 }
 
 pub(super) fn as_json(pin: &Pin) -> serde_json::Value {
@@ -76,7 +87,7 @@ fn pins(known: &Known<'_>, word: &str, why: &str) -> Result<Vec<Pin>, Failure> {
     Ok(pins)
 }
 
-/// Makes the pin of a key, if there is a result to protect.
+/// Makes the pin of a key, if there is a result for it.
 fn pin_of(
     known: &Known<'_>,
     (key, asked, label): (Key, Option<BlobId>, Option<String>),
@@ -103,7 +114,7 @@ fn nothing_stands(word: &str) -> Failure {
     let word = Escaped(word.as_bytes());
     Failure::new(
         exit::STEP_FAILED,
-        format!("no result of `{word}` is stored: there is nothing to protect"),
+        format!("no result of `{word}` is stored: there is nothing to pin"),
     )
-    .hint("`ibid run` makes and stores it")
+    .hint("`ibid run` makes and stores it, with `--force` also where it is up to date")
 }

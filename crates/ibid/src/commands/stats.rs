@@ -175,7 +175,7 @@ impl Stats {
         }
         if let Some((files, bytes)) = stored {
             let files = people::count(files, "file");
-            let _ = writeln!(text, "in the store: {} in {files}", people::size(bytes));
+            let _ = writeln!(text, "in the cache: {} in {files}", people::size(bytes));
         }
         let slow = self.steps.iter().filter(|(_, counts)| counts.runs() > 0);
         for (index, (label, counts)) in slow.take(LISTED).enumerate() {

@@ -22,7 +22,7 @@ pub(super) fn run(args: &UnpinArgs, context: &Context) -> Result<Exit, Failure> 
         let unpinned = known.store.unpin(&pin.key);
         unpinned.map_err(|error| store_failed(&error))?;
         context.console.say(&format!(
-            "the result of `{}` with the key {} is protected no longer",
+            "unpinned the result of `{}`, key {}",
             Escaped(known.name_of(&pin.label).as_bytes()),
             pin.key.short()
         ));
@@ -60,7 +60,7 @@ fn meant(known: &Known<'_>, word: &str, pins: Vec<Pin>) -> Result<Vec<Pin>, Fail
             exit::STEP_FAILED,
             format!("no result of `{word}` is pinned"),
         )
-        .hint("`ibid pins` lists what is"));
+        .hint("`ibid pins` lists those that are"));
     }
     Ok(meant)
 }

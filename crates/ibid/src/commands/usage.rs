@@ -29,6 +29,15 @@ pub(super) fn run(_args: &UsageArgs, context: &Context) -> Result<Exit, Failure>
         context.console.json_data(&answer)?;
         return Ok(Exit::OK);
     }
+    if known
+        .store
+        .last_collected()
+        .map_err(named::unreadable)?
+        .is_none()
+    {
+        known.say_no_cache();
+        return Ok(Exit::OK);
+    }
     context.console.data(as_text(&usage).as_bytes())?;
     warn(&inventory, context);
     Ok(Exit::OK)
@@ -40,7 +49,8 @@ fn warn(inventory: &Inventory, context: &Context) {
         let parts = people::count(inventory.unknown.len(), "part");
         let first = Escaped(first.as_bytes());
         context.console.warn(&format!(
-            "{parts} of the store could not be read; what only they name counts as unreachable: {first}"
+            "{parts} of the cache could not be read, so their files may be counted as not needed: \
+             {first}; `ibid fsck` tells all"
         ));
     }
 }
@@ -48,7 +58,7 @@ fn warn(inventory: &Inventory, context: &Context) {
 fn as_text(usage: &Usage) -> String {
     let mut text = String::new();
     let results = people::count(usage.results, "result");
-    let blobs = people::count(usage.blob_count, "blob");
+    let blobs = people::count(usage.blob_count, "file");
     let needed = usage.blobs.saturating_sub(usage.unreachable);
     let parts = [usage.blobs, usage.trash, usage.leftovers];
     let rest = parts.into_iter().fold(usage.disk, u64::saturating_sub);
@@ -58,15 +68,27 @@ fn as_text(usage: &Usage) -> String {
     row("on disk", usage.disk, &format!("  {results} in {blobs}"));
     row("  in use", needed, "");
     for (name, bytes, more) in [
-        ("  unreachable", usage.unreachable, "  nothing names it"),
-        ("  trash", usage.trash, ""),
-        ("  leftovers", usage.leftovers, ""),
+        (
+            "  not needed",
+            usage.unreachable,
+            "  by any result: goes by itself",
+        ),
+        (
+            "  trash",
+            usage.trash,
+            "  goes by itself, at once where room is needed",
+        ),
+        (
+            "  leftovers",
+            usage.leftovers,
+            "  of interrupted runs: go by themselves",
+        ),
     ] {
         if bytes > 0 {
             row(name, bytes, more);
         }
     }
-    row("  bookkeeping", rest, "");
+    row("  bookkeeping", rest, "  keys, history, folders");
     let saved = usage.logical.saturating_sub(usage.distinct);
     let all = people::size(usage.logical);
     row(
@@ -82,9 +104,9 @@ fn as_text(usage: &Usage) -> String {
 }
 
 fn steps_text(labels: &[LabelUsage]) -> String {
-    let mut text = "by step\n    alone  with shared  results  last used\n".to_owned();
+    let mut text = "by step\n    alone     in all  results  last used\n".to_owned();
     for label in labels.iter().take(LISTED) {
-        let (alone, all) = (people::size(label.exclusive), people::size(label.logical));
+        let (alone, all) = (people::size(label.exclusive), people::size(label.disk));
         let last = history::local_time(label.last_use);
         let name = match label.label.as_str() {
             "" => "(unknown)".to_owned(),
@@ -97,7 +119,7 @@ fn steps_text(labels: &[LabelUsage]) -> String {
         let count = label.results;
         let _ = writeln!(
             text,
-            "{alone:>9}  {all:>11}  {count:>7}  {last}  {name}{pinned}"
+            "{alone:>9}  {all:>9}  {count:>7}  {last}  {name}{pinned}"
         );
     }
     if let Some(more) = labels.get(LISTED..).filter(|more| !more.is_empty()) {
@@ -141,6 +163,7 @@ fn as_json(usage: &Usage) -> serde_json::Value {
             "results": it.results,
             "pinned": it.pinned,
             "logical": it.logical,
+            "disk": it.disk,
             "exclusive": it.exclusive,
             "last_use": history::utc_time(it.last_use),
         })

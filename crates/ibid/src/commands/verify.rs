@@ -28,7 +28,7 @@ struct Verified {
 }
 
 pub(super) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit, Failure> {
-    let known = Known::open(context, Access::ReadOnly)?;
+    let known = Known::open_doubtful(context, Access::ReadOnly)?;
     let targets = targets(&known, &args.of)?;
     let meter = Arc::new(Meter::new());
     context.console.begin("checking", &meter);
@@ -46,12 +46,12 @@ pub(super) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit, Failure>
         for one in &verified {
             context.console.data(as_text(&known, one).as_bytes())?;
         }
-        let blobs = verified.iter().map(|it| it.checked.blobs).sum();
-        context.console.say(&format!(
-            "read {} in {}",
-            people::size(bytes),
-            people::count(blobs, "file")
-        ));
+        if verified.len() > 1 {
+            let blobs = verified.iter().map(|it| it.checked.blobs).sum();
+            let files = people::count(blobs, "file");
+            let read = people::size(bytes);
+            context.console.say(&format!("read {read} in {files}"));
+        }
     }
     let flaws = verified.iter().flat_map(|it| &it.checked.flaws);
     let code = flaws::exit_code(flaws);

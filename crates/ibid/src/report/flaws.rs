@@ -26,7 +26,7 @@ pub(crate) fn line(flaw: &Flaw, store: &Path, name: &dyn Fn(&Key) -> String) -> 
     let mut line = format!(
         "{:<14}  {}: {}",
         flaw.kind.word(),
-        people::path(path),
+        shortened(&people::path(path)),
         Escaped(flaw.reason.as_bytes())
     );
     if !flaw.spoils.is_empty() {
@@ -37,6 +37,29 @@ pub(crate) fn line(flaw: &Flaw, store: &Path, name: &dyn Fn(&Key) -> String) -> 
         let _ = write!(line, "; spoils {}", Escaped(names.as_bytes()));
     }
     line
+}
+
+/// Shortens digests and random endings within a text, which whole make a line unreadable; `--json`
+/// has them.
+pub(crate) fn shortened(text: &str) -> String {
+    const LONG: usize = 32;
+    const SHOWN: usize = 12;
+    let is_hex = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
+    let mut short = String::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(|byte| is_hex(byte)).count();
+        if digits >= LONG {
+            let _ = write!(short, "{}…", &rest[..SHOWN]);
+            rest = &rest[digits..];
+            continue;
+        }
+        // What is passed begins with hexadecimal digits, which are ASCII, and ends behind a character.
+        let next = rest[digits..].chars().next().map_or(0, char::len_utf8);
+        short.push_str(&rest[..digits + next]);
+        rest = &rest[digits + next..];
+    }
+    short
 }
 
 /// Returns a flaw as JSON.
@@ -126,6 +149,15 @@ mod tests {
         assert_eq!(code(&[FlawKind::KeyFile, FlawKind::BlobContent]), 8);
         assert_eq!(code(&[FlawKind::Untrusted]), 16);
         assert_eq!(code(&[FlawKind::Unreadable, FlawKind::Listing]), 40);
+    }
+
+    #[test]
+    fn long_digests_are_shortened_and_nothing_else() {
+        let digest = "0a".repeat(32);
+        let path = format!("v1/trash/{digest}-{}", "f".repeat(32));
+        assert_eq!(shortened(&path), "v1/trash/0a0a0a0a0a0a…-ffffffffffff…");
+        let name = "v1/runs/01795246487707186955-b5c70a84-0b66fae58af7119f ä…";
+        assert_eq!(shortened(name), name);
     }
 
     #[test]

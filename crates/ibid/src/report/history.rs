@@ -20,6 +20,13 @@ pub(crate) fn local_time(nanos: u64) -> String {
     zoned.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// Prints a time of a file that another program may have written, RFC 3339, in the same way; `None`
+/// if it is none.
+pub(crate) fn local_time_of(text: &str) -> Option<String> {
+    let zoned = text.parse::<Timestamp>().ok()?.to_zoned(TimeZone::system());
+    Some(zoned.strftime("%Y-%m-%d %H:%M:%S").to_string())
+}
+
 /// Prints nanoseconds since 1970 as RFC 3339 in UTC.
 pub(crate) fn utc_time(nanos: u64) -> String {
     timestamp(nanos).to_string()

@@ -47,6 +47,11 @@ fn processes_that_ask_at_once_get_one_run() {
 }
 
 #[test]
+fn processes_of_all_kinds_at_once_agree_with_the_model() {
+    assert_clean(&campaign::histories(&plan(320)));
+}
+
+#[test]
 fn a_store_that_may_only_be_read_is_not_written_to() {
     let Some(strace) = component("strace") else {
         return;
@@ -62,6 +67,11 @@ fn a_run_does_what_was_planned_and_leaves_what_its_inputs_make() {
 #[test]
 fn users_of_one_store_share_it_and_an_intruder_plants_nothing() {
     assert_clean(&campaign::users(&plan(2)));
+}
+
+#[test]
+fn what_is_hostile_touches_nothing_and_is_shown_safely() {
+    assert_clean(&campaign::hostile(&plan(60), None));
 }
 
 #[test]

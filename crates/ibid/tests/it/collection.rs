@@ -218,7 +218,7 @@ fn gc_evicts_nothing_and_takes_what_nothing_names() {
     let told = ok(&env, &["gc", "--dry-run"]);
     assert!(
         told.stdout
-            .starts_with("0 results evicted, 1 blob moved to the trash, 0 files deleted"),
+            .starts_with("1 file would be moved to the trash\nthe cache would take "),
         "{}",
         told.story()
     );
@@ -251,6 +251,27 @@ fn a_folder_that_is_no_store_is_refused_and_one_that_is_not_there_is_empty() {
         assert!(ran.stderr.contains("thesis.tex"), "{}", ran.story());
     }
     assert_eq!(names_in(&env.cache()).len(), 1);
+}
+
+#[test]
+fn what_there_is_none_of_is_not_counted_and_a_limit_that_is_not_kept_is_told() {
+    let env = filled(1);
+    let ran = ok(&env, &["prune", "--max-size", "1G"]);
+    assert!(
+        ran.stdout
+            .starts_with("nothing to evict or to delete\nthe cache takes "),
+        "{}",
+        ran.story()
+    );
+    assert!(
+        ran.stdout.ends_with("; the limit is 1.1 GB\n"),
+        "{}",
+        ran.story()
+    );
+    assert_eq!(ran.stderr, "");
+    ok(&env, &["pin", &key_of(&env, 0, "")]);
+    let told = ok(&env, &["prune", "--max-size", "1K"]).stderr;
+    assert!(told.contains("it stays larger than that"), "{told}");
 }
 
 #[test]
@@ -289,6 +310,10 @@ fn a_step_is_pinned_by_its_name_and_a_matrix_with_all_its_points() {
     let listed = ok(&env, &["pins"]).stdout;
     assert_eq!(listed.lines().count(), 3, "{listed}");
     assert!(listed.contains("(for the record)"), "{listed}");
+    ok(&env, &["pin", "fit@a"]);
+    let again = ok(&env, &["pins"]).stdout;
+    let reasons = again.matches("(for the record)").count();
+    assert_eq!(reasons, 2, "a reason stays: {again}");
     make_older(&env, 300);
     let pruned = json(&env, &["prune", "--max-age", "1d", "--keep-last", "0"]);
     assert!(evicted(&pruned).is_empty(), "{pruned}");

@@ -409,9 +409,9 @@ fn the_doctor_names_the_file_system_and_what_it_can() {
             &exec(&cache).iter().map(String::as_str).collect::<Vec<_>>(),
         );
         let (_, findings) = doctor(&env, &cache);
-        assert!(found(&findings, "cache", "ok").contains(&format!(": {fs},")));
-        assert!(found(&findings, "cachestat", "ok").starts_with("cache: tells"));
-        assert!(found(&findings, "names", "ok").starts_with("exclusive creation works"));
+        assert!(found(&findings, "file system", "ok").starts_with(&format!("{fs},")));
+        assert!(found(&findings, "late writes", "ok").starts_with("noticed"));
+        assert!(found(&findings, "names", "ok").starts_with("created once"));
         if shares {
             let between = found(&findings, "reflink", "note");
             assert!(between.starts_with("works in the cache"), "{between}");
@@ -430,7 +430,7 @@ fn the_doctor_tells_of_full_and_read_only_disks() {
         &exec(&cache).iter().map(String::as_str).collect::<Vec<_>>(),
     );
     let (_, findings) = doctor(&env, &cache);
-    assert!(found(&findings, "cache", "note").contains(": tmpfs,"));
+    assert!(found(&findings, "file system", "note").starts_with("tmpfs,"));
     let fill = disk.fill();
     let (ran, findings) = doctor(&env, &cache);
     assert_eq!(ran.code, Some(0), "{}", ran.story());
@@ -439,6 +439,11 @@ fn the_doctor_tells_of_full_and_read_only_disks() {
     disk.read_only();
     let (ran, findings) = doctor(&env, &cache);
     assert_eq!(ran.code, Some(0), "{}", ran.story());
+    assert!(
+        ran.stdout.ends_with("usable, with 1 warning\n"),
+        "{}",
+        ran.story()
+    );
     assert!(found(&findings, "writing", "warning").contains("read-only file system"));
 }
 

@@ -53,7 +53,8 @@ pub(in crate::maintain) fn objection(store: &LocalStore, path: &Path) -> Option<
         ["v1", "keys", _, name] => name.parse().ok().map(Place::Key),
         ["v1", "tombstones", _, name] => name.parse().ok().map(Place::Tombstone),
         ["v1", "generation"] => Some(Place::Generation),
-        ["CACHEDIR.TAG" | "store.json"] | ["v1", "runs" | "pins", _] => Some(Place::Run),
+        ["v1", "pins", name] => name.parse().ok().map(Place::Pin),
+        ["CACHEDIR.TAG" | "store.json"] | ["v1", "runs", _] => Some(Place::Run),
         _ => Some(Place::Dir),
     };
     let mut book = Book::default();

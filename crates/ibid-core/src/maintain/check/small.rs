@@ -50,6 +50,11 @@ pub(super) fn note(unusable: &Unusable, path: &Path, kind: FlawKind, book: &mut 
             let reason = format!("cannot {}: {}", error.operation, error.source);
             book.add(FlawKind::Unreadable, path, reason);
         }
-        Unusable::Damaged(reason) => book.add(kind, path, reason.clone()),
+        Unusable::Damaged(reason) if path.ends_with("CACHEDIR.TAG") => {
+            book.add(kind, path, reason.clone());
+        }
+        Unusable::Damaged(reason) => {
+            book.add(kind, path, format!("cannot be understood: {reason}"));
+        }
     }
 }

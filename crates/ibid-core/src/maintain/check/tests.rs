@@ -17,8 +17,8 @@ use crate::digest::encoding::{Encoder, Value};
 use crate::digest::{Digest, TreeId};
 use crate::maintain::repair;
 use crate::store::{
-    Lookup, Outcome, OutputContent, Replace, RunEntry, RunInfo, RunOutcome, StoreOptions, StoredAs,
-    StoredOutput, StoredResult, StreamLogRef,
+    Lookup, Outcome, OutputContent, OwnerCheck, Replace, RunEntry, RunInfo, RunOutcome, Sharing,
+    StoreOptions, StoredAs, StoredOutput, StoredResult, StreamLogRef,
 };
 use crate::tree::{Entry, RelPath, Tree};
 
@@ -462,4 +462,128 @@ fn a_link_to_a_folder_stands_for_it_and_a_dangling_one_does_not() {
     assert_eq!(checked.links, std::slice::from_ref(&keys));
     fs::remove_dir_all(scene.dir.join("elsewhere")).unwrap();
     scene.expect(&[(FlawKind::NotAFile, &keys, &[])]);
+}
+
+fn set(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+fn mode_of(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+#[test]
+fn folders_that_others_may_write_are_closed_before_anything_is_repaired() {
+    let scene = Scene::new();
+    let root = scene.dir.join("store");
+    let blob = scene.store.blob_path(&BlobId::of(b"content"));
+    set(&blob, 0o644);
+    fs::write(&blob, "damaged").unwrap();
+    set(&blob, 0o444);
+    let open = [root.clone(), root.join("v1/keys"), root.join("v1")];
+    for path in &open {
+        set(path, 0o777);
+    }
+    let options = StoreOptions {
+        owner_check: OwnerCheck::BeforeWriting,
+        ..StoreOptions::default()
+    };
+    let store = LocalStore::open(&root, options).unwrap();
+    let checked = check(&store, &Meter::new());
+    let untrusted = checked.flaws.iter();
+    let untrusted = untrusted.filter(|flaw| flaw.kind == FlawKind::Untrusted);
+    assert_eq!(untrusted.count(), 3);
+    let repaired = repair(&store, &checked);
+    assert_eq!((repaired.done.len(), repaired.left.len()), (4, 0));
+    assert!(open.iter().all(|path| mode_of(path) == 0o755));
+    assert!(!blob.exists());
+    assert_eq!(scene.check().flaws, []);
+}
+
+#[test]
+fn what_was_moved_under_a_keys_name_in_a_store_of_a_group_is_put_aside_and_not_set_right() {
+    let scene = Scene::new();
+    let options = StoreOptions {
+        sharing: Sharing::Group,
+        ..StoreOptions::default()
+    };
+    let store = LocalStore::open(&scene.dir.join("store"), options).unwrap();
+    let file = store.key_path(&scene.file);
+    for mode in [0o444, 0o600, 0o044] {
+        assert_eq!(check(&store, &Meter::new()).flaws, []);
+        let bytes = fs::read(&file).unwrap();
+        set(&file, mode);
+        let checked = check(&store, &Meter::new());
+        let kinds: Vec<_> = checked.flaws.iter().map(|flaw| flaw.kind).collect();
+        assert_eq!(kinds, [FlawKind::Untrusted], "{mode:o}");
+        assert_eq!(checked.flaws[0].spoils, [scene.file]);
+        assert_eq!(repair(&store, &checked).left, []);
+        assert!(!file.exists(), "{mode:o}");
+        fs::write(&file, bytes).unwrap();
+        set(&file, 0o644);
+    }
+}
+
+#[test]
+fn modes_are_set_as_the_settings_share_the_store_whatever_its_bits_say() {
+    let scene = Scene::new();
+    let root = scene.dir.join("store");
+    let options = |sharing| StoreOptions {
+        sharing,
+        owner_check: OwnerCheck::BeforeWriting,
+        ..StoreOptions::default()
+    };
+    let shard = scene.store.key_path(&scene.file);
+    let shard = shard.parent().unwrap();
+    for (sharing, repaired) in [(Sharing::Group, 0o2770), (Sharing::Private, 0o2750)] {
+        set(&root, 0o2770);
+        set(shard, 0o2772);
+        let store = LocalStore::open(&root, options(sharing)).unwrap();
+        let checked = check(&store, &Meter::new());
+        assert_eq!(checked.flaws.len(), 1);
+        assert_eq!(repair(&store, &checked).left, []);
+        assert_eq!(mode_of(shard), repaired, "{sharing:?}");
+    }
+    // What others cannot reach in the root, they get no right to.
+    let blob = scene.store.blob_path(&BlobId::of(b"content"));
+    set(&blob, 0o666);
+    let store = LocalStore::open(&root, options(Sharing::Group)).unwrap();
+    repair(&store, &check(&store, &Meter::new()));
+    assert_eq!(mode_of(&blob), 0o440);
+}
+
+#[test]
+fn files_of_strangers_are_told_where_their_owner_matters() {
+    if !ibid_testkit::needs_root("only root gives files away") {
+        return;
+    }
+    const STRANGER: u32 = 4666;
+    let scene = Scene::new();
+    let pin = crate::store::Pin {
+        key: scene.file,
+        result: None,
+        label: String::new(),
+        when: 0,
+        why: String::new(),
+    };
+    scene.store.pin(&pin).unwrap();
+    let v1 = scene.dir.join("store/v1");
+    let pin = v1.join("pins").join(scene.file.hex());
+    let key = scene.store.key_path(&scene.file);
+    let blob = scene.store.blob_path(&BlobId::of(b"content"));
+    let run = fs::read_dir(v1.join("runs")).unwrap().next().unwrap();
+    for path in [&pin, &key, &blob, &run.unwrap().path()] {
+        std::os::unix::fs::chown(path, Some(STRANGER), None).unwrap();
+    }
+    let checked = scene.check();
+    let told: Vec<_> = checked.flaws.iter().map(|it| (it.kind, &it.path)).collect();
+    let untrusted = FlawKind::Untrusted;
+    assert_eq!(told, [(untrusted, &key), (untrusted, &pin)]);
+    let repaired = repair(&scene.store, &checked);
+    assert_eq!(
+        repaired.left.len(),
+        2,
+        "whose they are is for a person to judge"
+    );
+    assert_eq!(scene.store.pins().unwrap(), (Vec::new(), Vec::new()));
 }

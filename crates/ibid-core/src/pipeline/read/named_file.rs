@@ -77,13 +77,13 @@ pub(super) fn unreadable(page: Page<'_>, name: &Located<String>, error: &PathErr
     let PathError {
         operation, source, ..
     } = error;
-    let message = if error.is_absent() {
+    let message = if error.is_surely_absent() {
         format!("there is no file `{}`", name.value)
     } else {
         format!("cannot {operation} `{}`: {source}", name.value)
     };
     let mut mistake = page.mistake(name.at.span.clone(), message);
-    if error.is_absent() {
+    if error.is_surely_absent() {
         let root = crate::tree::Escaped::path(page.root);
         mistake.hint = Some(format!("paths start at the root, `{root}`"));
     }

@@ -105,7 +105,7 @@ fn installation(interpreter: &Path) -> Result<Installation, PathError> {
     // A config beside the executable makes its folder the prefix only in part: libraries are
     // still looked for above a `bin`.
     for folder in [bin, prefix] {
-        if let Some(config) = read_small(&folder.join("pyvenv.cfg"), MAX_CONFIG).if_present()? {
+        if let Some(config) = read_small(&folder.join("pyvenv.cfg"), MAX_CONFIG).unless_absent()? {
             let has_lib = kind_at(&folder.join("lib"))?.is_some();
             let prefix = if has_lib { folder } else { prefix };
             return Ok(Installation::Venv {
@@ -265,7 +265,7 @@ fn once_each(dirs: Vec<SiteDir>) -> Result<Vec<SiteDir>, PathError> {
     let mut seen = std::collections::BTreeSet::new();
     let mut kept = Vec::new();
     for dir in dirs {
-        if let Some(real) = real_path(&dir.path).if_present()?
+        if let Some(real) = real_path(&dir.path).unless_absent()?
             && seen.insert(real)
         {
             kept.push(dir);

@@ -70,7 +70,7 @@ fn add_packages(
                 }
                 match digest(&path) {
                     Ok(digest) => entry.push(Value::Bytes(digest.as_bytes().to_vec())),
-                    Err(error) if error.is_absent() => continue,
+                    Err(error) if error.is_surely_absent() => continue,
                     Err(error) => return Err(error),
                 }
                 break;

@@ -41,7 +41,7 @@ pub fn behind_shim(
         return Ok(None);
     };
     let text = read_small(&program.path, MAX_FILE)
-        .if_present()?
+        .unless_absent()?
         .unwrap_or_default();
     if !text.windows(10).any(|ten| ten == b"pyenv\" exe") {
         return Ok(None);
@@ -87,7 +87,7 @@ fn chosen_versions(root: &Path, around: &Surroundings<'_>) -> Result<Vec<Vec<u8>
         .map(|dir| dir.join(".python-version"));
     for file in local.chain([root.join("version")]) {
         let named = read_small(&file, MAX_FILE)
-            .if_present()?
+            .unless_absent()?
             .map(|text| version_names(&text));
         if let Some(named) = named.filter(|named| !named.is_empty()) {
             return Ok(named);

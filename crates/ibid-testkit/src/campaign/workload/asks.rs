@@ -58,16 +58,24 @@ pub(in crate::campaign) const C: Step = Step {
     places: &["c"],
 };
 
-/// 20 steps, each of which reads the one before.
-pub(in crate::campaign) const PIPELINE: Ask = Ask::Run(Step {
+/// 20 steps, of which four in a row read each the one before; one at a time.
+pub(in crate::campaign) const PIPELINE: Ask = Ask::Run(TWENTY);
+
+/// The same, four at a time.
+pub(in crate::campaign) const PIPELINE_FOUR: Ask = Ask::Run(Step {
+    options: &["-j", "4"],
+    ..TWENTY
+});
+
+const TWENTY: Step = Step {
     name: "pipeline",
-    options: &[],
+    options: &["-j", "1"],
     script: "",
     places: &[
         "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "s12", "s13",
         "s14", "s15", "s16", "s17", "s18", "s19",
     ],
-});
+};
 
 /// Writes the file of the pipeline.
 pub(super) fn write_pipeline(env: &TestEnv) {
@@ -111,9 +119,9 @@ impl Ask {
     pub(in crate::campaign) fn command(&self, env: &TestEnv, more: &[&str]) -> Command {
         match self {
             Self::Exec(step) => step.command(env, more),
-            Self::Run(_) => {
+            Self::Run(step) => {
                 let mut command = env.command();
-                let words = ["run", "-j", "1"].iter().chain(more);
+                let words = ["run"].iter().chain(step.options).chain(more);
                 command.env("RUNS", env.home("runs")).args(words);
                 command
             }

@@ -15,6 +15,13 @@ const SKEW_NANOS: i128 = 2_000_000_000;
 /// Steps of stamps that are longer than this let rewrites go unseen for a while.
 const COARSE_NANOS: u64 = 20_000_000;
 
+/// Whether a probe may have a name for a moment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Names {
+    Allowed,
+    None,
+}
+
 /// Tries out the cache, then the root, then both together.
 pub(super) fn all(session: &Session) -> Vec<Finding> {
     let store = &session.dirs.cache().path;
@@ -23,23 +30,27 @@ pub(super) fn all(session: &Session) -> Vec<Finding> {
     if let Some(dir) = writable(store) {
         // A folder of the store may get names, everything else only files without one.
         let dir = if staging.is_dir() { &staging } else { &dir };
-        findings.extend(of_files("cache", dir));
-        if dir == &staging {
+        let names = if dir == &staging {
+            Names::Allowed
+        } else {
+            Names::None
+        };
+        findings.extend(of_files("cache", dir, names));
+        if names == Names::Allowed {
             findings.push(of_names(dir));
         }
     } else {
         findings.push(
-            Finding::note(
-                "cache",
-                "nothing was tried: it may only be read, or not looked at",
-            )
-            .meaning("a hit writes nothing there"),
+            Finding::note("trials", "none: it may only be read, or not looked at")
+                .of("cache")
+                .meaning("results are brought back without a write there"),
         );
     }
     match writable(&session.root) {
-        Some(dir) => findings.extend(of_files("root", &dir)),
+        Some(dir) => findings.extend(of_files("root", &dir, Names::None)),
         None => findings.push(
-            Finding::warning("root", "cannot be written")
+            Finding::warning("trials", "none: it cannot be written")
+                .of("root")
                 .meaning("outputs can be found up to date, and neither be made nor restored"),
         ),
     }
@@ -55,70 +66,72 @@ fn writable(path: &Path) -> Option<PathBuf> {
 }
 
 /// Clock, steps of stamps and dirty pages.
-fn of_files(name: &'static str, dir: &Path) -> Vec<Finding> {
+fn of_files(name: &'static str, dir: &Path, names: Names) -> Vec<Finding> {
     let before = wall_clock().as_nanos();
-    let trial = fs::nameless_file(dir).and_then(|file| fs::try_file(&file, dir));
+    let trial = match fs::nameless_file(dir) {
+        Ok(file) => fs::try_file(&file, dir),
+        Err(error) if error.is_full() || names == Names::None => Err(error),
+        // Network file systems know no files without a name, and their clocks matter most.
+        Err(_) => fs::Staged::create(dir).and_then(|file| fs::try_file(file.file(), file.path())),
+    };
     let trial = match trial {
         Ok(trial) => trial,
-        Err(error) => return vec![untried(name, &error)],
+        Err(error) => return vec![untried(&error).of(name)],
     };
     let after = wall_clock().as_nanos();
     let stamp = trial.stamp.as_nanos();
     // What lies between both looks at the clock is no skew.
     let skew = (stamp - stamp.clamp(before, after)).abs();
     let clock = if skew < SKEW_NANOS {
-        Finding::ok(
-            "clock",
-            format!("{name}: stamps agree with this host's clock"),
-        )
+        Finding::ok("clock", "agrees with this host's")
     } else {
         let seconds = skew / 1_000_000_000;
         let side = if stamp > after { "ahead of" } else { "behind" };
-        Finding::warning("clock", format!("{name}: {seconds} s {side} this host's"))
+        Finding::warning("clock", format!("{seconds} s {side} this host's"))
             .meaning(
                 "files with stamps in the future are read at each look; ages are wrong by this",
             )
             .set("let both machines follow one time server")
     };
-    vec![clock, step(name, &trial), pages(name, &trial)]
+    let findings = [clock, step(&trial), pages(&trial)];
+    findings.into_iter().map(|it| it.of(name)).collect()
 }
 
-fn untried(name: &'static str, error: &PathError) -> Finding {
-    let reason = format!("{name}: not tried: {}", error.source);
+fn untried(error: &PathError) -> Finding {
     if error.is_full() {
-        return Finding::warning("stamps", reason).meaning("no space is left for a probe");
+        return Finding::note("time stamps", "not tried: no space is left");
     }
-    Finding::note("stamps", reason)
+    Finding::note("time stamps", "not tried")
         .meaning("only files without a name are used as probes, and there are none here")
 }
 
-fn step(name: &'static str, trial: &Trial) -> Finding {
+fn step(trial: &Trial) -> Finding {
     let text = |nanos: u64| match nanos {
-        0..10_000 => format!("{nanos} ns"),
-        10_000..10_000_000 => format!("{} us", nanos / 1000),
+        // Less than this is the time that two writes take.
+        0..100_000 => "less than 0.1 ms".to_owned(),
+        100_000..10_000_000 => format!("{} us", nanos / 1000),
         _ => format!("{} ms", nanos / 1_000_000),
     };
     match trial.step {
         Some(step) if step <= COARSE_NANOS => {
-            Finding::ok("stamps", format!("{name}: in steps of {}", text(step)))
+            Finding::ok("time stamps", format!("in steps of {}", text(step)))
         }
-        Some(step) => Finding::note("stamps", format!("{name}: in steps of {}", text(step)))
+        Some(step) => Finding::note("time stamps", format!("in steps of {}", text(step)))
             .meaning("files changed within a step are read again until they are older"),
-        None => Finding::note("stamps", format!("{name}: coarser than 30 ms"))
+        None => Finding::note("time stamps", "in steps of more than 30 ms")
             .meaning("files changed within 2 s are read again until they are older"),
     }
 }
 
-fn pages(name: &'static str, trial: &Trial) -> Finding {
+fn pages(trial: &Trial) -> Finding {
+    let unsure = "a file changed within two minutes is read again at each look";
     match trial.tells_dirty_pages {
-        Some(true) => Finding::ok(
-            "cachestat",
-            format!("{name}: tells what is not on the disk yet"),
-        ),
-        Some(false) => Finding::note("cachestat", format!("{name}: blind on this file system"))
-            .meaning("a file changed within two minutes is read again at each look"),
-        None => Finding::note("cachestat", format!("{name}: not there (Linux 6.5)"))
-            .meaning("a file changed within two minutes is read again at each look"),
+        Some(true) => Finding::ok("late writes", "noticed: the kernel tells of them"),
+        Some(false) => {
+            Finding::note("late writes", "not told of on this file system").meaning(unsure)
+        }
+        None => Finding::note("late writes", "not told of by this kernel, Linux 6.5 does")
+            .meaning(unsure),
     }
 }
 
@@ -134,11 +147,11 @@ fn of_names(dir: &Path) -> Finding {
         }
         Err(error) => return Finding::warning("names", ibid_core::engine::chain(&error)),
     };
-    let can = |can: bool, what: &str| format!("{what} {}", if can { "works" } else { "does not" });
+    let can = |can: bool, what| format!("{what} {}", if can { "works" } else { "does not" });
     let found = [
-        can(exclusive, "exclusive creation"),
-        can(rename_new, "rename without replacing"),
-        can(hard_links, "hard linking"),
+        can(exclusive, "creating once"),
+        can(rename_new, "renaming without replacing"),
+        can(hard_links, "linking"),
     ];
     let found = found.join(", ");
     if !exclusive {
@@ -152,7 +165,10 @@ fn of_names(dir: &Path) -> Finding {
             .set("a `cache_dir` on another file system");
     }
     if hard_links {
-        Finding::ok("names", found)
+        Finding::ok(
+            "names",
+            "created once, never replaced, and linked as they should be",
+        )
     } else {
         Finding::note("names", found).meaning("`link = \"hardlink\"` copies instead")
     }
@@ -182,6 +198,9 @@ fn sharing(session: &Session) -> Finding {
         }
         (Ok(false), _) => Finding::ok("reflink", "no: outputs are copied")
             .meaning("XFS and btrfs can share bytes between cache and outputs"),
-        (Err(error), _) => Finding::note("reflink", format!("not tried: {}", error.source)),
+        (Err(error), _) if error.is_full() => {
+            Finding::note("reflink", "not tried: no space is left")
+        }
+        (Err(_), _) => Finding::note("reflink", "not tried: outputs are copied where it fails"),
     }
 }

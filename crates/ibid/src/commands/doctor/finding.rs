@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
-use crate::report::Console;
+use crate::report::{Console, people};
 
 /// How good what was found is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub(super) enum Mark {
 pub(super) struct Finding {
     pub(super) mark: Mark,
     name: &'static str,
+    /// Which of several places it is about.
+    of: Option<&'static str>,
     found: String,
     meaning: Option<String>,
     set: Option<String>,
@@ -63,6 +65,7 @@ impl Finding {
         Self {
             mark,
             name,
+            of: None,
             found: found.into(),
             meaning: None,
             set: None,
@@ -89,6 +92,12 @@ impl Finding {
         Self::new(Mark::Failure, name, found)
     }
 
+    /// Says which place it is about.
+    pub(super) fn of(mut self, place: &'static str) -> Self {
+        self.of = Some(place);
+        self
+    }
+
     /// Says what it means.
     pub(super) fn meaning(mut self, meaning: impl Into<String>) -> Self {
         self.meaning = Some(meaning.into());
@@ -101,11 +110,25 @@ impl Finding {
         self
     }
 
-    fn as_text(&self, console: &Console) -> String {
+    /// Says whether two findings say the same of different places.
+    fn is_like(&self, other: &Self) -> bool {
+        let without_place = |it: &Self| Self {
+            of: None,
+            ..it.clone()
+        };
+        self.of.is_some() && other.of.is_some() && without_place(self) == without_place(other)
+    }
+
+    /// Says it once for all these places.
+    fn as_text(&self, places: &[&str], console: &Console) -> String {
         let word = format!("{:<7}", self.mark.word());
         let word = console.paint(self.mark.style(), &word);
-        let mut text = format!("  {word}  {:<18} {}", self.name, self.found);
-        let indent = " ".repeat(30);
+        let places = match places {
+            [] => String::new(),
+            places => format!("{}: ", places.join(", ")),
+        };
+        let mut text = format!("  {word}  {:<12} {places}{}", self.name, self.found);
+        let indent = " ".repeat(24);
         if let Some(meaning) = &self.meaning {
             let _ = write!(text, "\n{indent}{meaning}");
         }
@@ -120,6 +143,7 @@ impl Finding {
         json!({
             "mark": self.mark.word(),
             "name": self.name,
+            "of": self.of,
             "found": self.found,
             "meaning": self.meaning,
             "to_do": self.set,
@@ -129,8 +153,17 @@ impl Finding {
 
 impl Group {
     pub(super) fn as_text(&self, console: &Console) -> String {
-        let lines = self.findings.iter().map(|it| it.as_text(console));
-        format!("{}\n{}", self.name, lines.collect::<String>())
+        let mut text = format!("{}\n", self.name);
+        for (at, finding) in self.findings.iter().enumerate() {
+            let (before, rest) = self.findings.split_at(at);
+            if before.iter().any(|it| it.is_like(finding)) {
+                continue;
+            }
+            let alike = rest.iter().filter(|it| it.is_like(finding));
+            let places: Vec<_> = alike.filter_map(|it| it.of).collect();
+            text.push_str(&finding.as_text(&places, console));
+        }
+        text
     }
 
     pub(super) fn as_json(&self) -> Value {
@@ -146,7 +179,6 @@ pub(super) fn closing(groups: &[Group], usable: bool) -> String {
     match (usable, warnings) {
         (false, _) => "this cache cannot be used: commands run, and nothing is stored\n".to_owned(),
         (true, 0) => "all is well\n".to_owned(),
-        (true, 1) => "usable, with 1 warning\n".to_owned(),
-        (true, count) => format!("usable, with {count} warnings\n"),
+        (true, count) => format!("usable, with {}\n", people::count(count, "warning")),
     }
 }

@@ -33,11 +33,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 type Questions = fn(&Session) -> Vec<Finding>;
 
 const GROUPS: [(&str, Questions); 6] = [
-    ("store", store::state),
+    ("cache", store::state),
     ("file systems", places::all),
-    ("what they can do", abilities::all),
+    ("what works there", abilities::all),
     ("stat cache", trust::stat_cache),
-    ("processes and users", trust::processes),
+    ("processes", trust::processes),
     ("budget", store::budget),
 ];
 

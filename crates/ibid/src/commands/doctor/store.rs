@@ -1,15 +1,14 @@
 //! The store itself: where, why there, whose, in what state; how large it may become.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use ibid_core::fs::{self, Facts, FileKind, MountPoint, Space};
-use ibid_core::store::{Access, Budget, LocalStore, OpenError, ProcessMemory};
+use ibid_core::store::{Access, Budget, LocalStore, OpenError, Sharing};
 
 use super::finding::Finding;
 use super::standing;
-use crate::context::Session;
-use crate::report::people;
+use crate::context::{Session, refusal_hint};
+use crate::report::{history, people};
 
 /// As many blobs are looked at for what they take; of more only the number is told.
 const COUNTED: usize = 20_000;
@@ -22,26 +21,42 @@ pub(super) fn state(session: &Session) -> Vec<Finding> {
     let choice = session.dirs.cache();
     let place = format!("{} ({})", people::path(&choice.path), choice.origin);
     let mut findings = vec![Finding::ok("place", place)];
-    match open(session) {
-        Err(error) => findings.push(refused(&error)),
-        Ok(_) => match Facts::of_link(&fs::future_path(&choice.path)) {
-            Ok(facts) => findings.extend(of_folder(&choice.path, facts)),
-            Err(error) if error.is_absent() => findings.push(not_made(&choice.path)),
-            Err(error) => findings.push(refused(&OpenError::Io(error))),
-        },
+    let store = match open(session) {
+        Err(error) => {
+            findings.push(refused(&error));
+            return findings;
+        }
+        Ok(store) => store,
+    };
+    match Facts::of_link(&fs::future_path(&choice.path)) {
+        Ok(facts) => {
+            // That it is not used counts more than what it is.
+            findings.extend(store.check_owner().err().map(|error| refused(&error)));
+            findings.extend(of_folder(session, facts));
+        }
+        Err(error) if error.is_absent() => findings.push(not_made(&choice.path)),
+        Err(error) => findings.push(refused(&OpenError::Io(error))),
     }
     findings
 }
 
-/// Opens the store to look at it: nothing is written, and nothing remembered.
+/// Opens the store to look at it, also one that nobody should use: nothing is written, and nothing
+/// remembered.
 pub(super) fn open(session: &Session) -> Result<LocalStore, OpenError> {
-    session.open_store(Access::ReadOnly, Arc::new(ProcessMemory::default()))
+    session.open_doubtful_store(Access::ReadOnly)
 }
 
 fn refused(error: &OpenError) -> Finding {
-    Finding::failure("state", ibid_core::engine::chain(error))
-        .meaning("it is not used: commands run as without a cache")
-        .set("`--cache-dir DIR` or `cache_dir` names another folder")
+    let found = ibid_core::engine::chain(error);
+    let meaning = "it is not used: commands run as without a cache";
+    match error {
+        OpenError::Refused { path, refusal } => Finding::failure("use", found)
+            .meaning(meaning)
+            .set(refusal_hint(path, *refusal)),
+        _ => Finding::failure("state", found)
+            .meaning(meaning)
+            .set("`--cache-dir DIR` or `cache_dir` names another folder"),
+    }
 }
 
 /// There is no store yet.
@@ -63,7 +78,8 @@ fn not_made(path: &Path) -> Finding {
     }
 }
 
-fn of_folder(path: &Path, facts: Facts) -> Vec<Finding> {
+fn of_folder(session: &Session, facts: Facts) -> Vec<Finding> {
+    let path = &session.dirs.cache().path;
     if facts.signature.kind() != FileKind::Dir {
         return vec![
             Finding::failure("state", "no folder")
@@ -79,7 +95,8 @@ fn of_folder(path: &Path, facts: Facts) -> Vec<Finding> {
             let created = json.as_ref().and_then(|json| json.get("created")?.as_str());
             match format {
                 Some(format) => {
-                    let since = created.map(|it| format!(", made {it}")).unwrap_or_default();
+                    let since = created.and_then(history::local_time_of);
+                    let since = since.map(|it| format!(", made {it}")).unwrap_or_default();
                     Finding::ok("state", format!("format {format}{since}"))
                 }
                 None => Finding::note("state", "`store.json` is damaged")
@@ -87,7 +104,7 @@ fn of_folder(path: &Path, facts: Facts) -> Vec<Finding> {
             }
         }
         Err(error) if error.is_absent() => Finding::ok("state", "an empty folder")
-            .meaning("the first result that is stored makes the store"),
+            .meaning("the first result that is stored makes the cache"),
         Err(error) => Finding::warning("state", ibid_core::engine::chain(&error)),
     };
     let mode = facts.signature.mode & 0o7777;
@@ -99,27 +116,46 @@ fn of_folder(path: &Path, facts: Facts) -> Vec<Finding> {
     let owner = if open {
         Finding::warning("owner", whose)
             .meaning("everybody may replace what is stored there")
-            .set(format!("chmod o-w `{}`", people::path(path)))
+            .set(format!("`chmod o-w {}`", people::path(path)))
     } else {
         Finding::ok("owner", whose)
     };
     let mut findings = vec![state, owner];
-    findings.extend(sharing(mode));
+    findings.extend(sharing(session, path, &facts));
     findings.push(writing(path));
     findings
 }
 
-/// Whether a group shares it, by its modes.
-fn sharing(mode: u32) -> Option<Finding> {
+/// Whether a group shares it, by the setting, and whether its modes agree.
+fn sharing(session: &Session, path: &Path, facts: &Facts) -> Option<Finding> {
+    let mode = facts.signature.mode;
     let (by_group, keeps_group) = (mode & 0o020 != 0, mode & 0o2000 != 0);
-    let found = match (by_group, keeps_group) {
-        (false, _) => return None,
-        (true, true) => Finding::ok("shared", "by its group"),
-        (true, false) => Finding::note("shared", "by its group, in part")
-            .meaning("folders made in it do not belong to that group: its members miss results")
-            .set("`shared = \"group\"`, and `chmod g+s` on the folder"),
+    let shown = people::path(path);
+    if session.sharing() == Sharing::Private {
+        let meant = by_group && keeps_group;
+        return meant.then(|| {
+            Finding::note("shared", "by its modes, not by the setting")
+                .meaning("what others of the group record there does not count")
+                .set("`shared = \"group\"`, if it is meant for the group")
+        });
+    }
+    let group = facts.group;
+    let listed = session.config.trusted_owners.value.0.len();
+    let whose = match listed {
+        0 => format!("by group {group}: what its members record counts"),
+        _ => format!("by group {group}: what {listed} listed users record counts"),
     };
-    Some(found)
+    Some(if by_group && keeps_group {
+        Finding::ok("shared", whose)
+    } else if by_group {
+        Finding::note("shared", whose)
+            .meaning("other programs' files there do not get that group")
+            .set(format!("`chmod g+s {shown}`"))
+    } else {
+        Finding::warning("shared", whose)
+            .meaning("only its owner may write there: nobody else's results are stored")
+            .set(format!("`chmod 2770 {shown}`"))
+    })
 }
 
 /// Whether results can be stored.
@@ -163,7 +199,7 @@ fn limit(session: &Session, used: u64) -> Finding {
     }
     let Some(bytes) = bytes else {
         return Finding::note("max_size", format!("{} ({origin})", setting.value))
-            .meaning("the store grows as long as there is space")
+            .meaning("the cache grows as long as there is space")
             .set("`max_size = \"50G\"` bounds it");
     };
     let size = people::size(bytes);
@@ -174,6 +210,11 @@ fn limit(session: &Session, used: u64) -> Finding {
     let room = Space::around(dir).ok().filter(|space| space.total > 0);
     let room = room.map(|space| space.available.saturating_add(used));
     match room.filter(|room| *room < bytes) {
+        // The default is a promise not to take more, no wish to have it.
+        Some(room) if setting.value == Budget::Auto => Finding::ok(
+            "max_size",
+            format!("{found}; there is room for {}", people::size(room)),
+        ),
         Some(room) => Finding::note("max_size", found)
             .meaning(format!(
                 "there is room for {} only: the file system is full before the budget is",
@@ -184,7 +225,7 @@ fn limit(session: &Session, used: u64) -> Finding {
     }
 }
 
-/// Returns the bytes that blobs take, as far as they are counted, and tells of them.
+/// Returns the bytes that the cache takes, if that is quickly counted, and tells of them.
 fn used(store: &LocalStore) -> (u64, Option<Finding>) {
     let Ok(blobs) = store.blobs() else {
         return (0, None);
@@ -194,8 +235,14 @@ fn used(store: &LocalStore) -> (u64, Option<Finding>) {
         let many = Finding::ok("used", files).meaning("`ibid usage` adds up what they take");
         return (0, Some(many));
     }
-    let bytes: u64 = blobs.iter().filter_map(|blob| store.blob_size(blob)).sum();
-    let found = format!("{} in {files}", people::size(bytes));
+    let survey = store.survey();
+    let left = [survey.staged, survey.leases, survey.trash, survey.views];
+    let standing = survey.standing.iter().map(|it| it.facts.disk);
+    let bytes: u64 = standing.chain(left.iter().map(|left| left.disk)).sum();
+    let found = match blobs.len() {
+        0 => "nothing is stored yet".to_owned(),
+        _ => format!("{} of disk, with {files} of contents", people::size(bytes)),
+    };
     (bytes, Some(Finding::ok("used", found)))
 }
 
@@ -205,7 +252,7 @@ fn leftovers(dir: &Path) -> Finding {
         Err(_) => 0,
     };
     let (staged, trash) = (count("tmp"), count("trash"));
-    let found = format!("{staged} staged, {trash} in the trash");
+    let found = format!("{staged} unfinished, {trash} in the trash");
     if staged + trash > MANY {
         Finding::note("leftovers", found)
             .meaning("from commands that were killed, or from damage")

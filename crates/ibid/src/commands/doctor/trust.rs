@@ -28,9 +28,14 @@ pub(super) fn stat_cache(session: &Session) -> Vec<Finding> {
     let mut findings = vec![match kind {
         _ if trusting => Finding::note("believed", format!("everywhere ({})", setting.origin))
             .meaning("also where a file can change and keep its stamps"),
-        Some(kind) if kind.keeps_stamps() => Finding::ok("believed", "for the files of the root"),
+        Some(kind) if kind.keeps_stamps() => Finding::ok(
+            "believed",
+            "the files of the root, while their stamps are the same",
+        ),
         Some(FileSystemKind::Memory) => Finding::note("believed", "not for the root, in memory")
-            .meaning("stores through a mapping move no stamp there: every input is read each time"),
+            .meaning(
+                "writes to mapped memory move no stamp there: every input is read at each look",
+            ),
         _ => Finding::note("believed", "not for the root")
             .meaning("stamps of its file system may be old: every input is read at each look")
             .set("`stat_cache = \"trust\"`, if no other machine writes there"),
@@ -70,13 +75,16 @@ fn kept_in(path: &Path, shared_with: Option<u32>, place: String) -> Finding {
 
 /// Locks, leases, boot and user.
 pub(super) fn processes(session: &Session) -> Vec<Finding> {
-    let mut findings = vec![Finding::ok("locks", "none are needed"), leases(session)];
+    let mut findings = vec![leases(session)];
     findings.push(if session.host.boot_id.is_empty() {
         Finding::warning("boot", "the kernel does not tell its boot id")
             .meaning("what is stored is read before it is believed, in each process anew")
             .set("mount /proc")
     } else {
-        Finding::ok("boot", format!("id {}", session.host.boot_id))
+        Finding::ok(
+            "boot",
+            "known: after a reboot the cache is read before it is believed",
+        )
     });
     let user = session.user;
     let mask = fs::umask();
@@ -101,9 +109,12 @@ fn leases(session: &Session) -> Finding {
     let files = files.ok().flatten().map_or(0, |names| names.len());
     let pids: Vec<_> = held.iter().map(|pid| format!("pid {pid}")).collect();
     let by = match pids.len() {
-        0 => "none held by a process of this host".to_owned(),
+        0 => "none held by processes of this host".to_owned(),
         _ => format!("held by {}", people::some_of(&pids, 5)),
     };
-    let found = format!("{by}, {}", people::count(files, "file"));
+    let found = format!(
+        "{by}, {}; locks are not needed",
+        people::count(files, "file")
+    );
     Finding::ok("leases", found)
 }
