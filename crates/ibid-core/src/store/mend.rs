@@ -12,7 +12,7 @@ use super::local::LocalStore;
 use super::ownership::Sharing;
 use super::peek::{self, Unusable};
 use crate::digest::Key;
-use crate::fs::{self, Facts, FileKind, PathError};
+use crate::fs::{self, Facts, FileKind, PathError, Timestamp};
 
 impl LocalStore {
     /// Moves what stands at a path of the store to the trash, and returns where it lies.
@@ -64,7 +64,7 @@ impl LocalStore {
 
     /// Writes anew what is remembered of a key's invalidation: that there was one is all that counts.
     pub fn renew_tombstone(&self, key: &Key) -> Result<(), StoreError> {
-        let stamp = self.own_clock().map_or(0, |stamp| stamp.as_nanos());
+        let stamp = self.own_clock().map_or(0, Timestamp::as_nanos);
         let tombstone = KeyFile::Tombstone(Tombstone {
             when: u64::try_from(stamp).unwrap_or(0),
             why: "what was noted about it was damaged".to_owned(),
