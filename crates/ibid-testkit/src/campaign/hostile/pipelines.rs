@@ -537,7 +537,7 @@ pub(super) fn play(playing: &mut Playing<'_>, codes: &[i32]) -> Met {
         let ended = playing.ask(playing.scene.env.command().arg("run"), codes);
         let made = fs::read(playing.scene.env.work("made/out"));
         let is_right = made.as_ref().is_ok_and(|made| made == b"made\n");
-        if codes == [0] && !is_right || made.is_ok() && !is_right {
+        if !is_right && (codes == [0] || made.is_ok()) {
             playing
                 .wrong
                 .push(format!("the output is wrong, exit code {:?}", ended.code));

@@ -45,6 +45,7 @@ const FOLDERS: [&str; 15] = [
     "tmp",
 ];
 
+#[expect(clippy::too_many_lines, reason = "it is a list")]
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for what in NAMES {
