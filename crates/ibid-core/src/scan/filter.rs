@@ -301,6 +301,14 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_that_is_too_much_is_an_error_and_no_panic() {
+        for pattern in ["*".repeat(100_000), "{a,b}".repeat(800), "*".repeat(4000)] {
+            let _ = Pattern::new(&pattern);
+        }
+        assert!(Pattern::new(&"*".repeat(100_000)).is_err());
+    }
+
+    #[test]
     fn one_star_stops_at_slashes_and_two_do_not() {
         assert!(matches("data/*.csv", b"data/a.csv"));
         assert!(matches("./data//*.csv", b"data/a.csv"));

@@ -359,4 +359,14 @@ mod tests {
         assert!((10..100).contains(&looks), "{looks}");
         assert_eq!(seen(), [3, 2, 1]);
     }
+
+    #[test]
+    fn a_store_with_a_link_inside_is_not_opened() {
+        let dir = TempDir::new();
+        let open = || LocalStore::open(&dir.join("store"), StoreOptions::default());
+        open().unwrap().append(&entry()).unwrap();
+        std::fs::rename(dir.join("store/v1/runs"), dir.join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink(dir.join("elsewhere"), dir.join("store/v1/runs")).unwrap();
+        assert!(open().is_err());
+    }
 }

@@ -10,6 +10,7 @@
 
 use rustix::io::Errno;
 
+use super::blobs::HASHED_FIRST;
 use super::format::{KeyFile, Tombstone};
 use super::history::{self, RunEntry};
 use super::local::LocalStore;
@@ -17,7 +18,9 @@ use super::results::KEY_FILE_LIMIT;
 use super::run_index::RunName;
 use crate::digest::encoding::Decoder;
 use crate::digest::{BlobId, Key};
-use crate::fs::{Dir, Facts, FileKind, IfPresent as _, PathError, read_limited};
+use crate::fs::{
+    Dir, Facts, FileKind, IfPresent as _, Meter, PathError, Threads, hash_open, read_limited,
+};
 use crate::tree::{Escaped, RelPath};
 
 /// Larger blobs are no results, records or listings.
@@ -248,6 +251,9 @@ impl Walk {
         let hex = blob.hex();
         let path = relative(&format!("{place}/{}/{hex}", &hex[..2]));
         for _ in 0..2 {
+            if is_large_and_wrong(&self.top, &path, blob) {
+                continue;
+            }
             match read_file(&self.top, &path, VALUE_LIMIT) {
                 Ok(Some(bytes)) if BlobId::of(&bytes) == *blob => return Found::Whole(bytes),
                 Ok(Some(_)) => {}
@@ -408,6 +414,19 @@ fn read_file(dir: &Dir, path: &RelPath, limit: u64) -> Result<Option<Vec<u8>>, F
         }
         Err(error) => Err(unreadable(&error)),
     }
+}
+
+/// Hashes a large file before it is taken into memory: it may be one of holes (hazard G5).
+fn is_large_and_wrong(dir: &Dir, path: &RelPath, blob: &BlobId) -> bool {
+    let Ok((file, signature)) = dir.open_file(path) else {
+        return false;
+    };
+    if !(HASHED_FIRST..VALUE_LIMIT).contains(&signature.size) {
+        return false;
+    }
+    let path = dir.path_of(path);
+    let hashed = hash_open(&file, &path, signature.size, Threads::Many, &Meter::new());
+    hashed.is_ok_and(|digest| digest != *blob.digest())
 }
 
 /// Reads a key's file, twice if it is damaged; `None` if it is gone by now.

@@ -114,6 +114,7 @@ impl LocalStore {
         let layout = Layout::new(dir, options.sharing);
         let root = ownership::look(dir, &options)?;
         layout.check_format()?;
+        layout.refuse_links().map_err(OpenError::Io)?;
         let owners = Owners::default();
         if let Some(root) = root {
             owners.know_root(root);

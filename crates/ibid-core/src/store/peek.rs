@@ -15,7 +15,7 @@ use super::results::{KEY_FILE_LIMIT, RESULT_LIMIT};
 use super::run_index::RunName;
 use super::{RunEntry, decoded, history};
 use crate::action::KeyRecord;
-use crate::digest::encoding::{DecodeError, Decoder, Value};
+use crate::digest::encoding::{DecodeError, Decoder};
 use crate::digest::{BlobId, Key, TreeId};
 use crate::fs::{self, Facts, FileKind, HashError, Meter, PathError, Threads};
 use crate::tree::Tree;
@@ -269,17 +269,18 @@ fn damaged(error: &dyn std::error::Error) -> Unusable {
 /// Tells an array that a later version wrote from one that is damaged: it is whole, and begins
 /// with a larger number.
 fn later_or(bytes: &[u8], parts: usize, format: u64, error: &DecodeError) -> Unusable {
-    let later = match Value::decode(bytes) {
-        Ok(Value::Array(items)) => match items.first() {
-            Some(Value::Integer(number)) => {
-                let known = (0..=format).any(|known| *number == known.into());
-                !known && items.len() >= parts
-            }
-            _ => false,
-        },
-        _ => false,
+    // Item by item: a value in memory is far larger than its bytes (hazard G5).
+    let later = || -> Result<bool, DecodeError> {
+        let mut decoder = Decoder::new(bytes);
+        let len = decoder.array()?;
+        let found = decoder.uint()?;
+        for _ in 1..len {
+            decoder.value()?;
+        }
+        decoder.finish()?;
+        Ok(found > format && len >= parts)
     };
-    if later {
+    if later() == Ok(true) {
         return Unusable::Later;
     }
     damaged(error)

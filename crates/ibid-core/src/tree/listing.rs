@@ -14,6 +14,9 @@ use crate::digest::{BlobId, Digest, TreeId};
 /// How deep a tree may nest: deeper ones come from loops or from somebody hostile (hazard G7).
 pub const MAX_TREE_DEPTH: usize = 1024;
 
+/// Bytes of a path of so many of the longest names that a file system takes.
+const LONGEST_PATH: usize = MAX_TREE_DEPTH * 256;
+
 /// What stands at one path of a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
@@ -129,7 +132,11 @@ impl Tree {
         let mut tree = BTreeMap::new();
         for _ in 0..decoder.array()? {
             decoder.array_of(2)?;
-            let Ok(path) = RelPath::new(decoder.bytes()?) else {
+            let bytes = decoder.bytes()?;
+            if bytes.len() > LONGEST_PATH {
+                return Ok(decoder.fail("path that is too long")?);
+            }
+            let Ok(path) = RelPath::new(bytes) else {
                 return Ok(decoder.fail("path that is not below a directory")?);
             };
             if path.is_root() || tree.last_key_value().is_some_and(|(last, _)| *last >= path) {

@@ -71,7 +71,7 @@ fn users_of_one_store_share_it_and_an_intruder_plants_nothing() {
 
 #[test]
 fn what_is_hostile_touches_nothing_and_is_shown_safely() {
-    assert_clean(&campaign::hostile(&plan(60), None));
+    assert_clean(&campaign::hostile(&plan(30), None));
 }
 
 #[test]

@@ -34,8 +34,8 @@ use crate::output::{staging_name, workspace_dir};
 use crate::store::{Outcome, RunInfo, StoredResult};
 use crate::tree::RelPath;
 
-/// Longer files are no manifests: one of a million inputs and outputs fits.
-const LIMIT: u64 = 256 << 20;
+/// Longer files are no manifests: one of some hundred thousand inputs and outputs fits.
+const LIMIT: u64 = 64 << 20;
 
 /// What a step's last successful run was made of and gave.
 #[derive(Clone, Debug, PartialEq)]

@@ -48,7 +48,7 @@ fn logs() -> Vec<Case> {
             Expect::Streams(b"\xff\xfe\xfd", b"\xc3\n"),
             log(&[(1, b"\xff\xfe\xfd"), (2, b"\xc3\n")]),
         ),
-        bad("empty", Vec::new()),
+        planted("empty", Expect::Streams(b"", b""), Vec::new()),
         bad("stream 0", log(&[(0, b"x")])),
         bad("stream 3", log(&[(1, b"forged\n"), (3, b"x")])),
         bad("an empty piece", log(&[(1, b"")])),

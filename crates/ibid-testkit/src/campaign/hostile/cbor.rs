@@ -45,14 +45,14 @@ pub(super) fn head(major: u8, number: u64) -> Item {
     let all = number.to_be_bytes();
     match number {
         0..24 => vec![major | all[7]],
-        24..0x100 => vec![major | 24, all[7]],
-        0x100..0x1_0000 => [&[major | 25], &all[6..]].concat(),
-        0x1_0000..0x1_0000_0000 => [&[major | 26], &all[4..]].concat(),
+        24..0x100 => vec![major | 0x18, all[7]],
+        0x100..0x1_0000 => [&[major | 0x19], &all[6..]].concat(),
+        0x1_0000..0x1_0000_0000 => [&[major | 0x1a], &all[4..]].concat(),
         _ => long_head(major >> 5, number),
     }
 }
 
 /// Encodes a head in nine bytes, however small the number.
 pub(super) fn long_head(major: u8, number: u64) -> Item {
-    [&[(major << 5) | 27], &number.to_be_bytes()[..]].concat()
+    [&[(major << 5) | 0x1b], &number.to_be_bytes()[..]].concat()
 }

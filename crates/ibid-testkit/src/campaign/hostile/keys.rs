@@ -8,6 +8,7 @@ use super::scene::{Scene, digest_of};
 
 const KIND: &str = "key's file";
 
+#[expect(clippy::too_many_lines, reason = "it is a list")]
 pub(super) fn cases() -> Vec<Case> {
     let digest = digest_of(b"nothing");
     let tombstone = |why: &str| array(&[text("tombstone"), uint(1), uint(1), text(why)]);

@@ -1,11 +1,14 @@
 //! A process under limits: of time, of processor time and of memory.
 
 use std::fs::{self, File};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, pidfd_open, prlimit};
+use rustix::process::{
+    Pid, PidfdFlags, Resource, Rlimit, Signal, kill_process_group, pidfd_open, prlimit,
+};
 
 use crate::TestEnv;
 
@@ -32,7 +35,7 @@ pub(super) fn run(env: &TestEnv, command: &mut Command) -> Ended {
     let [out, err] = ["said.out", "said.err"].map(|name| env.home(name));
     let stream = |path| File::create(path).expect("the folder is ours");
     command.stdout(stream(&out)).stderr(stream(&err));
-    command.stdin(Stdio::null());
+    command.stdin(Stdio::null()).process_group(0);
     let mut child = command.spawn().expect("the binary under test starts");
     let pid = Pid::from_raw(i32::try_from(child.id()).expect("it is a process id"));
     let pid = pid.expect("a child has a process id");
@@ -49,7 +52,8 @@ pub(super) fn run(env: &TestEnv, command: &mut Command) -> Ended {
     }
     let is_late = !ends_in_time(pid);
     if is_late {
-        child.kill().expect("the child is ours");
+        // With what it runs under, or what runs under it.
+        kill_process_group(pid, Signal::KILL).expect("the child is ours");
     }
     let status = child.wait().expect("the child is ours");
     let read = |path| fs::read(path).expect("the file was just made");

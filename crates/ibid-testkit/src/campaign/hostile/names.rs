@@ -113,7 +113,7 @@ pub(super) fn play(playing: &mut Playing<'_>, name: &[u8]) -> Met {
     }
     playing.ask(
         playing.scene.env.command().arg("cite").arg(below("made")),
-        &[0, 1],
+        &[0, 1, 2],
     );
     Met::Served
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use super::super::case::Run;
 use super::confined;
 use super::limits::{self, Ended};
-use super::printed::control_in;
+use super::printed::{control_in, has_raw};
 use super::scene::{LABEL, STEP, Scene};
 use super::watch::Watched;
 
@@ -34,6 +34,9 @@ pub(super) enum Expect {
     Streams(&'static [u8], &'static [u8]),
     /// Something else, since the record says so and is trusted; nothing beside it is touched.
     Confined,
+    /// What a fresh run gives, or ibid's own error: what is planted leaves it no place for what
+    /// stood at the outputs, or was written by a later version.
+    Refused,
 }
 
 /// What is done after planting.
@@ -164,6 +167,11 @@ impl Playing<'_> {
     }
 
     fn question(&mut self, words: &[&str]) {
+        // Whoever reads everything reads a tebibyte of holes, too.
+        let reads_all = matches!(words[0], "fsck" | "verify");
+        if reads_all && self.case.kind == "holes" && self.case.name.starts_with("1 TiB") {
+            return;
+        }
         // What the command printed is its own, whatever is in it.
         let is_own = words[0] != "output";
         let mut command = self.scene.env.command();
@@ -202,9 +210,11 @@ impl Playing<'_> {
         if let Some(fault) = &ended.fault {
             self.wrong.push(format!("{asked}: {fault}"));
         }
-        let own = [Some(&ended.stdout).filter(|_| is_own), Some(&ended.stderr)];
+        // Data is read by programs: there, only what is no JSON counts.
+        let is_data = asked.contains(" --json`");
+        let own = [&ended.stdout, &ended.stderr].map(|said| Some(said).filter(|_| is_own));
         for said in own.into_iter().flatten() {
-            if let Some(line) = control_in(said) {
+            if let Some(line) = control_in(said).filter(|_| !is_data || has_raw(said)) {
                 self.wrong.push(format!("{asked} prints {line}"));
             }
         }
@@ -250,6 +260,7 @@ impl Playing<'_> {
                 let planted = expected.clone().with_streams(stdout, stderr);
                 fresh.and_then(|_| run.got.difference(&planted))
             }
+            Expect::Refused if run.got.code() == Some(125) => None,
             _ => run.got.difference(expected),
         };
         let told = || [&run.said[..], &run.warnings].concat().join("; ");

@@ -16,6 +16,11 @@ pub(super) fn control_in(said: &[u8]) -> Option<String> {
     Some(format!("`{}`", line.escape_debug()))
 }
 
+/// Says whether data holds what no JSON may: a control character of C0 but the end of a line.
+pub(super) fn has_raw(said: &[u8]) -> bool {
+    said.iter().any(|byte| *byte < 0x20 && *byte != b'\n')
+}
+
 #[cfg(test)]
 mod tests {
     use super::control_in;

@@ -34,16 +34,17 @@ fn changed(
 }
 
 /// Outputs that were not declared, not so, or not once.
+#[expect(clippy::too_many_lines, reason = "it is a list")]
 fn outputs() -> Vec<Case> {
     let evil = || file(5, &digest_of(b"evil\n"));
     let added = |name: &'static str, item: Item| {
         changed(name, Expect::Ran, move |result| {
-            result.outputs.push(item.clone())
+            result.outputs.push(item.clone());
         })
     };
     let instead = |name: &'static str, at: usize, item: Item| {
         changed(name, Expect::Ran, move |result| {
-            result.outputs[at] = item.clone()
+            result.outputs[at].clone_from(&item);
         })
     };
     vec![
@@ -123,11 +124,11 @@ fn outputs() -> Vec<Case> {
             output("out.txt", Some(b"precious"), evil()),
         ),
         changed("outputs in another order", Expect::Fresh, |result| {
-            result.outputs.swap(0, 2)
+            result.outputs.swap(0, 2);
         }),
         changed("no outputs", Expect::Ran, |result| result.outputs.clear()),
         changed("an output less", Expect::Ran, |result| {
-            drop(result.outputs.remove(2))
+            drop(result.outputs.remove(2));
         }),
         changed("a match twice", Expect::Fresh, |result| {
             result.outputs.push(result.outputs[3].clone());
@@ -301,7 +302,7 @@ fn links() -> Vec<Case> {
 fn runs() -> Vec<Case> {
     let code = |name: &'static str, item: Item| {
         changed(name, Expect::Ran, move |result| {
-            result.exit_code = item.clone()
+            result.exit_code.clone_from(&item);
         })
     };
     let mut cases = vec![
@@ -312,7 +313,7 @@ fn runs() -> Vec<Case> {
         code("exit code -1", vec![0x20]),
         code("an exit code that is text", text("0")),
         changed("a later format", Expect::Ran, |result| {
-            result.format = uint(2)
+            result.format = uint(2);
         }),
         changed("times beyond all", Expect::Fresh, |result| {
             result.run.started = uint(u64::MAX);

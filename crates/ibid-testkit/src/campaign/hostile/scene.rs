@@ -156,6 +156,7 @@ impl Scene {
     }
 
     /// Replaces whatever stands at a path.
+    #[expect(clippy::unused_self, reason = "a case says what is done to a scene")]
     pub(super) fn put(&self, path: &Path, content: impl AsRef<[u8]>) {
         let above = path.parent().expect("it lies in the store");
         fs::create_dir_all(above).expect("the store is ours");

@@ -1,6 +1,6 @@
 //! What is not ibid's to touch, with every stamp that a touch would move.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -35,16 +35,20 @@ impl Watched {
         Self(found)
     }
 
-    /// Says what was done to the first path in which two looks differ.
+    /// Says what was done to paths in which two looks differ.
     pub(super) fn difference(&self, later: &Self) -> Option<String> {
-        let mut paths = self.0.keys().chain(later.0.keys());
-        let differs = paths.find(|path| self.0.get(*path) != later.0.get(*path))?;
-        let what = match (self.0.get(differs), later.0.get(differs)) {
-            (Some(_), None) => "is gone",
-            (None, Some(_)) => "was made",
-            _ => "was changed",
+        let all: BTreeSet<_> = self.0.keys().chain(later.0.keys()).collect();
+        let told = |path: &&PathBuf| {
+            let what = match (self.0.get(*path), later.0.get(*path)) {
+                (one, other) if one == other => return None,
+                (Some(_), None) => "is gone",
+                (None, Some(_)) => "was made",
+                _ => "was changed",
+            };
+            Some(format!("`{}` {what}", path.display()))
         };
-        Some(format!("`{}` {what}", differs.display()))
+        let told: Vec<_> = all.iter().filter_map(told).take(4).collect();
+        (!told.is_empty()).then(|| told.join(", "))
     }
 }
 
