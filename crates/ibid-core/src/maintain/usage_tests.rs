@@ -76,6 +76,7 @@ proptest! {
         for label in usage(&inventory).labels {
             let without = reachable(&inventory, |entry| entry.label != label.label);
             prop_assert_eq!(label.exclusive, all - without, "{}", label.label);
+            prop_assert!(label.exclusive <= label.disk, "{}", label.label);
         }
     }
 
