@@ -196,8 +196,8 @@ impl Applying<'_> {
             if !self.goes_on() {
                 return;
             }
-            let (key, _) = &self.inventory.tombstones[*at];
-            let removed = self.store.remove_tombstone(key);
+            let (key, since) = &self.inventory.tombstones[*at];
+            let removed = self.store.remove_tombstone(key, *since);
             if self.went(removed) {
                 self.done.deleted += 1;
             }

@@ -11,10 +11,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use ibid_testkit::TempDir;
+use proptest::prelude::*;
 
 use super::*;
 use crate::digest::{BlobId, Key};
-use crate::maintain::{Policy, plan, take};
+use crate::maintain::{Policy, plan, take, take_settled};
 use crate::store::{
     Lookup, Outcome, OutputContent, Pin, Replace, RunInfo, Sharing, StoreOptions, StoredAs,
     StoredOutput, StoredResult, TrustedOwners,
@@ -338,6 +339,133 @@ fn what_lies_in_the_trash_and_is_named_comes_back_before_the_trash_goes() {
     let has = |blob: &BlobId| bench.store.seems_present(blob, None);
     assert!(has(&output_of(kept)) && has(&BlobId::of(&kept.encode())));
     let after = take(&bench.store, 0).unwrap();
-    assert_eq!(after.leftovers, []);
+    let in_trash = after.leftovers.iter().filter_map(|it| Some(it.blob?.0));
+    let gone = [output_of(evicted), BlobId::of(&evicted.encode())];
+    assert!(!in_trash.into_iter().any(|blob| gone.contains(&blob)));
     assert_eq!(bench.standing(), [true, false, true]);
+}
+
+#[test]
+fn a_damaged_keys_file_stops_no_collection_even_where_it_cannot_be_put_aside() {
+    let bench = Bench::with(3);
+    let path = |number: usize| bench.store.key_path(&bench.results[number].key);
+    std::fs::remove_file(path(0)).unwrap();
+    std::fs::write(path(0), "damaged").unwrap();
+    // No look-up puts a directory aside.
+    std::fs::remove_file(path(1)).unwrap();
+    std::fs::create_dir(path(1)).unwrap();
+    assert_eq!(take(&bench.store, 0).unwrap().unknown.len(), 2);
+    let inventory = take_settled(&bench.store, 0).unwrap();
+    assert_eq!(inventory.unknown, <[String; 0]>::default());
+    assert_eq!(inventory.damaged, []);
+    let planned = plan(&inventory, &Policy::unreachable_only(Duration::ZERO));
+    let freed = [0, 1].map(|number: usize| output_of(&bench.results[number]));
+    let discarded = planned
+        .discard
+        .iter()
+        .map(|at| inventory.blobs[*at as usize].id);
+    assert!(
+        freed
+            .iter()
+            .all(|blob| discarded.clone().any(|it| it == *blob))
+    );
+}
+
+/// A result among random ones: its output among few, days since its last use, whether its key is
+/// replaced, invalidated after it, pinned.
+type Made = (u64, u64, bool, bool, bool);
+
+fn some_result() -> impl Strategy<Value = Made> {
+    let rarely = || prop::bool::weighted(0.2);
+    (0..6_u64, 1..400_u64, rarely(), rarely(), rarely())
+}
+
+fn some_policy() -> impl Strategy<Value = (Option<u64>, Option<u64>, Option<usize>, u64)> {
+    let most = prop::option::of(0..12_u64);
+    let days = || prop::option::of(1..400_u64);
+    let grace = prop_oneof![Just(0), Just(24), Just(24 * 500)];
+    (most, days(), prop::option::of(0..4_usize), grace)
+}
+
+fn made(bench: &Bench, number: u64, (output, days, replaced, invalid, pinned): Made) {
+    let Bench { store, .. } = bench;
+    let mut result = bench.results[0].clone();
+    result.key = Key::derive(&(100 + number).to_be_bytes());
+    result.run.label = format!("work/{}", number % 2);
+    result.run.record = store.put_bytes(&(100 + number).to_be_bytes()).unwrap().blob;
+    if let OutputContent::File { blob, size, .. } = &mut result.outcome.outputs[0].content {
+        let content = vec![u8::try_from(output).unwrap(); 100_000];
+        (*blob, *size) = (store.put_bytes(&content).unwrap().blob, 100_000);
+    }
+    for times in 0..=u64::from(replaced) {
+        result.run.started = number + times;
+        store.record(&result, &[], Replace::Yes).unwrap();
+        age(&bench.blob_path(&BlobId::of(&result.encode())), days * DAY);
+    }
+    if pinned {
+        let (key, result) = (result.key, Some(BlobId::of(&result.encode())));
+        let (label, why) = (String::new(), String::new());
+        let pin = Pin {
+            key,
+            result,
+            label,
+            when: 0,
+            why,
+        };
+        store.pin(&pin).unwrap();
+    }
+    if invalid {
+        store.invalidate(&result.key, 1, "").unwrap();
+    }
+    for blob in [result.run.record, output_of(&result)] {
+        age(&bench.blob_path(&blob), days * DAY);
+    }
+    age(&store.key_path(&result.key), days * DAY);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(24) })]
+
+    #[test]
+    fn on_a_quiet_store_what_is_told_is_what_is_done(
+        results in prop::collection::vec(some_result(), 0..12),
+        (most, days, keep_last, grace) in some_policy(),
+    ) {
+        let bench = Bench::with(1);
+        for (number, result) in (0..).zip(&results) {
+            made(&bench, number, *result);
+        }
+        let policy = Policy {
+            max_size: most.map(|most| most * 100_000),
+            max_age: days.map(|days| Duration::from_secs(days * DAY)),
+            keep_last,
+            grace: Duration::from_secs(grace * 3600),
+        };
+        // Twice, so that there is a trash the second time.
+        for _ in 0..2 {
+            let told = take(&bench.store, 0).unwrap();
+            let planned = plan(&told, &policy);
+            let inventory = take(&bench.store, 0).unwrap();
+            let files = |of: &Inventory, skip: &dyn Fn(u32) -> bool| -> BTreeSet<BlobId> {
+                let blobs = (0..).zip(&of.blobs).filter(|(at, _)| !skip(*at));
+                blobs.map(|(_, blob)| blob.id).collect()
+            };
+            let done = apply(&bench.store, &inventory, &plan(&inventory, &policy)).unwrap();
+            let expected = Done {
+                evicted: planned.evict.len(),
+                discarded: planned.discard.len(),
+                deleted: planned.deletions(&told),
+                freed: planned.before - planned.after,
+                ..Done::default()
+            };
+            prop_assert_eq!(done, expected);
+            let after = take(&bench.store, 0).unwrap();
+            let stays = files(&told, &|at| planned.discard.contains(&at));
+            prop_assert_eq!(files(&after, &|_| false), stays);
+            let total = plan(&after, &Policy::unreachable_only(Duration::MAX)).before;
+            // Folders of the trash come to be.
+            let folders = 4096 * (3 + 2 * planned.discard.len() + planned.evict.len()) as u64;
+            prop_assert!((planned.after..=planned.after + folders).contains(&total));
+        }
+    }
 }

@@ -6,7 +6,8 @@
 //! What is certainly damaged (other bytes than its name promises, twice) can name nothing that
 //! anybody could use: every reader refuses it. So a damaged result needs no blobs but its own, a
 //! damaged listing adds none, a damaged entry of history is passed over as it is everywhere. Only
-//! a key's file, whose bytes nothing promises, is unknown when it is damaged. Right bytes that are
+//! a key's file, whose bytes nothing promises, is unknown when it is damaged, until a look-up had
+//! the chance to put it aside. Right bytes that are
 //! not understood are of a later version: unknown. A record that is not understood hides texts of
 //! code at most, which explain and decide nothing; they are not waited for.
 
@@ -104,9 +105,8 @@ pub struct Inventory {
     pub runs: Vec<(String, u64, u64)>,
     /// Keys that are invalidated, and since when.
     pub tombstones: Vec<(Key, u64)>,
-    /// Keys whose file is damaged, which `unknown` tells, too. A look-up puts it aside, and then
-    /// it is unknown no longer.
-    pub damaged: Vec<Key>,
+    /// Keys whose file is damaged, each with what `unknown` tells of it.
+    pub damaged: Vec<(Key, String)>,
     /// Pins that can be read.
     pub pins: Vec<Pin>,
     /// What goes when it is old enough.
@@ -126,6 +126,31 @@ pub struct Inventory {
 pub fn take(store: &LocalStore, now: u64) -> Result<Inventory, PathError> {
     let now = store.own_clock().map_or(now, nanos);
     reach::take_with(store, now, || store.pins())
+}
+
+/// Lists a store, and once more if a key's file is damaged. A look-up puts that aside, where
+/// something may be written. Whatever is damaged still can be of no use to anybody, be it another
+/// user's or a directory: it names nothing, so that it does not stop collections for good.
+pub fn take_settled(store: &LocalStore, now: u64) -> Result<Inventory, PathError> {
+    let first = take(store, now)?;
+    if first.damaged.is_empty() {
+        return Ok(first);
+    }
+    if store.is_writable() {
+        for (key, _) in &first.damaged {
+            store.look_up(key);
+        }
+    }
+    let mut inventory = take(store, now)?;
+    let (still, new) = std::mem::take(&mut inventory.damaged)
+        .into_iter()
+        .partition(|damaged| first.damaged.contains(damaged));
+    inventory.damaged = new;
+    let still: Vec<(Key, String)> = still;
+    inventory
+        .unknown
+        .retain(|text| !still.iter().any(|(_, of_key)| of_key == text));
+    Ok(inventory)
 }
 
 /// Turns a stamp of a file system into nanoseconds since 1970.

@@ -29,7 +29,7 @@ mod worth;
 
 pub use apply::{Done, apply, apply_while};
 pub use check::{Checked, Flaw, FlawClass, FlawKind, Leftovers, check, verify, verify_result};
-pub use inventory::{Blob, Entry, Inventory, Leftover, LeftoverKind, take};
+pub use inventory::{Blob, Entry, Inventory, Leftover, LeftoverKind, take, take_settled};
 pub use plan::{Plan, plan};
 pub use policy::Policy;
 pub use repair::{Repaired, repair};

@@ -154,7 +154,8 @@ fn list_keys(store: &LocalStore, walk: &mut Walk, inventory: &mut Inventory) -> 
         };
         let mut unknown = |reason: &str| {
             let text = format!("the file of key {}: {reason}", key.short());
-            inventory.unknown.push(text);
+            inventory.unknown.push(text.clone());
+            text
         };
         match state {
             KeyState::Result(result) => standing.push(Standing {
@@ -169,19 +170,40 @@ fn list_keys(store: &LocalStore, walk: &mut Walk, inventory: &mut Inventory) -> 
                 inventory.tombstones.push((key, since));
             }
             _ if !is_heeded => {}
-            KeyState::Unknown(what) => unknown(&format!("a later version wrote it: {what}")),
-            KeyState::Unreadable(reason) => unknown(&reason),
+            KeyState::Unknown(what) => {
+                unknown(&format!("a later version wrote it: {what}"));
+            }
+            KeyState::Unreadable(reason) => {
+                unknown(&reason);
+            }
             KeyState::Damaged(reason) => {
-                unknown(&format!("damaged: {reason}"));
-                inventory.damaged.push(key);
+                let text = unknown(&format!("damaged: {reason}"));
+                inventory.damaged.push((key, text));
             }
         }
     });
     standing.sort_unstable_by_key(|standing| standing.key);
     standing.dedup_by_key(|standing| standing.key);
-    inventory.tombstones.sort_unstable();
+    list_tombstones(walk, inventory);
     inventory.damaged.sort_unstable();
     standing
+}
+
+/// Adds the invalidations that are remembered, of each key the newest.
+fn list_tombstones(walk: &mut Walk, inventory: &mut Inventory) {
+    walk.tombstones(|key, facts, state| {
+        inventory.small_files += facts.disk;
+        let modified = nanos(facts.signature.mtime);
+        let since = match state {
+            KeyState::Tombstone(tombstone) => tombstone.when.max(modified),
+            // It names nothing, whatever it is.
+            _ => modified,
+        };
+        inventory.tombstones.push((key, since));
+    });
+    let newest_first = |(key, since): &(Key, u64)| (*key, std::cmp::Reverse(*since));
+    inventory.tombstones.sort_unstable_by_key(newest_first);
+    inventory.tombstones.dedup_by_key(|(key, _)| *key);
 }
 
 fn list_leftovers(walk: &mut Walk, inventory: &mut Inventory) {

@@ -139,7 +139,7 @@ fn not_a_file(store: &LocalStore, path: &Path) -> Result<Mended, StoreError> {
 
 fn is_dir_of_layout(store: &LocalStore, path: &Path) -> bool {
     match check::parts(store, path)[..] {
-        [] | ["v1"] | ["v1", "blobs" | "keys", _] => true,
+        [] | ["v1"] | ["v1", "blobs" | "keys" | "tombstones", _] => true,
         ["v1", name] => name != "generation" && name != "collected",
         _ => false,
     }
@@ -149,7 +149,7 @@ fn is_dir_of_layout(store: &LocalStore, path: &Path) -> bool {
 fn is_renewed(store: &LocalStore, path: &Path) -> bool {
     matches!(
         check::parts(store, path)[..],
-        ["CACHEDIR.TAG" | "store.json"] | ["v1", "generation"]
+        ["CACHEDIR.TAG" | "store.json"] | ["v1", "generation"] | ["v1", "tombstones", _, _]
     )
 }
 
@@ -159,6 +159,10 @@ fn renew(store: &LocalStore, path: &Path) -> Result<bool, StoreError> {
         ["CACHEDIR.TAG"] => store.renew_tag()?,
         ["store.json"] => store.renew_description()?,
         ["v1", "generation"] => store.renew_generation()?,
+        ["v1", "tombstones", _, name] => match name.parse() {
+            Ok(key) => store.renew_tombstone(&key)?,
+            Err(_) => return Ok(false),
+        },
         _ => return Ok(false),
     }
     Ok(true)

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::apply::{Done, apply_while};
-use super::inventory::{Inventory, take};
+use super::inventory::{Inventory, take_settled};
 use super::plan::{Plan, plan};
 use super::policy::Policy;
 use crate::fs::{PathError, random_bytes};
@@ -133,14 +133,7 @@ pub fn collect_beside(
         Err(StoreError::Io(error)) if error.is_denied() => {}
         noted => noted?,
     }
-    let mut inventory = take(store, now)?;
-    if !inventory.damaged.is_empty() {
-        // A look-up puts a damaged key's file aside, and then nothing of it is unknown.
-        for key in &inventory.damaged {
-            store.look_up(key);
-        }
-        inventory = take(store, now)?;
-    }
+    let inventory = take_settled(store, now)?;
     let plan = plan(&inventory, policy);
     let done = apply_while(store, &inventory, &plan, goes_on)?;
     Ok(Collected {

@@ -5,15 +5,16 @@
 //! idle   = (now - last use) / weight          the largest goes first
 //! ```
 //!
-//! Invariants: the order does not hang on the budget, so a larger one evicts a subset; a pinned or
-//! young result is no candidate; of contents that several results share, the last of them gives
+//! Invariants: the order does not hang on the budget, so a larger one evicts a subset; a pinned
+//! result is no candidate; a young one stays, too, but nothing that is worth more goes in its
+//! place: it goes next time, and until then the store takes more than it may; of contents that several results share, the last of them gives
 //! back the disk, and counts it from the moment at which it is the last.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use super::inventory::{Entry, Inventory};
-use super::plan::{YOUNG, age_of, may_go, nanos};
+use super::plan::{YOUNG, age_of, nanos};
 use super::policy::Policy;
 
 /// Where a small result would count as if it gave back next to nothing, it counts as this.
@@ -67,12 +68,18 @@ fn needs<'a>(inventory: &'a Inventory, entry: &'a Entry) -> impl Iterator<Item =
 
 /// Says whether nothing speaks against evicting a result: no pin, and nobody used it just now.
 fn may_be_evicted(inventory: &Inventory, entry: &Entry) -> bool {
-    let own = inventory.index.get(&entry.result);
-    let written = own.map_or(0, |own| inventory.blobs[*own as usize].modified);
-    let is_young = [entry.last_use, written].map(|it| age_of(inventory, it) <= YOUNG);
     // Of a result that does not stand, only blobs could go.
     let can_go = entry.stands || inventory.unknown.is_empty();
-    can_go && !entry.pinned && !is_young.contains(&true)
+    can_go && !entry.pinned && !is_young(inventory, entry)
+}
+
+/// Says whether somebody recorded or used a result just now.
+fn is_young(inventory: &Inventory, entry: &Entry) -> bool {
+    let own = inventory.index.get(&entry.result);
+    let written = own.map_or(0, |own| inventory.blobs[*own as usize].modified);
+    [entry.last_use, written]
+        .into_iter()
+        .any(|it| age_of(inventory, it) <= YOUNG)
 }
 
 /// Returns what was not used for longer than results stay, the oldest first.
@@ -147,7 +154,7 @@ impl<'a> Sharing<'a> {
     /// Returns the bytes of disk that a blob gives back once nothing needs it.
     fn gives_back(&self, blob: u32) -> u64 {
         let stays = self.inventory.also_named.contains_key(&blob);
-        if stays || !may_go(self.inventory, blob, 0) {
+        if stays {
             return 0;
         }
         self.inventory.blobs[blob as usize].disk
@@ -191,7 +198,7 @@ impl<'a> Sharing<'a> {
         let aim = most - most / 10;
         let entries = self.inventory.entries.iter().enumerate();
         let left = entries.filter(|(at, _)| !self.is_evicted[*at]);
-        let left = left.filter(|(_, entry)| may_be_evicted(self.inventory, entry));
+        let left = left.filter(|(_, entry)| !entry.pinned);
         let ranked = left.map(|(at, _)| (self.idle(at), Reverse(at)));
         let mut heap: BinaryHeap<(u64, Reverse<usize>)> = ranked.collect();
         while self.standing > aim {
@@ -202,9 +209,11 @@ impl<'a> Sharing<'a> {
             if self.is_evicted[at] || idle != self.idle(at) {
                 continue;
             }
-            chosen.push(at);
+            if may_be_evicted(self.inventory, &self.inventory.entries[at]) {
+                chosen.push(at);
+            }
             for last in self.evict(at) {
-                if may_be_evicted(self.inventory, &self.inventory.entries[last]) {
+                if !self.inventory.entries[last].pinned {
                     heap.push((self.idle(last), Reverse(last)));
                 }
             }

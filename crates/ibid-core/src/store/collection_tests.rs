@@ -399,20 +399,57 @@ fn a_result_that_lands_over_a_tombstone_in_the_trash_counts_until_it_is_evicted(
     let result = commit(&store, key("a"), CONTENT, Replace::No);
     assert!(matches!(store.look_up(&key("a")), Lookup::Found(_)));
     assert!(store.evict(&key("a"), &result).unwrap());
-    assert_eq!(store.look_up(&key("a")), Lookup::Absent(MissReason::Absent));
+    assert!(matches!(store.look_up(&key("a")), Lookup::Tombstone(_)));
+}
+
+#[test]
+fn a_memory_of_an_invalidation_that_is_damaged_goes_on_to_count() {
+    let dir = TempDir::new();
+    let store = open(&dir);
+    store.invalidate(&key("a"), 7, "wrong").unwrap();
+    let result = commit(&store, key("a"), CONTENT, Replace::No);
+    assert!(store.evict(&key("a"), &result).unwrap());
+    let mut staged = store.stage_bytes(b"damaged", 0o644).unwrap();
+    let place = store.layout.tombstone(&key("a"));
+    store.layout.publish_over(&mut staged, &place).unwrap();
+    for _ in 0..2 {
+        let found = store.look_up(&key("a"));
+        let is_damage = |it: &MissReason| matches!(it, MissReason::Damaged { what: "key", .. });
+        assert!(matches!(&found, Lookup::Absent(it) if is_damage(it)));
+    }
+    store.renew_tombstone(&key("a")).unwrap();
+    assert!(matches!(store.look_up(&key("a")), Lookup::Tombstone(_)));
+}
+
+#[test]
+fn a_tombstone_that_was_renewed_since_it_was_listed_stays() {
+    let dir = TempDir::new();
+    let store = open(&dir);
+    store.invalidate(&key("a"), 7, "wrong").unwrap();
+    let place = store.layout.tombstone(&key("a"));
+    let listed = stamp_of(&place).max(stamp_of(&store.layout.key(&key("a"))));
+    age(&place, HOUR);
+    age(&store.layout.key(&key("a")), HOUR);
+    let earlier = listed - u64::try_from(2 * HOUR).unwrap() * 1_000_000_000;
+    assert!(!store.remove_tombstone(&key("a"), earlier).unwrap());
+    store
+        .invalidate(&key("a"), u64::MAX, "wrong again")
+        .unwrap();
+    assert!(!store.remove_tombstone(&key("a"), listed).unwrap());
+    assert!(matches!(store.look_up(&key("a")), Lookup::Tombstone(_)));
 }
 
 #[test]
 fn only_the_tombstone_that_stands_is_removed() {
     let dir = TempDir::new();
     let store = open(&dir);
-    assert!(!store.remove_tombstone(&key("a")).unwrap());
+    assert!(!store.remove_tombstone(&key("a"), u64::MAX).unwrap());
     commit(&store, key("a"), CONTENT, Replace::No);
-    assert!(!store.remove_tombstone(&key("a")).unwrap());
+    assert!(!store.remove_tombstone(&key("a"), u64::MAX).unwrap());
     store.invalidate(&key("a"), 7, "wrong").unwrap();
-    assert!(store.remove_tombstone(&key("a")).unwrap());
+    assert!(store.remove_tombstone(&key("a"), u64::MAX).unwrap());
     assert_eq!(store.look_up(&key("a")), Lookup::Absent(MissReason::Absent));
-    assert!(!store.remove_tombstone(&key("a")).unwrap());
+    assert!(!store.remove_tombstone(&key("a"), u64::MAX).unwrap());
 }
 
 #[test]

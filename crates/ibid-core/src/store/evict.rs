@@ -2,9 +2,9 @@
 //!
 //! No file system renames on a condition. So the file is moved to `trash/keys/ab/<hex>`, looked at
 //! there, and put back if it is another one by then: a refresh, or an invalidation, landed in
-//! between. A process that dies in between leaves a tombstone in the trash; therefore whoever finds
-//! no key's file looks there too, and a tombstone counts from there as well. A result there is one
-//! that was evicted, and counts no more.
+//! between. A process that dies in between leaves a tombstone in the trash, and the key absent; the
+//! invalidation is remembered in `tombstones/ab/<hex>`, where whoever finds no key's file looks, and
+//! counts from there. A result in the trash is one that was evicted, and counts no more.
 
 use super::format::KeyFile;
 use super::local::LocalStore;
@@ -38,27 +38,58 @@ impl LocalStore {
         }
     }
 
-    /// Removes a tombstone, if that is still what stands. Says whether it went.
-    pub fn remove_tombstone(&self, key: &Key) -> Result<bool, PathError> {
+    /// Removes a tombstone that is not younger than `since`, in nanoseconds since 1970: where it
+    /// stands for the key, and then where it is remembered. Says whether it went.
+    pub fn remove_tombstone(&self, key: &Key, since: u64) -> Result<bool, PathError> {
         let Some(top) = self.top()? else {
             return Ok(false);
         };
         let standing = read(&top, &self.below(&self.layout.key(key)))?;
-        let Some((file, seen)) = standing.filter(|(file, _)| is_tombstone(file)) else {
-            return Ok(false);
-        };
-        if self.move_key_out(&top, key, &seen)? == Moved::Gone
-            || !self.confirm_evict(&top, key, &file)?
+        let standing = standing.filter(|(file, _)| is_tombstone(file));
+        if let Some(standing) = standing
+            && !self.remove_standing_tombstone((&top, key), &standing, since)?
         {
             return Ok(false);
         }
-        // There it would still count.
-        let trashed = self.below(&self.layout.trashed_key(key));
-        let aside = Self::aside(&key.hex());
-        if top.rename(&trashed, &top, &aside).if_present()?.is_none() {
+        self.forget_tombstone(&top, key, since)
+    }
+
+    fn remove_standing_tombstone(
+        &self,
+        (top, key): (&Dir, &Key),
+        (file, seen): &Read,
+        since: u64,
+    ) -> Result<bool, PathError> {
+        if made(file, seen) > since {
             return Ok(false);
         }
-        self.put_back_unless(&top, key, (&aside, &file))
+        if self.move_key_out(top, key, seen)? == Moved::Gone
+            || !self.confirm_evict(top, key, file)?
+        {
+            return Ok(false);
+        }
+        // Whoever empties the trash would put it back from there.
+        let trashed = self.below(&self.layout.trashed_key(key));
+        let aside = Self::aside(&key.hex());
+        if top.rename(&trashed, top, &aside).if_present()?.is_none() {
+            return Ok(false);
+        }
+        self.put_back_unless(top, key, (&aside, file))
+    }
+
+    /// Removes what is remembered of an invalidation, unless there is a newer one by now.
+    fn forget_tombstone(&self, top: &Dir, key: &Key, since: u64) -> Result<bool, PathError> {
+        let place = self.below(&self.layout.tombstone(key));
+        let is_old =
+            |read: Option<Read>| read.is_some_and(|(file, seen)| made(&file, &seen) <= since);
+        let aside = Self::aside(&key.hex());
+        if !is_old(read(top, &place)?) || top.rename(&place, top, &aside).if_present()?.is_none() {
+            return Ok(false);
+        }
+        if is_old(read(top, &aside)?) {
+            return top.remove_file(&aside).map(|()| true);
+        }
+        unless_taken_or_gone(top.rename_new(&aside, top, &place)).map(|()| false)
     }
 
     /// Looks at a key's file that is to go: `None` unless it still has these bytes.
@@ -171,6 +202,16 @@ impl LocalStore {
         let pin = self.below(&self.layout.dir("pins").join(key.hex()));
         let found = top.facts_if_any(&pin)?;
         Ok(found.is_some_and(|facts| self.heeds(facts.owner)))
+    }
+}
+
+/// Returns when a tombstone came to be, in nanoseconds since 1970: a file that was copied here may
+/// claim an older time than it came.
+fn made(file: &[u8], seen: &Signature) -> u64 {
+    let stamp = u64::try_from(seen.mtime.as_nanos()).unwrap_or(0);
+    match KeyFile::decode(file) {
+        Ok(KeyFile::Tombstone(tombstone)) => tombstone.when.max(stamp),
+        _ => stamp,
     }
 }
 

@@ -115,6 +115,11 @@ impl Layout {
         sharded(&self.v1, "keys", &key.hex())
     }
 
+    /// Returns where it is remembered that a key was invalidated.
+    pub(super) fn tombstone(&self, key: &Key) -> PathBuf {
+        sharded(&self.v1, "tombstones", &key.hex())
+    }
+
     /// Returns where a blob lies when nothing named it any more.
     pub(super) fn trashed_blob(&self, id: &BlobId) -> PathBuf {
         sharded(&self.v1, "trash/blobs", &id.hex())

@@ -132,6 +132,17 @@ impl Walk {
         });
     }
 
+    /// Goes through what is remembered of invalidations, in no order, and reads each.
+    pub fn tombstones(&mut self, mut visit: impl FnMut(Key, Facts, KeyState)) {
+        self.sharded("tombstones", |shard, name, facts| {
+            if let Ok(key) = name.parse()
+                && let Some(state) = key_state(shard, name)
+            {
+                visit(key, facts, state);
+            }
+        });
+    }
+
     /// Goes through the files of history, in no order, and reads each.
     pub fn runs(&mut self, mut visit: impl FnMut(&str, u64, Facts, RunState)) {
         let Some(dir) = self.dir("runs") else { return };

@@ -6,10 +6,12 @@
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
+use super::format::{KeyFile, Tombstone};
 use super::layout::{BLOB_MODE, FILE_MODE, TAG, description};
 use super::local::LocalStore;
 use super::ownership::Sharing;
 use super::peek::{self, Unusable};
+use crate::digest::Key;
 use crate::fs::{self, Facts, FileKind, PathError};
 
 impl LocalStore {
@@ -58,6 +60,16 @@ impl LocalStore {
     pub fn renew_generation(&self) -> Result<(), StoreError> {
         let content = fs::random_name();
         self.replace_file(&self.layout.generation(), content.as_bytes())
+    }
+
+    /// Writes anew what is remembered of a key's invalidation: that there was one is all that counts.
+    pub fn renew_tombstone(&self, key: &Key) -> Result<(), StoreError> {
+        let stamp = self.own_clock().map_or(0, |stamp| stamp.as_nanos());
+        let tombstone = KeyFile::Tombstone(Tombstone {
+            when: u64::try_from(stamp).unwrap_or(0),
+            why: "what was noted about it was damaged".to_owned(),
+        });
+        self.replace(&self.layout.tombstone(key), &tombstone.encode())
     }
 
     /// Keeps the bytes of a regular file in the trash that is about to be replaced, where the file

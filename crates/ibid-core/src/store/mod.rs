@@ -5,6 +5,7 @@
 //!         store.json            uuid, format, creation time: for people, and for refusing
 //!         v1/blobs/ab/<hex>     one read-only file per distinct content
 //!         v1/keys/ab/<hex>      per key a small file: the digest of its result, or a tombstone
+//!         v1/tombstones/ab/<hex>    per key that was ever invalidated: what counts where it has no file
 //!         v1/runs/<time>-<label hash>-<random>     one record per run, never changed
 //!         v1/leases/<hex>, o-<hex>                 "someone computes this key, writes this path"
 //!         v1/pins/              protected keys

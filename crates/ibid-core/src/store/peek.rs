@@ -76,6 +76,16 @@ impl LocalStore {
         }
     }
 
+    /// Fails unless what is remembered of a key's invalidation is a tombstone.
+    pub fn peek_tombstone(&self, key: &Key) -> Peeked<()> {
+        match KeyFile::decode(&read(&self.layout.tombstone(key), KEY_FILE_LIMIT)?) {
+            Ok(KeyFile::Tombstone(_)) => Ok(()),
+            Ok(KeyFile::Result(_)) => Err(Unusable::Damaged("it is no tombstone".to_owned())),
+            Ok(KeyFile::Unknown(_)) => Err(Unusable::Later),
+            Err(error) => Err(damaged(&error)),
+        }
+    }
+
     /// Reads the result in a blob.
     pub fn peek_result(&self, blob: &BlobId) -> Peeked<StoredResult> {
         let bytes = self.peek_blob(blob, RESULT_LIMIT)?;

@@ -4,6 +4,10 @@
 //! key's name is a miss, never a hit. The key's file is written last, when all blobs are in, and
 //! without replacing: of concurrent runs the first wins, and a second outcome that differs is told
 //! to the caller (hazard D1). A tombstone, a damaged or an unknown file is replaced.
+//!
+//! An invalidation is remembered beside the keys' files, too, where no result replaces it: once
+//! what was recorded since is evicted it counts again, because manifests from before it may be in
+//! workspaces that nobody knows.
 
 use std::path::Path;
 
@@ -136,6 +140,8 @@ impl LocalStore {
             let (what, limit) = ("the reason", KEY_FILE_LIMIT);
             return Err(StoreError::TooLarge { what, limit });
         }
+        // First what is remembered, so that no key's file is a tombstone without it.
+        self.replace_file(&self.layout.tombstone(key), &file)?;
         self.replace_file(&self.layout.key(key), &file)?;
         let generation = fs::random_name();
         self.replace_file(&self.layout.generation(), generation.as_bytes())
@@ -209,15 +215,15 @@ impl LocalStore {
         Ok(())
     }
 
-    /// Reads a key's file. Where there is none, what was evicted is looked at: a tombstone that got
-    /// there counts, and somebody may just be putting it back.
+    /// Reads a key's file. Where there is none, an invalidation may be remembered, or somebody is
+    /// just putting back what was evicted by mistake.
     fn read_key_file(&self, key: &Key) -> Result<KeyFile, MissReason> {
         let place = self.layout.key(key);
         match self.read_key_file_at((key, &place)) {
             Err(MissReason::Absent) => {}
             read => return read,
         }
-        match self.read_key_file_at((key, &self.layout.trashed_key(key))) {
+        match self.read_key_file_at((key, &self.layout.tombstone(key))) {
             Ok(KeyFile::Result(_)) | Err(MissReason::Absent) => {}
             read => return read,
         }
@@ -225,7 +231,7 @@ impl LocalStore {
     }
 
     /// Reads a key's file in one place, if its owner is trusted; one that is damaged is read once
-    /// more and then put aside.
+    /// more and then put aside, unless it is a memory of an invalidation, which goes on to count.
     fn read_key_file_at(&self, (key, path): (&Key, &Path)) -> Result<KeyFile, MissReason> {
         let read = || {
             let (file, facts) = fs::open_with_facts(path)?;
@@ -257,7 +263,9 @@ impl LocalStore {
             damage = Some((reason, facts.signature));
         }
         let (reason, seen) = damage.expect("both looks failed");
-        self.quarantine("key", path, &reason, &seen);
+        if path == self.layout.key(key) {
+            self.quarantine("key", path, &reason, &seen);
+        }
         let what = "key";
         Err(MissReason::Damaged { what, reason })
     }

@@ -29,6 +29,8 @@ pub enum Place {
     Blob(BlobId),
     /// A key's file.
     Key(Key),
+    /// What is remembered of an invalidation.
+    Tombstone(Key),
     /// An entry of history.
     Run,
     /// A pin.
@@ -117,6 +119,9 @@ impl LocalStore {
                 b"collected" => survey.add(&path, Place::Stamp),
                 b"blobs" => survey.sharded(&path, |digest| Place::Blob(BlobId::new(digest))),
                 b"keys" => survey.sharded(&path, |digest| Place::Key(Key::new(digest))),
+                b"tombstones" => {
+                    survey.sharded(&path, |digest| Place::Tombstone(Key::new(digest)));
+                }
                 b"runs" => survey.flat(&path, |name| RunName::parse(name).map(|_| Place::Run)),
                 b"pins" => survey.flat(&path, |name| {
                     digest_of(name).map(|digest| Place::Pin(Key::new(digest)))

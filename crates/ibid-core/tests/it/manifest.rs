@@ -5,8 +5,9 @@ use std::fs;
 use std::time::Duration;
 
 use ibid_core::action::{AccessMode, OutputKind, Step, Trigger};
+use ibid_core::digest::BlobId;
 use ibid_core::engine::manifest::{self, Manifest};
-use ibid_core::store::{Access, LocalStore, StoreOptions};
+use ibid_core::store::{Access, LocalStore, Lookup, Replace, StoreOptions};
 
 use crate::engine::{Bench, is_restored, is_up_to_date, rerun, shell};
 

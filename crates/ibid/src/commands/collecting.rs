@@ -84,7 +84,7 @@ pub(super) fn run(known: &Known<'_>, policy: &Policy, doing: Doing) -> Result<Ex
             done: (doing == Doing::Apply).then(Done::default),
         },
         Doing::Tell => {
-            let inventory = maintain::take(&known.store, now()).map_err(unreadable)?;
+            let inventory = maintain::take_settled(&known.store, now()).map_err(unreadable)?;
             let plan = maintain::plan(&inventory, policy);
             Outcome {
                 inventory,

@@ -34,6 +34,10 @@ pub(in crate::maintain) fn recheck(store: &LocalStore, path: &Path) -> Recheck {
             Ok(key) => Recheck::of(store.peek_key(&key)),
             Err(_) => Recheck::Sound,
         },
+        ["v1", "tombstones", _, name] => match name.parse() {
+            Ok(key) => Recheck::of(store.peek_tombstone(&key)),
+            Err(_) => Recheck::Sound,
+        },
         ["v1", "blobs", _, name] => match name.parse() {
             Ok(blob) => blobs::recheck(&blob, path),
             Err(_) => Recheck::Sound,
@@ -47,6 +51,7 @@ pub(in crate::maintain) fn objection(store: &LocalStore, path: &Path) -> Option<
     let place = match parts(store, path)[..] {
         ["v1", "blobs", _, name] => name.parse().ok().map(Place::Blob),
         ["v1", "keys", _, name] => name.parse().ok().map(Place::Key),
+        ["v1", "tombstones", _, name] => name.parse().ok().map(Place::Tombstone),
         ["v1", "generation"] => Some(Place::Generation),
         ["v1", "pins", name] => name.parse().ok().map(Place::Pin),
         ["CACHEDIR.TAG" | "store.json"] | ["v1", "runs", _] => Some(Place::Run),

@@ -130,7 +130,11 @@ pub fn check(store: &LocalStore, meter: &Meter) -> Checked {
     for standing in &survey.standing {
         match standing.place {
             Place::Key(key) => needs.key(&key),
-            Place::Tag | Place::Description | Place::Generation | Place::Stamp => {
+            Place::Tag
+            | Place::Description
+            | Place::Generation
+            | Place::Stamp
+            | Place::Tombstone(_) => {
                 small::check(store, standing, needs.book());
             }
             Place::Dir | Place::Blob(_) | Place::Run | Place::Pin(_) => {}

@@ -1,4 +1,4 @@
-//! The small files of a store that no result is made of: tag, description, generation.
+//! The small files of a store that no result is made of: tag, description, generation, tombstones.
 
 use std::path::Path;
 
@@ -30,6 +30,7 @@ pub(super) fn check(store: &LocalStore, standing: &Standing, book: &mut Book) {
         Place::Tag => store.peek_tag(),
         Place::Description => store.peek_description(),
         Place::Generation => store.peek_generation(),
+        Place::Tombstone(key) => store.peek_tombstone(&key),
         _ => store.peek_stamp(),
     };
     if let Err(unusable) = found {

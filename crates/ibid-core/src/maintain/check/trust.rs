@@ -43,7 +43,7 @@ impl<'a> Ground<'a> {
             None => {}
         }
         match place {
-            Place::Key(_) => self.store.distrust(facts),
+            Place::Key(_) | Place::Tombstone(_) => self.store.distrust(facts),
             Place::Dir | Place::Generation | Place::Pin(_) => {
                 let owner = facts.owner;
                 (!self.store.trusts(owner))
