@@ -154,11 +154,11 @@ settings! {
     mode: AccessMode = AccessMode::ReadWrite, "IBID_MODE", true, "What a run may do with the store.";
     link: LinkPreference = LinkPreference::Auto, "IBID_LINK", true, "How restored outputs share bytes with the store.";
     env_mode: EnvMode = EnvMode::Strict, "IBID_ENV_MODE", true, "Whether commands see the caller's whole environment.";
-    durability: Durability = Durability::Verified, "IBID_DURABILITY", true, "What a stored result survives.";
+    durability: Durability = Durability::Verified, "IBID_DURABILITY", true, "What a stored result survives: `verified` crashes, `synced` power cuts, too.";
     stat_cache: StatCachePolicy = StatCachePolicy::Auto, "IBID_STAT_CACHE", true, "When an unchanged status stands for unchanged content.";
-    max_size: Budget = Budget::Auto, "IBID_MAX_SIZE", true, "Bytes of disk that the store may take; `auto` is a tenth of its file system, from 1 to 100 GiB.";
+    max_size: Budget = Budget::Auto, "IBID_MAX_SIZE", true, "Bytes of disk that the cache may take; `auto` is a tenth of its file system, from 1 to 100 GiB.";
     max_age: AgeLimit = AgeLimit::default(), "IBID_MAX_AGE", true, "How long a result stays that is not used.";
-    grace: Grace = Grace::default(), "IBID_GRACE", true, "How long what nothing names stays, and what was evicted can come back.";
+    grace: Grace = Grace::default(), "IBID_GRACE", true, "How long what was evicted, or no result needs, lies in the trash and can come back.";
     leases: bool = true, "IBID_LEASES", true, "Whether processes that need one result wait for whoever computes it.";
     strict: bool = false, "IBID_STRICT", true, "Whether a fault of the cache fails the run.";
     quiet: bool = false, "IBID_QUIET", true, "Whether notes are left out; warnings and errors stay.";

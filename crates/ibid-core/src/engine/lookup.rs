@@ -5,6 +5,7 @@ use super::freshness::{Miss, acceptable};
 use super::prepare::Prepared;
 use crate::action::{AccessMode, HumanDuration, Trigger};
 use crate::store::{Lookup, MissReason, StoredResult};
+use crate::tree::Escaped;
 
 /// What is known of a key.
 #[derive(Clone, Debug)]
@@ -42,7 +43,8 @@ pub fn look_up(prepared: &Prepared, cx: &Context<'_>) -> LookUp {
         Lookup::Tombstone(tombstone) => {
             let age = cx.clock.nanos().saturating_sub(tombstone.when);
             let age = HumanDuration(std::time::Duration::from_nanos(age));
-            let reason = format!("the result was invalidated {age} ago: {}", tombstone.why);
+            let why = Escaped(tombstone.why.as_bytes());
+            let reason = format!("the result was invalidated {age} ago: {why}");
             LookUp::Refused(Miss::because(Trigger::Forced, reason))
         }
         Lookup::Absent(reason) => absent(&reason),

@@ -100,6 +100,14 @@ pub fn read_limited(
     expected: u64,
     limit: u64,
 ) -> Result<Vec<u8>, PathError> {
+    let too_large = || {
+        let message = format!("larger than {limit} bytes");
+        Err(io::Error::new(io::ErrorKind::FileTooLarge, message)).context("read", path)
+    };
+    // Nothing is set aside for what is refused in the end: a file of holes costs nobody a byte.
+    if expected > limit {
+        return too_large();
+    }
     // One byte more than allowed tells a file that grew from one that fits (hazard G5); one more
     // than expected makes the end known without another call.
     let room = |size: u64| usize::try_from(size.min(limit).saturating_add(1)).unwrap_or(usize::MAX);
@@ -114,8 +122,7 @@ pub fn read_limited(
             Err(error) => return Err(error).context("read", path),
         }
         if done as u64 > limit {
-            let message = format!("larger than {limit} bytes");
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message)).context("read", path);
+            return too_large();
         }
         if done == bytes.len() {
             bytes.resize(room(2 * done as u64), 0);

@@ -78,8 +78,8 @@ fn is_young(inventory: &Inventory, entry: &Entry) -> bool {
     let own = inventory.index.get(&entry.result);
     let written = own.map_or(0, |own| inventory.blobs[*own as usize].modified);
     [entry.last_use, written]
-        .into_iter()
-        .any(|it| age_of(inventory, it) <= YOUNG)
+        .map(|it| age_of(inventory, it) <= YOUNG)
+        .contains(&true)
 }
 
 /// Returns what was not used for longer than results stay, the oldest first.

@@ -137,9 +137,10 @@ impl<'a> Staging<'a> {
         }
     }
 
-    /// Returns the bytes of the files.
+    /// Returns the bytes of the files, as far as numbers reach: a listing may claim anything.
     pub(super) fn bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.size).sum()
+        let sizes = self.files.iter().map(|file| file.size);
+        sizes.fold(0, u64::saturating_add)
     }
 
     /// Says why files were copied that were to be linked.

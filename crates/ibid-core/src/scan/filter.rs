@@ -253,6 +253,12 @@ fn clean(pattern: &str) -> String {
     names.collect::<Vec<_>>().join("/")
 }
 
+/// Bytes of the longest path that the system takes.
+const LONGEST: usize = 4096;
+
+/// Longer patterns may be too much to compile.
+const LONG: usize = 256;
+
 /// Compiles a pattern, and says whether it is one of directories only.
 fn compile(pattern: &str) -> Result<(globset::Glob, bool), ScanError> {
     if pattern.starts_with('/') {
@@ -265,11 +271,21 @@ fn compile(pattern: &str) -> Result<(globset::Glob, bool), ScanError> {
     if clean.split('/').any(|name| name == "..") {
         return Err(bad(pattern, "it holds `..`"));
     }
+    if clean.len() > LONGEST {
+        return Err(bad("…", "it is longer than any path"));
+    }
+    let wrong = |error: globset::Error| bad(pattern, &error.kind().to_string());
     let glob = GlobBuilder::new(&clean)
         .literal_separator(true)
         .backslash_escape(true)
         .build()
-        .map_err(|error| bad(pattern, &error.kind().to_string()))?;
+        .map_err(wrong)?;
+    // Compiling one alone panics where a whole set says no.
+    let mut trial = globset::GlobSetBuilder::new();
+    trial.add(glob.clone());
+    if clean.len() > LONG {
+        trial.build().map_err(wrong)?;
+    }
     Ok((glob, pattern.ends_with('/')))
 }
 

@@ -26,6 +26,12 @@ use crate::fs::{self, HashError, Meter, PathError, Signature, Threads, Timestamp
 /// temporary file: creating and removing one is what ext4 is slowest at.
 const IN_MEMORY: u64 = 256 * 1024;
 
+/// Larger blobs are hashed before they are read into memory.
+pub(super) const HASHED_FIRST: u64 = 16 << 20;
+
+/// Larger blobs are not hashed only to learn whether they or their name is wrong.
+const JUDGED: u64 = 1 << 30;
+
 /// How content leaves the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LinkMode {
@@ -252,6 +258,7 @@ impl LocalStore {
                 let blob = *blob;
                 return Err(Wrong::Other(BlobProblem::TooLarge { blob, limit }));
             }
+            check_before_reading((&file, &path), blob, &signature)?;
             let bytes = fs::read_limited((&file, &path), signature.size, signature.size)
                 .map_err(|error| unreadable(blob, error))?;
             if BlobId::of(&bytes) == *blob {
@@ -441,8 +448,11 @@ impl LocalStore {
             Ok(found) => Ok(found),
             Err(Wrong::Other(problem)) => Err(problem),
             Err(Wrong::Content(reason, seen)) => {
-                // With right bytes and a wrong size, whoever named the size is wrong.
-                if self.look_at((blob, Where::InPlace), None).is_err() {
+                // With right bytes and a wrong size, whoever named the size is wrong. What would take
+                // long to hash stays where it is: the next to store the right bytes replaces it.
+                if seen.size > JUDGED {
+                    self.report("blob", &self.layout.blob(blob), &reason);
+                } else if self.look_at((blob, Where::InPlace), None).is_err() {
                     self.quarantine("blob", &self.layout.blob(blob), &reason, &seen);
                 }
                 let blob = *blob;
@@ -467,6 +477,24 @@ impl LocalStore {
             let _ = self.layout.discard(path);
         }
         self.report(what, path, reason);
+    }
+}
+
+/// Hashes what is large without taking it into memory: a name costs nothing, and a file of holes
+/// under it would cost as much memory as it says (hazard G5).
+fn check_before_reading(
+    (file, path): (&File, &Path),
+    blob: &BlobId,
+    signature: &Signature,
+) -> Result<(), Wrong> {
+    if signature.size <= HASHED_FIRST {
+        return Ok(());
+    }
+    match fs::hash_open(file, path, signature.size, Threads::Many, &Meter::new()) {
+        Ok(digest) if digest == *blob.digest() => Ok(()),
+        Ok(_) => Err(Wrong::Content("wrong digest".to_owned(), *signature)),
+        Err(HashError::Io(error)) => Err(unreadable(blob, error)),
+        Err(error) => Err(Wrong::Content(error.to_string(), *signature)),
     }
 }
 

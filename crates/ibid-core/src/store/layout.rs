@@ -9,11 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::RwLock;
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 use super::error::{OpenError, StoreError};
 use super::ownership::Sharing;
 use crate::digest::{BlobId, Key};
 use crate::fs::{
-    self, DirPolicy, Facts, FileKind, IfPresent as _, PathError, Published, Signature, Staged,
+    self, DirPolicy, Facts, FileKind, IfPresent as _, IoContext as _, PathError, Published,
+    Signature, Staged,
 };
 use crate::tree::Escaped;
 
@@ -318,6 +321,7 @@ impl Layout {
             .join(format!("{name}-{}", fs::random_name()));
         // A missing source must not look like a missing trash.
         Signature::of_link(path)?;
+        refuse_link(path.parent().expect("names lie below the root"))?;
         self.with_dir_of(&aside, || fs::rename(path, &aside))?;
         Ok(aside)
     }
@@ -333,6 +337,7 @@ impl Layout {
         target: &Path,
         mut publish: impl FnMut() -> Result<T, PathError>,
     ) -> Result<T, PathError> {
+        refuse_link(target.parent().expect("names lie below the root"))?;
         match publish() {
             Err(error) if error.source.kind() == ErrorKind::NotFound => {
                 self.make_dir(target.parent().expect("names lie below the root"))?;
@@ -407,6 +412,24 @@ impl Layout {
         }
     }
 
+    /// Fails where one of the folders is a link.
+    pub(super) fn refuse_links(&self) -> Result<(), PathError> {
+        const FOLDERS: [&str; 8] = [
+            "tmp",
+            "blobs",
+            "keys",
+            "tombstones",
+            "runs",
+            "pins",
+            "leases",
+            "trash",
+        ];
+        refuse_link(&self.v1)?;
+        FOLDERS
+            .iter()
+            .try_for_each(|name| refuse_link(&self.dir(name)))
+    }
+
     /// Returns the names of the files of all shards below `blobs` or `keys` that are digests.
     pub(super) fn sharded_names(&self, name: &str) -> Result<Vec<String>, PathError> {
         let dir = self.dir(name);
@@ -431,6 +454,17 @@ impl Layout {
 }
 
 /// Says whether a name of the store could not be used for what stands there or above it.
+/// Fails where a folder of the store is a link: what is written or moved there would be somebody
+/// else's (hazard G2). The store's own directory may be one, and what is below it was never.
+fn refuse_link(dir: &Path) -> Result<(), PathError> {
+    match Signature::of_link(dir) {
+        Ok(found) if found.kind() == FileKind::Link => {
+            Err(Errno::LOOP).context("store through the link", dir)
+        }
+        _ => Ok(()),
+    }
+}
+
 fn is_of_wrong_kind(error: &PathError) -> bool {
     use ErrorKind::{AlreadyExists, IsADirectory, NotADirectory};
     matches!(

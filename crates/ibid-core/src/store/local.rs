@@ -190,6 +190,7 @@ impl LocalStore {
     /// Makes what is missing of a store that holds nothing yet.
     fn make(&self) -> Result<(), StoreError> {
         self.make_root()?;
+        self.layout.refuse_links().map_err(StoreError::Io)?;
         self.layout.create(&self.options.created)
     }
 

@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::blobs::HASHED_FIRST;
 use super::format::{KeyFile, StoredResult};
 use super::layout::{FORMAT, TAG};
 use super::local::LocalStore;
@@ -16,7 +17,7 @@ use super::{RunEntry, decoded, history};
 use crate::action::KeyRecord;
 use crate::digest::encoding::{DecodeError, Decoder, Value};
 use crate::digest::{BlobId, Key, TreeId};
-use crate::fs::{self, Facts, FileKind, PathError};
+use crate::fs::{self, Facts, FileKind, HashError, Meter, PathError, Threads};
 use crate::tree::Tree;
 
 /// Longer descriptions and pins are neither.
@@ -123,8 +124,8 @@ impl LocalStore {
 
     /// Reads a blob of at most `limit` bytes, wherever it lies.
     fn peek_blob(&self, blob: &BlobId, limit: u64) -> Peeked<Vec<u8>> {
-        let bytes = match read(&self.layout.blob(blob), limit) {
-            Err(Unusable::Absent) => read(&self.trashed_blob_path(blob), limit)?,
+        let bytes = match read_of(blob, &self.layout.blob(blob), limit) {
+            Err(Unusable::Absent) => read_of(blob, &self.trashed_blob_path(blob), limit)?,
             bytes => bytes?,
         };
         if BlobId::of(&bytes) == *blob {
@@ -231,6 +232,29 @@ pub(super) fn open(path: &Path) -> Peeked<(File, Facts)> {
 fn read(path: &Path, limit: u64) -> Peeked<Vec<u8>> {
     let (file, facts) = open(path)?;
     let bytes = fs::read_limited((&file, path), facts.signature.size, limit);
+    bytes.map_err(|error| match error.source.kind() {
+        std::io::ErrorKind::FileTooLarge => damaged(&error.source),
+        _ if error.is_absent() => Unusable::Absent,
+        _ => Unusable::Unreadable(error),
+    })
+}
+
+/// Reads a blob. A large one is hashed first, in little memory: it may be a file of holes.
+fn read_of(blob: &BlobId, path: &Path, limit: u64) -> Peeked<Vec<u8>> {
+    let (file, facts) = open(path)?;
+    let size = facts.signature.size;
+    if size > limit {
+        return Err(Unusable::Damaged(format!("larger than {limit} bytes")));
+    }
+    if size > HASHED_FIRST {
+        match fs::hash_open(&file, path, size, Threads::Many, &Meter::new()) {
+            Ok(digest) if digest == *blob.digest() => {}
+            Ok(_) => return Err(Unusable::Damaged("wrong digest".to_owned())),
+            Err(HashError::Io(error)) => return Err(Unusable::Unreadable(error)),
+            Err(error) => return Err(damaged(&error)),
+        }
+    }
+    let bytes = fs::read_limited((&file, path), size, limit);
     bytes.map_err(|error| match error.source.kind() {
         std::io::ErrorKind::FileTooLarge => damaged(&error.source),
         _ if error.is_absent() => Unusable::Absent,

@@ -2,12 +2,12 @@
 
 use super::GlobalArgs;
 
-/// Evicts the least valuable results until the cache is within its limits; they are computed again when needed.
+/// Evicts the least valuable results until the cache is within its limits.
 #[derive(clap::Parser, Clone, Debug)]
 #[command(
     name = "prune",
     bin_name = "ibid prune",
-    after_help = "Without flags the settings count: `max_size`, `max_age`. Runs do the same by themselves now and then.\nPinned results stay, and those used within the last minute.\n\nExample: ibid prune --max-size 20G --dry-run"
+    after_help = "What is evicted is computed again when it is needed. Without flags the settings count: `max_size`, `max_age`. Runs do the same by themselves now and then.\nPinned results stay, and those used within the last minute.\n\nExample: ibid prune --max-size 20G --dry-run"
 )]
 pub(crate) struct PruneArgs {
     /// Most bytes of disk that the cache may take: `20G`, `500M` (in steps of 1024), `auto` or `none`.

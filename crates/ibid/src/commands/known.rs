@@ -13,7 +13,7 @@ use ibid_core::engine::{chain, manifest};
 use ibid_core::fs::PathError;
 use ibid_core::pipeline::{Pipeline, StepId};
 use ibid_core::store::{Access, LocalStore, OpenError, ProcessMemory};
-use ibid_core::tree::RelPath;
+use ibid_core::tree::{Escaped, RelPath};
 
 use crate::context::{Context, Session, store_failure};
 use crate::error::Failure;
@@ -80,7 +80,7 @@ impl<'a> Known<'a> {
     fn warn(&self, failure: &Failure) {
         self.context.console.warn(&format!(
             "steps are not known by their names: {}",
-            failure.message()
+            Escaped(failure.message().as_bytes())
         ));
     }
 

@@ -34,6 +34,11 @@ fn unknown_flags_get_a_suggestion() {
         env.run(["exce"]).story(),
         "exit: 2\n-- stderr\nerror: unknown command `exce`\n\nhint: did you mean `ibid exec`?\n"
     );
+    let near_three = env.run(["prun"]).stderr;
+    assert!(
+        near_three.ends_with("hint: did you mean `ibid prune`?\n"),
+        "{near_three}"
+    );
     assert_eq!(
         env.run(["python3"]).stderr,
         "error: unknown command `python3`\n\nhint: `ibid --help` lists the commands; to run a program, \

@@ -47,6 +47,11 @@ fn processes_that_ask_at_once_get_one_run() {
 }
 
 #[test]
+fn processes_of_all_kinds_at_once_agree_with_the_model() {
+    assert_clean(&campaign::histories(&plan(320)));
+}
+
+#[test]
 fn a_store_that_may_only_be_read_is_not_written_to() {
     let Some(strace) = component("strace") else {
         return;

@@ -254,6 +254,27 @@ fn a_folder_that_is_no_store_is_refused_and_one_that_is_not_there_is_empty() {
 }
 
 #[test]
+fn what_there_is_none_of_is_not_counted_and_a_limit_that_is_not_kept_is_told() {
+    let env = filled(1);
+    let ran = ok(&env, &["prune", "--max-size", "1G"]);
+    assert!(
+        ran.stdout
+            .starts_with("nothing to evict or to delete\nthe cache takes "),
+        "{}",
+        ran.story()
+    );
+    assert!(
+        ran.stdout.ends_with("; the limit is 1.1 GB\n"),
+        "{}",
+        ran.story()
+    );
+    assert_eq!(ran.stderr, "");
+    ok(&env, &["pin", &key_of(&env, 0, "")]);
+    let told = ok(&env, &["prune", "--max-size", "1K"]).stderr;
+    assert!(told.contains("it stays larger than that"), "{told}");
+}
+
+#[test]
 fn a_store_that_may_only_be_read_is_refused_with_a_hint() {
     let env = filled(1);
     let before = names_in(&env.cache());
@@ -289,6 +310,10 @@ fn a_step_is_pinned_by_its_name_and_a_matrix_with_all_its_points() {
     let listed = ok(&env, &["pins"]).stdout;
     assert_eq!(listed.lines().count(), 3, "{listed}");
     assert!(listed.contains("(for the record)"), "{listed}");
+    ok(&env, &["pin", "fit@a"]);
+    let again = ok(&env, &["pins"]).stdout;
+    let reasons = again.matches("(for the record)").count();
+    assert_eq!(reasons, 2, "a reason stays: {again}");
     make_older(&env, 300);
     let pruned = json(&env, &["prune", "--max-age", "1d", "--keep-last", "0"]);
     assert!(evicted(&pruned).is_empty(), "{pruned}");

@@ -439,6 +439,11 @@ fn the_doctor_tells_of_full_and_read_only_disks() {
     disk.read_only();
     let (ran, findings) = doctor(&env, &cache);
     assert_eq!(ran.code, Some(0), "{}", ran.story());
+    assert!(
+        ran.stdout.ends_with("usable, with 1 warning\n"),
+        "{}",
+        ran.story()
+    );
     assert!(found(&findings, "writing", "warning").contains("read-only file system"));
 }
 

@@ -22,6 +22,7 @@ use crate::test_env;
 /// The pages whose blocks are run, from the root of the repository.
 const PAGES: &[&str] = &[
     "README.md",
+    "docs/guide/maintenance.md",
     "docs/guide/pipelines.md",
     "examples/compile/README.md",
     "examples/penguins/README.md",
@@ -250,11 +251,11 @@ fn is_end(line: &str) -> bool {
 fn blurred_line(line: &str) -> String {
     let mut words: Vec<String> = Vec::new();
     for word in line.split_whitespace() {
-        let bare = word.trim_matches([',', ':', '`', '(', ')']);
+        let bare = word.trim_matches([',', ';', ':', '`', '(', ')']);
         let before = words.last().map_or("", String::as_str);
         let number_before = before.parse::<f64>().is_ok();
         let word = match bare {
-            "B" | "kB" | "MB" if number_before => {
+            "B" | "kB" | "MB" | "GB" if number_before => {
                 words.pop();
                 word.replace(bare, "[SIZE]")
             }

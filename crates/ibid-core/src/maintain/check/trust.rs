@@ -43,8 +43,8 @@ impl<'a> Ground<'a> {
             None => {}
         }
         match place {
-            Place::Key(_) | Place::Tombstone(_) => self.store.distrust(facts),
-            Place::Dir | Place::Generation | Place::Pin(_) => {
+            Place::Key(_) => self.store.distrust(facts),
+            Place::Dir | Place::Generation | Place::Pin(_) | Place::Tombstone(_) => {
                 let owner = facts.owner;
                 (!self.store.trusts(owner))
                     .then(|| format!("it belongs to user {owner}, who is not trusted here"))

@@ -8,7 +8,7 @@
 use std::path::Path;
 
 use super::command::{NamedWords, PathWord};
-use super::scope::Scope;
+use super::scope::{FilledPath, Scope};
 use crate::action::{InputRequest, OutputKind, OutputSpec};
 use crate::fs::Signature;
 use crate::mistake::Mistake;
@@ -39,13 +39,27 @@ pub(super) struct Output<'d> {
     pub(super) words: NamedWords<'d>,
 }
 
+/// Bytes of the longest path that the system takes: a longer one names nothing, and following it
+/// name by name takes for ever (hazard G5).
+const LONGEST: usize = 4096;
+
+/// Fills a path in.
+fn path(scope: &mut Scope<'_>, text: &Located<String>) -> Result<FilledPath, Mistake> {
+    let filled = scope.path(text)?;
+    if filled.text.len() > LONGEST {
+        let message = format!("the path is longer than {LONGEST} bytes");
+        return Err(scope.sources.mistake(&text.at, message));
+    }
+    Ok(filled)
+}
+
 /// Reads a path that may be a pattern.
 pub(super) fn named(
     scope: &mut Scope<'_>,
     text: &Located<String>,
     root: &Path,
 ) -> Result<(Named, String), Mistake> {
-    let filled = scope.path(text)?;
+    let filled = path(scope, text)?;
     let place = place_of(filled.text.as_bytes(), &RelPath::ROOT, root);
     let named = if filled.magic && Signature::of_link(&place.on_disk(root)).is_err() {
         Named::Pattern(pattern(scope, text, &filled.pattern, root)?)
@@ -64,7 +78,7 @@ pub(super) fn place(
     text: &Located<String>,
     root: &Path,
 ) -> Result<Place, Mistake> {
-    let filled = scope.path(text)?;
+    let filled = path(scope, text)?;
     Ok(place_of(filled.text.as_bytes(), &RelPath::ROOT, root))
 }
 
@@ -111,7 +125,7 @@ pub(super) fn output<'d>(
     root: &Path,
 ) -> Result<Output<'d>, Mistake> {
     let at = &path.path.at;
-    let filled = scope.path(&path.path)?;
+    let filled = self::path(scope, &path.path)?;
     let (kind, word) = if filled.magic {
         let pattern = pattern(scope, &path.path, &filled.pattern, root)?;
         let word = PathWord::Unknown(pattern.clone());
@@ -172,7 +186,7 @@ pub(super) fn exclude(
     text: &Located<String>,
     root: &Path,
 ) -> Result<String, Mistake> {
-    let filled = scope.path(text)?;
+    let filled = path(scope, text)?;
     let rule = filled.pattern;
     if let Some(pattern) = at_every_depth(&rule) {
         return checked(scope, text, pattern);

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::super::family::{self, Victims};
 use super::super::random::Random;
 use super::super::snapshot::remove;
-use super::{KEYS, Round};
+use super::{KEYS, Leases, Round};
 
 /// A folder with three files and a link, and a line; all of one run, all with its number.
 const SCRIPT: &str = "mkdir -p out/d && for f in a b d/c; do echo $NUMBER > out/$f; done && \
@@ -143,7 +143,7 @@ impl<'a> Asker<'a> {
             self.wait_for_command();
             return;
         };
-        self.tell(&output, &format!("exec of key {key}"));
+        self.tell(&output, "exec");
         let stdout = String::from_utf8_lossy(&output.stdout);
         let number = stdout.trim_end().parse::<u64>();
         let problem = match number {
@@ -229,10 +229,11 @@ impl<'a> Asker<'a> {
         if let Some(output) = self.finish(command, blow, random) {
             self.round.add(|found| found.collections += 1);
             self.tell(&output, words[0]);
-            // While others write, a check may see what is gone a moment later; that is no damage,
-            // but it may be told.
-            let is_answer = output.status.success() || words[0] == "fsck";
-            let problem = (!is_answer).then(|| output.status.to_string());
+            // Neither a collection nor a check is disturbed by others, and nothing is damaged.
+            let problem = (!output.status.success()).then(|| {
+                let said = String::from_utf8_lossy(&output.stdout).into_owned();
+                format!("{}: {said:?}", output.status)
+            });
             self.complain(problem, 0, words[0], &output);
         }
     }
@@ -300,9 +301,9 @@ impl<'a> Asker<'a> {
         command
             .current_dir(&self.work)
             .env("NOTES", self.round.env.home("runs"))
-            .env("IBID_LEASES", mode.leases.to_string())
+            .env("IBID_LEASES", (mode.leases != Leases::Off).to_string())
             .env("IBID_GRACE", mode.grace)
-            .env("IBID_MAX_SIZE", "2M")
+            .env("IBID_MAX_SIZE", mode.budget)
             .args(words);
         command
     }

@@ -7,10 +7,13 @@
 
 mod ask;
 mod model;
+mod passing;
 
 use std::fs;
-use std::sync::Mutex;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, RwLock};
 use std::thread;
 use std::time::Instant;
 
@@ -23,46 +26,47 @@ use crate::TestEnv;
 /// So many keys are fought over.
 const KEYS: usize = 12;
 
+/// An hour passes each time that so many operations have begun.
+const AN_HOUR: u64 = 40;
+
+/// Whether the processes of a round can agree on who does what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leases {
+    On,
+    Off,
+    /// They are asked for, and no file can be made where they lie.
+    Failing,
+}
+
 /// How a round is played.
 #[derive(Clone, Copy, Debug)]
 struct Mode {
     workers: usize,
-    leases: bool,
+    leases: Leases,
     /// The grace that collections go by.
     grace: &'static str,
+    /// The budget of the store. A small one makes runs collect by themselves.
+    budget: &'static str,
 }
 
-const MODES: [Mode; 6] = [
+const fn mode(workers: usize, leases: Leases, grace: &'static str, budget: &'static str) -> Mode {
     Mode {
-        workers: 2,
-        leases: true,
-        grace: "0s",
-    },
-    Mode {
-        workers: 8,
-        leases: true,
-        grace: "0s",
-    },
-    Mode {
-        workers: 8,
-        leases: false,
-        grace: "0s",
-    },
-    Mode {
-        workers: 16,
-        leases: true,
-        grace: "1s",
-    },
-    Mode {
-        workers: 32,
-        leases: false,
-        grace: "1s",
-    },
-    Mode {
-        workers: 64,
-        leases: true,
-        grace: "1h",
-    },
+        workers,
+        leases,
+        grace,
+        budget,
+    }
+}
+
+const MODES: [Mode; 8] = [
+    mode(2, Leases::On, "0s", "600K"),
+    mode(8, Leases::On, "0s", "2M"),
+    mode(8, Leases::Off, "0s", "300K"),
+    mode(8, Leases::Failing, "0s", "600K"),
+    mode(16, Leases::On, "1s", "600K"),
+    mode(32, Leases::Off, "1s", "2M"),
+    mode(32, Leases::Failing, "1h", "600K"),
+    mode(64, Leases::On, "1h", "2M"),
 ];
 
 /// What all workers of a round share.
@@ -74,6 +78,8 @@ struct Round<'a> {
     /// Operations that may still begin.
     left: AtomicU64,
     model: Model,
+    /// Held by everybody who is at work, and alone by whoever lets an hour pass.
+    at_work: RwLock<()>,
     found: Mutex<Found>,
 }
 
@@ -86,6 +92,7 @@ struct Found {
     collections: u64,
     killed: u64,
     stopped: u64,
+    hours: u64,
     warnings: std::collections::BTreeMap<String, u64>,
 }
 
@@ -108,17 +115,24 @@ pub fn histories(plan: &Plan) -> Report {
             until: report.began + plan.limit * turn / all,
             left: AtomicU64::new(share),
             model: Model::new(env.home("runs"), KEYS),
+            at_work: RwLock::default(),
             found: Mutex::default(),
         };
         let found = round.play();
         report.say(format!(
-            "{} processes, {}, grace {}: {} operations in {:.1} s: {} results asked for, {} commands \
-             ran, {} collections, {} killed, {} stopped",
+            "{} processes, {}, grace {}, budget {}: {} operations in {:.1} s and {} hours: {} \
+             results asked for, {} commands ran, {} collections, {} killed, {} stopped",
             mode.workers,
-            if mode.leases { "leases" } else { "no leases" },
+            match mode.leases {
+                Leases::On => "leases",
+                Leases::Off => "no leases",
+                Leases::Failing => "failing leases",
+            },
             mode.grace,
+            mode.budget,
             found.asked + found.collections,
             began.elapsed().as_secs_f64(),
+            found.hours,
             found.asked,
             found.ran,
             found.collections,
@@ -139,6 +153,12 @@ pub fn histories(plan: &Plan) -> Report {
 impl Round<'_> {
     fn play(self) -> Found {
         fs::create_dir(self.env.home("runs")).expect("the folder is ours");
+        if self.mode.leases == Leases::Failing {
+            let version = self.version();
+            fs::create_dir_all(&version).expect("the folder is ours");
+            // Nobody can make a file there, root neither.
+            symlink("/proc/self/fdinfo", version.join("leases")).expect("the folder is ours");
+        }
         thread::scope(|scope| {
             for worker in 0..self.mode.workers {
                 let round = &self;
@@ -153,18 +173,30 @@ impl Round<'_> {
     fn work(&self, worker: usize) {
         let mut random = Random::new(self.seed ^ worker as u64);
         let mut asker = Asker::new(self, worker);
-        while Instant::now() < self.until && self.take_turn() {
+        while Instant::now() < self.until {
+            let Some(left) = self.take_turn() else { return };
+            if left.is_multiple_of(AN_HOUR) {
+                let _alone = self.at_work.write().expect("no holder panics");
+                passing::pass_an_hour(&self.version());
+                self.add(|found| found.hours += 1);
+            }
+            let _at_work = self.at_work.read().expect("no holder panics");
             let act = Act::draw(&mut random);
             asker.act(act, &mut random);
         }
     }
 
-    fn take_turn(&self) -> bool {
+    /// Returns how many operations are left, this one included.
+    fn take_turn(&self) -> Option<u64> {
         let less = |left: u64| left.checked_sub(1);
         let taken = self
             .left
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-        taken.is_ok()
+        taken.ok()
+    }
+
+    fn version(&self) -> PathBuf {
+        self.env.cache().join("v1")
     }
 
     /// When all is quiet: every key can be had, the second time without its command, and the store

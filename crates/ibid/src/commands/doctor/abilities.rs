@@ -15,6 +15,13 @@ const SKEW_NANOS: i128 = 2_000_000_000;
 /// Steps of stamps that are longer than this let rewrites go unseen for a while.
 const COARSE_NANOS: u64 = 20_000_000;
 
+/// Whether a probe may have a name for a moment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Names {
+    Allowed,
+    None,
+}
+
 /// Tries out the cache, then the root, then both together.
 pub(super) fn all(session: &Session) -> Vec<Finding> {
     let store = &session.dirs.cache().path;
@@ -23,8 +30,13 @@ pub(super) fn all(session: &Session) -> Vec<Finding> {
     if let Some(dir) = writable(store) {
         // A folder of the store may get names, everything else only files without one.
         let dir = if staging.is_dir() { &staging } else { &dir };
-        findings.extend(of_files("cache", dir));
-        if dir == &staging {
+        let names = if dir == &staging {
+            Names::Allowed
+        } else {
+            Names::None
+        };
+        findings.extend(of_files("cache", dir, names));
+        if names == Names::Allowed {
             findings.push(of_names(dir));
         }
     } else {
@@ -35,7 +47,7 @@ pub(super) fn all(session: &Session) -> Vec<Finding> {
         );
     }
     match writable(&session.root) {
-        Some(dir) => findings.extend(of_files("root", &dir)),
+        Some(dir) => findings.extend(of_files("root", &dir, Names::None)),
         None => findings.push(
             Finding::warning("trials", "none: it cannot be written")
                 .of("root")
@@ -54,9 +66,14 @@ fn writable(path: &Path) -> Option<PathBuf> {
 }
 
 /// Clock, steps of stamps and dirty pages.
-fn of_files(name: &'static str, dir: &Path) -> Vec<Finding> {
+fn of_files(name: &'static str, dir: &Path, names: Names) -> Vec<Finding> {
     let before = wall_clock().as_nanos();
-    let trial = fs::nameless_file(dir).and_then(|file| fs::try_file(&file, dir));
+    let trial = match fs::nameless_file(dir) {
+        Ok(file) => fs::try_file(&file, dir),
+        Err(error) if error.is_full() || names == Names::None => Err(error),
+        // Network file systems know no files without a name, and their clocks matter most.
+        Err(_) => fs::Staged::create(dir).and_then(|file| fs::try_file(file.file(), file.path())),
+    };
     let trial = match trial {
         Ok(trial) => trial,
         Err(error) => return vec![untried(&error).of(name)],
@@ -81,11 +98,10 @@ fn of_files(name: &'static str, dir: &Path) -> Vec<Finding> {
 }
 
 fn untried(error: &PathError) -> Finding {
-    let reason = format!("not tried: {}", error.source);
     if error.is_full() {
-        return Finding::warning("time stamps", reason).meaning("no space is left for a probe");
+        return Finding::note("time stamps", "not tried: no space is left");
     }
-    Finding::note("time stamps", reason)
+    Finding::note("time stamps", "not tried")
         .meaning("only files without a name are used as probes, and there are none here")
 }
 
@@ -182,6 +198,9 @@ fn sharing(session: &Session) -> Finding {
         }
         (Ok(false), _) => Finding::ok("reflink", "no: outputs are copied")
             .meaning("XFS and btrfs can share bytes between cache and outputs"),
-        (Err(error), _) => Finding::note("reflink", format!("not tried: {}", error.source)),
+        (Err(error), _) if error.is_full() => {
+            Finding::note("reflink", "not tried: no space is left")
+        }
+        (Err(_), _) => Finding::note("reflink", "not tried: outputs are copied where it fails"),
     }
 }

@@ -32,9 +32,12 @@ pub(super) fn all(session: &Session) -> Vec<Finding> {
         let on_it = |above: &PathBuf| mount.as_ref().is_none_or(|it| above.starts_with(&it.at));
         let above = above.filter(on_it);
         findings.push(kind(name, &real, above.as_deref(), mount.as_ref()));
+        // How much room there is where nothing can be written does not matter.
+        let is_writable = mount.as_ref().is_none_or(|mount| !mount.read_only);
         let at = mount.map_or_else(|| above.clone().unwrap_or_default(), |mount| mount.at);
         if !told.contains(&at) {
-            findings.extend(above.as_deref().map(|above| space(name, above)));
+            let space = above.as_deref().filter(|_| is_writable);
+            findings.extend(space.map(|above| space_on(name, above)));
             told.push(at);
         }
     }
@@ -78,7 +81,7 @@ fn kind_finding(name: &str, found: String, path: &Path, above: Option<&Path>) ->
     }
 }
 
-fn space(name: &'static str, above: &Path) -> Finding {
+fn space_on(name: &'static str, above: &Path) -> Finding {
     let space = match Space::of(above) {
         Ok(space) => space,
         Err(error) => return Finding::note("space", ibid_core::engine::chain(&error)).of(name),

@@ -210,6 +210,11 @@ fn limit(session: &Session, used: u64) -> Finding {
     let room = Space::around(dir).ok().filter(|space| space.total > 0);
     let room = room.map(|space| space.available.saturating_add(used));
     match room.filter(|room| *room < bytes) {
+        // The default is a promise not to take more, no wish to have it.
+        Some(room) if setting.value == Budget::Auto => Finding::ok(
+            "max_size",
+            format!("{found}; there is room for {}", people::size(room)),
+        ),
         Some(room) => Finding::note("max_size", found)
             .meaning(format!(
                 "there is room for {} only: the file system is full before the budget is",
