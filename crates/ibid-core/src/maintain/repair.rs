@@ -112,7 +112,11 @@ fn healed() -> Mended {
 }
 
 fn aside(store: &LocalStore, path: &Path) -> Result<Mended, StoreError> {
-    let to = store.put_aside(path)?;
+    let to = match store.put_aside(path) {
+        // The first write of a process puts aside what stands in its way.
+        Err(StoreError::Io(error)) if error.is_absent() => return Ok(healed()),
+        put => put?,
+    };
     let to = to.strip_prefix(store.dir()).unwrap_or(&to).to_owned();
     Ok(Mended::Done(format!("moved to `{}`", Escaped::path(&to))))
 }

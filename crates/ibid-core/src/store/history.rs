@@ -361,12 +361,19 @@ mod tests {
     }
 
     #[test]
-    fn a_store_with_a_link_inside_is_not_opened() {
+    fn nothing_is_written_through_a_link_inside_of_a_store() {
         let dir = TempDir::new();
-        let open = || LocalStore::open(&dir.join("store"), StoreOptions::default());
-        open().unwrap().append(&entry()).unwrap();
-        std::fs::rename(dir.join("store/v1/runs"), dir.join("elsewhere")).unwrap();
-        std::os::unix::fs::symlink(dir.join("elsewhere"), dir.join("store/v1/runs")).unwrap();
-        assert!(open().is_err());
+        let open = || LocalStore::open(&dir.join("store"), StoreOptions::default()).unwrap();
+        open().append(&entry()).unwrap();
+        let runs = dir.join("store/v1/runs");
+        std::fs::rename(&runs, dir.join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink(dir.join("elsewhere"), &runs).unwrap();
+        assert!(open().append(&entry()).is_err());
+        assert_eq!(std::fs::read_dir(dir.join("elsewhere")).unwrap().count(), 1);
+
+        std::fs::remove_file(&runs).unwrap();
+        std::os::unix::fs::symlink("nowhere", &runs).unwrap();
+        open().append(&entry()).unwrap();
+        assert!(runs.is_dir(), "a link that leads nowhere is out of the way");
     }
 }

@@ -412,22 +412,21 @@ impl Layout {
         }
     }
 
-    /// Fails where one of the folders is a link.
-    pub(super) fn refuse_links(&self) -> Result<(), PathError> {
-        const FOLDERS: [&str; 8] = [
-            "tmp",
-            "blobs",
-            "keys",
-            "tombstones",
-            "runs",
-            "pins",
-            "leases",
-            "trash",
-        ];
+    /// Sees to it that nothing is written through a link: one that leads to a folder is somebody's
+    /// own and refused, any other is no part of a store and goes to the trash.
+    pub(super) fn settle_links(&self) -> Result<(), PathError> {
+        const FOLDERS: [&str; 5] = ["blobs", "keys", "tombstones", "runs", "pins"];
         refuse_link(&self.v1)?;
-        FOLDERS
-            .iter()
-            .try_for_each(|name| refuse_link(&self.dir(name)))
+        refuse_link(&self.dir("tmp"))?;
+        refuse_link(&self.dir("trash"))?;
+        for dir in FOLDERS.map(|name| self.dir(name)) {
+            let leads_to_folder = || Signature::of(&dir).is_ok_and(|it| it.kind() == FileKind::Dir);
+            if is_link(&dir) && !leads_to_folder() {
+                self.discard(&dir)?;
+            }
+            refuse_link(&dir)?;
+        }
+        Ok(())
     }
 
     /// Returns the names of the files of all shards below `blobs` or `keys` that are digests.
@@ -453,18 +452,21 @@ impl Layout {
     }
 }
 
-/// Says whether a name of the store could not be used for what stands there or above it.
 /// Fails where a folder of the store is a link: what is written or moved there would be somebody
 /// else's (hazard G2). The store's own directory may be one, and what is below it was never.
 fn refuse_link(dir: &Path) -> Result<(), PathError> {
-    match Signature::of_link(dir) {
-        Ok(found) if found.kind() == FileKind::Link => {
-            Err(Errno::LOOP).context("store through the link", dir)
-        }
-        _ => Ok(()),
+    if is_link(dir) {
+        return Err(Errno::LOOP).context("store through the link", dir);
     }
+    Ok(())
 }
 
+/// Says whether a link stands there, whatever it leads to.
+pub(super) fn is_link(path: &Path) -> bool {
+    Signature::of_link(path).is_ok_and(|found| found.kind() == FileKind::Link)
+}
+
+/// Says whether a name of the store could not be used for what stands there or above it.
 fn is_of_wrong_kind(error: &PathError) -> bool {
     use ErrorKind::{AlreadyExists, IsADirectory, NotADirectory};
     matches!(

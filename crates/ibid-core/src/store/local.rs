@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use super::added::Added;
 use super::error::{Fault, OpenError, StoreError};
 use super::freshen::Ages;
-use super::layout::{Layout, make_root};
+use super::layout::{Layout, is_link, make_root};
 use super::ownership::{self, NobodyElse, OwnerCheck, Owners, Sharing, TrustedOwners};
 use super::run_index::RunIndex;
 use super::verified::{ProcessMemory, VerifiedBlobs};
@@ -114,7 +114,6 @@ impl LocalStore {
         let layout = Layout::new(dir, options.sharing);
         let root = ownership::look(dir, &options)?;
         layout.check_format()?;
-        layout.refuse_links().map_err(OpenError::Io)?;
         let owners = Owners::default();
         if let Some(root) = root {
             owners.know_root(root);
@@ -183,6 +182,10 @@ impl LocalStore {
                 StoreError::Io(error) => self.write_failed(error),
                 other => other,
             })?;
+            let leases = self.layout.dir("leases");
+            if is_link(&leases) && !self.leases_failed.swap(true, Ordering::Relaxed) {
+                self.report("lease", &leases, "no leases here: a link stands there");
+            }
             self.created.store(true, Ordering::Relaxed);
         }
         Ok(())
@@ -191,7 +194,7 @@ impl LocalStore {
     /// Makes what is missing of a store that holds nothing yet.
     fn make(&self) -> Result<(), StoreError> {
         self.make_root()?;
-        self.layout.refuse_links().map_err(StoreError::Io)?;
+        self.layout.settle_links().map_err(StoreError::Io)?;
         self.layout.create(&self.options.created)
     }
 
