@@ -415,13 +415,17 @@ impl Layout {
     /// Sees to it that nothing is written through a link: one that leads to a folder is somebody's
     /// own and refused, any other is no part of a store and goes to the trash.
     pub(super) fn settle_links(&self) -> Result<(), PathError> {
-        const FOLDERS: [&str; 5] = ["blobs", "keys", "tombstones", "runs", "pins"];
+        const FOLDERS: [&str; 6] = ["tmp", "blobs", "keys", "tombstones", "runs", "pins"];
         refuse_link(&self.v1)?;
-        refuse_link(&self.dir("tmp"))?;
-        refuse_link(&self.dir("trash"))?;
+        let trash = self.dir("trash");
+        if leads_nowhere(&trash) {
+            // It cannot go into itself; what lies in the other folder is nobody's either.
+            let between = self.dir("tmp").join(fs::random_name());
+            self.with_dir_of(&between, || fs::rename(&trash, &between))?;
+        }
+        refuse_link(&trash)?;
         for dir in FOLDERS.map(|name| self.dir(name)) {
-            let leads_to_folder = || Signature::of(&dir).is_ok_and(|it| it.kind() == FileKind::Dir);
-            if is_link(&dir) && !leads_to_folder() {
+            if leads_nowhere(&dir) {
                 self.discard(&dir)?;
             }
             refuse_link(&dir)?;
@@ -459,6 +463,11 @@ fn refuse_link(dir: &Path) -> Result<(), PathError> {
         return Err(Errno::LOOP).context("store through the link", dir);
     }
     Ok(())
+}
+
+/// Says whether a link stands there that leads to no folder.
+fn leads_nowhere(path: &Path) -> bool {
+    is_link(path) && !Signature::of(path).is_ok_and(|it| it.kind() == FileKind::Dir)
 }
 
 /// Says whether a link stands there, whatever it leads to.

@@ -203,25 +203,23 @@ impl<'a> Asker<'a> {
         let Some(key) = self.key_text() else { return };
         let began = Instant::now();
         let command = self.command(&["invalidate", &key]);
-        if let Some(output) = self.plain(command) {
-            if output.status.success() {
-                self.round.model.invalidated(self.key, began);
-            }
-            self.tell(&output, "invalidate");
-            let problem = (output.status.code() != Some(0)).then(|| output.status.to_string());
-            self.complain(problem, 0, "invalidate", &output);
+        let output = plain(command);
+        if output.status.success() {
+            self.round.model.invalidated(self.key, began);
         }
+        self.tell(&output, "invalidate");
+        let problem = (output.status.code() != Some(0)).then(|| output.status.to_string());
+        self.complain(problem, 0, "invalidate", &output);
     }
 
     fn keep(&mut self, verb: &'static str) {
         let Some(key) = self.key_text() else { return };
         let command = self.command(&[verb, &key]);
-        if let Some(output) = self.plain(command) {
-            // There may be nothing to pin, or no pin.
-            let is_answer = matches!(output.status.code(), Some(0 | 1));
-            let problem = (!is_answer).then(|| output.status.to_string());
-            self.complain(problem, 0, verb, &output);
-        }
+        let output = plain(command);
+        // There may be nothing to pin, or no pin.
+        let is_answer = matches!(output.status.code(), Some(0 | 1));
+        let problem = (!is_answer).then(|| output.status.to_string());
+        self.complain(problem, 0, verb, &output);
     }
 
     fn maintain(&mut self, words: &[&'static str], blow: Blow, random: &mut Random) {
@@ -247,9 +245,7 @@ impl<'a> Asker<'a> {
                 remove(&self.work.join("out"));
                 let operation = self.round.model.begin();
                 let command = self.exec_command("exec", key, operation);
-                let Some(output) = self.plain(command) else {
-                    continue;
-                };
+                let output = plain(command);
                 self.round.model.end(operation);
                 let said = String::from_utf8_lossy(&output.stdout)
                     .trim_end()
@@ -270,14 +266,13 @@ impl<'a> Asker<'a> {
             }
         }
         let command = self.command(&["fsck"]);
-        if let Some(output) = self.plain(command) {
-            let problem = (!output.status.success()).then(|| "not sound at rest".to_owned());
-            self.complain(problem, 0, "fsck", &output);
-        }
+        let output = plain(command);
+        let problem = (!output.status.success()).then(|| "not sound at rest".to_owned());
+        self.complain(problem, 0, "fsck", &output);
     }
 
     fn key_text(&self) -> Option<String> {
-        let output = self.plain(self.exec_command("key", self.key, 0))?;
+        let output = plain(self.exec_command("key", self.key, 0));
         // The key stands on the first line; what it is made of follows.
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let key = text.lines().next()?.to_owned();
@@ -308,14 +303,10 @@ impl<'a> Asker<'a> {
         command
     }
 
-    fn plain(&self, mut command: Command) -> Option<Output> {
-        Some(command.output().expect("the binary under test starts"))
-    }
-
     /// Runs a command; `None` where it was killed.
     fn finish(&self, mut command: Command, blow: Blow, random: &mut Random) -> Option<Output> {
         if blow == Blow::None {
-            return self.plain(command);
+            return Some(plain(command));
         }
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().expect("the binary under test starts");
@@ -390,4 +381,9 @@ fn torn(out: &Path, run: u64) -> Option<String> {
     }
     let names = fs::read_dir(out).map_or(0, Iterator::count);
     (names != 4).then(|| format!("{names} names in the output, not 4"))
+}
+
+/// Runs a command to its end.
+fn plain(mut command: Command) -> Output {
+    command.output().expect("the binary under test starts")
 }
