@@ -20,7 +20,7 @@ pub(super) const TARGETS: &[Target] = &[
             same(
                 bytes,
                 Value::decode(bytes).ok().map(|value| encoded(&value)),
-            )
+            );
         },
         seeds: || vec![encoded(&Value::Array(vec![value(), Value::Null]))],
     },
@@ -40,7 +40,7 @@ pub(super) const TARGETS: &[Target] = &[
             same(
                 bytes,
                 StoredResult::decode(bytes).ok().map(|it| it.encode()),
-            )
+            );
         },
         seeds: || vec![result().encode()],
     },

@@ -52,7 +52,7 @@ fn mutate(bytes: &mut Vec<u8>, numbers: &mut Numbers) {
             drop(bytes.splice(to..to, piece));
         }
         _ if !bytes.is_empty() => {
-            drop(bytes.drain(at..(at + 1 + numbers.below(4)).min(bytes.len())))
+            drop(bytes.drain(at..(at + 1 + numbers.below(4)).min(bytes.len())));
         }
         _ => {}
     }

@@ -366,12 +366,12 @@ mod tests {
         let open = || LocalStore::open(&dir.join("store"), StoreOptions::default()).unwrap();
         open().append(&entry()).unwrap();
         let runs = dir.join("store/v1/runs");
-        std::fs::rename(&runs, dir.join("elsewhere")).unwrap();
+        fs::rename(&runs, &dir.join("elsewhere")).unwrap();
         std::os::unix::fs::symlink(dir.join("elsewhere"), &runs).unwrap();
         assert!(open().append(&entry()).is_err());
-        assert_eq!(std::fs::read_dir(dir.join("elsewhere")).unwrap().count(), 1);
+        assert_eq!(fs::list_dir(&dir.join("elsewhere")).unwrap().len(), 1);
 
-        std::fs::remove_file(&runs).unwrap();
+        fs::remove_file(&runs).unwrap();
         std::os::unix::fs::symlink("nowhere", &runs).unwrap();
         open().append(&entry()).unwrap();
         assert!(runs.is_dir(), "a link that leads nowhere is out of the way");

@@ -65,11 +65,12 @@ pub(super) fn run(args: &FsckArgs, context: &Context) -> Result<Exit, Failure> {
 /// repairing begins with what of it belongs to this user, and writes nothing while any is left.
 fn refuse_as_root(known: &Known<'_>) -> Result<(), Failure> {
     match known.store.check_owner() {
-        Err(error @ OpenError::Refused { refusal, .. })
-            if matches!(refusal, Refusal::AsRoot(_)) =>
-        {
-            Err(store_failure(&error))
-        }
+        Err(
+            error @ OpenError::Refused {
+                refusal: Refusal::AsRoot(_),
+                ..
+            },
+        ) => Err(store_failure(&error)),
         _ => Ok(()),
     }
 }

@@ -44,15 +44,12 @@ fn meant(known: &Known<'_>, word: &str, pins: Vec<Pin>) -> Result<Vec<Pin>, Fail
     if pins.iter().any(by_word) {
         return Ok(pins.into_iter().filter(by_word).collect());
     }
-    let meant: Vec<Pin> = match named::labels(known, word)? {
-        Some(labels) => {
-            let of_labels = pins.into_iter().filter(|pin| labels.contains(&pin.label));
-            of_labels.collect()
-        }
-        None => {
-            let key = named::find(known, word)?.key;
-            pins.into_iter().filter(|pin| pin.key == key).collect()
-        }
+    let meant: Vec<Pin> = if let Some(labels) = named::labels(known, word)? {
+        let of_labels = pins.into_iter().filter(|pin| labels.contains(&pin.label));
+        of_labels.collect()
+    } else {
+        let key = named::find(known, word)?.key;
+        pins.into_iter().filter(|pin| pin.key == key).collect()
     };
     if meant.is_empty() {
         let word = Escaped(word.as_bytes());

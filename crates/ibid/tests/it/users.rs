@@ -254,14 +254,14 @@ fn a_stored_output_under_a_keys_name_is_no_keys_file() {
     ada.set("SRC", "honest");
     let bytes = fs::read(&evil).expect("it can be read");
     let is_it = |path: &PathBuf| fs::read(path).is_ok_and(|it| it == bytes);
-    let blob = files(&lab.store().join("v1/blobs")).into_iter().find(is_it);
-    let blob = blob.expect("its output is stored");
-    let owner = fs::metadata(&blob).expect("it is there").uid();
+    let moved = files(&lab.store().join("v1/blobs")).into_iter().find(is_it);
+    let moved = moved.expect("its output is stored");
+    let owner = fs::metadata(&moved).expect("it is there").uid();
     assert_eq!(owner, ADA);
     let target = same_name(&evil, &lab.store());
     fs::create_dir_all(target.parent().expect("a shard")).expect("root makes folders");
     give(target.parent().expect("a shard"), (ADA, LAB_GROUP), 0o2770);
-    fs::rename(blob, &target).expect("a member may move it");
+    fs::rename(moved, &target).expect("a member may move it");
     for user in [&ada, &bob] {
         let (_, ran) = exec(user, 0o022, "1");
         assert_eq!(
@@ -341,7 +341,7 @@ fn links_pipes_tombstones_and_leases_of_an_intruder_stop_nobody() {
     let attacks: [(&str, &dyn Fn()); 5] = [
         ("a tombstone", &|| put(key, tombstone)),
         ("a link", &|| {
-            symlink(&evil, key).expect("a link can be made")
+            symlink(&evil, key).expect("a link can be made");
         }),
         ("a pipe", &|| fifo(key)),
         ("a lease", &|| put(&lease, b"00000000000000000000?")),

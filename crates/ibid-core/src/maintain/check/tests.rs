@@ -554,10 +554,10 @@ fn modes_are_set_as_the_settings_share_the_store_whatever_its_bits_say() {
 
 #[test]
 fn files_of_strangers_are_told_where_their_owner_matters() {
+    const STRANGER: u32 = 4666;
     if !ibid_testkit::needs_root("only root gives files away") {
         return;
     }
-    const STRANGER: u32 = 4666;
     let scene = Scene::new();
     let pin = crate::store::Pin {
         key: scene.file,

@@ -96,16 +96,15 @@ fn space_on(name: &'static str, above: &Path) -> Finding {
         return Finding::note("space", "the file system does not say").of(name);
     }
     let (free, of) = (people::size(available), people::size(total));
-    let found = match inodes_total {
-        0 => format!("{free} of {of} free"),
-        _ => {
-            let percent = u128::from(inodes_available) * 100 / u128::from(inodes_total);
-            let files = match percent {
-                0..=9 => format!("{inodes_available} of {inodes_total}"),
-                _ => format!("{percent} %"),
-            };
-            format!("{free} of {of} free, and {files} of the inodes")
-        }
+    let found = if inodes_total == 0 {
+        format!("{free} of {of} free")
+    } else {
+        let percent = u128::from(inodes_available) * 100 / u128::from(inodes_total);
+        let files = match percent {
+            0..=9 => format!("{inodes_available} of {inodes_total}"),
+            _ => format!("{percent} %"),
+        };
+        format!("{free} of {of} free, and {files} of the inodes")
     };
     let few_inodes = inodes_total > 0 && inodes_available < FEW_INODES.min(inodes_total / 20 + 1);
     let little = available < LITTLE.min(total / 20 + 1);
