@@ -22,9 +22,9 @@ use crate::fs::{self, Published, Signature};
 /// Longer files are no key's files.
 pub(super) const KEY_FILE_LIMIT: u64 = 1 << 16;
 
-/// Larger results are refused when they are recorded and not read when they are looked up: a
-/// million outputs matched by patterns fit.
-pub(super) const RESULT_LIMIT: u64 = 256 << 20;
+/// Larger results are refused when they are recorded and not read when they are looked up: some
+/// hundred thousand outputs matched by patterns fit, and a folder counts as one.
+pub(super) const RESULT_LIMIT: u64 = 32 << 20;
 
 /// What a store knows of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]

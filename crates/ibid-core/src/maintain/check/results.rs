@@ -158,7 +158,8 @@ impl<'a> Needs<'a> {
 
     /// Checks a result that may not stand for its key.
     pub(super) fn result(&mut self, key: &Key, blob: &BlobId) {
-        if self.seen.contains(blob) {
+        // One that lies in the trash was evicted, and nothing of it has to be there.
+        if self.seen.contains(blob) || !self.store.seems_present(blob, None) {
             return;
         }
         match self.states.state(blob, &mut self.book) {
@@ -380,7 +381,7 @@ impl<'a> Needs<'a> {
         if of.stands {
             return self.still_names(of.key, of.blob);
         }
-        self.store.peek_result(of.blob).is_ok()
+        self.store.seems_present(of.blob, None) && self.store.peek_result(of.blob).is_ok()
     }
 
     pub(super) fn finish(self) -> Checked {
