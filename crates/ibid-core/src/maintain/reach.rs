@@ -18,8 +18,8 @@ use crate::action::{ComponentKind, KeyRecord};
 use crate::digest::{BlobId, Key};
 use crate::fs::PathError;
 use crate::store::{
-    Found, KeyState, ListedFile, LocalStore, OutputContent, Pin, RunState, StoredAs, StoredResult,
-    Walk,
+    Found, KeyState, ListedFile, LocalStore, OutputContent, Pin, RESULT_LIMIT, RunState, StoredAs,
+    StoredResult, Walk,
 };
 use crate::tree::{Content, Entry as TreeEntry, Tree};
 
@@ -374,6 +374,10 @@ impl<'a> Reach<'a> {
 
     /// Adds an entry with what its result says.
     fn decoded(&mut self, mut entry: Entry, bytes: &[u8]) {
+        // No look-up reads it either, and decoding takes many times its length.
+        if bytes.len() as u64 > RESULT_LIMIT {
+            return self.unknown_result(&entry.result, "it is too large for a result");
+        }
         let result = match StoredResult::decode(bytes) {
             Ok(result) => result,
             Err(error) => return self.unknown_result(&entry.result, &error.to_string()),

@@ -70,6 +70,7 @@ pub use local::{Access, Durability, LocalStore, StoreOptions};
 pub use ownership::{NobodyElse, OwnerCheck, Sharing, TrustedOwners};
 pub use peek::{KeySays, Unusable};
 pub use pins::Pin;
+pub(crate) use results::RESULT_LIMIT;
 pub use results::{Lookup, Recorded, Replace};
 pub use search::FoundOutput;
 pub use survey::{Left, Place, Standing, Survey};

@@ -24,7 +24,7 @@ pub(super) const KEY_FILE_LIMIT: u64 = 1 << 16;
 
 /// Larger results are refused when they are recorded and not read when they are looked up: some
 /// hundred thousand outputs matched by patterns fit, and a folder counts as one.
-pub(super) const RESULT_LIMIT: u64 = 32 << 20;
+pub(crate) const RESULT_LIMIT: u64 = 32 << 20;
 
 /// What a store knows of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 /// One name.
 #[derive(Clone, PartialEq, Eq)]
@@ -92,12 +94,20 @@ fn add(path: &Path, below: &Path, items: &mut BTreeMap<PathBuf, Item>) {
     items.insert(below.to_owned(), item);
 }
 
-/// Removes what stands at a path, whatever it is.
+/// Removes what stands at a path, whatever it is. The command of a killed binary may still be
+/// writing there, so a folder that fills up again is emptied again.
 pub(super) fn remove(path: &Path) {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(_) => Ok(()),
+    const TURNS: usize = 200;
+    for turn in 1..=TURNS {
+        let removed = match fs::symlink_metadata(path) {
+            Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+            Ok(_) => fs::remove_file(path),
+            Err(_) => return,
+        };
+        match removed {
+            Ok(()) => return,
+            Err(error) if turn == TURNS => panic!("{}: {error}", path.display()),
+            Err(_) => thread::sleep(Duration::from_millis(10)),
+        }
     }
-    .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }

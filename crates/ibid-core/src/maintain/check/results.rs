@@ -29,6 +29,8 @@ pub(super) struct Needs<'a> {
     broken: Vec<Broken>,
     keys: usize,
     later: usize,
+    /// Whether what is looked at is named by history only, which promises nothing.
+    in_history: bool,
 }
 
 /// What a listing names: blobs with their lengths; `None` where it is no listing.
@@ -56,6 +58,7 @@ impl<'a> Needs<'a> {
             broken: Vec::new(),
             keys: 0,
             later: 0,
+            in_history: false,
         }
     }
 
@@ -122,7 +125,9 @@ impl<'a> Needs<'a> {
             self.book.spoil(&at, &entry.key);
         }
         if let Some(result) = entry.result {
+            self.in_history = true;
             self.named_at(path, &entry.key, &result);
+            self.in_history = false;
         }
     }
 
@@ -361,9 +366,10 @@ impl<'a> Needs<'a> {
         of.broken = true;
     }
 
-    /// Notes what is missing, unless the result was evicted meanwhile and needs nothing more.
+    /// Notes what is missing, unless the result was evicted meanwhile and needs nothing more. Of one
+    /// that only history names, a collection that was killed may have left a part.
     fn close(&mut self, of: &Of<'_>) {
-        let lost = !of.missing.is_empty() && self.still_counts(of);
+        let lost = !of.missing.is_empty() && !self.in_history && self.still_counts(of);
         if lost {
             for (blob, what) in &of.missing {
                 let path = self.store.blob_path(blob);
