@@ -11,6 +11,7 @@ use super::blobs::HASHED_FIRST;
 use super::format::{KeyFile, StoredResult};
 use super::layout::{FORMAT, TAG};
 use super::local::LocalStore;
+use super::pins::{self, Pin};
 use super::results::{KEY_FILE_LIMIT, RESULT_LIMIT};
 use super::run_index::RunName;
 use super::{RunEntry, decoded, history};
@@ -20,7 +21,7 @@ use crate::digest::{BlobId, Key, TreeId};
 use crate::fs::{self, Facts, FileKind, HashError, Meter, PathError, Threads};
 use crate::tree::Tree;
 
-/// Longer descriptions and pins are neither.
+/// Longer files are no descriptions.
 const SMALL_LIMIT: u64 = 1 << 16;
 
 /// What a key's file says.
@@ -154,14 +155,14 @@ impl LocalStore {
 
     /// Reads the pin of a key by its file: the result that it protects beside the key's own.
     pub fn peek_pin(&self, path: &Path, key: &Key) -> Peeked<Option<BlobId>> {
-        let bytes = read(path, SMALL_LIMIT)?;
-        let (of, result) = decode_pin(&bytes).map_err(|error| later_or(&bytes, 6, 1, &error))?;
-        if of == *key {
-            return Ok(result);
+        let bytes = read(path, pins::LIMIT)?;
+        let pin = Pin::decode(&bytes).map_err(|error| later_or(&bytes, 6, pins::FORMAT, &error))?;
+        if pin.key == *key {
+            return Ok(pin.result);
         }
         Err(Unusable::Damaged(format!(
             "it is that of another key, {}",
-            of.short()
+            pin.key.short()
         )))
     }
 
@@ -284,19 +285,4 @@ fn later_or(bytes: &[u8], parts: usize, format: u64, error: &DecodeError) -> Unu
         return Unusable::Later;
     }
     damaged(error)
-}
-
-fn decode_pin(bytes: &[u8]) -> Result<(Key, Option<BlobId>), DecodeError> {
-    let mut decoder = Decoder::new(bytes);
-    decoder.array_of(6)?;
-    if decoder.uint()? != 1 {
-        return decoder.fail("pin of an unknown format");
-    }
-    let key = Key::new(decoder.digest()?);
-    let result = super::format::optional(&mut decoder, Decoder::digest)?.map(BlobId::new);
-    decoder.text()?;
-    decoder.uint()?;
-    decoder.text()?;
-    decoder.finish()?;
-    Ok((key, result))
 }

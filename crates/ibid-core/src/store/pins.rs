@@ -16,10 +16,10 @@ use crate::digest::{BlobId, Key};
 use crate::fs::{self, Facts, FileKind, IfPresent as _, PathError};
 use crate::tree::Escaped;
 
-const FORMAT: u64 = 1;
+pub(super) const FORMAT: u64 = 1;
 
 /// Longer pins are neither written nor read.
-const LIMIT: u64 = 1 << 16;
+pub(super) const LIMIT: u64 = 1 << 16;
 
 /// A pin, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
