@@ -19,11 +19,11 @@ const DAY: u64 = 24 * 3600;
 /// So much of a small store's disk may be new directories of the trash.
 const DIRECTORIES: u64 = 300 << 10;
 
-/// Runs a command that leaves 512 KiB, each number its own.
-fn compute(env: &TestEnv, number: u64, more: &str) -> Ran {
+/// Says `verb` of a command that leaves 512 KiB, each number its own.
+fn large(env: &TestEnv, verb: &str, (number, more): (u64, &str)) -> Ran {
     let script = format!("{more} {{ echo {number}; head -c 524288 /dev/zero; }} > out.txt");
     let words = [
-        "exec",
+        verb,
         "--no-input",
         "-o",
         "out.txt",
@@ -33,6 +33,11 @@ fn compute(env: &TestEnv, number: u64, more: &str) -> Ran {
         &script,
     ];
     ok(env, &words)
+}
+
+/// Runs a command that leaves 512 KiB, each number its own.
+fn compute(env: &TestEnv, number: u64, more: &str) -> Ran {
+    large(env, "exec", (number, more))
 }
 
 /// Makes everything in the store so old that nobody can be using it. History is left out: it holds
@@ -90,18 +95,7 @@ fn evicted(answer: &Value) -> Vec<String> {
 }
 
 fn key_of(env: &TestEnv, number: u64, more: &str) -> String {
-    let script = format!("{more} {{ echo {number}; head -c 524288 /dev/zero; }} > out.txt");
-    let words = [
-        "key",
-        "--no-input",
-        "-o",
-        "out.txt",
-        "--",
-        "sh",
-        "-c",
-        &script,
-    ];
-    let stdout = ok(env, &words).stdout;
+    let stdout = large(env, "key", (number, more)).stdout;
     stdout.lines().next().expect("it prints the key").to_owned()
 }
 
