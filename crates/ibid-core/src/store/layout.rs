@@ -326,9 +326,11 @@ impl Layout {
         Ok(aside)
     }
 
-    /// Opens the trash, and makes it where it is missing.
+    /// Opens the trash, and makes it where it is missing. It may be asked for before anything else
+    /// was written, so what is above it is looked at too.
     pub(super) fn trash_dir(&self) -> Result<fs::Dir, PathError> {
         let trash = self.dir("trash");
+        refuse_link(&self.v1)?;
         self.with_dir_of(&trash.join("_"), || fs::Dir::open(&trash))
     }
 
