@@ -63,14 +63,7 @@ pub(super) fn traced<W: AsRef<OsStr>>(strace: &Path, to: &Path, words: &[W]) -> 
 impl Trace {
     pub(super) fn read(path: &Path) -> Self {
         let bytes = fs::read(path).unwrap_or_default();
-        let text = String::from_utf8_lossy(&bytes);
-        let call = |line: &str| {
-            let line = line
-                .trim_start_matches(|c: char| c.is_ascii_digit())
-                .trim_start();
-            line.to_owned()
-        };
-        Self(text.lines().map(call).collect())
+        Self(whole_calls(&String::from_utf8_lossy(&bytes)))
     }
 
     /// Lists calls that change something at or below `dir`, whether or not they succeeded.
@@ -114,6 +107,30 @@ impl Trace {
     }
 }
 
+/// Returns the lines without the process numbers. A call that another process interrupted in the
+/// trace is told in two lines, of which one is made where it ended.
+fn whole_calls(text: &str) -> Vec<String> {
+    let mut calls = Vec::new();
+    let mut begun = BTreeMap::new();
+    for line in text.lines() {
+        let call = line.trim_start_matches(|c: char| c.is_ascii_digit());
+        let process = &line[..line.len() - call.len()];
+        let call = call.trim_start();
+        if let Some(start) = call.strip_suffix(" <unfinished ...>") {
+            begun.insert(process, start);
+        } else if let Some((_, end)) = call.split_once(" resumed>")
+            && let Some(start) = begun.remove(process)
+        {
+            calls.push(format!("{start}{end}"));
+        } else {
+            calls.push(call.to_owned());
+        }
+    }
+    // Their processes were killed before they returned.
+    calls.extend(begun.into_values().map(str::to_owned));
+    calls
+}
+
 fn name(line: &str) -> Option<&str> {
     let (name, _) = line.split_once('(')?;
     let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
@@ -131,6 +148,16 @@ fn is_mutating(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_call_that_was_interrupted_is_one_line() {
+        let text = "7 mkdir(\"a\", 0777 <unfinished ...>\n8 close(3) = 0\n\
+            7 <... mkdir resumed>) = 0\n8 unlink(\"/x\" <unfinished ...>\n";
+        assert_eq!(
+            whole_calls(text),
+            ["close(3) = 0", "mkdir(\"a\", 0777) = 0", "unlink(\"/x\""]
+        );
+    }
 
     #[test]
     fn only_calls_that_change_something_below_the_folder_are_listed() {

@@ -45,7 +45,7 @@ pub(super) fn strays(trace: &Path, env: &TestEnv) -> Vec<String> {
             && !line.contains("(\"/")
             && !line.contains('<')
     };
-    let is_told = |line: &&str| line.contains(" resumed>") || line.contains("said.");
+    let is_told = |line: &&str| line.contains("said.");
     let changes = trace.changes().into_iter();
     changes
         .filter(|line| !is_own(line) && !is_told(line))
@@ -84,7 +84,6 @@ fn is_allowed(line: &str, work: &str, allowed: &[String]) -> bool {
 /// before each, and of descriptors that stand alone.
 fn places(line: &str, work: &str) -> Vec<String> {
     let call = line.split(" = ").next().unwrap_or(line);
-    let call = call.trim_end_matches(" <unfinished ...>");
     let call = call
         .split_once('(')
         .map_or(call, |(_, arguments)| arguments);
