@@ -71,6 +71,14 @@ pub(super) const ALL: &[Campaign] = &[
         needs: None,
     },
     Campaign {
+        name: "meetings",
+        about: "two processes on one store, each paused before any of its file-changing calls",
+        play: campaign::meetings,
+        quick: size(EACH, 30, 8),
+        full: size(EACH, 3600, 64),
+        needs: None,
+    },
+    Campaign {
         name: "race",
         about: "32 processes ask for 200 keys at once, with leases and without",
         play: campaign::race,

@@ -34,10 +34,12 @@ struct Pending {
     undo: Option<Undo>,
 }
 
-struct Tracer {
+struct Tracer<'a> {
     main: Pid,
     scope: Scope,
     deed: Deed,
+    /// What others do while it pauses.
+    meanwhile: &'a mut dyn FnMut(),
     /// The call each known thread is in.
     threads: BTreeMap<Pid, Option<Pending>>,
     opened: Opened,
@@ -53,11 +55,16 @@ struct Tracer {
 }
 
 /// Traces a process that stands still at its start, to its end.
-pub(super) fn trace(main: Pid, scope: Scope, deed: Deed) -> io::Result<Traced> {
+pub(super) fn trace(
+    main: Pid,
+    (scope, deed): (Scope, Deed),
+    meanwhile: &mut dyn FnMut(),
+) -> io::Result<Traced> {
     let mut tracer = Tracer {
         main,
         scope,
         deed,
+        meanwhile,
         threads: BTreeMap::from([(main, None)]),
         opened: Opened::new(),
         begun: false,
@@ -70,7 +77,7 @@ pub(super) fn trace(main: Pid, scope: Scope, deed: Deed) -> io::Result<Traced> {
     let watch = Watch::over(main);
     let code = tracer.follow()?;
     let hung = watch.has_struck();
-    if hung || matches!(deed, Deed::KillBefore(_) | Deed::KillAfter(_)) {
+    if hung || deed.kills() {
         session::end(main);
     }
     Ok(Traced {
@@ -84,7 +91,7 @@ pub(super) fn trace(main: Pid, scope: Scope, deed: Deed) -> io::Result<Traced> {
     })
 }
 
-impl Tracer {
+impl Tracer<'_> {
     /// Waits for its threads until it has ended; returns its exit code.
     fn follow(&mut self) -> nix::Result<Option<i32>> {
         let flags = WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD;
@@ -173,7 +180,12 @@ impl Tracer {
         let point = call.point(self.calls, pid);
         let undo = match self.deed {
             Deed::List | Deed::KillAfter(_) => None,
-            Deed::KillBefore(_) => {
+            Deed::Pause(_) => {
+                (self.meanwhile)();
+                None
+            }
+            Deed::KillBefore(_) | Deed::PauseAndKill(_) => {
+                (self.meanwhile)();
                 registers::cancel(pid)?;
                 self.kill();
                 None
@@ -210,7 +222,7 @@ impl Tracer {
     }
 }
 
-impl Drop for Tracer {
+impl Drop for Tracer<'_> {
     fn drop(&mut self) {
         if !self.ended {
             self.kill();
