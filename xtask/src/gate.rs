@@ -181,6 +181,7 @@ fn plan(campaign: &Campaign, request: &Request, binary: PathBuf) -> Plan {
         workers: size.workers,
         limit: Duration::from_secs(request.seconds.unwrap_or(size.seconds)),
         only: request.only,
+        resident: std::env::current_exe().ok(),
     }
 }
 

@@ -38,7 +38,7 @@ use std::time::{Duration, Instant};
 pub use damage::damage;
 pub use faults::faults;
 pub use freshness::{Eyes, Look, freshness};
-pub use histories::histories;
+pub use histories::{Asked, RESIDENT, histories};
 pub use hostile::hostile;
 pub use kill::kill;
 pub use kills::kills;
@@ -62,6 +62,9 @@ pub struct Plan {
     pub workers: usize,
     /// No further case begins after this time.
     pub limit: Duration,
+    /// The program that asks through the library, started with the word `resident`; without it
+    /// all requests are made by the binary under test.
+    pub resident: Option<PathBuf>,
     /// Plays only the point of this number, to look into a violation.
     pub only: Option<u64>,
 }

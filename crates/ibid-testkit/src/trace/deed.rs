@@ -19,7 +19,7 @@ pub(crate) enum Deed {
     /// The thread stands still before the call of this number, until others have done what they
     /// do meanwhile; then the call happens.
     Pause(u64),
-    /// The same, and then SIGKILL; the call does not happen.
+    /// The same, and SIGKILL before the call after it.
     PauseAndKill(u64),
 }
 
@@ -42,6 +42,15 @@ impl Deed {
             | Self::Break(at, _)
             | Self::Pause(at)
             | Self::PauseAndKill(at) => Some(at),
+        }
+    }
+
+    /// Returns the number of the call before which the process is killed.
+    pub(super) fn kills_before(self) -> Option<u64> {
+        match self {
+            Self::KillBefore(at) => Some(at),
+            Self::PauseAndKill(at) => Some(at + 1),
+            _ => None,
         }
     }
 

@@ -52,6 +52,8 @@ struct Tracer<'a> {
     done: bool,
     /// Whether its end was seen, so that its number may be another's.
     ended: bool,
+    /// Whether it started no process so far, so that nobody else is in its session.
+    alone: bool,
 }
 
 /// Traces a process that stands still at its start, to its end.
@@ -73,11 +75,12 @@ pub(super) fn trace(
         struck: None,
         done: false,
         ended: false,
+        alone: true,
     };
     let watch = Watch::over(main);
     let code = tracer.follow()?;
     let hung = watch.has_struck();
-    if hung || deed.kills() {
+    if hung || (deed.kills() && !tracer.alone) {
         session::end(main);
     }
     Ok(Traced {
@@ -144,8 +147,10 @@ impl Tracer<'_> {
 
     /// A thread stops before and after each of its calls, in turn.
     fn at_call(&mut self, pid: Pid) -> nix::Result<()> {
-        if matches!(self.threads.get(&pid), Some(Some(_))) {
-            let answer = registers::answer(pid)?;
+        if let Some(Some(pending)) = self.threads.get(&pid) {
+            // Asking for the answer costs as much as the stop.
+            let counts = pending.is_struck || pending.undo.is_some() || pending.call.is_noted();
+            let answer = if counts { registers::answer(pid)? } else { 0 };
             self.leave(pid, answer)
         } else {
             let call = registers::call(pid)?;
@@ -157,6 +162,7 @@ impl Tracer<'_> {
         // The runtime of the language sets its handlers first, after the loader's work.
         let sets_handler = u64::try_from(libc::SYS_rt_sigaction) == Ok(call.number);
         self.begun |= sets_handler;
+        self.alone &= !call.starts_process(pid);
         let mut pending = Pending {
             call,
             is_struck: false,
@@ -171,6 +177,10 @@ impl Tracer<'_> {
                 pending.is_struck = true;
                 pending.undo = self.strike(pid, &call)?;
             }
+            if self.deed.kills_before() == Some(self.calls) {
+                registers::cancel(pid)?;
+                self.kill();
+            }
         }
         self.threads.insert(pid, Some(pending));
         Ok(())
@@ -180,16 +190,11 @@ impl Tracer<'_> {
         let point = call.point(self.calls, pid);
         let undo = match self.deed {
             Deed::List | Deed::KillAfter(_) => None,
-            Deed::Pause(_) => {
+            Deed::Pause(_) | Deed::PauseAndKill(_) => {
                 (self.meanwhile)();
                 None
             }
-            Deed::KillBefore(_) | Deed::PauseAndKill(_) => {
-                (self.meanwhile)();
-                registers::cancel(pid)?;
-                self.kill();
-                None
-            }
+            Deed::KillBefore(_) => None,
             Deed::Break(_, fault) => match deed::spoil(pid, fault, call.count())? {
                 Some(undo) => Some(undo),
                 None => return Ok(None),
@@ -206,6 +211,7 @@ impl Tracer<'_> {
         if pending.is_struck {
             match self.deed {
                 Deed::KillAfter(_) => self.kill(),
+                Deed::PauseAndKill(_) => {}
                 _ => self.done = true,
             }
         }

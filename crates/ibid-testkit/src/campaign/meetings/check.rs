@@ -63,7 +63,8 @@ impl Ends<'_> {
             Some(Item::File { content, .. }) => content.clone(),
             _ => Vec::new(),
         };
-        let is_right = out.0.len() == 3 && content("a") == b"own\n" && content("z") == b"as before\n";
+        let is_right =
+            out.0.len() == 3 && content("a") == b"own\n" && content("z") == b"as before\n";
         if !is_right {
             report.violation(format!("{what}: the {side} has another output"));
         }
@@ -91,8 +92,7 @@ impl Ends<'_> {
     fn must_be_hit(&self) -> bool {
         let stores = self.ended_well(Act::Refresh)
             || (self.ended_well(Act::Ask) && !self.meeting.has(Act::Prune));
-        self.first.is_some()
-            && (stores || self.ended_well(Act::Pin) || self.meeting.keeps_result())
+        self.first.is_some() && (stores || self.ended_well(Act::Pin) || self.meeting.keeps_result())
     }
 
     /// Says whether a side that does this has ended well.

@@ -39,7 +39,7 @@ struct Moment<'a> {
     at: u64,
     /// The same for the second; 0 where it runs to its end.
     other_at: u64,
-    /// Whether the first is killed where it stands.
+    /// Whether the first is killed before its next call.
     killed: bool,
 }
 
@@ -80,7 +80,10 @@ fn known(plan: &Plan, report: &mut Report) -> Vec<Known> {
             ran.expect("the binary under test can be traced").calls
         };
         let calls = (count(true), count(false));
-        report.say(format!("{}: {} and {} calls", meeting.name, calls.0, calls.1));
+        report.say(format!(
+            "{}: {} and {} calls",
+            meeting.name, calls.0, calls.1
+        ));
         all.push(Known {
             meeting,
             index,
@@ -95,8 +98,11 @@ impl Known {
         let mut moments = Vec::new();
         for at in 1..=self.calls.0 {
             for other_at in 0..=self.calls.1 {
-                // Whoever is killed ends at once, so the second has nobody to wait for.
-                for killed in [false, true].into_iter().take(1 + usize::from(other_at == 0)) {
+                // Whoever is killed ends soon, so that there is little to wait for.
+                for killed in [false, true]
+                    .into_iter()
+                    .take(1 + usize::from(other_at == 0))
+                {
                     moments.push(Moment {
                         known: self,
                         at,
@@ -132,7 +138,11 @@ impl Moment<'_> {
         let what = format!(
             "{}: the first {} before {point}, the second {} (`cargo xtask gate meetings --only {}`)",
             meeting.name,
-            if self.killed { "killed" } else { "paused" },
+            if self.killed {
+                "paused and soon killed"
+            } else {
+                "paused"
+            },
             match &second.struck {
                 Some(point) => format!("before {point}"),
                 None => "done".to_owned(),
@@ -171,7 +181,12 @@ impl Moment<'_> {
                 let ran = if self.other_at == 0 {
                     Ok(plain(env, &mut command))
                 } else {
-                    trace::run_while(&mut command, (Scope::Changes, deed), &streams, &mut meanwhile)
+                    trace::run_while(
+                        &mut command,
+                        (Scope::Changes, deed),
+                        &streams,
+                        &mut meanwhile,
+                    )
                 };
                 let _ = go_on.send(());
                 Some(ran.expect("the binary under test can be traced"))
@@ -188,9 +203,13 @@ impl Moment<'_> {
             };
             let mut command = meeting.command(env, true);
             let streams = meeting.streams(env, true);
-            let first =
-                trace::run_while(&mut command, (Scope::Changes, deed), &streams, &mut meanwhile)
-                    .expect("the binary under test can be traced");
+            let first = trace::run_while(
+                &mut command,
+                (Scope::Changes, deed),
+                &streams,
+                &mut meanwhile,
+            )
+            .expect("the binary under test can be traced");
             let _ = end.send(());
             drop(begin);
             let second = second.join().expect("the second process is waited for");

@@ -86,8 +86,16 @@ pub(super) const MEETINGS: [Meeting; 18] = [
         Held::Unnamed,
         (Act::Ask, Act::Gc),
     )),
-    meeting("commit of reused blobs, gc", Held::Unnamed, (Act::Ask, Act::Gc)),
-    meeting("gc, commit of reused blobs", Held::Unnamed, (Act::Gc, Act::Ask)),
+    meeting(
+        "commit of reused blobs, gc",
+        Held::Unnamed,
+        (Act::Ask, Act::Gc),
+    ),
+    meeting(
+        "gc, commit of reused blobs",
+        Held::Unnamed,
+        (Act::Gc, Act::Ask),
+    ),
     meeting("refresh, prune", Held::Stored, (Act::Refresh, Act::Prune)),
     in_a_long_pause(meeting(
         "long refresh, prune",
@@ -95,8 +103,16 @@ pub(super) const MEETINGS: [Meeting; 18] = [
         (Act::Refresh, Act::Prune),
     )),
     meeting("prune, refresh", Held::Stored, (Act::Prune, Act::Refresh)),
-    meeting("prune, invalidate", Held::Stored, (Act::Prune, Act::Invalidate)),
-    meeting("invalidate, prune", Held::Stored, (Act::Invalidate, Act::Prune)),
+    meeting(
+        "prune, invalidate",
+        Held::Stored,
+        (Act::Prune, Act::Invalidate),
+    ),
+    meeting(
+        "invalidate, prune",
+        Held::Stored,
+        (Act::Invalidate, Act::Prune),
+    ),
     meeting("prune, restore", Held::Stored, (Act::Prune, Act::Ask)),
     meeting("restore, prune", Held::Stored, (Act::Ask, Act::Prune)),
     in_a_long_pause(meeting(
@@ -108,8 +124,16 @@ pub(super) const MEETINGS: [Meeting; 18] = [
     meeting("pin, prune", Held::Stored, (Act::Pin, Act::Prune)),
     meeting("prune, prune", Held::Stored, (Act::Prune, Act::Prune)),
     meeting("gc, gc", Held::Trashed, (Act::Gc, Act::Gc)),
-    meeting("gc, restore from the trash", Held::Trashed, (Act::Gc, Act::Ask)),
-    meeting("restore from the trash, gc", Held::Trashed, (Act::Ask, Act::Gc)),
+    meeting(
+        "gc, restore from the trash",
+        Held::Trashed,
+        (Act::Gc, Act::Ask),
+    ),
+    meeting(
+        "restore from the trash, gc",
+        Held::Trashed,
+        (Act::Ask, Act::Gc),
+    ),
     meeting("commit, commit", Held::Nothing, (Act::Ask, Act::Ask)),
 ];
 
@@ -206,7 +230,16 @@ impl Meeting {
 /// Asks for the result of a script in a workspace.
 pub(super) fn ask(env: &TestEnv, side: &str, script: &str) -> Command {
     let words = [
-        "exec", "--pass-env", "RUNS", "-i", "in.txt", "-o", "out/", "--", "sh", "-euc",
+        "exec",
+        "--pass-env",
+        "RUNS",
+        "-i",
+        "in.txt",
+        "-o",
+        "out/",
+        "--",
+        "sh",
+        "-euc",
     ];
     let mut command = command(env, side, &words);
     command.arg(script);
