@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use ibid_core::action::{AccessMode, CommandLine, InputRequest, OutputKind, OutputSpec, Step};
+use ibid_core::action::{CommandLine, InputRequest, OutputKind, OutputSpec, Step};
 use ibid_core::digest::Key;
 use ibid_core::engine::{self, Access, Clock, Context, Event, Provenance, Sink};
 use ibid_core::environ::EnvSnapshot;
@@ -114,11 +114,6 @@ impl Resident {
         let heard = Heard::default();
         let (stats, interrupt) = (StatCache::off(), Interrupt::new());
         let provenance = Provenance::default();
-        let mode = if force {
-            AccessMode::WriteOnly
-        } else {
-            AccessMode::ReadWrite
-        };
         let cx = Context {
             root: &self.root,
             env: &env,
@@ -131,7 +126,7 @@ impl Resident {
             interrupt: &interrupt,
             sink: &heard,
             access: Access {
-                mode,
+                force,
                 ..Access::default()
             },
             memo: None,

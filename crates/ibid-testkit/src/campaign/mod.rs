@@ -106,6 +106,17 @@ impl Report {
         self.violations.push(line.into());
     }
 
+    /// Makes the report of a part, which began when the whole did.
+    fn begin_part(&self) -> Self {
+        Self {
+            began: self.began,
+            seed: self.seed,
+            said: Vec::new(),
+            counts: Vec::new(),
+            violations: Vec::new(),
+        }
+    }
+
     /// Adds what a part found.
     fn take(&mut self, part: Self) {
         for (what, count) in part.counts {

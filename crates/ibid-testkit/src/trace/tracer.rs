@@ -34,6 +34,16 @@ struct Pending {
     undo: Option<Undo>,
 }
 
+/// How far the process is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The loader is at work; its calls are not counted.
+    Loading,
+    Running,
+    /// Nothing more is to be seen, so that the rest runs at full speed.
+    Rest,
+}
+
 struct Tracer<'a> {
     main: Pid,
     scope: Scope,
@@ -43,13 +53,10 @@ struct Tracer<'a> {
     /// The call each known thread is in.
     threads: BTreeMap<Pid, Option<Pending>>,
     opened: Opened,
-    /// Whether the loader is done; its calls are not counted.
-    begun: bool,
+    stage: Stage,
     calls: u64,
     points: Vec<Point>,
     struck: Option<Point>,
-    /// Whether nothing more is to be seen, so that the rest runs at full speed.
-    done: bool,
     /// Whether its end was seen, so that its number may be another's.
     ended: bool,
     /// Whether it started no process so far, so that nobody else is in its session.
@@ -69,11 +76,10 @@ pub(super) fn trace(
         meanwhile,
         threads: BTreeMap::from([(main, None)]),
         opened: Opened::new(),
-        begun: false,
+        stage: Stage::Loading,
         calls: 0,
         points: Vec::new(),
         struck: None,
-        done: false,
         ended: false,
         alone: true,
     };
@@ -138,7 +144,7 @@ impl Tracer<'_> {
     }
 
     fn go_on(&self, pid: Pid, signal: Option<Signal>) -> nix::Result<()> {
-        gone_is_fine(if self.done {
+        gone_is_fine(if self.stage == Stage::Rest {
             ptrace::cont(pid, signal)
         } else {
             ptrace::syscall(pid, signal)
@@ -161,14 +167,16 @@ impl Tracer<'_> {
     fn enter(&mut self, pid: Pid, call: Call) -> nix::Result<()> {
         // The runtime of the language sets its handlers first, after the loader's work.
         let sets_handler = u64::try_from(libc::SYS_rt_sigaction) == Ok(call.number);
-        self.begun |= sets_handler;
+        if sets_handler && self.stage == Stage::Loading {
+            self.stage = Stage::Running;
+        }
         self.alone &= !call.starts_process(pid);
         let mut pending = Pending {
             call,
             is_struck: false,
             undo: None,
         };
-        if self.begun && !self.done && call.counts(pid, self.scope, &self.opened) {
+        if self.stage == Stage::Running && call.counts(pid, self.scope, &self.opened) {
             self.calls += 1;
             if self.deed == Deed::List {
                 self.points.push(call.point(self.calls, pid));
@@ -189,12 +197,11 @@ impl Tracer<'_> {
     fn strike(&mut self, pid: Pid, call: &Call) -> nix::Result<Option<Undo>> {
         let point = call.point(self.calls, pid);
         let undo = match self.deed {
-            Deed::List | Deed::KillAfter(_) => None,
+            Deed::List | Deed::KillBefore(_) | Deed::KillAfter(_) => None,
             Deed::Pause(_) | Deed::PauseAndKill(_) => {
                 (self.meanwhile)();
                 None
             }
-            Deed::KillBefore(_) => None,
             Deed::Break(_, fault) => match deed::spoil(pid, fault, call.count())? {
                 Some(undo) => Some(undo),
                 None => return Ok(None),
@@ -212,7 +219,7 @@ impl Tracer<'_> {
             match self.deed {
                 Deed::KillAfter(_) => self.kill(),
                 Deed::PauseAndKill(_) => {}
-                _ => self.done = true,
+                _ => self.stage = Stage::Rest,
             }
         }
         if let Some(undo) = pending.undo {

@@ -182,7 +182,7 @@ impl Round<'_> {
     fn work(&self, worker: usize) {
         let mut random = Random::new(self.seed ^ worker as u64);
         let mut asker = Asker::new(self, worker);
-        let is_resident = |program: &PathBuf| (worker % 4 != 0).then(|| program.clone());
+        let is_resident = |program: &PathBuf| (!worker.is_multiple_of(4)).then(|| program.clone());
         let resident = self.resident.as_ref().and_then(is_resident);
         let mut resident = resident.map(|program| Resident::new(self, worker, program));
         while Instant::now() < self.until {

@@ -75,7 +75,7 @@ fn known(plan: &Plan, report: &mut Report) -> Vec<Known> {
             let env = TestEnv::new(&plan.binary);
             meeting.set_up(&env);
             let mut command = meeting.command(&env, first);
-            let streams = meeting.streams(&env, first);
+            let streams = Meeting::streams(&env, first);
             let ran = trace::run(&mut command, Scope::Changes, Deed::List, &streams);
             ran.expect("the binary under test can be traced").calls
         };
@@ -162,12 +162,12 @@ impl Moment<'_> {
     /// Lets both run; the second has not where the first did not come as far as its pause.
     fn meet(&self, env: &TestEnv) -> (Traced, Option<Traced>) {
         let meeting = &self.known.meeting;
-        let (begin, begun) = channel::<()>();
+        let (begin, at_pause) = channel::<()>();
         let (go_on, may_go_on) = channel::<()>();
-        let (end, ended) = channel::<()>();
+        let (end, first_ended) = channel::<()>();
         thread::scope(|scope| {
             let second = scope.spawn(move || {
-                begun.recv().ok()?;
+                at_pause.recv().ok()?;
                 let mut command = meeting.command(env, false);
                 let deed = match self.other_at {
                     0 => Deed::Pause(u64::MAX),
@@ -175,9 +175,9 @@ impl Moment<'_> {
                 };
                 let mut meanwhile = || {
                     let _ = go_on.send(());
-                    let _ = ended.recv();
+                    let _ = first_ended.recv();
                 };
-                let streams = meeting.streams(env, false);
+                let streams = Meeting::streams(env, false);
                 let ran = if self.other_at == 0 {
                     Ok(plain(env, &mut command))
                 } else {
@@ -202,7 +202,7 @@ impl Moment<'_> {
                 let _ = may_go_on.recv();
             };
             let mut command = meeting.command(env, true);
-            let streams = meeting.streams(env, true);
+            let streams = Meeting::streams(env, true);
             let first = trace::run_while(
                 &mut command,
                 (Scope::Changes, deed),

@@ -55,6 +55,8 @@ pub(super) struct Meeting {
     old: bool,
     /// Whether it is an hour older when the first goes on.
     pauses_long: bool,
+    /// How long what was taken stays in the trash.
+    grace: &'static str,
     pub(super) first: Act,
     pub(super) second: Act,
 }
@@ -65,6 +67,7 @@ const fn meeting(name: &'static str, held: Held, (first, second): (Act, Act)) ->
         held,
         old: true,
         pauses_long: false,
+        grace: "0s",
         first,
         second,
     }
@@ -79,8 +82,16 @@ const fn in_a_long_pause(meeting: Meeting) -> Meeting {
     }
 }
 
+/// The same where the trash is not emptied, which would put right what lies there by mistake.
+const fn with_grace(meeting: Meeting) -> Meeting {
+    Meeting {
+        grace: "1d",
+        ..meeting
+    }
+}
+
 /// Their order is part of the numbers of points.
-pub(super) const MEETINGS: [Meeting; 18] = [
+pub(super) const MEETINGS: [Meeting; 21] = [
     in_a_long_pause(meeting(
         "long commit of reused blobs, gc",
         Held::Unnamed,
@@ -135,6 +146,21 @@ pub(super) const MEETINGS: [Meeting; 18] = [
         (Act::Ask, Act::Gc),
     ),
     meeting("commit, commit", Held::Nothing, (Act::Ask, Act::Ask)),
+    with_grace(meeting(
+        "prune with a grace, refresh",
+        Held::Stored,
+        (Act::Prune, Act::Refresh),
+    )),
+    with_grace(meeting(
+        "prune with a grace, invalidate",
+        Held::Stored,
+        (Act::Prune, Act::Invalidate),
+    )),
+    with_grace(meeting(
+        "prune with a grace, pin",
+        Held::Stored,
+        (Act::Prune, Act::Pin),
+    )),
 ];
 
 impl Meeting {
@@ -192,26 +218,27 @@ impl Meeting {
 
     /// Returns what one side runs.
     pub(super) fn command(&self, env: &TestEnv, first: bool) -> Command {
-        let (act, side) = match first {
-            true => (self.first, "first"),
-            false => (self.second, "second"),
+        let (act, side) = if first {
+            (self.first, "first")
+        } else {
+            (self.second, "second")
         };
-        match act {
+        let mut command = match act {
             Act::Ask => ask(env, side, SCRIPT),
-            Act::Refresh => {
-                let mut command = ask(env, side, SCRIPT);
-                command.env("IBID_MODE", "write-only");
-                command
-            }
+            Act::Refresh => ask_with(env, (side, &["--force"]), SCRIPT),
             Act::Gc => command(env, side, &["gc"]),
+            // A budget would empty the trash, too.
+            Act::Prune if self.grace != "0s" => command(env, side, &["prune", "--max-age", "30m"]),
             Act::Prune => command(env, side, &["prune", "--max-size", "1K"]),
             Act::Invalidate => about(env, "invalidate"),
             Act::Pin => about(env, "pin"),
-        }
+        };
+        command.env("IBID_GRACE", self.grace);
+        command
     }
 
     /// Returns the folder for the streams of one side.
-    pub(super) fn streams(&self, env: &TestEnv, first: bool) -> PathBuf {
+    pub(super) fn streams(env: &TestEnv, first: bool) -> PathBuf {
         let side = if first { "first" } else { "second" };
         env.home(format!("../tmp/{side}"))
     }
@@ -228,21 +255,14 @@ impl Meeting {
 }
 
 /// Asks for the result of a script in a workspace.
-pub(super) fn ask(env: &TestEnv, side: &str, script: &str) -> Command {
-    let words = [
-        "exec",
-        "--pass-env",
-        "RUNS",
-        "-i",
-        "in.txt",
-        "-o",
-        "out/",
-        "--",
-        "sh",
-        "-euc",
-    ];
+fn ask(env: &TestEnv, side: &str, script: &str) -> Command {
+    ask_with(env, (side, &[]), script)
+}
+
+fn ask_with(env: &TestEnv, (side, more): (&str, &[&str]), script: &str) -> Command {
+    let words = ["exec", "--pass-env", "RUNS", "-i", "in.txt", "-o", "out/"];
     let mut command = command(env, side, &words);
-    command.arg(script);
+    command.args(more).args(["--", "sh", "-euc", script]);
     command
 }
 
@@ -257,7 +277,6 @@ pub(super) fn command(env: &TestEnv, side: &str, words: &[&str]) -> Command {
     command
         .current_dir(env.work(side))
         .env("IBID_LEASES", "false")
-        .env("IBID_GRACE", "0s")
         .env("RUNS", env.home("runs"))
         .args(words);
     command
