@@ -82,6 +82,7 @@ mod tests {
             times: 60_000,
             workers: 1,
             only: None,
+            resident: None,
             limit: Duration::from_secs(5),
         };
         let report = freshness(&plan, &super::open);

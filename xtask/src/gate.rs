@@ -7,7 +7,7 @@
 mod list;
 mod record;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use ibid_testkit::campaign::{Plan, Report};
@@ -66,13 +66,15 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         return Ok(());
     };
     let binary = binary(&request)?;
+    let resident = resident(&request)?;
     let mut all = Vec::new();
     for campaign in &request.campaigns {
         if let Some(why) = campaign.obstacle() {
             println!("### {}: left out, {why}\n", campaign.name);
             continue;
         }
-        let plan = plan(campaign, &request, binary.clone());
+        let programs = (binary.clone(), resident.as_deref());
+        let plan = plan(campaign, &request, programs);
         println!("### {}", campaign.name);
         let began = Instant::now();
         let report = (campaign.play)(&plan);
@@ -169,7 +171,21 @@ fn binary(request: &Request) -> Outcome<PathBuf> {
     }
 }
 
-fn plan(campaign: &Campaign, request: &Request, binary: PathBuf) -> Plan {
+/// Returns the program that asks through the library: this one, as quick as what it stands beside.
+fn resident(request: &Request) -> Outcome<Option<PathBuf>> {
+    if request.budget == Budget::Full {
+        let words = ["build", "--locked", "--profile", "profiling", "-p", "xtask"];
+        run_command(&mut cargo(&words))?;
+        return Ok(Some(target().join("profiling/xtask")));
+    }
+    Ok(std::env::current_exe().ok())
+}
+
+fn plan(
+    campaign: &Campaign,
+    request: &Request,
+    (binary, resident): (PathBuf, Option<&Path>),
+) -> Plan {
     let size = match request.budget {
         Budget::Quick => campaign.quick,
         Budget::Full => campaign.full,
@@ -181,6 +197,7 @@ fn plan(campaign: &Campaign, request: &Request, binary: PathBuf) -> Plan {
         workers: size.workers,
         limit: Duration::from_secs(request.seconds.unwrap_or(size.seconds)),
         only: request.only,
+        resident: resident.map(Path::to_owned),
     }
 }
 

@@ -19,6 +19,7 @@ mod fuzz;
 mod gate;
 mod lint;
 mod loc;
+mod resident;
 mod shell;
 mod test;
 
@@ -54,6 +55,8 @@ fn main() -> ExitCode {
         "docs" => docs::write(),
         "fuzz" => fuzz::run_all(&rest),
         "gate" => gate::run(&rest),
+        // Not for people: the gate starts it.
+        "resident" => resident::run(&rest),
         "count" => count::print(&rest),
         "dist" => dist::build().map(|path| println!("{}", path.display())),
         "loc" => loc::run(),

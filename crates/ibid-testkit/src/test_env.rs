@@ -12,6 +12,7 @@ use crate::TempDir;
 pub struct TestEnv {
     dir: TempDir,
     binary: PathBuf,
+    more: Vec<(&'static str, String)>,
 }
 
 /// What a command printed, and how it ended.
@@ -42,7 +43,15 @@ impl TestEnv {
         Self {
             dir,
             binary: binary.into(),
+            more: Vec::new(),
         }
+    }
+
+    /// Sets a variable for every run of the binary.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.more.push((name, value.into()));
+        self
     }
 
     /// Returns a path in the working folder.
@@ -92,6 +101,7 @@ impl TestEnv {
             .env("XDG_CACHE_HOME", self.dir.join("cache"))
             .env("TZ", "UTC")
             .env("TMPDIR", self.dir.join("tmp"))
+            .envs(self.more.iter().map(|(name, value)| (name, value)))
             .current_dir(self.work(""))
             .stdin(std::process::Stdio::null());
         command

@@ -494,6 +494,25 @@ fn a_pinned_key_is_not_evicted_and_one_pinned_meanwhile_goes_back() {
 }
 
 #[test]
+fn a_pin_says_whether_a_result_stands_when_it_has_landed() {
+    let dir = TempDir::new();
+    let store = open(&dir);
+    let result = commit(&store, key("a"), CONTENT, Replace::No);
+    let pin = Pin {
+        key: key("a"),
+        result: Some(result),
+        label: "p/s".to_owned(),
+        when: 1,
+        why: String::new(),
+    };
+    assert!(store.pin(&pin).unwrap());
+    assert!(store.unpin(&key("a")).unwrap());
+    // Evicted between the look of whoever pins and the pin.
+    assert!(store.evict(&key("a"), &result).unwrap());
+    assert!(!store.pin(&pin).unwrap());
+}
+
+#[test]
 fn a_restore_that_was_begun_ends_though_its_result_is_evicted() {
     let dir = TempDir::new();
     let store = open(&dir);

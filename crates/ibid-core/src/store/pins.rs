@@ -11,6 +11,7 @@ use super::error::StoreError;
 use super::format::optional;
 use super::layout::list_or_empty;
 use super::local::LocalStore;
+use super::results::Lookup;
 use crate::digest::encoding::{DecodeError, Decoder, Encoder};
 use crate::digest::{BlobId, Key};
 use crate::fs::{self, Facts, FileKind, IfPresent as _, PathError};
@@ -71,15 +72,17 @@ impl Pin {
 }
 
 impl LocalStore {
-    /// Protects a key; an earlier pin of it is replaced.
-    pub fn pin(&self, pin: &Pin) -> Result<(), StoreError> {
+    /// Protects a key; an earlier pin of it is replaced. Says whether a result stands for the key
+    /// once the pin does: a collection that looked for pins before may have evicted it.
+    pub fn pin(&self, pin: &Pin) -> Result<bool, StoreError> {
         let bytes = pin.encode();
         if bytes.len() as u64 > LIMIT {
             let (what, limit) = ("the pin", LIMIT);
             return Err(StoreError::TooLarge { what, limit });
         }
         let path = self.layout.dir("pins").join(pin.key.hex());
-        self.replace_file(&path, &bytes)
+        self.replace_file(&path, &bytes)?;
+        Ok(matches!(self.look_up(&pin.key), Lookup::Found(_)))
     }
 
     /// Takes the protection away; says whether there was any.

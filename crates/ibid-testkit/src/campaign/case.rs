@@ -63,7 +63,7 @@ impl Step {
     /// Returns the arguments of the binary.
     pub(super) fn words(&self, more: &[&str]) -> Vec<String> {
         let script = format!("echo {} >> \"$RUNS\"; {}", self.name, self.script);
-        let head = ["exec", "--pass-env", "RUNS"].iter();
+        let head = ["exec", "--pass-env", "RUNS", "--pass-env", "MORE"].iter();
         let all = head
             .chain(self.options)
             .chain(more)

@@ -79,14 +79,14 @@ pub fn faults(plan: &Plan) -> Report {
 fn scenes(plan: &Plan, report: &mut Report) -> Vec<Scene> {
     let mut scenes = Vec::new();
     for (index, workload) in Workload::all(plan, |only| only / STRIDES.0) {
-        let env = TestEnv::new(&plan.binary);
+        let env = Workload::env(plan);
         if !workload.is_known(&env) {
             let name = workload.title();
             report.say(format!("{name}: left out, the binary does not know it"));
             continue;
         }
         let expected = workload.expected(&env);
-        let env = TestEnv::new(&plan.binary);
+        let env = Workload::env(plan);
         workload.prepare(&env);
         let mut command = workload.command(&env);
         let ran = trace::run(&mut command, Scope::Files, Deed::List, &env.home("../tmp"))
@@ -140,7 +140,7 @@ impl Scene {
 
 impl Injection<'_> {
     fn play(&self, plan: &Plan, report: &mut Report) {
-        let env = TestEnv::new(&plan.binary);
+        let env = Workload::env(plan);
         let workload = &self.scene.workload;
         workload.prepare(&env);
         let before = own(&env, workload.asks);

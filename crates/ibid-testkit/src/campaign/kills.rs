@@ -59,13 +59,13 @@ fn scenes(plan: &Plan, report: &mut Report) -> Vec<Scene> {
     let mut scenes = Vec::new();
     for (index, workload) in Workload::all(plan, |only| only / STRIDE) {
         let name = workload.title();
-        let env = TestEnv::new(&plan.binary);
+        let env = Workload::env(plan);
         if !workload.is_known(&env) {
             report.say(format!("{name}: left out, the binary does not know it"));
             continue;
         }
         let expected = workload.expected(&env);
-        let env = TestEnv::new(&plan.binary);
+        let env = Workload::env(plan);
         workload.prepare(&env);
         let mut command = workload.command(&env);
         let ran = trace::run(
@@ -104,7 +104,7 @@ impl Scene {
 
 impl Moment<'_> {
     fn play(&self, plan: &Plan, has_fsck: bool, report: &mut Report) {
-        let env = TestEnv::new(&plan.binary);
+        let env = Workload::env(plan);
         let workload = &self.scene.workload;
         workload.prepare(&env);
         let before = own(&env, workload.asks);

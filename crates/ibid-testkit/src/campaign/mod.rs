@@ -18,6 +18,7 @@ mod hostile;
 mod kill;
 mod kills;
 mod leftovers;
+mod meetings;
 mod pipeline;
 mod points;
 mod powercut;
@@ -37,10 +38,11 @@ use std::time::{Duration, Instant};
 pub use damage::damage;
 pub use faults::faults;
 pub use freshness::{Eyes, Look, freshness};
-pub use histories::histories;
+pub use histories::{Asked, RESIDENT, histories};
 pub use hostile::hostile;
 pub use kill::kill;
 pub use kills::kills;
+pub use meetings::meetings;
 pub use powercut::{powercut, powercut_lacks};
 pub use promise::promise;
 pub use race::race;
@@ -60,6 +62,9 @@ pub struct Plan {
     pub workers: usize,
     /// No further case begins after this time.
     pub limit: Duration,
+    /// The program that asks through the library, started with the word `resident`; without it
+    /// all requests are made by the binary under test.
+    pub resident: Option<PathBuf>,
     /// Plays only the point of this number, to look into a violation.
     pub only: Option<u64>,
 }
@@ -99,6 +104,17 @@ impl Report {
 
     fn violation(&mut self, line: impl Into<String>) {
         self.violations.push(line.into());
+    }
+
+    /// Makes the report of a part, which began when the whole did.
+    fn begin_part(&self) -> Self {
+        Self {
+            began: self.began,
+            seed: self.seed,
+            said: Vec::new(),
+            counts: Vec::new(),
+            violations: Vec::new(),
+        }
     }
 
     /// Adds what a part found.

@@ -7,7 +7,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
+use super::Plan;
 use super::case::Got;
+use super::random::Random;
 use super::snapshot::{Item, Snapshot};
 use crate::TestEnv;
 
@@ -155,6 +157,14 @@ const ALL: [Workload; 14] = [
 ];
 
 impl Workload {
+    /// Makes a fresh environment; the seed draws how many more files the commands write, so that
+    /// another seed reaches other calls.
+    pub(super) fn env(plan: &Plan) -> TestEnv {
+        let more = Random::new(plan.seed).below(7);
+        let names: Vec<_> = (0..more).map(|name| name.to_string()).collect();
+        TestEnv::new(&plan.binary).with("MORE", names.join(" "))
+    }
+
     /// Makes the state that the disturbed run begins in.
     pub(super) fn prepare(&self, env: &TestEnv) {
         self.write_sources(env);

@@ -74,6 +74,9 @@ enum Effect {
     Locks,
 }
 
+use Effect::{Changes, Closes, Controls, Locks, Looks, Opens, OpensHow};
+use Named::{At, Ats, Fd, Fds, LinkAt, Path as ByPath, Paths};
+
 type Row = (c_long, &'static str, Named, Effect);
 
 const fn row(number: c_long, name: &'static str, named: Named, effect: Effect) -> Row {
@@ -81,193 +84,82 @@ const fn row(number: c_long, name: &'static str, named: Named, effect: Effect) -
 }
 
 /// Those of each architecture.
+#[rustfmt::skip]
 const CALLS: &[Row] = &[
-    row(libc::SYS_openat, "openat", Named::At(1), Effect::Opens(2)),
-    row(
-        libc::SYS_openat2,
-        "openat2",
-        Named::At(1),
-        Effect::OpensHow(2),
-    ),
-    row(libc::SYS_close, "close", Named::Fd(0), Effect::Closes),
-    row(libc::SYS_read, "read", Named::Fd(0), Effect::Looks),
-    row(libc::SYS_readv, "readv", Named::Fd(0), Effect::Looks),
-    row(libc::SYS_pread64, "pread64", Named::Fd(0), Effect::Looks),
-    row(libc::SYS_write, "write", Named::Fd(0), Effect::Changes),
-    row(libc::SYS_writev, "writev", Named::Fd(0), Effect::Changes),
-    row(
-        libc::SYS_pwrite64,
-        "pwrite64",
-        Named::Fd(0),
-        Effect::Changes,
-    ),
-    row(libc::SYS_pwritev, "pwritev", Named::Fd(0), Effect::Changes),
-    row(
-        libc::SYS_sendfile,
-        "sendfile",
-        Named::Fds(0, 1),
-        Effect::Changes,
-    ),
-    row(
-        libc::SYS_copy_file_range,
-        "copy_file_range",
-        Named::Fds(0, 2),
-        Effect::Changes,
-    ),
-    row(
-        libc::SYS_ftruncate,
-        "ftruncate",
-        Named::Fd(0),
-        Effect::Changes,
-    ),
-    row(
-        libc::SYS_truncate,
-        "truncate",
-        Named::Path(0),
-        Effect::Changes,
-    ),
-    row(
-        libc::SYS_fallocate,
-        "fallocate",
-        Named::Fd(0),
-        Effect::Changes,
-    ),
-    row(libc::SYS_fsync, "fsync", Named::Fd(0), Effect::Changes),
-    row(
-        libc::SYS_fdatasync,
-        "fdatasync",
-        Named::Fd(0),
-        Effect::Changes,
-    ),
-    row(libc::SYS_syncfs, "syncfs", Named::Fd(0), Effect::Changes),
-    row(libc::SYS_fchmod, "fchmod", Named::Fd(0), Effect::Changes),
-    row(
-        libc::SYS_fchmodat,
-        "fchmodat",
-        Named::At(1),
-        Effect::Changes,
-    ),
-    row(libc::SYS_fchown, "fchown", Named::Fd(0), Effect::Changes),
-    row(
-        libc::SYS_fchownat,
-        "fchownat",
-        Named::At(1),
-        Effect::Changes,
-    ),
-    row(
-        libc::SYS_utimensat,
-        "utimensat",
-        Named::At(1),
-        Effect::Changes,
-    ),
-    row(libc::SYS_mkdirat, "mkdirat", Named::At(1), Effect::Changes),
-    row(
-        libc::SYS_unlinkat,
-        "unlinkat",
-        Named::At(1),
-        Effect::Changes,
-    ),
-    row(
-        libc::SYS_renameat,
-        "renameat",
-        Named::Ats(1, 3),
-        Effect::Changes,
-    ),
-    row(
-        libc::SYS_renameat2,
-        "renameat2",
-        Named::Ats(1, 3),
-        Effect::Changes,
-    ),
-    row(
-        libc::SYS_linkat,
-        "linkat",
-        Named::Ats(1, 3),
-        Effect::Changes,
-    ),
-    row(
-        libc::SYS_symlinkat,
-        "symlinkat",
-        Named::LinkAt(2),
-        Effect::Changes,
-    ),
-    row(libc::SYS_mknodat, "mknodat", Named::At(1), Effect::Changes),
-    row(libc::SYS_ioctl, "ioctl", Named::Fd(0), Effect::Controls),
-    row(libc::SYS_fcntl, "fcntl", Named::Fd(0), Effect::Locks),
-    row(libc::SYS_flock, "flock", Named::Fd(0), Effect::Looks),
-    row(libc::SYS_statx, "statx", Named::At(1), Effect::Looks),
-    row(libc::SYS_fstat, "fstat", Named::Fd(0), Effect::Looks),
-    row(libc::SYS_fstatfs, "fstatfs", Named::Fd(0), Effect::Looks),
-    row(libc::SYS_statfs, "statfs", Named::Path(0), Effect::Looks),
-    row(
-        libc::SYS_getdents64,
-        "getdents64",
-        Named::Fd(0),
-        Effect::Looks,
-    ),
-    row(libc::SYS_lseek, "lseek", Named::Fd(0), Effect::Looks),
-    row(
-        libc::SYS_readlinkat,
-        "readlinkat",
-        Named::At(1),
-        Effect::Looks,
-    ),
-    row(
-        libc::SYS_faccessat,
-        "faccessat",
-        Named::At(1),
-        Effect::Looks,
-    ),
-    row(
-        libc::SYS_faccessat2,
-        "faccessat2",
-        Named::At(1),
-        Effect::Looks,
-    ),
-    row(libc::SYS_chdir, "chdir", Named::Path(0), Effect::Looks),
+    row(libc::SYS_openat, "openat", At(1), Opens(2)),
+    row(libc::SYS_openat2, "openat2", At(1), OpensHow(2)),
+    row(libc::SYS_close, "close", Fd(0), Closes),
+    row(libc::SYS_read, "read", Fd(0), Looks),
+    row(libc::SYS_readv, "readv", Fd(0), Looks),
+    row(libc::SYS_pread64, "pread64", Fd(0), Looks),
+    row(libc::SYS_write, "write", Fd(0), Changes),
+    row(libc::SYS_writev, "writev", Fd(0), Changes),
+    row(libc::SYS_pwrite64, "pwrite64", Fd(0), Changes),
+    row(libc::SYS_pwritev, "pwritev", Fd(0), Changes),
+    row(libc::SYS_sendfile, "sendfile", Fds(0, 1), Changes),
+    row(libc::SYS_copy_file_range, "copy_file_range", Fds(0, 2), Changes),
+    row(libc::SYS_ftruncate, "ftruncate", Fd(0), Changes),
+    row(libc::SYS_truncate, "truncate", ByPath(0), Changes),
+    row(libc::SYS_fallocate, "fallocate", Fd(0), Changes),
+    row(libc::SYS_fsync, "fsync", Fd(0), Changes),
+    row(libc::SYS_fdatasync, "fdatasync", Fd(0), Changes),
+    row(libc::SYS_syncfs, "syncfs", Fd(0), Changes),
+    row(libc::SYS_fchmod, "fchmod", Fd(0), Changes),
+    row(libc::SYS_fchmodat, "fchmodat", At(1), Changes),
+    row(libc::SYS_fchown, "fchown", Fd(0), Changes),
+    row(libc::SYS_fchownat, "fchownat", At(1), Changes),
+    row(libc::SYS_utimensat, "utimensat", At(1), Changes),
+    row(libc::SYS_mkdirat, "mkdirat", At(1), Changes),
+    row(libc::SYS_unlinkat, "unlinkat", At(1), Changes),
+    row(libc::SYS_renameat, "renameat", Ats(1, 3), Changes),
+    row(libc::SYS_renameat2, "renameat2", Ats(1, 3), Changes),
+    row(libc::SYS_linkat, "linkat", Ats(1, 3), Changes),
+    row(libc::SYS_symlinkat, "symlinkat", LinkAt(2), Changes),
+    row(libc::SYS_mknodat, "mknodat", At(1), Changes),
+    row(libc::SYS_ioctl, "ioctl", Fd(0), Controls),
+    row(libc::SYS_fcntl, "fcntl", Fd(0), Locks),
+    row(libc::SYS_flock, "flock", Fd(0), Looks),
+    row(libc::SYS_statx, "statx", At(1), Looks),
+    row(libc::SYS_fstat, "fstat", Fd(0), Looks),
+    row(libc::SYS_fstatfs, "fstatfs", Fd(0), Looks),
+    row(libc::SYS_statfs, "statfs", ByPath(0), Looks),
+    row(libc::SYS_getdents64, "getdents64", Fd(0), Looks),
+    row(libc::SYS_lseek, "lseek", Fd(0), Looks),
+    row(libc::SYS_readlinkat, "readlinkat", At(1), Looks),
+    row(libc::SYS_faccessat, "faccessat", At(1), Looks),
+    row(libc::SYS_faccessat2, "faccessat2", At(1), Looks),
+    row(libc::SYS_chdir, "chdir", ByPath(0), Looks),
 ];
 
 /// Those that only this architecture has.
 #[cfg(target_arch = "x86_64")]
+#[rustfmt::skip]
 const OLD: &[Row] = &[
-    row(libc::SYS_open, "open", Named::Path(0), Effect::Opens(1)),
-    row(libc::SYS_creat, "creat", Named::Path(0), Effect::Changes),
-    row(libc::SYS_mkdir, "mkdir", Named::Path(0), Effect::Changes),
-    row(libc::SYS_rmdir, "rmdir", Named::Path(0), Effect::Changes),
-    row(libc::SYS_unlink, "unlink", Named::Path(0), Effect::Changes),
-    row(
-        libc::SYS_rename,
-        "rename",
-        Named::Paths(0, 1),
-        Effect::Changes,
-    ),
-    row(libc::SYS_link, "link", Named::Paths(0, 1), Effect::Changes),
-    row(
-        libc::SYS_symlink,
-        "symlink",
-        Named::Paths(0, 1),
-        Effect::Changes,
-    ),
-    row(libc::SYS_chmod, "chmod", Named::Path(0), Effect::Changes),
-    row(
-        libc::SYS_newfstatat,
-        "newfstatat",
-        Named::At(1),
-        Effect::Looks,
-    ),
-    row(libc::SYS_stat, "stat", Named::Path(0), Effect::Looks),
-    row(libc::SYS_lstat, "lstat", Named::Path(0), Effect::Looks),
-    row(libc::SYS_access, "access", Named::Path(0), Effect::Looks),
-    row(
-        libc::SYS_readlink,
-        "readlink",
-        Named::Path(0),
-        Effect::Looks,
-    ),
+    row(libc::SYS_open, "open", ByPath(0), Opens(1)),
+    row(libc::SYS_creat, "creat", ByPath(0), Changes),
+    row(libc::SYS_mkdir, "mkdir", ByPath(0), Changes),
+    row(libc::SYS_rmdir, "rmdir", ByPath(0), Changes),
+    row(libc::SYS_unlink, "unlink", ByPath(0), Changes),
+    row(libc::SYS_rename, "rename", Paths(0, 1), Changes),
+    row(libc::SYS_link, "link", Paths(0, 1), Changes),
+    row(libc::SYS_symlink, "symlink", Paths(0, 1), Changes),
+    row(libc::SYS_chmod, "chmod", ByPath(0), Changes),
+    row(libc::SYS_newfstatat, "newfstatat", At(1), Looks),
+    row(libc::SYS_stat, "stat", ByPath(0), Looks),
+    row(libc::SYS_lstat, "lstat", ByPath(0), Looks),
+    row(libc::SYS_access, "access", ByPath(0), Looks),
+    row(libc::SYS_readlink, "readlink", ByPath(0), Looks),
 ];
 
 #[cfg(not(target_arch = "x86_64"))]
 const OLD: &[Row] = &[];
+
+/// Calls that start a process, whatever their arguments.
+#[cfg(target_arch = "x86_64")]
+const FORKS: [c_long; 2] = [libc::SYS_fork, libc::SYS_vfork];
+
+#[cfg(not(target_arch = "x86_64"))]
+const FORKS: [c_long; 0] = [];
 
 /// `FICLONE` and `FICLONERANGE`.
 const CLONES: [u64; 2] = [0x4004_9409, 0x4020_940d];
@@ -334,6 +226,30 @@ impl Call {
         };
         let writes = libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC;
         flags & u64::from(writes.cast_unsigned()) != 0
+    }
+
+    /// Says whether it starts a process, rather than a thread.
+    pub(super) fn starts_process(&self, pid: Pid) -> bool {
+        let is = |known: c_long| u64::try_from(known) == Ok(self.number);
+        let flags = if is(libc::SYS_clone) {
+            self.arguments[0]
+        } else if is(libc::SYS_clone3) {
+            let mut flags = [0; 8];
+            let read = memory(pid).and_then(|it| it.read_exact_at(&mut flags, self.arguments[0]));
+            read.map_or(0, |()| u64::from_ne_bytes(flags))
+        } else {
+            return FORKS.iter().any(|known| is(*known));
+        };
+        flags & u64::from(libc::CLONE_THREAD.cast_unsigned()) == 0
+    }
+
+    /// Says whether its answer gives or takes a descriptor.
+    pub(super) fn is_noted(&self) -> bool {
+        self.row().is_some_and(|(_, name, _, effect)| match effect {
+            Opens(_) | OpensHow(_) | Locks | Closes => true,
+            Changes => *name == "creat",
+            Looks | Controls => false,
+        })
     }
 
     /// Notes the descriptor that it gave or took.

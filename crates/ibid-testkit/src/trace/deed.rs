@@ -16,6 +16,11 @@ pub(crate) enum Deed {
     KillAfter(u64),
     /// The call of this number goes wrong once.
     Break(u64, Fault),
+    /// The thread stands still before the call of this number, until others have done what they
+    /// do meanwhile; then the call happens.
+    Pause(u64),
+    /// The same, and SIGKILL before the call after it.
+    PauseAndKill(u64),
 }
 
 /// How a call goes wrong.
@@ -32,8 +37,29 @@ impl Deed {
     pub(super) fn at(self) -> Option<u64> {
         match self {
             Self::List => None,
-            Self::KillBefore(at) | Self::KillAfter(at) | Self::Break(at, _) => Some(at),
+            Self::KillBefore(at)
+            | Self::KillAfter(at)
+            | Self::Break(at, _)
+            | Self::Pause(at)
+            | Self::PauseAndKill(at) => Some(at),
         }
+    }
+
+    /// Returns the number of the call before which the process is killed.
+    pub(super) fn kills_before(self) -> Option<u64> {
+        match self {
+            Self::KillBefore(at) => Some(at),
+            Self::PauseAndKill(at) => Some(at + 1),
+            _ => None,
+        }
+    }
+
+    /// Says whether the process is killed.
+    pub(super) fn kills(self) -> bool {
+        matches!(
+            self,
+            Self::KillBefore(_) | Self::KillAfter(_) | Self::PauseAndKill(_)
+        )
     }
 }
 

@@ -47,11 +47,24 @@ pub(crate) fn run(
     deed: Deed,
     streams: &Path,
 ) -> io::Result<Traced> {
+    run_while(command, (scope, deed), streams, &mut || {})
+}
+
+/// The same; `meanwhile` is what others do while it pauses, and is called once at most.
+///
+/// # Errors
+/// Where it cannot be started or traced.
+pub(crate) fn run_while(
+    command: &mut Command,
+    (scope, deed): (Scope, Deed),
+    streams: &Path,
+    meanwhile: &mut dyn FnMut(),
+) -> io::Result<Traced> {
     let (stdout, stderr) = (streams.join("stdout"), streams.join("stderr"));
     command
         .stdout(std::fs::File::create(&stdout)?)
         .stderr(std::fs::File::create(&stderr)?);
-    let mut traced = tracer::trace(start::stopped(command)?, scope, deed)?;
+    let mut traced = tracer::trace(start::stopped(command)?, (scope, deed), meanwhile)?;
     traced.stdout = std::fs::read(&stdout)?;
     traced.stderr = std::fs::read(&stderr)?;
     Ok(traced)

@@ -34,43 +34,59 @@ struct Pending {
     undo: Option<Undo>,
 }
 
-struct Tracer {
+/// How far the process is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The loader is at work; its calls are not counted.
+    Loading,
+    Running,
+    /// Nothing more is to be seen, so that the rest runs at full speed.
+    Rest,
+}
+
+struct Tracer<'a> {
     main: Pid,
     scope: Scope,
     deed: Deed,
+    /// What others do while it pauses.
+    meanwhile: &'a mut dyn FnMut(),
     /// The call each known thread is in.
     threads: BTreeMap<Pid, Option<Pending>>,
     opened: Opened,
-    /// Whether the loader is done; its calls are not counted.
-    begun: bool,
+    stage: Stage,
     calls: u64,
     points: Vec<Point>,
     struck: Option<Point>,
-    /// Whether nothing more is to be seen, so that the rest runs at full speed.
-    done: bool,
     /// Whether its end was seen, so that its number may be another's.
     ended: bool,
+    /// Whether it started no process so far, so that nobody else is in its session.
+    alone: bool,
 }
 
 /// Traces a process that stands still at its start, to its end.
-pub(super) fn trace(main: Pid, scope: Scope, deed: Deed) -> io::Result<Traced> {
+pub(super) fn trace(
+    main: Pid,
+    (scope, deed): (Scope, Deed),
+    meanwhile: &mut dyn FnMut(),
+) -> io::Result<Traced> {
     let mut tracer = Tracer {
         main,
         scope,
         deed,
+        meanwhile,
         threads: BTreeMap::from([(main, None)]),
         opened: Opened::new(),
-        begun: false,
+        stage: Stage::Loading,
         calls: 0,
         points: Vec::new(),
         struck: None,
-        done: false,
         ended: false,
+        alone: true,
     };
     let watch = Watch::over(main);
     let code = tracer.follow()?;
     let hung = watch.has_struck();
-    if hung || matches!(deed, Deed::KillBefore(_) | Deed::KillAfter(_)) {
+    if hung || (deed.kills() && !tracer.alone) {
         session::end(main);
     }
     Ok(Traced {
@@ -84,7 +100,7 @@ pub(super) fn trace(main: Pid, scope: Scope, deed: Deed) -> io::Result<Traced> {
     })
 }
 
-impl Tracer {
+impl Tracer<'_> {
     /// Waits for its threads until it has ended; returns its exit code.
     fn follow(&mut self) -> nix::Result<Option<i32>> {
         let flags = WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD;
@@ -128,7 +144,7 @@ impl Tracer {
     }
 
     fn go_on(&self, pid: Pid, signal: Option<Signal>) -> nix::Result<()> {
-        gone_is_fine(if self.done {
+        gone_is_fine(if self.stage == Stage::Rest {
             ptrace::cont(pid, signal)
         } else {
             ptrace::syscall(pid, signal)
@@ -137,8 +153,10 @@ impl Tracer {
 
     /// A thread stops before and after each of its calls, in turn.
     fn at_call(&mut self, pid: Pid) -> nix::Result<()> {
-        if matches!(self.threads.get(&pid), Some(Some(_))) {
-            let answer = registers::answer(pid)?;
+        if let Some(Some(pending)) = self.threads.get(&pid) {
+            // Asking for the answer costs as much as the stop.
+            let counts = pending.is_struck || pending.undo.is_some() || pending.call.is_noted();
+            let answer = if counts { registers::answer(pid)? } else { 0 };
             self.leave(pid, answer)
         } else {
             let call = registers::call(pid)?;
@@ -149,13 +167,16 @@ impl Tracer {
     fn enter(&mut self, pid: Pid, call: Call) -> nix::Result<()> {
         // The runtime of the language sets its handlers first, after the loader's work.
         let sets_handler = u64::try_from(libc::SYS_rt_sigaction) == Ok(call.number);
-        self.begun |= sets_handler;
+        if sets_handler && self.stage == Stage::Loading {
+            self.stage = Stage::Running;
+        }
+        self.alone &= !call.starts_process(pid);
         let mut pending = Pending {
             call,
             is_struck: false,
             undo: None,
         };
-        if self.begun && !self.done && call.counts(pid, self.scope, &self.opened) {
+        if self.stage == Stage::Running && call.counts(pid, self.scope, &self.opened) {
             self.calls += 1;
             if self.deed == Deed::List {
                 self.points.push(call.point(self.calls, pid));
@@ -163,6 +184,10 @@ impl Tracer {
             if self.deed.at() == Some(self.calls) {
                 pending.is_struck = true;
                 pending.undo = self.strike(pid, &call)?;
+            }
+            if self.deed.kills_before() == Some(self.calls) {
+                registers::cancel(pid)?;
+                self.kill();
             }
         }
         self.threads.insert(pid, Some(pending));
@@ -172,10 +197,9 @@ impl Tracer {
     fn strike(&mut self, pid: Pid, call: &Call) -> nix::Result<Option<Undo>> {
         let point = call.point(self.calls, pid);
         let undo = match self.deed {
-            Deed::List | Deed::KillAfter(_) => None,
-            Deed::KillBefore(_) => {
-                registers::cancel(pid)?;
-                self.kill();
+            Deed::List | Deed::KillBefore(_) | Deed::KillAfter(_) => None,
+            Deed::Pause(_) | Deed::PauseAndKill(_) => {
+                (self.meanwhile)();
                 None
             }
             Deed::Break(_, fault) => match deed::spoil(pid, fault, call.count())? {
@@ -194,7 +218,8 @@ impl Tracer {
         if pending.is_struck {
             match self.deed {
                 Deed::KillAfter(_) => self.kill(),
-                _ => self.done = true,
+                Deed::PauseAndKill(_) => {}
+                _ => self.stage = Stage::Rest,
             }
         }
         if let Some(undo) = pending.undo {
@@ -210,7 +235,7 @@ impl Tracer {
     }
 }
 
-impl Drop for Tracer {
+impl Drop for Tracer<'_> {
     fn drop(&mut self) {
         if !self.ended {
             self.kill();

@@ -21,12 +21,20 @@ pub(super) fn run(args: &PinArgs, context: &Context) -> Result<Exit, Failure> {
         args.because.as_deref().unwrap_or_default(),
     )?;
     refuse_unwritable(&known)?;
-    for pin in &mut pins {
+    for (pin, stood) in &mut pins {
         if args.because.is_none() {
             // A reason that was given once stays until another one is given.
             pin.why = reason_of(&known, pin)?;
         }
-        known.store.pin(pin).map_err(|error| store_failed(&error))?;
+        let stands = known.store.pin(pin).map_err(|error| store_failed(&error))?;
+        if *stood && !stands {
+            // It was evicted between the look and the pin, which protects nothing.
+            known
+                .store
+                .unpin(&pin.key)
+                .map_err(|error| store_failed(&error))?;
+            return Err(nothing_stands(&pin.key.to_string()));
+        }
         context.console.say(&format!(
             "pinned the result of `{}`, key {}",
             Escaped(known.name_of(&pin.label).as_bytes()),
@@ -34,7 +42,7 @@ pub(super) fn run(args: &PinArgs, context: &Context) -> Result<Exit, Failure> {
         ));
     }
     if context.console.is_json() {
-        let keys: Vec<_> = pins.iter().map(as_json).collect();
+        let keys: Vec<_> = pins.iter().map(|(pin, _)| as_json(pin)).collect();
         context.console.json_data(&json!({ "pinned": keys }))?;
     }
     Ok(Exit::OK)
@@ -58,8 +66,8 @@ pub(super) fn as_json(pin: &Pin) -> serde_json::Value {
 }
 
 /// Returns the pins that are meant: of a step the result that stands for its newest key, of a
-/// matrix those of all points that have one.
-fn pins(known: &Known<'_>, word: &str, why: &str) -> Result<Vec<Pin>, Failure> {
+/// matrix those of all points that have one. Each comes with whether its key's result stands.
+fn pins(known: &Known<'_>, word: &str, why: &str) -> Result<Vec<(Pin, bool)>, Failure> {
     let Some(labels) = named::labels(known, word)? else {
         let named = named::find(known, word)?;
         let label = named.entry.map(|entry| entry.label);
@@ -92,7 +100,7 @@ fn pin_of(
     known: &Known<'_>,
     (key, asked, label): (Key, Option<BlobId>, Option<String>),
     why: &str,
-) -> Option<Pin> {
+) -> Option<(Pin, bool)> {
     let found = match known.store.look_up(&key) {
         Lookup::Found(found) => Some(found),
         Lookup::Tombstone(_) | Lookup::Absent(_) => None,
@@ -101,13 +109,14 @@ fn pin_of(
     let is_there = |blob: &BlobId| known.store.seems_present(blob, None);
     let result = asked.filter(is_there).or(standing)?;
     let label = label.or_else(|| found.map(|found| found.run.label));
-    Some(Pin {
+    let pin = Pin {
         key,
         result: Some(result),
         label: label.unwrap_or_default(),
         when: now(),
         why: why.to_owned(),
-    })
+    };
+    Some((pin, standing.is_some()))
 }
 
 fn nothing_stands(word: &str) -> Failure {

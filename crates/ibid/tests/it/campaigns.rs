@@ -13,6 +13,7 @@ fn plan(times: usize) -> Plan {
         times,
         workers: 8,
         only: None,
+        resident: None,
         limit: Duration::from_secs(20),
     }
 }

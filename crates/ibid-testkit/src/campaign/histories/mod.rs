@@ -8,6 +8,7 @@
 mod ask;
 mod model;
 mod passing;
+mod resident;
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -19,6 +20,8 @@ use std::time::Instant;
 
 use self::ask::{Act, Asker};
 use self::model::Model;
+use self::resident::Resident;
+pub use self::resident::{Asked, RESIDENT};
 use super::random::Random;
 use super::{Plan, Report};
 use crate::TestEnv;
@@ -28,6 +31,9 @@ const KEYS: usize = 12;
 
 /// An hour passes each time that so many operations have begun.
 const AN_HOUR: u64 = 40;
+
+/// The same where residents ask, who are that much quicker.
+const A_QUICK_HOUR: u64 = 600;
 
 /// Whether the processes of a round can agree on who does what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +78,8 @@ const MODES: [Mode; 8] = [
 /// What all workers of a round share.
 struct Round<'a> {
     env: &'a TestEnv,
+    /// The program that is a resident, if there is one.
+    resident: Option<PathBuf>,
     mode: Mode,
     seed: u64,
     until: Instant,
@@ -110,11 +118,12 @@ pub fn histories(plan: &Plan) -> Report {
         let began = Instant::now();
         let round = Round {
             env: &env,
+            resident: plan.resident.clone(),
             mode,
             seed: plan.seed ^ (at as u64) << 32,
             until: report.began + plan.limit * turn / all,
             left: AtomicU64::new(share),
-            model: Model::new(env.home("runs"), KEYS),
+            model: Model::new(env.home("runs"), 2 * KEYS),
             at_work: RwLock::default(),
             found: Mutex::default(),
         };
@@ -173,14 +182,25 @@ impl Round<'_> {
     fn work(&self, worker: usize) {
         let mut random = Random::new(self.seed ^ worker as u64);
         let mut asker = Asker::new(self, worker);
+        let is_resident = |program: &PathBuf| (!worker.is_multiple_of(4)).then(|| program.clone());
+        let resident = self.resident.as_ref().and_then(is_resident);
+        let mut resident = resident.map(|program| Resident::new(self, worker, program));
         while Instant::now() < self.until {
             let Some(left) = self.take_turn() else { return };
-            if left.is_multiple_of(AN_HOUR) {
+            let hour = match self.resident {
+                Some(_) => A_QUICK_HOUR,
+                None => AN_HOUR,
+            };
+            if left.is_multiple_of(hour) {
                 let _alone = self.at_work.write().expect("no holder panics");
                 passing::pass_an_hour(&self.version());
                 self.add(|found| found.hours += 1);
             }
             let _at_work = self.at_work.read().expect("no holder panics");
+            if let Some(resident) = &mut resident {
+                resident.act(&mut random);
+                continue;
+            }
             let act = Act::draw(&mut random);
             asker.act(act, &mut random);
         }
@@ -204,6 +224,10 @@ impl Round<'_> {
     fn rest(&self) {
         let mut asker = Asker::new(self, self.mode.workers);
         asker.settle();
+        if let Some(program) = &self.resident {
+            let mut resident = Resident::new(self, self.mode.workers, program.clone());
+            resident.settle(&mut Random::new(self.seed));
+        }
     }
 
     fn violation(&self, text: String) {

@@ -20,6 +20,9 @@ mod workload;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use self::image::{Replay, cuts};
 use self::recording::{Bases, Recording};
@@ -162,25 +165,13 @@ pub fn powercut(plan: &Plan) -> Report {
         Random::new(plan.seed).shuffle(&mut settings);
         settings.truncate((plan.times / IMAGES_EACH).max(1));
     }
-    let mut bases = Bases::default();
-    let mut rest = plan.times;
-    for (at, setting) in settings.iter().enumerate() {
-        if report.is_over(plan) || rest == 0 {
-            break;
-        }
-        let share = rest / (settings.len() - at);
-        let campaign = Campaign { plan, setting };
-        match campaign.play(&mut bases, share, &mut report) {
-            Ok(sum) => {
-                rest -= usize::try_from(sum.images).unwrap_or(rest).min(rest);
-                let all: &mut Sum = sums.entry(setting.file_system.name).or_default();
-                all.images += sum.images;
-                all.unmountable += sum.unmountable;
-                all.lost += sum.lost;
-                all.kept += sum.kept;
-            }
-            Err(error) => report.violation(format!("{setting}: the campaign failed: {error}")),
-        }
+    let share = plan.times.div_ceil(settings.len().max(1));
+    for (name, sum) in play_all(&settings, share, plan, &mut report) {
+        let all: &mut Sum = sums.entry(name).or_default();
+        all.images += sum.images;
+        all.unmountable += sum.unmountable;
+        all.lost += sum.lost;
+        all.kept += sum.kept;
     }
     for (name, sum) in sums {
         let Sum {
@@ -197,6 +188,41 @@ pub fn powercut(plan: &Plan) -> Report {
         ));
     }
     report
+}
+
+/// Plays so many images of each setting, on one machine for each processor.
+fn play_all(
+    settings: &[Setting],
+    share: usize,
+    plan: &Plan,
+    report: &mut Report,
+) -> Vec<(&'static str, Sum)> {
+    let processors = thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let next = AtomicUsize::new(0);
+    let (whole, sums) = (Mutex::new(report), Mutex::new(Vec::new()));
+    let work = || {
+        let mut bases = Bases::default();
+        while let Some(setting) = settings.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let mut own = whole.lock().expect("no worker panics in here").begin_part();
+            if own.is_over(plan) {
+                return;
+            }
+            match (Campaign { plan, setting }).play(&mut bases, share, &mut own) {
+                Ok(sum) => {
+                    let mut sums = sums.lock().expect("no worker panics in here");
+                    sums.push((setting.file_system.name, sum));
+                }
+                Err(error) => own.violation(format!("{setting}: the campaign failed: {error}")),
+            }
+            whole.lock().expect("no worker panics in here").take(own);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..processors.min(settings.len()) {
+            scope.spawn(work);
+        }
+    });
+    sums.into_inner().expect("no worker panics in here")
 }
 
 /// Lists what can be played, and names what cannot.

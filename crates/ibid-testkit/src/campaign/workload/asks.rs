@@ -17,7 +17,8 @@ pub(in crate::campaign) enum Ask {
 pub(in crate::campaign) const SMALL: Step = Step {
     name: "small",
     options: &["-i", "in.txt", "-o", "out"],
-    script: "mkdir out; echo a > out/a; echo b > out/b; echo done; echo told >&2",
+    script: "mkdir out; echo a > out/a; echo b > out/b; for m in $MORE; do echo $m > out/m$m; done; \
+             echo done; echo told >&2",
     places: &["out"],
 };
 
@@ -26,7 +27,8 @@ pub(in crate::campaign) const TREE: Step = Step {
     options: &["-i", "in.txt", "-o", "out", "-o", "single"],
     script: "mkdir -p out/deep/er out/empty; cat in.txt > out/deep/er/a; echo 1 > out/deep/b; \
              ln -s deep/b out/link; ln -s nowhere out/dangling; echo '#!/bin/sh' > out/run; \
-             chmod +x out/run; : > out/nothing; echo one > single",
+             chmod +x out/run; : > out/nothing; for m in $MORE; do echo $m > out/deep/$m; done; \
+             echo one > single",
     places: &["out", "single"],
 };
 
@@ -47,7 +49,8 @@ pub(in crate::campaign) const A: Step = Step {
 pub(in crate::campaign) const B: Step = Step {
     name: "b",
     options: &["-i", "in.txt", "-o", "b"],
-    script: "mkdir b; echo shared > b/shared; echo b > b/own; echo said",
+    script: "mkdir b; echo shared > b/shared; echo b > b/own; for m in $MORE; do echo $m > b/$m; done; \
+             echo said",
     places: &["b"],
 };
 
@@ -88,7 +91,7 @@ pub(super) fn write_pipeline(env: &TestEnv) {
         };
         let _ = writeln!(
             text,
-            "[steps.t{at}]\nrun = \"cat {from} > s{at}; echo {at} >> s{at}; echo t{at} >> $RUNS\"\n\
+            "[steps.t{at}]\nrun = \"while read -r l; do echo $l; done < {from} > s{at}; echo {at} >> s{at}; echo t{at} >> $RUNS\"\n\
              inputs = [\"{from}\"]\noutputs = [\"s{at}\"]\npass_env = [\"RUNS\"]"
         );
     }
