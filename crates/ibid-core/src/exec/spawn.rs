@@ -106,7 +106,11 @@ fn start(image: Image, stdin: Stdin) -> io::Result<Child> {
     let (stdout, child_stdout) = pipe_with(PipeFlags::CLOEXEC)?;
     let (stderr, child_stderr) = pipe_with(PipeFlags::CLOEXEC)?;
     let (told, tell) = pipe_with(PipeFlags::CLOEXEC)?;
-    let streams = [above_streams(stdin)?, above_streams(child_stdout)?, above_streams(child_stderr)?];
+    let streams = [
+        above_streams(stdin)?,
+        above_streams(child_stdout)?,
+        above_streams(child_stderr)?,
+    ];
     let tell = above_streams(tell)?;
     let mut plan = Plan {
         image,
@@ -135,7 +139,10 @@ fn above_streams(descriptor: OwnedFd) -> io::Result<OwnedFd> {
     if descriptor.as_raw_fd() >= FIRST_INHERITED {
         return Ok(descriptor);
     }
-    Ok(rustix::io::fcntl_dupfd_cloexec(&descriptor, FIRST_INHERITED)?)
+    Ok(rustix::io::fcntl_dupfd_cloexec(
+        &descriptor,
+        FIRST_INHERITED,
+    )?)
 }
 
 /// What the child does, made before it starts because nothing may be allocated there.
