@@ -21,7 +21,7 @@ pub(super) enum Flight {
     /// Somebody else's run has landed.
     Landed(Box<StoredResult>),
     /// The key is ours to run, under a lease where there are leases.
-    Ours(Option<Lease>, Miss),
+    Ours(Option<Box<Lease>>, Miss),
 }
 
 /// Waits until the key is ours to run or its result is there.
@@ -36,7 +36,7 @@ pub(super) fn enter(prepared: &Prepared, miss: Miss, cx: &Context<'_>) -> Result
     // Between the first look and the lease somebody may have landed and released.
     Ok(match look_up(prepared, cx) {
         LookUp::Hit(result) => Flight::Landed(result),
-        LookUp::Absent(again) | LookUp::Refused(again) => Flight::Ours(lease, again),
+        LookUp::Absent(again) | LookUp::Refused(again) => Flight::Ours(lease.map(Box::new), again),
     })
 }
 

@@ -68,9 +68,12 @@ pub(super) fn record_run(
         duration: nanos(ended.duration),
         ..entry(prepared, ended.status, cx)
     };
-    // The record explains later misses, whether or not there is a result.
-    let put = store.put_bytes(&prepared.encoded);
-    match put.and_then(|_| store.append(&entry)) {
+    // The record explains later misses, whether or not there is a result, with which it was stored.
+    let put = match result {
+        Some(_) => Ok(()),
+        None => store.put_bytes(&prepared.encoded).map(drop),
+    };
+    match put.and_then(|()| store.append(&entry)) {
         // One fault of the store is told once: the report says why the result was not stored.
         Err(error) if !matches!(stored, Err(NotStored::Store(_))) => warn(&error, cx),
         _ => {}

@@ -17,12 +17,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::error::Error;
 use crate::action::Packages;
 use crate::digest::encoding::Value;
+use crate::output::Swept;
 use crate::scan::Seen;
 use crate::scan::programs::{Program, Surroundings};
 
 /// What is known for the time of one schedule. A front door that runs many steps hands it in.
 #[derive(Debug, Default)]
-pub struct Memo(Mutex<State>);
+pub struct Memo {
+    state: Mutex<State>,
+    swept: Swept,
+}
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -61,6 +65,11 @@ pub(super) fn around(surroundings: &Surroundings<'_>) -> Around {
 }
 
 impl Memo {
+    /// Returns the folders that were looked through for what killed processes left.
+    pub(super) fn swept(&self) -> &Swept {
+        &self.swept
+    }
+
     /// Forgets everything, and learns nothing while the guard lives.
     pub(super) fn busy(&self) -> Busy<'_> {
         let mut state = self.lock();
@@ -75,7 +84,7 @@ impl Memo {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // Every change is whole, so a panic elsewhere does not spoil it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn known<K: Hash + Eq, V: Clone>(

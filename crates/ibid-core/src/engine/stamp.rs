@@ -1,6 +1,7 @@
 //! `Stamp`: the name of one run, for folders that keep what it replaced.
 
 use super::context::Context;
+use super::memo::Memo;
 use crate::fs::{Timestamp, random_name};
 use crate::output::{Ground, RunStamp};
 
@@ -26,6 +27,7 @@ impl Stamp {
                 now: self.now,
                 id: &self.id,
             },
+            swept: cx.memo.map(Memo::swept),
         }
     }
 }

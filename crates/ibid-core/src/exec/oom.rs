@@ -5,17 +5,34 @@
 //! nothing about which process it was; a doubt is enough. What cannot be read makes no statement.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::fs::read_start;
 
 const LIMIT: u64 = 1 << 20;
 
+/// The groups of this process when its counter was last looked for, and where that was. The groups are
+/// asked each time, because a process can be moved; mounts are looked at again when the counter is gone.
+static FOUND: Mutex<Option<(String, PathBuf)>> = Mutex::new(None);
+
 /// Returns how many processes of the own control group were killed so far.
 pub(super) fn kills() -> Option<u64> {
     let text = |path: &Path| String::from_utf8(read_start(path, LIMIT).ok()?).ok();
     let groups = text(Path::new("/proc/self/cgroup"))?;
+    // What is kept there is whole at any moment.
+    let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((of, file)) = &*found
+        && *of == groups
+        && let Some(counters) = text(file)
+    {
+        return count(&counters);
+    }
+    *found = None;
     let mounts = text(Path::new("/proc/self/mountinfo"))?;
-    count(&text(&counter_file(&groups, &mounts)?)?)
+    let file = counter_file(&groups, &mounts)?;
+    let counters = text(&file)?;
+    *found = Some((groups, file));
+    count(&counters)
 }
 
 /// Finds the file with the counter: that of version 1 if the memory controller is there, as it is

@@ -11,7 +11,6 @@
 //! that is still a copy of this process.
 
 use std::collections::BTreeSet;
-use std::process::Child;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use rustix::io::Errno;
@@ -19,6 +18,7 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, WaitOptions};
 
 use super::Session;
 use super::family::{Kin, Process, all, own_children};
+use super::spawn::Child;
 use super::{ExecError, Orphans};
 
 static RUNS: Mutex<Runs> = Mutex::new(Runs {
@@ -85,7 +85,7 @@ impl Registered {
                 runs.release();
             }
         })?;
-        let leader = i32::try_from(child.id()).expect("process ids are positive and signed");
+        let leader = child.pid.as_raw_nonzero().get();
         runs.leaders.insert(leader);
         let registered = Self {
             leader,

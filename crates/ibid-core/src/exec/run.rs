@@ -137,14 +137,14 @@ impl<'a> Watch<'a> {
         interrupt: &'a Interrupt,
     ) -> Result<Self, ExecError> {
         let orphans = launch.orphans;
-        let (registered, mut child) = Registered::start(orphans, || spawn(launch))?;
-        let leader = Pid::from_child(&child);
+        let (registered, child) = Registered::start(orphans, || spawn(launch))?;
+        let leader = child.pid;
         let spool_dir = std::mem::take(&mut launch.spool_dir);
         let watch = Self {
             registered,
             leader,
             exit: rustix::process::pidfd_open(leader, PidfdFlags::empty()).ok(),
-            streams: Streams::new(&mut child, spool_dir, sink),
+            streams: Streams::new((child.stdout, child.stderr), spool_dir, sink),
             interrupt,
             seen: 0,
             time_up: launch

@@ -6,7 +6,6 @@
 
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::process::Child;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -25,16 +24,17 @@ pub(super) struct Streams<'a> {
 }
 
 impl<'a> Streams<'a> {
-    /// Takes the pipes from a child.
+    /// Takes the ends of a child's standard output and standard error.
     pub(super) fn new(
-        child: &mut Child,
+        (stdout, stderr): (OwnedFd, OwnedFd),
         spool_dir: PathBuf,
         sink: &'a mut dyn FnMut(Stream, &[u8]),
     ) -> Self {
-        let stdout = child.stdout.take().map(OwnedFd::from);
-        let stderr = child.stderr.take().map(OwnedFd::from);
         Self {
-            pipes: [(Stream::Stdout, stdout), (Stream::Stderr, stderr)],
+            pipes: [
+                (Stream::Stdout, Some(stdout)),
+                (Stream::Stderr, Some(stderr)),
+            ],
             buffer: vec![0; MAX_CHUNK],
             log: Ok(StreamLog::new(spool_dir.clone())),
             spool_dir,

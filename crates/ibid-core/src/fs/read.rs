@@ -13,6 +13,9 @@ use rustix::fs::{Mode, OFlags};
 
 use super::{Facts, FileKind, IoContext as _, PathError, Signature};
 
+/// So much is read at first of a file that does not say its size: most files of the kernel fit.
+const UNKNOWN_SIZE: u64 = 4096;
+
 /// Opens a regular file for reading, following links. Anything else is an error.
 pub fn open_file(path: &Path) -> Result<File, PathError> {
     open_regular(path, OFlags::RDONLY)
@@ -82,14 +85,24 @@ pub fn read_start(path: &Path, limit: u64) -> Result<Vec<u8>, PathError> {
 /// The same, with the signature of the file that was read.
 pub fn read_start_of(path: &Path, limit: u64) -> Result<(Vec<u8>, Signature), PathError> {
     let (file, signature) = open_looked_at(path, OFlags::RDONLY)?;
-    // Files of the kernel say that they are empty, and are read until nothing more comes.
-    let end = match signature.size {
-        0 => limit,
+    // Files of the kernel say that they are empty, and are read until nothing more comes. No more is
+    // set aside for them than they need: filling a whole limit with zeros can cost more than a process.
+    let mut room = match signature.size {
+        0 => limit.min(UNKNOWN_SIZE),
         size => limit.min(size),
     };
-    let mut bytes = vec![0; usize::try_from(end).unwrap_or(usize::MAX)];
-    let count = read_at_most(&file, path, &mut bytes)?;
-    bytes.truncate(count);
+    let mut bytes = Vec::new();
+    loop {
+        let filled = bytes.len();
+        bytes.resize(usize::try_from(room).unwrap_or(usize::MAX), 0);
+        let count = fill(&file, path, &mut bytes, filled)?;
+        let is_full = count == bytes.len();
+        bytes.truncate(count);
+        if !is_full || signature.size != 0 || room == limit {
+            break;
+        }
+        room = limit.min(room.saturating_mul(4));
+    }
     Ok((bytes, signature))
 }
 
@@ -137,7 +150,12 @@ pub fn read_limited(
 /// Reads an open file from its start into `buffer` until that is full or the file ends, and
 /// returns how much was read. The position of the descriptor does not matter.
 pub fn read_at_most(file: &File, path: &Path, buffer: &mut [u8]) -> Result<usize, PathError> {
-    let mut filled = 0;
+    fill(file, path, buffer, 0)
+}
+
+/// The same for a buffer whose first `filled` bytes are those of the file already.
+fn fill(file: &File, path: &Path, buffer: &mut [u8], filled: usize) -> Result<usize, PathError> {
+    let mut filled = filled;
     while filled < buffer.len() {
         match file.read_at(&mut buffer[filled..], filled as u64) {
             Ok(0) => break,
@@ -179,6 +197,19 @@ mod tests {
             list_dir(dir.path()).unwrap(),
             [(b"fifo".to_vec(), FileKind::Special)]
         );
+    }
+
+    #[test]
+    fn a_file_that_says_it_is_empty_is_read_to_its_end_or_the_limit() {
+        // Longer than what is set aside at first.
+        let path = Path::new("/proc/self/smaps");
+        let whole = read_small(path, 1 << 24).unwrap();
+        assert!(whole.len() as u64 > 2 * UNKNOWN_SIZE, "{}", whole.len());
+        let read = read_start(path, 1 << 24).unwrap();
+        assert!(read.len() as u64 > 2 * UNKNOWN_SIZE && read.ends_with(b"\n"));
+        for limit in [1, UNKNOWN_SIZE, UNKNOWN_SIZE + 1, 3 * UNKNOWN_SIZE / 2] {
+            assert_eq!(read_start(path, limit).unwrap().len() as u64, limit);
+        }
     }
 
     #[test]

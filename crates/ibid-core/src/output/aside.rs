@@ -156,7 +156,10 @@ impl Aside<'_> {
                 let link = match Target::find(&path, made, Parents::Create)? {
                     None => None,
                     Some(target) => {
-                        strays::sweep(&target.dir);
+                        match self.keep.ground().swept {
+                            Some(swept) => swept.sweep(&target.dir),
+                            None => strays::sweep(&target.dir),
+                        }
                         let link = target.link.clone();
                         if !output.keep {
                             self.move_away(target, &mirror(place), made, digests)?;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
+use super::strays::Swept;
 use super::workspace::{RunStamp, replaced_dir};
 use crate::fs::{Dir, PathError};
 use crate::tree::{Place, RelPath};
@@ -23,6 +24,8 @@ pub struct Ground<'a> {
     pub root: &'a Path,
     /// The run.
     pub stamp: RunStamp<'a>,
+    /// Which folders were looked through for what a killed process left, where many steps are run.
+    pub swept: Option<&'a Swept>,
 }
 
 /// Keeps what is in the way.

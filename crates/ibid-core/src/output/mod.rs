@@ -32,7 +32,7 @@ pub use pattern::PatternError;
 pub use rehearse::rehearse;
 pub use restore::{RestoreError, Restored, Restorer};
 pub use stage::LinkRefusal;
-pub use strays::name as staging_name;
+pub use strays::{Swept, name as staging_name};
 pub use validate::{OutputError, Reserved, Role, against_sweeping, validate};
 pub use workspace::{KEPT_DAYS, RunStamp, expire_replaced, workspace_dir};
 

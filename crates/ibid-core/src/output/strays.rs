@@ -3,6 +3,10 @@
 //! A name tells who made it, so that what belongs to a living process, or to one that cannot be
 //! seen from here, is never touched.
 
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
 use crate::fs::{Dir, is_tag_of_the_gone, owner_tag, random_name};
 use crate::tree::RelPath;
 
@@ -12,6 +16,24 @@ const END: &str = ".tmp";
 /// Returns a name that nobody else has, such as `.ibid-<owner>-<random>.tmp`.
 pub fn name() -> String {
     format!("{START}{}-{}{END}", owner_tag(), random_name())
+}
+
+/// The folders that a run of many steps has looked through: a folder with an output of each of ten
+/// thousand steps is listed once and not for each of them. What somebody leaves who is killed
+/// meanwhile is found by the next run.
+#[derive(Debug, Default)]
+pub struct Swept(Mutex<HashSet<PathBuf>>);
+
+impl Swept {
+    /// Removes staged outputs in `dir` whose makers are gone, unless it was looked through before.
+    pub(super) fn sweep(&self, dir: &Dir) {
+        // The set is whole at any moment, so a panic elsewhere does not spoil it.
+        let mut swept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if swept.insert(dir.path().to_owned()) {
+            drop(swept);
+            sweep(dir);
+        }
+    }
 }
 
 /// Removes staged outputs in `dir` whose makers are gone. What cannot be removed stays.
@@ -42,6 +64,30 @@ fn is_stray(name: &[u8]) -> bool {
 mod tests {
     use super::*;
     use ibid_testkit::TempDir;
+
+    #[test]
+    fn a_run_looks_through_each_folder_once() {
+        let temp = TempDir::new();
+        let gone = name().replacen(
+            &format!("-{}-", std::process::id()),
+            &format!("-{}-", i32::MAX),
+            1,
+        );
+        let dir = |name: &str| Dir::open_or_create(&temp.join(name)).unwrap();
+        let plant = |folder: &str| {
+            std::fs::create_dir(temp.join(folder).join(&gone)).unwrap();
+            temp.join(folder).join(&gone)
+        };
+        let swept = Swept::default();
+        let (one, two) = (dir("one"), dir("two"));
+        let first = plant("one");
+        swept.sweep(&one);
+        assert!(!first.exists());
+        let (again, other) = (plant("one"), plant("two"));
+        swept.sweep(&one);
+        swept.sweep(&two);
+        assert!(again.exists() && !other.exists());
+    }
 
     #[test]
     fn only_what_the_gone_have_staged_is_removed() {

@@ -14,26 +14,25 @@
 //! and so is one of another boot of this machine.
 //! A dead lease is taken over by renaming it to a name of one's own and looking at what was
 //! renamed; only the observer that holds the dead one goes on. A lease is released only if its
-//! file still has the owner's nonce.
+//! name still leads to the owner's file.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use super::error::StoreError;
-use super::layout::{FILE_MODE, list_or_empty};
+use super::heart::{Beating, LeaseFile, Own, Reused};
+use super::layout::{FILE_MODE, is_link, list_or_empty};
 use super::local::LocalStore;
 use crate::digest::encoding::{DecodeError, Decoder, Encoder};
 use crate::digest::{Digest, Key};
 use crate::fs::{self, Facts, FileKind, PathError, Published, Signature};
 
 /// How often a held lease says that its owner lives.
-const BEAT: Duration = Duration::from_secs(2);
+pub(super) const BEAT: Duration = Duration::from_secs(2);
 
 /// How long a counter may stand still: ten beats, for a machine that swaps.
 const STILL: Duration = Duration::from_secs(20);
@@ -192,12 +191,12 @@ pub struct LeaseAttempt<'a> {
 impl LocalStore {
     /// Prepares to get a lease; nothing happens before the first try.
     pub fn lease(&self, on: LeaseOn<'_>) -> LeaseAttempt<'_> {
-        let pid = std::process::id();
+        let Own { pid, boot, start } = self.heart.own(&self.options.host);
         let identity = Holder {
             host: self.options.host.name.clone(),
             pid,
-            boot: fs::boot_and_namespace(&self.options.host),
-            start: fs::start_time(pid).unwrap_or(0),
+            boot,
+            start,
             nonce: fs::random_bytes(),
             session: (0, 0),
         };
@@ -337,8 +336,16 @@ impl LeaseAttempt<'_> {
     /// Creates the lease's file whole, unless there is one.
     fn create(&self) -> Result<Option<Lease>, StoreError> {
         let content = [format!("{:020}", 0).as_bytes(), &self.identity.encode()].concat();
-        let mut staged = self.store.stage_bytes(&content, FILE_MODE)?;
         let layout = &self.store.layout;
+        // Nothing is renamed through a link, which a new file finds out with all that follows.
+        if !is_link(&layout.dir("leases")) {
+            match self.store.heart.reuse(&content, &self.path) {
+                Reused::Lease(file) => return Ok(Some(self.held(file))),
+                Reused::Taken => return Ok(None),
+                Reused::Nothing => {}
+            }
+        }
+        let mut staged = self.store.stage_bytes(&content, FILE_MODE)?;
         let published = layout
             .publish_new(&mut staged, &self.path)
             .map_err(|error| self.store.write_failed(error))?;
@@ -346,10 +353,20 @@ impl LeaseAttempt<'_> {
             Published::AlreadyThere => Ok(None),
             Published::New => {
                 let file = fs::open_in_place(&self.path).map_err(StoreError::Io)?;
-                let mut lease = Lease::hold(self.path.clone(), self.identity.clone(), file, BEAT);
-                lease.abandoned = self.abandoned;
-                Ok(Some(lease))
+                let file = LeaseFile::new(file, &self.path).map_err(StoreError::Io)?;
+                Ok(Some(self.held(Arc::new(file))))
             }
+        }
+    }
+
+    fn held(&self, file: Arc<LeaseFile>) -> Lease {
+        Lease {
+            beating: self.store.heart.hold(Arc::clone(&file)),
+            file,
+            path: self.path.clone(),
+            tmp: self.store.layout.dir("tmp"),
+            identity: self.identity.clone(),
+            abandoned: self.abandoned,
         }
     }
 
@@ -430,27 +447,15 @@ fn decode(content: &[u8]) -> Option<Holder> {
 #[derive(Debug)]
 pub struct Lease {
     path: PathBuf,
+    /// Where its file goes afterwards.
+    tmp: PathBuf,
     identity: Holder,
     abandoned: Option<(u32, u64)>,
-    stop: Arc<(Mutex<bool>, Condvar)>,
+    file: Arc<LeaseFile>,
+    beating: Beating,
 }
 
 impl Lease {
-    fn hold(path: PathBuf, identity: Holder, file: File, every: Duration) -> Self {
-        let stop = Arc::new((Mutex::new(false), Condvar::new()));
-        let of_thread = Arc::clone(&stop);
-        // Without the thread the lease looks dead after a while, which costs only work.
-        let _ = std::thread::Builder::new()
-            .name("ibid-lease".to_owned())
-            .spawn(move || beat(&file, &of_thread, every));
-        Self {
-            path,
-            identity,
-            abandoned: None,
-            stop,
-        }
-    }
-
     /// Returns the session, by its leader and when that started, that the owner of a lease which
     /// was taken over left running on this machine when it was killed.
     pub fn abandoned(&self) -> Option<(u32, u64)> {
@@ -459,9 +464,9 @@ impl Lease {
 
     /// Returns what notes in the lease which session its owner runs, given the session's leader
     /// and when that started, so that whoever takes the lease over can see that nothing of it is
-    /// left.
+    /// left. It is called while the lease is held.
     pub fn session_note(&self) -> impl FnOnce(u32, u64) + Send + use<> {
-        let (path, identity) = (self.path.clone(), self.identity.clone());
+        let (file, identity) = (Arc::clone(&self.file), self.identity.clone());
         move |leader, start| {
             let session = (leader, start);
             let noted = Holder {
@@ -469,45 +474,21 @@ impl Lease {
                 ..identity
             };
             // A lease that cannot be written is like one without the note.
-            if let Ok(file) = fs::open_in_place(&path) {
-                let _ = file.write_all_at(&noted.encode(), COUNTER as u64);
-            }
+            let _ = file.write_at(&noted.encode(), COUNTER as u64);
         }
     }
 
     /// Says whether the lease is still this one: the owner may have been suspended and its lease
     /// taken over. To be looked at before a commit (hazard D4).
     pub fn is_ours(&self) -> bool {
-        fs::read_small(&self.path, LIMIT)
-            .ok()
-            .and_then(|content| decode(&content))
-            .is_some_and(|holder| holder.nonce == self.identity.nonce)
+        self.file.is_at(&self.path)
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let (stopped, wake) = &*self.stop;
-        *stopped.lock().expect("no holder panics") = true;
-        wake.notify_all();
-        if self.is_ours() {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-/// Rewrites the counter until told to stop.
-fn beat(file: &File, (stopped, wake): &(Mutex<bool>, Condvar), every: Duration) {
-    let mut counter = 0_u64;
-    let mut guard = stopped.lock().expect("no holder panics");
-    while !*guard {
-        let (next, waited) = wake.wait_timeout(guard, every).expect("no holder panics");
-        guard = next;
-        if waited.timed_out() && !*guard {
-            counter += 1;
-            // A beat that fails is one that observers do not see.
-            let _ = file.write_all_at(format!("{counter:020}").as_bytes(), 0);
-        }
+        let file = Arc::clone(&self.file);
+        self.beating.release(file, &self.path, &self.tmp);
     }
 }
 
@@ -537,6 +518,7 @@ mod tests {
     use super::*;
     use crate::fs::Host;
     use crate::store::StoreOptions;
+    use crate::store::heart::Heart;
     use ibid_testkit::TempDir;
 
     fn open(dir: &TempDir, boot: &str) -> LocalStore {
@@ -656,7 +638,8 @@ mod tests {
         assert!(is_held(&attempt.try_at(start + STILL)));
         // A beat starts the time again.
         let file = fs::open_in_place(&attempt.path).unwrap();
-        file.write_all_at(b"00000000000000000008", 0).unwrap();
+        let beat = b"00000000000000000008";
+        std::os::unix::fs::FileExt::write_all_at(&file, beat, 0).unwrap();
         let later = start + STILL + BEAT;
         assert!(is_held(&attempt.try_at(later)));
         assert!(is_held(&attempt.try_at(later + STILL)));
@@ -716,25 +699,90 @@ mod tests {
         assert!(is_acquired(&attempt.try_at(start + STILL + BEAT)));
     }
 
+    fn counter(path: &Path) -> Vec<u8> {
+        fs::read_small(path, LIMIT).unwrap()[..COUNTER].to_vec()
+    }
+
     #[test]
-    fn a_held_lease_keeps_saying_that_its_owner_lives() {
+    fn held_leases_keep_saying_that_their_owner_lives_by_one_thread() {
+        let dir = TempDir::new();
+        let mut store = open(&dir, "b");
+        store.heart = Heart::new(Duration::from_millis(1));
+        let paths = [Path::new("/a"), Path::new("/b")];
+        let take = |path| {
+            let mut attempt = store.lease(LeaseOn::Output(path));
+            let Acquisition::Acquired(lease) = attempt.try_acquire() else {
+                panic!("nobody holds it");
+            };
+            (attempt.path, lease)
+        };
+        let held = paths.map(take);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        for (path, lease) in &held {
+            while counter(path).as_slice() < b"00000000000000000008".as_slice() {
+                assert!(Instant::now() < deadline, "it does not beat");
+                std::thread::yield_now();
+            }
+            assert!(lease.is_ours());
+        }
+        for (path, lease) in held {
+            drop(lease);
+            assert!(!fs::exists(&path).unwrap());
+        }
+    }
+
+    #[test]
+    fn the_file_of_a_released_lease_is_that_of_the_next_and_goes_with_the_store() {
+        let dir = TempDir::new();
+        let store = open(&dir, "b");
+        let key = key();
+        let inode = |path: &Path| Signature::of_link(path).unwrap().inode;
+        let take = |on| {
+            let mut attempt = store.lease(on);
+            let Acquisition::Acquired(lease) = attempt.try_acquire() else {
+                panic!("nobody holds it");
+            };
+            lease
+        };
+        let first = take(LeaseOn::Output(Path::new("/a")));
+        // The longer content must not shine through.
+        first.session_note()(4_000_000, 1 << 40);
+        let (number, nonce) = (inode(&first.path), first.identity.nonce);
+        drop(first);
+        let next = take(LeaseOn::Key(&key));
+        assert_eq!(inode(&next.path), number);
+        let content = fs::read_small(&next.path, LIMIT).unwrap();
+        let holder = decode(&content).unwrap();
+        assert_eq!(
+            (holder.nonce, holder.session),
+            (next.identity.nonce, (0, 0))
+        );
+        assert_ne!(holder.nonce, nonce);
+        // A place that is taken stays its owner's, whether there is a spare or not.
+        drop(take(LeaseOn::Output(Path::new("/b"))));
+        for _ in 0..2 {
+            assert!(is_held(&store.lease(LeaseOn::Key(&key)).try_acquire()));
+            assert!(next.is_ours());
+        }
+        drop(next);
+        let tmp = store.layout.dir("tmp");
+        assert!(!fs::list_dir(&tmp).unwrap().is_empty());
+        drop(store);
+        assert!(fs::list_dir(&tmp).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_spare_that_was_collected_costs_a_new_file_and_nothing_else() {
         let dir = TempDir::new();
         let store = open(&dir, "b");
         drop(store.lease(LeaseOn::Key(&key())).try_acquire());
-        let attempt = store.lease(LeaseOn::Key(&key()));
-        plant(&attempt, &attempt.identity);
-        let file = fs::open_in_place(&attempt.path).unwrap();
-        let often = Duration::from_millis(1);
-        let lease = Lease::hold(attempt.path.clone(), attempt.identity.clone(), file, often);
-        let deadline = Instant::now() + Duration::from_secs(30);
-        let beats = || fs::read_small(&attempt.path, LIMIT).unwrap()[..COUNTER].to_vec();
-        while beats().as_slice() < b"00000000000000000008".as_slice() {
-            assert!(Instant::now() < deadline, "it does not beat");
-            std::thread::yield_now();
+        let tmp = store.layout.dir("tmp");
+        for (name, _) in fs::list_dir(&tmp).unwrap() {
+            fs::remove_file(&fs::below(&tmp, &name)).unwrap();
         }
-        assert!(lease.is_ours());
-        drop(lease);
-        assert!(!fs::exists(&attempt.path).unwrap());
+        let tried = store.lease(LeaseOn::Key(&key())).try_acquire();
+        assert!(is_acquired(&tried));
+        assert!(store.take_faults().is_empty());
     }
 
     #[test]

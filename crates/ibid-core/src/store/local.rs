@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex};
 use super::added::Added;
 use super::error::{Fault, OpenError, StoreError};
 use super::freshen::Ages;
+use super::heart::Heart;
 use super::layout::{Layout, is_link, make_root};
+use super::leases::BEAT;
 use super::ownership::{self, NobodyElse, OwnerCheck, Owners, Sharing, TrustedOwners};
 use super::run_index::RunIndex;
 use super::verified::{ProcessMemory, VerifiedBlobs};
@@ -102,6 +104,8 @@ pub struct LocalStore {
     pub(super) added: Added,
     /// What is known of the time of the store's file system.
     pub(super) ages: Ages,
+    /// What keeps leases alive.
+    pub(super) heart: Heart,
     /// Whose files count.
     pub(super) owners: Owners,
     faults: Mutex<Vec<Fault>>,
@@ -129,6 +133,7 @@ impl LocalStore {
             runs: Mutex::default(),
             added: Added::default(),
             ages: Ages::default(),
+            heart: Heart::new(BEAT),
             owners,
             faults: Mutex::default(),
         })

@@ -38,6 +38,7 @@ mod format;
 mod freshen;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod heart;
 mod history;
 mod layout;
 mod leases;

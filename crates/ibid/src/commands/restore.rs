@@ -36,6 +36,7 @@ pub(super) fn run(args: &RestoreArgs, context: &Context) -> Result<Exit, Failure
                 now,
                 id: &random_name()[..8],
             },
+            swept: None,
         },
     };
     context.console.begin("restoring", &meter);

@@ -242,5 +242,6 @@ fn ground<'a>(root: &'a Path, id: &'a str) -> Ground<'a> {
     Ground {
         root,
         stamp: RunStamp { now, id },
+        swept: None,
     }
 }
