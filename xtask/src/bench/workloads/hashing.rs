@@ -72,9 +72,12 @@ fn status(bench: &Bench, name: &str) -> Outcome<Contestant> {
     let words = [
         format!("--git-dir={}", repository.display()),
         format!("--work-tree={work}"),
-        "-ccore.compression=0".to_owned(),
-        "-cuser.name=bench".to_owned(),
-        "-cuser.email=bench@example.org".to_owned(),
+        "-c".to_owned(),
+        "core.compression=0".to_owned(),
+        "-c".to_owned(),
+        "user.name=bench".to_owned(),
+        "-c".to_owned(),
+        "user.email=bench@example.org".to_owned(),
     ];
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let git = |more: &[&str]| run(command("git", &[&words, more].concat()).current_dir(&tree));
