@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn an_unknown_name_is_refused_with_what_was_meant() {
         let told = parsed(&["restore"]).unwrap_err();
-        assert!(told.contains("did you mean restore-copy or "), "{told}");
+        assert!(told.contains("did you mean restore-in-place or "), "{told}");
         let told = parsed(&["--peers", "ninja,nonesuch"]).unwrap_err();
         assert!(told.contains("there is no peer `nonesuch`"), "{told}");
     }
