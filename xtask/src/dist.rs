@@ -9,6 +9,14 @@ use crate::shell::{Outcome, cargo, command, read, run, target};
 
 const MUSL: &str = "x86_64-unknown-linux-musl";
 
+/// Builds the static binary, and prints where it lies and how large it is.
+pub(crate) fn print() -> Outcome {
+    let path = build()?;
+    let size = std::fs::metadata(&path).map_err(|error| error.to_string())?;
+    println!("{} ({} KiB)", path.display(), size.len() / 1024);
+    Ok(())
+}
+
 /// Builds the static binary and returns where it lies.
 ///
 /// With the musl target installed it depends on nothing at all; else glibc is linked in, which

@@ -55,7 +55,7 @@ fn main() -> ExitCode {
         "fuzz" => fuzz::run_all(&rest),
         "gate" => gate::run(&rest),
         "count" => count::print(&rest),
-        "dist" => dist::build().map(|path| println!("{}", path.display())),
+        "dist" => dist::print(),
         "loc" => loc::run(),
         "" | "help" | "-h" | "--help" => {
             print!("{USAGE}");
