@@ -1,17 +1,29 @@
-//! `cargo xtask count`: instructions of short commands, which unlike times are the same on a busy
+//! `cargo xtask count`: instructions of the hot paths, which unlike times are the same on a busy
 //! machine.
 //!
-//! Counts the release binary under `valgrind --tool=callgrind`, which starts it in a folder and
-//! with a cache of its own. The test `cost` keeps the budget, on the binary that it was built with.
+//! Counts the release under `valgrind --tool=callgrind`, which starts it in a folder and with a
+//! cache of its own. Nothing is judged here: the test `cost` keeps the budgets, on the binary that
+//! it was built with. Files are synced first, so that their status is believed as on a quiet desk.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::shell::{Outcome, release, run, target, which};
+use crate::shell::{Outcome, command, release, target, which};
 
 const STEP: &[&str] = &[
     "exec", "-i", "in.txt", "-o", "out.txt", "--", "cp", "in.txt", "out.txt",
 ];
+
+/// A folder of `FILES` files, made by a copy.
+const MANY: &[&str] = &[
+    "exec", "-i", "in/", "-o", "many/", "--", "cp", "-r", "in", "many",
+];
+
+const FILES: usize = 100;
+
+/// Runs before one is counted: the first may read again what it finds too young.
+const SETTLING: usize = 3;
 
 /// Counts, of a binary that is given or of the release.
 pub(crate) fn print(arguments: &[String]) -> Outcome {
@@ -24,20 +36,42 @@ pub(crate) fn print(arguments: &[String]) -> Outcome {
         _ => return Err("usage: cargo xtask count [BINARY]".to_owned()),
     };
     let dir = target().join("count").join(std::process::id().to_string());
-    std::fs::create_dir_all(dir.join("work")).map_err(|error| error.to_string())?;
     let counter = Counter { binary, dir };
-    counter.write("in.txt", &[b'x'; 1000])?;
-    counter.plain(STEP)?;
-    for (name, words) in [
-        ("ibid --version", ["--version"].as_slice()),
-        ("ibid exec, up to date", STEP),
-        ("ibid hash, one small file", &["hash", "in.txt"]),
+    counter.files()?;
+    let run_all = ["run", "--quiet", "-j2"];
+    println!(
+        "{:>12}  ibid --version",
+        counter.count(&["--version"], None)?
+    );
+    for (name, words, taken) in [
+        ("ibid exec, up to date", STEP, None),
+        ("ibid exec, output restored", STEP, Some("out.txt")),
+        ("ibid exec, 100 files up to date", MANY, None),
+        ("ibid exec, 100 files restored", MANY, Some("many")),
+        (
+            "ibid hash, one small file, known",
+            &["hash", "in.txt"],
+            None,
+        ),
+        (
+            "ibid hash, one small file, read",
+            &["hash", "--no-stat-cache", "in.txt"],
+            None,
+        ),
+        (
+            "ibid hash, 100 files, known",
+            &["hash", "--tree", "in"],
+            None,
+        ),
+        ("ibid run, 100 steps, nothing to do", &run_all, None),
+        (
+            "ibid plan, 100 steps, nothing to do",
+            &["plan", "--quiet"],
+            None,
+        ),
     ] {
-        println!("{:>12}  {name}", counter.count(words)?);
+        println!("{:>12}  {name}", counter.count(words, taken)?);
     }
-    let output = counter.dir.join("work/out.txt");
-    std::fs::rename(output, counter.dir.join("away")).map_err(|error| error.to_string())?;
-    println!("{:>12}  ibid exec, output restored", counter.count(STEP)?);
     std::fs::remove_dir_all(&counter.dir).map_err(|error| error.to_string())
 }
 
@@ -47,40 +81,72 @@ struct Counter {
 }
 
 impl Counter {
+    /// Makes an input, a folder of them, and a file of steps.
+    fn files(&self) -> Outcome {
+        for dir in ["work/in", "steps/in"] {
+            std::fs::create_dir_all(self.dir.join(dir)).map_err(|error| error.to_string())?;
+        }
+        self.write("work/in.txt", &[b'x'; 1000])?;
+        let mut steps = String::new();
+        for number in 0..FILES {
+            for dir in ["work/in", "steps/in"] {
+                self.write(&format!("{dir}/{number}"), format!("{number}\n").as_bytes())?;
+            }
+            let _ = writeln!(
+                steps,
+                "[steps.s{number}]\nrun = \"cp in/{number} {number}.out\"\n\
+                 inputs = [\"in/{number}\"]\noutputs = [\"{number}.out\"]"
+            );
+        }
+        self.write("steps/ibid.toml", steps.as_bytes())
+    }
+
     fn write(&self, name: &str, bytes: &[u8]) -> Outcome {
-        let path = self.dir.join("work").join(name);
+        let path = self.dir.join(name);
         std::fs::write(path, bytes).map_err(|error| error.to_string())
     }
 
-    fn command(&self, program: &Path) -> Command {
+    /// A program in the folder that `words` belong to: commands of steps have one of their own, so
+    /// that others do not read their file.
+    fn command(&self, program: &Path, words: &[&str]) -> Command {
+        let steps = matches!(words[0], "run" | "plan");
         let mut command = Command::new(program);
         command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("HOME", &self.dir)
-            .current_dir(self.dir.join("work"));
+            .current_dir(self.dir.join(if steps { "steps" } else { "work" }));
         command
     }
 
-    fn plain(&self, words: &[&str]) -> Outcome {
-        run(self.command(&self.binary).args(words))
+    /// Counts one run of a command that was run before, with an output of it taken away or not.
+    fn count(&self, words: &[&str], taken: Option<&str>) -> Outcome<u64> {
+        for _ in 0..SETTLING {
+            let output = self.command(&self.binary, words).args(words).output();
+            let output = output.map_err(|error| error.to_string())?;
+            if !output.status.success() {
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                return Err(format!("`ibid {}` failed: {said}", words.join(" ")));
+            }
+            self.sync()?;
+        }
+        if let Some(name) = taken {
+            let away = self.dir.join(format!("{name}.away"));
+            let moved = std::fs::rename(self.dir.join("work").join(name), away);
+            moved.map_err(|error| error.to_string())?;
+        }
+        self.once(words)
     }
 
-    /// Returns the smaller count of two runs: the first may hash again what it found too young.
-    fn count(&self, words: &[&str]) -> Outcome<u64> {
-        let twice = words != STEP || self.dir.join("work/out.txt").exists();
-        let first = self.once(words)?;
-        if twice {
-            Ok(first.min(self.once(words)?))
-        } else {
-            Ok(first)
-        }
+    fn sync(&self) -> Outcome {
+        let done = command("sync", &["-f"]).arg(&self.dir).status();
+        done.map(drop).map_err(|error| format!("sync: {error}"))
     }
 
     fn once(&self, words: &[&str]) -> Outcome<u64> {
         let out = self.dir.join("callgrind.out");
         let output = self
-            .command(Path::new("valgrind"))
+            .command(Path::new("valgrind"), words)
             .arg("--tool=callgrind")
             .arg(format!("--callgrind-out-file={}", out.display()))
             .arg(&self.binary)
@@ -88,6 +154,7 @@ impl Counter {
             .output()
             .map_err(|error| format!("valgrind could not run: {error}"))?;
         let text = String::from_utf8_lossy(&output.stderr);
+        // Threads count together.
         let line = text
             .lines()
             .find_map(|line| line.split_once("Collected : "));

@@ -58,7 +58,7 @@ fn main() -> ExitCode {
         // Not for people: the gate starts it.
         "resident" => resident::run(&rest),
         "count" => count::print(&rest),
-        "dist" => dist::build().map(|path| println!("{}", path.display())),
+        "dist" => dist::print(),
         "loc" => loc::run(),
         "" | "help" | "-h" | "--help" => {
             print!("{USAGE}");

@@ -1,36 +1,45 @@
 //! Running contestants in turn and taking their times.
+//!
+//! A round runs each command once (short ones several times) and starts with another command than
+//! the round before, so that none is always the one that pays for its neighbour. Ratios are taken
+//! within a round and by whoever reads the samples; nothing is judged here.
 
-use std::fmt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 
+use super::contestant::Contestant;
+use super::goals::{Figure, Goal};
 use super::options::Options;
-use crate::shell::{Outcome, which};
+use crate::shell::Outcome;
 
-/// Prepares one run; it is never timed.
-pub(super) type SetUp = Box<dyn FnMut() -> Outcome>;
-
-/// One command of a contest.
-pub(super) struct Contestant {
-    name: String,
-    command: Command,
-    set_up: Option<SetUp>,
-    missing: Option<String>,
+/// How long one run takes, and so how often it is worth repeating.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    /// Milliseconds: several runs a round, and their mean counts.
+    Short,
+    /// Long enough to be timed one by one.
+    Long,
+    /// Seconds, and gigabytes written: three rounds at most.
+    Heavy,
 }
 
-/// Commands that are compared; the first one is the reference of the ratios.
-#[derive(Debug)]
+/// Rounds of a heavy contest: its ratios move little, and each round writes gigabytes.
+const HEAVY_ROUNDS: usize = 3;
+
+/// Commands that are compared; the first one is the reference of the ratios that are shown.
 pub(super) struct Contest {
     contestants: Vec<Contestant>,
-    /// Whether one run is too short to be timed alone.
-    short: bool,
+    pace: Pace,
+    pub(super) goals: Vec<Goal>,
+    /// Taken after the times, each alone.
+    pub(super) figures: Vec<Figure>,
+    /// What must live as long as the contest, such as a file system that was mounted for it.
+    kept: Option<ibid_testkit::disks::Mount>,
 }
 
-/// What one command gave.
+/// What one command gave: as many samples as there were rounds, or why it dropped out.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) name: String,
@@ -42,157 +51,120 @@ pub(super) struct Row {
 pub(super) struct Sample {
     pub(super) wall: Duration,
     pub(super) cpu: Duration,
-    /// Wall time over that of the reference in the same round.
-    pub(super) ratio: f64,
-}
-
-impl fmt::Debug for Contestant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Contestant")
-            .field("name", &self.name)
-            .field("command", &self.command)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Contestant {
-    /// Takes a program and its arguments, to run in `dir` with nothing on any stream.
-    ///
-    /// A program that is not installed is skipped by name when its turn comes.
-    pub(super) fn new(name: &str, dir: &Path, argv: &[&str]) -> Self {
-        let program = Path::new(argv[0]);
-        let mut command = Command::new(program);
-        command
-            .args(&argv[1..])
-            .current_dir(dir)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        // Settings of whoever measures must not take part.
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("IBID_") {
-                command.env_remove(name);
-            }
-        }
-        let contestant = Self {
-            name: name.to_owned(),
-            command,
-            set_up: None,
-            missing: None,
-        };
-        contestant.needing(argv[0])
-    }
-
-    /// Skips the command where `program`, which it starts, is not installed.
-    pub(super) fn needing(mut self, program: &str) -> Self {
-        if !Path::new(program).is_absolute() && which(program).is_none() {
-            self.missing = Some(format!("{program} is not installed"));
-        }
-        self
-    }
-
-    pub(super) fn env(mut self, name: &str, value: impl Into<PathBuf>) -> Self {
-        self.command.env(name, value.into());
-        self
-    }
-
-    /// Prepares each run by `set_up`, which may fail.
-    pub(super) fn prepared_by(mut self, set_up: impl FnMut() -> Outcome + 'static) -> Self {
-        self.set_up = Some(Box::new(set_up));
-        self
-    }
-
-    /// Runs it once and takes the times of the whole process.
-    fn once(&mut self) -> Outcome<(Duration, Duration)> {
-        if let Some(set_up) = &mut self.set_up {
-            set_up()?;
-        }
-        let cpu = cpu_of_children();
-        let start = Instant::now();
-        let status = self.command.status().map_err(|error| error.to_string())?;
-        let wall = start.elapsed();
-        if !status.success() {
-            return Err(format!("it failed ({status}){}", self.complaint()));
-        }
-        Ok((wall, cpu_of_children().saturating_sub(cpu)))
-    }
-
-    /// Runs it once more and returns the first line that it says on standard error.
-    fn complaint(&mut self) -> String {
-        let output = self.command.stderr(Stdio::piped()).output();
-        self.command.stderr(Stdio::null());
-        let text = output.map(|output| output.stderr).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text).into_owned();
-        let line = text.lines().next().unwrap_or_default();
-        let line = line.replace('|', "/");
-        if line.is_empty() {
-            line
-        } else {
-            format!(": {line}")
-        }
-    }
-
-    fn round(&mut self, repeats: usize) -> Outcome<(Duration, Duration)> {
-        let (mut wall, mut cpu) = (Duration::ZERO, Duration::ZERO);
-        for _ in 0..repeats {
-            let (more_wall, more_cpu) = self.once()?;
-            wall += more_wall;
-            cpu += more_cpu;
-        }
-        let repeats = u32::try_from(repeats).unwrap_or(u32::MAX);
-        Ok((wall / repeats, cpu / repeats))
-    }
 }
 
 impl Contest {
-    /// A contest of commands that take milliseconds.
-    pub(super) fn short(contestants: Vec<Contestant>) -> Self {
+    fn new(pace: Pace, contestants: Vec<Contestant>) -> Self {
         Self {
             contestants,
-            short: true,
+            pace,
+            goals: Vec::new(),
+            figures: Vec::new(),
+            kept: None,
         }
+    }
+
+    /// A contest of commands that take milliseconds.
+    pub(super) fn short(contestants: Vec<Contestant>) -> Self {
+        Self::new(Pace::Short, contestants)
     }
 
     /// A contest of commands that take long enough to be timed one by one.
     pub(super) fn long(contestants: Vec<Contestant>) -> Self {
-        Self {
-            contestants,
-            short: false,
-        }
+        Self::new(Pace::Long, contestants)
+    }
+
+    /// A contest of commands that take seconds.
+    pub(super) fn heavy(contestants: Vec<Contestant>) -> Self {
+        Self::new(Pace::Heavy, contestants)
+    }
+
+    /// Wants the command `ours` to take at most so many times what `peer` takes.
+    pub(super) fn goal(mut self, ours: &'static str, at_most: f64, peer: &'static str) -> Self {
+        self.goals.push(Goal::against(ours, at_most, peer));
+        self
+    }
+
+    /// Wants the command `ours` to take at most so many milliseconds.
+    pub(super) fn within(mut self, ours: &'static str, millis: f64) -> Self {
+        self.goals.push(Goal::within(ours, millis));
+        self
+    }
+
+    /// Ends it: what was mounted for it is unmounted.
+    pub(super) fn end(self) {
+        drop(self.kept);
+    }
+
+    /// Takes one more figure after the times.
+    pub(super) fn figure(mut self, figure: Figure) -> Self {
+        self.figures.push(figure);
+        self
+    }
+
+    /// Keeps a file system mounted until the contest is over.
+    pub(super) fn keeping(mut self, mount: ibid_testkit::disks::Mount) -> Self {
+        self.kept = Some(mount);
+        self
     }
 
     /// Runs all commands in turn. One that fails drops out and says why.
-    pub(super) fn run(mut self, options: &Options) -> Vec<Row> {
-        let repeats = if self.short { options.repeats } else { 1 };
+    pub(super) fn run(&mut self, options: &Options) -> Vec<Row> {
+        let repeats = match self.pace {
+            Pace::Short => options.repeats,
+            Pace::Long | Pace::Heavy => 1,
+        };
+        let (warm_ups, rounds) = match self.pace {
+            Pace::Heavy => (1, options.rounds.min(HEAVY_ROUNDS)),
+            Pace::Short | Pace::Long => (options.warm_ups, options.rounds),
+        };
+        self.contestants.retain(|one| one.is_wanted(options));
         let mut rows: Vec<Row> = self
             .contestants
             .iter()
-            .map(|contestant| Row {
-                name: contestant.name.clone(),
-                outcome: contestant.missing.clone().map_or(Ok(Vec::new()), Err),
+            .map(|one| Row {
+                name: one.name().to_owned(),
+                outcome: one.missing().map_or(Ok(Vec::new()), Err),
             })
             .collect();
-        for round in 0..options.warm_ups + options.rounds {
-            let mut reference = None;
-            for (contestant, row) in self.contestants.iter_mut().zip(&mut rows) {
-                let Ok(samples) = &mut row.outcome else {
+        for round in 0..warm_ups + rounds {
+            for place in 0..rows.len() {
+                let turn = (place + round) % rows.len();
+                let Ok(samples) = &mut rows[turn].outcome else {
                     continue;
                 };
-                match contestant.round(repeats) {
-                    Ok((wall, cpu)) if round >= options.warm_ups => {
-                        let reference = *reference.get_or_insert(wall);
-                        let ratio = wall.as_secs_f64() / reference.as_secs_f64().max(1e-9);
-                        samples.push(Sample { wall, cpu, ratio });
-                    }
+                let contestant = &mut self.contestants[turn];
+                let heard = if round + 1 == warm_ups {
+                    contestant.hear()
+                } else {
+                    Ok(())
+                };
+                match heard.and_then(|()| round_of(contestant, repeats)) {
+                    Ok(sample) if round >= warm_ups => samples.push(sample),
                     Ok(_) => {}
-                    Err(message) => row.outcome = Err(message),
+                    Err(message) => rows[turn].outcome = Err(message),
                 }
             }
-            let (done, all) = (round + 1, options.warm_ups + options.rounds);
-            eprintln!("round {done} of {all}");
         }
         rows
     }
+}
+
+/// Runs a command so many times, each prepared anew, and returns the mean.
+fn round_of(contestant: &mut Contestant, repeats: usize) -> Outcome<Sample> {
+    let (mut wall, mut cpu) = (Duration::ZERO, Duration::ZERO);
+    for _ in 0..repeats {
+        contestant.prepare()?;
+        let cpu_before = cpu_of_children();
+        let start = Instant::now();
+        let ended = contestant.run()?;
+        wall += start.elapsed();
+        cpu += cpu_of_children().saturating_sub(cpu_before);
+        contestant.accept(ended)?;
+    }
+    let repeats = u32::try_from(repeats).unwrap_or(u32::MAX);
+    let (wall, cpu) = (wall / repeats, cpu / repeats);
+    Ok(Sample { wall, cpu })
 }
 
 /// Returns the processor time of all children that were waited for.

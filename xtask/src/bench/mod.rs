@@ -1,72 +1,205 @@
-//! `cargo xtask bench`: ibid beside other tools, on one machine, in turn.
+//! `cargo xtask bench`: ibid beside other tools and beside floors, on one machine, in turn.
 //!
 //! Only ratios within one round are worth anything: commands alternate round after round, so a
-//! machine that slows down for a while slows all of them. Set-up is never timed. Old results are
-//! renamed away and not deleted: ext4 makes the creation of files after a deletion many times
-//! slower, which would be measured instead.
+//! machine that slows down for a while slows all of them. All workloads are prepared before the
+//! first is timed, and then wait once until their files are at rest. Old results are renamed away
+//! and not deleted: ext4 makes the creation of files after a deletion many times slower, which
+//! would be measured instead.
 
+mod contestant;
+mod goals;
+mod grown;
 mod measure;
 mod options;
+mod peers;
 mod steps;
 mod table;
 mod tree;
 mod workloads;
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use crate::shell::{Outcome, target};
-use measure::{Contest, Contestant};
+use crate::shell::{Outcome, command, root, run as run_command, target};
+use goals::Verdict;
+use measure::Contest;
 use options::Options;
+use workloads::Workload;
 
-/// Where a workload lives and what it compares.
+/// Where workloads live and what they compare.
 #[derive(Debug)]
 pub(crate) struct Bench {
-    /// The binary under test.
+    /// The binary under test, a copy that nobody builds anew meanwhile.
     ibid: PathBuf,
+    /// The program of the floors.
+    floor: PathBuf,
     /// A folder of this run alone.
     dir: PathBuf,
     /// A folder of inputs that later runs use again.
     inputs: PathBuf,
     options: Options,
+    /// Whether anything was made in this run that is young.
+    made: Cell<bool>,
 }
 
-/// Runs the named workload, or all.
+/// For how long a file has to lie still before ibid believes its status without asking further.
+const AT_REST: Duration = Duration::from_secs(125);
+
+/// Runs the named workloads, or all.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let options = Options::parse(arguments)?;
     if options.help {
         print!("{}", options::usage());
         return Ok(());
     }
-    let home = options
-        .dir
-        .clone()
-        .unwrap_or_else(|| target().join("bench"));
-    let bench = Bench {
-        ibid: match &options.ibid {
-            Some(path) => std::path::absolute(path).map_err(|error| error.to_string())?,
-            None => crate::dist::build()?,
-        },
-        dir: home.join(format!("run-{}", std::process::id())),
-        inputs: home.join("inputs"),
-        options,
-    };
-    make_dir(&bench.dir)?;
-    make_dir(&bench.inputs)?;
-    println!("{}", table::machine(&bench.options));
-    for workload in workloads::ALL {
-        let wanted = &bench.options.names;
-        if wanted.is_empty() || wanted.iter().any(|name| name == workload.name) {
-            let contest = (workload.set_up)(&bench)?;
-            println!("\n### {}: {}\n", workload.name, workload.about);
-            let rows = contest.run(&bench.options);
-            print!("{}", table::rows(&rows));
+    let wanted: Vec<&Workload> = workloads::ALL
+        .iter()
+        .filter(|one| options.wants(one))
+        .collect();
+    if options.install {
+        let programs: Vec<&str> = wanted
+            .iter()
+            .flat_map(|one| one.programs)
+            .copied()
+            .collect();
+        let programs = programs
+            .into_iter()
+            .filter(|name| options.wants_peer(name) || !peers::NAMES.contains(name));
+        peers::install(&programs.collect::<Vec<_>>());
+    }
+    let (bench, origin) = Bench::new(options)?;
+    let prepared: Vec<_> = wanted
+        .iter()
+        .map(|workload| (*workload, bench.prepare(workload)))
+        .collect();
+    bench.wait_for_rest();
+
+    let mut report = table::header(&bench, &origin);
+    print!("{report}");
+    let mut verdicts = Vec::new();
+    for (workload, prepared) in prepared {
+        let (text, judged) = bench.measured(workload, prepared);
+        print!("{text}");
+        report.push_str(&text);
+        verdicts.extend(judged);
+    }
+    let goals = table::goals(&verdicts);
+    print!("{goals}");
+    // What was reached comes first for whoever reads the page.
+    let report = format!("{goals}\n{report}");
+    if bench.options.record {
+        table::record(&root().join("BENCHMARKS.md"), &report)?;
+    }
+    bench.leave()
+}
+
+impl Bench {
+    /// Builds what is needed and makes the folders; also says where the binary comes from.
+    fn new(options: Options) -> Outcome<(Self, String)> {
+        let home = options
+            .dir
+            .clone()
+            .unwrap_or_else(|| target().join("bench"));
+        let (built, origin) = match &options.ibid {
+            Some(path) => (path.clone(), path.display().to_string()),
+            None => (crate::dist::build()?, "`cargo xtask dist`".to_owned()),
+        };
+        let floor = crate::dist::floor()?;
+        let bench = Self {
+            ibid: home.join(format!("run-{}/bin/ibid", std::process::id())),
+            floor: home.join(format!("run-{}/bin/ibid-floor", std::process::id())),
+            dir: home.join(format!("run-{}", std::process::id())),
+            inputs: home.join("inputs"),
+            options,
+            made: Cell::new(false),
+        };
+        make_dir(&bench.dir.join("bin"))?;
+        make_dir(&bench.inputs)?;
+        for (from, to) in [(&built, &bench.ibid), (&floor, &bench.floor)] {
+            let copied = std::fs::copy(from, to);
+            copied.map_err(|error| format!("{}: {error}", from.display()))?;
+        }
+        Ok((bench, origin))
+    }
+
+    fn prepare(&self, workload: &Workload) -> Outcome<Contest> {
+        eprintln!("preparing {}", workload.name);
+        (workload.set_up)(self)
+    }
+
+    /// Writes everything to the disk and waits until what was made is at rest.
+    fn wait_for_rest(&self) {
+        // What is still to be written would be written while somebody is timed.
+        let _ = run_command(&mut command("sync", &[]));
+        if !self.made.get() || !self.options.wait {
+            return;
+        }
+        let end = Instant::now() + AT_REST;
+        eprintln!(
+            "waiting for {} s: a file that is younger may be read again at each look (--no-wait)",
+            AT_REST.as_secs()
+        );
+        while let Some(left) = end.checked_duration_since(Instant::now()) {
+            std::thread::sleep(left);
         }
     }
-    eprintln!(
-        "left in place (delete it when no measurement follows): {}",
-        bench.dir.display()
-    );
-    Ok(())
+
+    /// Times one workload and judges it.
+    fn measured(&self, workload: &Workload, contest: Outcome<Contest>) -> (String, Vec<Verdict>) {
+        eprintln!("measuring {}", workload.name);
+        let mut contest = match contest {
+            Ok(contest) => contest,
+            Err(why) => {
+                let why = why.lines().next().unwrap_or_default();
+                let skipped = Verdict::unknown(workload.name, "all of it".to_owned(), why);
+                let text = format!("\n### {}\n\n{}\n", workload.name, skipped.reached);
+                return (text, vec![skipped]);
+            }
+        };
+        let before = table::load();
+        let rows = contest.run(&self.options);
+        let goals = contest
+            .goals
+            .iter()
+            .map(|goal| goal.judge(workload.name, &rows));
+        let mut verdicts: Vec<Verdict> = goals.collect();
+        let figures = contest.figures.iter_mut();
+        verdicts.extend(figures.map(|figure| figure.judge(workload.name)));
+        let load = format!("load {before} before, {} after", table::load());
+        contest.end();
+        (table::workload(workload, &rows, &verdicts, &load), verdicts)
+    }
+
+    /// Makes `place` under another name first, so that an interrupted run leaves no half of it.
+    fn made_once(&self, place: &Path, make: impl FnOnce(&Path) -> Outcome) -> Outcome {
+        if place.exists() {
+            return Ok(());
+        }
+        eprintln!("making {}", place.display());
+        let mut draft = place.as_os_str().to_owned();
+        draft.push(format!(".draft-{}", std::process::id()));
+        make(Path::new(&draft))?;
+        self.made.set(true);
+        std::fs::rename(&draft, place).map_err(|error| error.to_string())
+    }
+
+    /// Deletes what this run made, which is as bad for a run that follows at once as it is for disks
+    /// to keep it.
+    fn leave(&self) -> Outcome {
+        if self.options.keep {
+            eprintln!("left in place: {}", self.dir.display());
+            return Ok(());
+        }
+        eprintln!("deleting what was made; give ext4 five minutes before the next run");
+        std::fs::remove_dir_all(&self.dir).map_err(|error| error.to_string())
+    }
+}
+
+/// Says whether this process is root's.
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
 fn make_dir(dir: &Path) -> Outcome {

@@ -1,4 +1,5 @@
-//! A graph of many small steps, written for ibid and for build tools alike.
+//! A graph of many small steps, written for ibid and for ninja alike (samurai reads the
+//! same file).
 //!
 //! In blocks of ten: the first step reads a source (and the last output of an earlier block), four
 //! more form a chain, five fan out from the end of the chain; every third reads one more source.
@@ -46,19 +47,20 @@ fn graph(count: usize) -> Vec<Step> {
     (0..count).map(step).collect()
 }
 
-/// Writes the sources, and the graph as `ibid.toml` and for ninja and make.
+/// Writes the sources, the graph as `ibid.toml` and for ninja, and `files.list`: the paths of all
+/// files that a run looks at.
 pub(super) fn project(dir: &Path, count: usize) -> Outcome {
     for folder in ["src", "out"] {
         make_dir(&dir.join(folder))?;
     }
+    let mut files = String::new();
     for number in 0..count.div_ceil(10) {
+        let _ = writeln!(files, "src/s{number}.txt");
         let text = format!("source {number}\n");
         write(&dir.join(format!("src/s{number}.txt")), text.as_bytes())?;
     }
     let steps = graph(count);
     let mut ninja = "rule c\n  command = head -q -c 32 $in > $out\n".to_owned();
-    let outputs: Vec<&str> = steps.iter().map(|step| step.output.as_str()).collect();
-    let mut make = format!("all: {}\n", outputs.join(" "));
     let mut ours = String::new();
     for (index, step) in steps.iter().enumerate() {
         let (inputs, output, command) = (step.inputs.join(" "), &step.output, step.command());
@@ -68,14 +70,14 @@ pub(super) fn project(dir: &Path, count: usize) -> Outcome {
             .map(|path| format!("\"{path}\""))
             .collect();
         let quoted = quoted.join(", ");
+        let _ = writeln!(files, "{output}");
         let _ = writeln!(ninja, "build {output}: c {inputs}");
-        let _ = writeln!(make, "{output}: {inputs}\n\t@{command}");
         let _ = writeln!(
             ours,
             "[steps.r{index}]\nrun = \"{command}\"\ninputs = [{quoted}]\noutputs = [\"{output}\"]"
         );
     }
     write(&dir.join("build.ninja"), ninja.as_bytes())?;
-    write(&dir.join("Makefile"), make.as_bytes())?;
+    write(&dir.join("files.list"), files.as_bytes())?;
     write(&dir.join("ibid.toml"), ours.as_bytes())
 }

@@ -1,16 +1,25 @@
-//! Deterministic inputs: a tree of small files and a big one, none of which compresses.
+//! Deterministic inputs: a tree of small files and a few big ones, none of which compresses.
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::{make_dir, write};
+use super::{Bench, make_dir, write};
 use crate::shell::Outcome;
 
+/// A tree of small files below the folder of inputs.
+pub(super) struct Tree {
+    pub(super) path: PathBuf,
+    pub(super) name: String,
+    /// The paths of its files from the folder of inputs, a line each.
+    pub(super) list: PathBuf,
+}
+
 /// Makes (once) a tree of `count` files of 1 to 16 KiB, 100 to a folder.
-pub(super) fn small_files(inputs: &Path, count: usize) -> Outcome<PathBuf> {
-    let tree = inputs.join(format!("small-{count}"));
-    made_once(&tree, |tree| {
+pub(super) fn small_files(bench: &Bench, count: usize) -> Outcome<Tree> {
+    let name = format!("small-{count}");
+    let path = bench.inputs.join(&name);
+    bench.made_once(&path, |tree| {
         let pool = noise(1 << 20, 1);
         for number in 0..count {
             let folder = tree.join(format!("{:03}/{:02}", number / 10_000, number / 100 % 100));
@@ -27,39 +36,55 @@ pub(super) fn small_files(inputs: &Path, count: usize) -> Outcome<PathBuf> {
         }
         Ok(())
     })?;
-    Ok(tree)
+    let list = bench.inputs.join(format!("{name}.list"));
+    if !list.exists() {
+        write(&list, listed(&bench.inputs, &name)?.as_bytes())?;
+    }
+    Ok(Tree { path, name, list })
 }
 
-/// Makes (once) a file of `mebibytes` MiB.
-pub(super) fn big_file(inputs: &Path, mebibytes: usize) -> Outcome<PathBuf> {
-    let folder = inputs.join(format!("big-{mebibytes}"));
-    made_once(&folder, |folder| {
+/// Makes (once) a folder of `count` files of `mebibytes` MiB each: `0.bin` and so on.
+pub(super) fn big_files(bench: &Bench, count: usize, mebibytes: usize) -> Outcome<PathBuf> {
+    let folder = bench.inputs.join(format!("big-{count}x{mebibytes}"));
+    bench.made_once(&folder, |folder| {
         make_dir(folder)?;
         let told = |error: std::io::Error| error.to_string();
         let mut block = noise(1 << 20, 2);
-        let mut file = BufWriter::new(File::create(folder.join("big.bin")).map_err(told)?);
-        for number in 0..mebibytes {
-            block[..8].copy_from_slice(&(number as u64).to_le_bytes());
-            file.write_all(&block).map_err(told)?;
+        for number in 0..count {
+            let file = File::create(folder.join(format!("{number}.bin"))).map_err(told)?;
+            let mut file = BufWriter::new(file);
+            for place in 0..mebibytes {
+                block[..8].copy_from_slice(&((number << 32 | place) as u64).to_le_bytes());
+                file.write_all(&block).map_err(told)?;
+            }
+            file.flush().map_err(told)?;
         }
-        file.flush().map_err(told)
+        Ok(())
     })?;
-    Ok(folder.join("big.bin"))
+    Ok(folder)
 }
 
-/// Makes `place` under another name first, so that an interrupted run leaves no half of it.
-fn made_once(place: &Path, make: impl FnOnce(&Path) -> Outcome) -> Outcome {
-    if place.exists() {
-        return Ok(());
+/// Lists the files below `base/name`, as paths from `base`, a line each.
+pub(super) fn listed(base: &Path, name: &str) -> Outcome<String> {
+    let (mut open, mut text) = (vec![PathBuf::from(name)], String::new());
+    while let Some(folder) = open.pop() {
+        let entries = std::fs::read_dir(base.join(&folder)).map_err(|error| error.to_string())?;
+        for entry in entries {
+            let entry = entry.map_err(|error| error.to_string())?;
+            let path = folder.join(entry.file_name());
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                open.push(path);
+            } else {
+                text.push_str(&path.to_string_lossy());
+                text.push('\n');
+            }
+        }
     }
-    eprintln!("making {}", place.display());
-    let draft = place.with_extension(format!("draft-{}", std::process::id()));
-    make(&draft)?;
-    std::fs::rename(&draft, place).map_err(|error| error.to_string())
+    Ok(text)
 }
 
 /// `SplitMix64`: enough for bytes that must only not compress.
-fn mix(seed: u64) -> u64 {
+pub(super) fn mix(seed: u64) -> u64 {
     let mut z = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
