@@ -5,6 +5,7 @@
 //! renamed away and not deleted: ext4 makes the creation of files after a deletion many times
 //! slower, which would be measured instead.
 
+mod growth;
 mod measure;
 mod options;
 mod steps;

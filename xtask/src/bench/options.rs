@@ -21,6 +21,8 @@ pub(super) struct Options {
     pub(super) big: usize,
     /// Steps of the graph.
     pub(super) steps: usize,
+    /// Results of the largest store.
+    pub(super) results: usize,
     pub(super) dir: Option<PathBuf>,
     pub(super) ibid: Option<PathBuf>,
     pub(super) help: bool,
@@ -36,6 +38,7 @@ usage: cargo xtask bench [NAME...] [OPTIONS]
   --files N      files of the tree that is hashed (100000)
   --big MIB      size of the big file (2048)
   --steps N      steps of the graph (1000)
+  --results N    results of the largest store (100000)
   --dir DIR      where to work (target/bench)
   --ibid PATH    the binary under test (built by `cargo xtask dist`)
 
@@ -59,6 +62,7 @@ impl Options {
             files: 100_000,
             big: 2048,
             steps: 1000,
+            results: 100_000,
             dir: None,
             ibid: None,
             help: false,
@@ -80,6 +84,7 @@ impl Options {
                 "--files" => options.files = number(value()?)?,
                 "--big" => options.big = number(value()?)?,
                 "--steps" => options.steps = number(value()?)?,
+                "--results" => options.results = number(value()?)?,
                 "--dir" => options.dir = Some(absolute(value()?)?),
                 "--ibid" => options.ibid = Some(value()?.into()),
                 "-h" | "--help" => options.help = true,

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::{Bench, Contest, Contestant, make_dir, steps, tree, write};
+use super::{Bench, Contest, Contestant, growth, make_dir, steps, tree, write};
 use crate::shell::Outcome;
 
 /// A named comparison.
@@ -65,6 +65,16 @@ pub(super) const ALL: &[Workload] = &[
         name: "steps-no-op",
         about: "the same graph, with nothing to do",
         set_up: steps_no_op,
+    },
+    Workload {
+        name: "growth-look-up",
+        about: "one command, up to date and restored, in a store of more and more results",
+        set_up: growth_look_up,
+    },
+    Workload {
+        name: "growth-list",
+        about: "what `gc` and `usage` find in a store of many results",
+        set_up: growth_list,
     },
 ];
 
@@ -340,4 +350,49 @@ fn steps_no_op(bench: &Bench) -> Outcome<Contest> {
             .map(|(contestant, _)| contestant)
             .collect(),
     ))
+}
+
+fn growth_look_up(bench: &Bench) -> Outcome<Contest> {
+    let most = bench.options.results;
+    let sizes = [1_000, 100_000, 1_000_000].map(|results: usize| results.min(most));
+    let mut contestants = Vec::new();
+    for (at, results) in sizes.into_iter().enumerate() {
+        if sizes[..at].contains(&results) {
+            continue;
+        }
+        let store = growth::store(&bench.inputs, results)?;
+        let hit = |what: &str| -> Outcome<(PathBuf, Contestant)> {
+            let dir = small_project(bench, &format!("growth-{what}-{results}"))?;
+            // Each its own input: what one run stores is not what another finds.
+            write(&dir.join("in.txt"), what.as_bytes())?;
+            let contestant = ibid(bench, &format!("{what}, {results} results"), &dir, EXEC);
+            Ok((dir, contestant.env("IBID_CACHE_DIR", &store)))
+        };
+        contestants.push(hit("up to date")?.1);
+        let (dir, restored) = hit("restored")?;
+        let away = Fresh::new(bench, &format!("growth-away-{results}"))?;
+        contestants.push(restored.prepared_by(move || rename_away(&dir.join("out.txt"), &away)));
+    }
+    Ok(Contest::short(contestants))
+}
+
+fn growth_list(bench: &Bench) -> Outcome<Contest> {
+    let store = growth::store(&bench.inputs, bench.options.results)?;
+    make_dir(&bench.dir.join("home"))?;
+    let floor = ["find", "v1", "-printf", "%T@ %s"];
+    let mut contestants = vec![Contestant::new(
+        "find -printf, one stat a file",
+        &store,
+        &floor,
+    )];
+    for words in [["gc", "--dry-run"].as_slice(), &["usage"]] {
+        let contestant = ibid(
+            bench,
+            &format!("ibid {}", words.join(" ")),
+            &bench.dir,
+            words,
+        );
+        contestants.push(contestant.env("IBID_CACHE_DIR", &store));
+    }
+    Ok(Contest::long(contestants))
 }
