@@ -310,6 +310,17 @@ fn tombstones_outlive_the_manifests_that_they_contradict() {
 }
 
 #[test]
+fn what_stays_for_being_young_is_counted_for_the_next_collection() {
+    let mut inventory = store(&[100; 4], 2 * YOUNG);
+    inventory.entries = (0..4).map(|at| entry("a", YOUNG, &[at])).collect();
+    let young = plan(&inventory, &policy(Some(200)));
+    assert_eq!((young.evict.len(), young.young, young.waiting), (0, 3, 200));
+    inventory.entries = (0..4).map(|at| entry("a", 2 * YOUNG, &[at])).collect();
+    let old = plan(&inventory, &policy(Some(200)));
+    assert_eq!((old.evict.len(), old.young, old.waiting), (3, 0, 0));
+}
+
+#[test]
 fn history_takes_a_quarter_of_the_budget_at_most() {
     let mut inventory = store(&[100; 2], 300 * DAY);
     inventory.entries = vec![entry("a", DAY, &[0])];

@@ -393,11 +393,11 @@ impl<'a> Reach<'a> {
         let named: Vec<Mutex<Option<Named>>> =
             named.into_iter().map(|it| Mutex::new(Some(it))).collect();
         let parts = share_out(order.len(), PIECE, |numbers| {
-            let (mut shelf, mut labels) = (Shelf::new(self.walk), Texts::default());
+            let (mut reader, mut labels) = (Shelf::new(self.walk), Texts::default());
             let read = numbers.filter_map(|number| {
                 let at = order[number];
                 let named = named[at].lock().expect("no reader panics").take()?;
-                Some((at, self.read_result(named, &mut shelf, &mut labels)))
+                Some((at, self.read_result(named, &mut reader, &mut labels)))
             });
             read.collect::<Vec<_>>()
         });
@@ -428,11 +428,11 @@ impl<'a> Reach<'a> {
         self.inventory.entries.push(decoded.entry);
     }
 
-    fn read_result(&self, named: Named, shelf: &mut Shelf<'_>, labels: &mut Texts) -> Read {
+    fn read_result(&self, named: Named, reader: &mut Shelf<'_>, labels: &mut Texts) -> Read {
         let Named { mut entry, lost } = named;
         let own = self.inventory.number(&entry.result);
         let size = own.map(|own| self.inventory.blobs[own as usize].size);
-        let found = match shelf.read(&entry.result, size) {
+        let found = match reader.read(&entry.result, size) {
             // Whoever looks the key up takes a result in the trash back.
             Found::Absent if entry.stands => self.walk.read_discarded(&entry.result),
             found => found,
@@ -555,8 +555,8 @@ impl<'a> Reach<'a> {
         records.sort_unstable();
         records.dedup();
         let parts = share_out(records.len(), PIECE, |numbers| {
-            let mut shelf = Shelf::new(self.walk);
-            let texts = numbers.map(|at| (records[at], self.texts_of(records[at], &mut shelf)));
+            let mut reader = Shelf::new(self.walk);
+            let texts = numbers.map(|at| (records[at], self.texts_of(records[at], &mut reader)));
             let named = texts.filter(|(_, texts)| !texts.as_ref().is_ok_and(Vec::is_empty));
             named.collect::<Vec<_>>()
         });
@@ -586,9 +586,9 @@ impl<'a> Reach<'a> {
 
     /// Returns the texts of code that a record names and that are stored; where it cannot be read,
     /// that in words.
-    fn texts_of(&self, record: u32, shelf: &mut Shelf<'_>) -> Result<Vec<u32>, String> {
+    fn texts_of(&self, record: u32, reader: &mut Shelf<'_>) -> Result<Vec<u32>, String> {
         let Blob { id, size, .. } = self.inventory.blobs[record as usize];
-        let bytes = match shelf.read(&id, Some(size)) {
+        let bytes = match reader.read(&id, Some(size)) {
             Found::Whole(bytes) => bytes,
             Found::Absent | Found::Damaged => return Ok(Vec::new()),
             Found::Unreadable(reason) => {

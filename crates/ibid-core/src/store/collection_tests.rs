@@ -455,6 +455,55 @@ fn a_tombstone_that_was_renewed_since_it_was_listed_stays() {
 }
 
 #[test]
+fn what_a_killed_collector_was_about_to_forget_of_an_invalidation_comes_back() {
+    let dir = TempDir::new();
+    let store = open(&dir);
+    let lost = |when: u64| {
+        store.invalidate(&key("a"), when, "wrong").unwrap();
+        let aside = format!("trash/{}-{}", key("a").hex(), fs::random_name());
+        let place = store.layout.tombstone(&key("a"));
+        fs::rename(&place, &store.layout.dir(&aside)).unwrap();
+        fs::remove_file(&store.layout.key(&key("a"))).unwrap();
+        assert_eq!(store.look_up(&key("a")), Lookup::Absent(MissReason::Absent));
+        aside
+    };
+    fs::create_dirs(&store.layout.dir("trash"), None).unwrap();
+    let aside = lost(7);
+    assert!(store.take_back_tombstone(&aside).unwrap());
+    assert!(!store.take_back_tombstone(&aside).unwrap());
+    assert!(matches!(store.look_up(&key("a")), Lookup::Tombstone(_)));
+    let aside = lost(8);
+    store.delete_leftover(&aside).unwrap();
+    let Lookup::Tombstone(found) = store.look_up(&key("a")) else {
+        panic!("emptying the trash takes it back, too");
+    };
+    assert_eq!(found.when, 8);
+    let aside = lost(9);
+    store.invalidate(&key("a"), 10, "wrong").unwrap();
+    assert!(
+        !store.take_back_tombstone(&aside).unwrap(),
+        "a newer one stands"
+    );
+    store.delete_leftover(&aside).unwrap();
+    assert!(!fs::exists(&store.layout.dir(&aside)).unwrap());
+}
+
+#[test]
+fn what_was_replaced_since_it_was_judged_is_put_back() {
+    let dir = TempDir::new();
+    let store = open(&dir);
+    commit(&store, key("a"), CONTENT, Replace::No);
+    let place = store.layout.key(&key("a"));
+    let seen = Signature::of_link(&place).unwrap();
+    commit(&store, key("a"), CONTENT, Replace::Yes);
+    assert_eq!(store.put_aside_seen(&place, &seen).unwrap(), None);
+    assert!(matches!(store.look_up(&key("a")), Lookup::Found(_)));
+    let seen = Signature::of_link(&place).unwrap();
+    assert!(store.put_aside_seen(&place, &seen).unwrap().is_some());
+    assert_eq!(store.look_up(&key("a")), Lookup::Absent(MissReason::Absent));
+}
+
+#[test]
 fn only_the_tombstone_that_stands_is_removed() {
     let dir = TempDir::new();
     let store = open(&dir);

@@ -168,15 +168,15 @@ impl Walk {
             self.problem(&error);
         }
         let parts = share_out(names.len(), PIECE, |numbers| {
-            let (mut made, mut noted) = (Vec::new(), Noted::default());
+            let (mut found, mut noted) = (Vec::new(), Noted::default());
             for name in numbers.map(|at| names[at]) {
                 match run_state(&dir, &name.to_string()) {
-                    Ok(Some((facts, state))) => made.push(make(name, facts, state)),
+                    Ok(Some((facts, state))) => found.push(make(name, facts, state)),
                     Ok(None) => {}
                     Err(error) => noted.problem(&error),
                 }
             }
-            (made, noted)
+            (found, noted)
         });
         self.together(parts)
     }
@@ -329,19 +329,19 @@ impl Walk {
         shards.sort_unstable();
         let device = self.device;
         let parts = share_out(shards.len(), 1, |numbers| {
-            let (mut made, mut noted) = (Vec::new(), Noted::default());
+            let (mut found, mut noted) = (Vec::new(), Noted::default());
             for shard in numbers.map(|at| &shards[at]) {
                 let Some(opened) = noted.open(&dir, shard, device) else {
                     continue;
                 };
                 noted.each(&opened, |name, facts| match std::str::from_utf8(name) {
                     Ok(name) if name.starts_with(shard) && is_hex(name, 64) => {
-                        made.extend(make(&opened, name, facts));
+                        found.extend(make(&opened, name, facts));
                     }
                     _ => {}
                 });
             }
-            (made, noted)
+            (found, noted)
         });
         self.together(parts)
     }
