@@ -28,6 +28,9 @@ use crate::tree::{Escaped, RelPath};
 /// Larger blobs are no results, records or listings.
 const VALUE_LIMIT: u64 = 1 << 30;
 
+/// From so many shards on, two threads go through them.
+const MANY: usize = 64;
+
 /// So many entries of history are read by one thread before it takes more.
 const PIECE: usize = 64;
 
@@ -328,7 +331,9 @@ impl Walk {
         }
         shards.sort_unstable();
         let device = self.device;
-        let parts = share_out(shards.len(), 1, |numbers| {
+        // A small store is gone through sooner than a thread starts.
+        let piece = if shards.len() < MANY { MANY } else { 1 };
+        let parts = share_out(shards.len(), piece, |numbers| {
             let (mut found, mut noted) = (Vec::new(), Noted::default());
             for shard in numbers.map(|at| &shards[at]) {
                 let Some(opened) = noted.open(&dir, shard, device) else {
