@@ -8,7 +8,7 @@
 
 mod contestant;
 mod goals;
-mod grown;
+mod growth;
 mod measure;
 mod options;
 mod peers;

@@ -10,6 +10,7 @@ mod error;
 mod facts;
 mod hash;
 mod list;
+mod listed;
 mod live;
 mod look;
 mod meter;

@@ -13,11 +13,11 @@
 use std::collections::{BTreeSet, HashSet};
 use std::io::ErrorKind;
 
-use super::inventory::Inventory;
+use super::inventory::{Inventory, LeftoverKind};
 use super::plan::Plan;
 use crate::digest::Key;
 use crate::fs::PathError;
-use crate::store::{LocalStore, StoreError};
+use crate::store::{Away, LocalStore, StoreError};
 
 /// So many problems are told one by one; of a store that is broken, more says nothing more.
 const TOLD: usize = 20;
@@ -87,7 +87,7 @@ struct Applying<'a> {
     store: &'a LocalStore,
     inventory: &'a Inventory,
     goes_on: &'a dyn Fn() -> bool,
-    /// Whose key's file was taken away.
+    /// Whose key's file lies in the trash.
     evicted: HashSet<Key>,
     failures: usize,
     done: Done,
@@ -120,8 +120,24 @@ impl Applying<'_> {
         false
     }
 
+    /// Takes what became of a file that was to go to the trash: whether it went.
+    fn went_away(&mut self, away: Result<Away, PathError>, disk: u64) -> bool {
+        if away.as_ref().ok() == Some(&Away::Deleted) {
+            self.deleted(disk);
+        }
+        self.went(away.map(Away::went))
+    }
+
     /// Takes back from the trash what is needed: a collector died that was about to.
     fn take_back(&mut self, take_back: &[usize]) {
+        for leftover in &self.inventory.leftovers {
+            if leftover.kind == LeftoverKind::Trash
+                && leftover.blob.is_none()
+                && let Err(error) = self.store.take_back_tombstone(&leftover.path)
+            {
+                self.went(Err(error));
+            }
+        }
         for at in take_back {
             if let Some((blob, _)) = self.inventory.leftovers[*at].blob
                 && self.goes_on()
@@ -137,18 +153,18 @@ impl Applying<'_> {
         let mut spared = BTreeSet::new();
         for at in evict {
             let entry = &self.inventory.entries[*at];
-            let is_evicted = self.goes_on() && {
-                let gone = entry
-                    .stands
-                    .then(|| self.store.evict(&entry.key, &entry.result));
-                gone.is_none_or(|gone| self.went(gone))
-            };
+            let is_evicted = self.goes_on()
+                && (!entry.stands || {
+                    let away = self.store.evict(&entry.key, &entry.result);
+                    self.evicted
+                        .extend((away.as_ref().ok() == Some(&Away::Trashed)).then_some(entry.key));
+                    self.went_away(away, entry.key_disk)
+                });
             if is_evicted {
                 self.done.evicted += 1;
-                self.evicted.extend(entry.stands.then_some(entry.key));
             } else {
                 spared.extend(entry.blobs.iter().copied());
-                spared.extend(self.inventory.index.get(&entry.result).copied());
+                spared.extend(self.inventory.number(&entry.result));
             }
         }
         spared
@@ -157,8 +173,8 @@ impl Applying<'_> {
     /// Moves blobs to the trash, results before what they need. Returns those that went.
     fn discard(&mut self, plan: &Plan, spared: &BTreeSet<u32>) -> BTreeSet<u32> {
         let entries = plan.evict.iter().map(|at| &self.inventory.entries[*at]);
-        let results = entries.filter_map(|entry| self.inventory.index.get(&entry.result));
-        let results: BTreeSet<u32> = results.copied().collect();
+        let results = entries.filter_map(|entry| self.inventory.number(&entry.result));
+        let results: BTreeSet<u32> = results.collect();
         let (first, then): (Vec<u32>, Vec<u32>) =
             plan.discard.iter().partition(|blob| results.contains(blob));
         let mut moved = BTreeSet::new();
@@ -171,8 +187,9 @@ impl Applying<'_> {
                 break;
             }
             let blob = &self.inventory.blobs[at as usize];
-            let discarded = self.store.discard_blob(&blob.id, blob.modified);
-            if self.went(discarded) {
+            let away = self.store.discard_blob(&blob.id, blob.modified);
+            let lies_there = away.as_ref().ok() == Some(&Away::Trashed);
+            if self.went_away(away, blob.disk) && lies_there {
                 self.done.discarded += 1;
                 moved.insert(at);
             }
@@ -186,8 +203,8 @@ impl Applying<'_> {
             if !self.goes_on() {
                 return;
             }
-            let (name, _, disk) = &self.inventory.runs[*at];
-            let forgotten = self.store.forget_run(name).map(|()| true);
+            let (name, disk) = &self.inventory.runs[*at];
+            let forgotten = self.store.forget_run(&name.to_string()).map(|()| true);
             if self.went(forgotten) {
                 self.deleted(*disk);
             }

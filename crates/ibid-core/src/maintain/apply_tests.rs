@@ -279,6 +279,7 @@ fn pins_and_last_uses_of_strangers_keep_nothing() {
             !store
                 .evict(&bench.results[0].key, &pin.result.unwrap())
                 .unwrap()
+                .went()
         );
         let standing: Vec<bool> = bench
             .results
@@ -286,7 +287,10 @@ fn pins_and_last_uses_of_strangers_keep_nothing() {
             .map(|result| store.key_path(&result.key).exists())
             .collect();
         assert_eq!(standing, [false, kept, kept], "{owner}");
-        let evicted = store.evict(&result.key, &pin.result.unwrap()).unwrap();
+        let evicted = store
+            .evict(&result.key, &pin.result.unwrap())
+            .unwrap()
+            .went();
         assert!(!evicted, "{owner}: pinned, or gone by now");
     }
 }
@@ -323,12 +327,12 @@ fn what_lies_in_the_trash_and_is_named_comes_back_before_the_trash_goes() {
     for result in [kept, evicted] {
         for blob in [output_of(result), BlobId::of(&result.encode())] {
             let inventory = take(&bench.store, 0).unwrap();
-            let modified = inventory.blobs[inventory.index[&blob] as usize].modified;
-            assert!(bench.store.discard_blob(&blob, modified).unwrap());
+            let modified = inventory.blobs[inventory.number(&blob).unwrap() as usize].modified;
+            assert!(bench.store.discard_blob(&blob, modified).unwrap().went());
         }
     }
     let result = BlobId::of(&evicted.encode());
-    assert!(bench.store.evict(&evicted.key, &result).unwrap());
+    assert!(bench.store.evict(&evicted.key, &result).unwrap().went());
     let mut inventory = take(&bench.store, 0).unwrap();
     // The stamps of a file system may be coarse.
     inventory.now += 1_000_000_000;

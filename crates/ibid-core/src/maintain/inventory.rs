@@ -12,11 +12,12 @@
 //! code at most, which explain and decide nothing; they are not waited for.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::reach;
 use crate::digest::{BlobId, Key};
 use crate::fs::{PathError, Timestamp};
-use crate::store::{LocalStore, Pin};
+use crate::store::{LocalStore, Pin, RunName};
 
 /// One blob, by its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +41,8 @@ pub struct Entry {
     pub result: BlobId,
     /// Whether the key's file names it.
     pub stands: bool,
-    /// What history calls the step.
-    pub label: String,
+    /// What history calls the step; results of one step share the text.
+    pub label: Arc<str>,
     /// When the command started, in nanoseconds since 1970.
     pub started: u64,
     /// How long the command ran, in nanoseconds: what computing it again costs.
@@ -93,16 +94,14 @@ pub struct Leftover {
 pub struct Inventory {
     /// All blobs, in the order of their names.
     pub blobs: Vec<Blob>,
-    /// Where each blob stands in `blobs`.
-    pub index: HashMap<BlobId, u32>,
     /// All results: those that stand, then those that only history or a pin names.
     pub entries: Vec<Entry>,
     /// Blobs that history names, and the texts of code that they name, whether or not a result
     /// needs them too: indices into `blobs`, each with the newest time at which something named
     /// it. They stay when the results go that need them.
     pub also_named: HashMap<u32, u64>,
-    /// Names of history's files with their time and the bytes of disk that they take.
-    pub runs: Vec<(String, u64, u64)>,
+    /// History's files, the oldest first, with the bytes of disk that they take.
+    pub runs: Vec<(RunName, u64)>,
     /// Keys that are invalidated, and since when.
     pub tombstones: Vec<(Key, u64)>,
     /// Keys whose file is damaged, each with what `unknown` tells of it.
@@ -120,6 +119,19 @@ pub struct Inventory {
     /// What could not be read or understood, in words. Unless this is empty, what nothing seems to
     /// name stays.
     pub unknown: Vec<String>,
+}
+
+impl Inventory {
+    /// Returns where a blob stands in [`Inventory::blobs`], if it is there.
+    pub fn number(&self, blob: &BlobId) -> Option<u32> {
+        number(&self.blobs, blob)
+    }
+}
+
+/// Returns where a blob stands among blobs in the order of their names.
+pub(super) fn number(blobs: &[Blob], blob: &BlobId) -> Option<u32> {
+    let at = blobs.binary_search_by_key(&blob, |it| &it.id).ok()?;
+    u32::try_from(at).ok()
 }
 
 /// Lists a store and reads what names what. `now` counts where no file can be touched.

@@ -54,6 +54,10 @@ pub struct Plan {
     pub before: u64,
     /// Bytes of disk that will be taken.
     pub after: u64,
+    /// How many results stay only because they were written or used a moment ago.
+    pub young: usize,
+    /// Bytes of disk above the budget that go with them, a minute later.
+    pub waiting: u64,
 }
 
 impl Plan {
@@ -69,6 +73,8 @@ impl Plan {
             delete,
             before: _,
             after: _,
+            young: _,
+            waiting: _,
         } = self;
         evict.is_empty()
             && take_back.is_empty()
@@ -90,7 +96,7 @@ impl Plan {
 pub fn plan(inventory: &Inventory, policy: &Policy) -> Plan {
     let leftovers = inventory.leftovers.iter();
     let blobs: u64 = inventory.blobs.iter().map(|blob| blob.disk).sum();
-    let runs: u64 = inventory.runs.iter().map(|(_, _, disk)| disk).sum();
+    let runs: u64 = inventory.runs.iter().map(|(_, disk)| disk).sum();
     let left: u64 = leftovers.map(|leftover| leftover.disk).sum();
     let mut plan = Plan {
         before: blobs + runs + left + inventory.small_files + inventory.directories,
@@ -119,12 +125,18 @@ pub fn plan(inventory: &Inventory, policy: &Policy) -> Plan {
     let standing = plan
         .before
         .saturating_sub(gone + unnamed + history.given_back + unasked(inventory, policy));
-    plan.evict = Evictions::choose(inventory, policy, standing).evicted;
+    let chosen = Evictions::choose(inventory, policy, standing);
+    plan.evict = chosen.evicted;
+    plan.young = chosen.young;
     plan.take_back = missed(inventory, &plan.evict).into_iter().collect();
     plan.discard = freed(inventory, &plan.evict, &is_named);
     plan.discard.extend(unreachable);
     plan.discard.sort_unstable();
     make_fit(inventory, policy, &mut plan);
+    let over = policy
+        .max_size
+        .map_or(0, |most| plan.after.saturating_sub(most));
+    plan.waiting = over.min(chosen.waiting);
     plan
 }
 
@@ -137,7 +149,7 @@ fn unasked(inventory: &Inventory, policy: &Policy) -> u64 {
 
 /// Chooses what is deleted for good so that the store fits with its trash, and sums up.
 fn make_fit(inventory: &Inventory, policy: &Policy, plan: &mut Plan) {
-    let forgotten: u64 = plan.forget.iter().map(|at| inventory.runs[*at].2).sum();
+    let forgotten: u64 = plan.forget.iter().map(|at| inventory.runs[*at].1).sum();
     let deleted = plan.delete.iter().map(|at| inventory.leftovers[*at].disk);
     let keys = plan.evict.iter().map(|at| inventory.entries[*at].key_disk);
     let gone = forgotten + deleted.sum::<u64>() + keys.sum::<u64>();
@@ -242,7 +254,7 @@ enum Part {
 /// quarter of the budget: it explains results, and must not crowd them out.
 fn history(inventory: &Inventory, policy: &Policy, is_needed: &[bool]) -> Forgotten {
     let runs = inventory.runs.iter().enumerate();
-    let runs = runs.map(|(at, (_, time, disk))| (*time, Part::Run(at), *disk));
+    let runs = runs.map(|(at, (name, disk))| (name.time, Part::Run(at), *disk));
     let blobs = inventory.also_named.iter();
     let blobs = blobs.filter(|(at, _)| may_go(inventory, **at, 0));
     let disk_of = |at: u32| inventory.blobs[at as usize].disk;

@@ -5,15 +5,29 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::digest::{BlobId, Key};
+use crate::digest::{BlobId, Digest, Key};
 use crate::maintain::inventory::{Blob, Leftover};
+use crate::store::{LabelHash, RunName};
 
 const NOW: u64 = 1_000 * 24 * 3600 * 1_000_000_000;
 const HOUR: u64 = 3600 * 1_000_000_000;
 const DAY: u64 = 24 * HOUR;
 
 fn id(number: usize) -> BlobId {
-    BlobId::of(&number.to_be_bytes())
+    // Blobs are numbered in the order of their names.
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&number.to_be_bytes());
+    BlobId::new(Digest::from_bytes(bytes))
+}
+
+/// An entry of history that ended so long ago.
+fn run(age: u64, disk: u64) -> (RunName, u64) {
+    let name = RunName {
+        time: NOW - age,
+        label: LabelHash(0),
+        random: 0,
+    };
+    (name, disk)
 }
 
 /// A store with blobs of these sizes, all of them `age` old.
@@ -29,7 +43,6 @@ fn store(sizes: &[u64], age: u64) -> Inventory {
         })
         .collect();
     Inventory {
-        index: (0..).zip(&blobs).map(|(at, blob)| (blob.id, at)).collect(),
         blobs,
         now: NOW,
         ..Inventory::default()
@@ -44,7 +57,7 @@ fn entry(label: &str, idle: u64, blobs: &[u32]) -> Entry {
         key: Key::new(*id(blobs[0] as usize).digest()),
         result: id(blobs[0] as usize),
         stands: true,
-        label: label.to_owned(),
+        label: label.into(),
         started: NOW - idle,
         duration: 0,
         last_use: NOW - idle,
@@ -134,8 +147,7 @@ fn age_evicts_what_was_not_used_and_forgets_history() {
             ..entry("a", 200 * DAY, &[2])
         },
     ];
-    let run = |days: u64| (days.to_string(), NOW - days * DAY, 4);
-    inventory.runs = vec![run(200), run(10)];
+    inventory.runs = vec![run(200 * DAY, 4), run(10 * DAY, 4)];
     inventory.also_named.insert(3, NOW - 200 * DAY);
     let of_age = Policy {
         max_age: Some(Policy::MAX_AGE),
@@ -298,12 +310,22 @@ fn tombstones_outlive_the_manifests_that_they_contradict() {
 }
 
 #[test]
+fn what_stays_for_being_young_is_counted_for_the_next_collection() {
+    let mut inventory = store(&[100; 4], 2 * YOUNG);
+    inventory.entries = (0..4).map(|at| entry("a", YOUNG, &[at])).collect();
+    let young = plan(&inventory, &policy(Some(200)));
+    assert_eq!((young.evict.len(), young.young, young.waiting), (0, 3, 200));
+    inventory.entries = (0..4).map(|at| entry("a", 2 * YOUNG, &[at])).collect();
+    let old = plan(&inventory, &policy(Some(200)));
+    assert_eq!((old.evict.len(), old.young, old.waiting), (3, 0, 0));
+}
+
+#[test]
 fn history_takes_a_quarter_of_the_budget_at_most() {
     let mut inventory = store(&[100; 2], 300 * DAY);
     inventory.entries = vec![entry("a", DAY, &[0])];
     inventory.also_named.insert(1, NOW - 150 * DAY);
-    let runs = (0..100).map(|days| (days.to_string(), NOW - days * DAY, 4));
-    inventory.runs = runs.collect();
+    inventory.runs = (0..100).map(|days| run(days * DAY, 4)).collect();
     let plan = plan(&inventory, &policy(Some(400)));
     assert_eq!(plan.discard, [1], "it is the oldest of history");
     assert_eq!(plan.forget, (25..100).collect::<Vec<_>>());
@@ -357,7 +379,7 @@ prop_compose! {
         inventory.also_named = named.into_iter().map(|(blob, age)| (blob, NOW - age)).collect();
         inventory.entries = entries;
         inventory.leftovers = trash.iter().map(|(disk, age)| trash_of(*disk, *age)).collect();
-        inventory.runs = runs.iter().map(|(age, disk)| (age.to_string(), NOW - age, *disk)).collect();
+        inventory.runs = runs.iter().map(|(age, disk)| run(*age, *disk)).collect();
         inventory.unknown = Vec::from_iter(is_unknown.then(|| "something".to_owned()));
         inventory
     }
@@ -386,7 +408,7 @@ fn young(inventory: &Inventory) -> u64 {
     let young = blobs.filter(|(_, blob)| is_young(blob.modified));
     let mut young: BTreeSet<u32> = young.map(|(at, _)| at).collect();
     for entry in &inventory.entries {
-        if is_young(entry.last_use) || young.contains(&inventory.index[&entry.result]) {
+        if is_young(entry.last_use) || young.contains(&inventory.number(&entry.result).unwrap()) {
             young.extend(&entry.blobs);
         }
     }
@@ -451,7 +473,7 @@ proptest! {
         prop_assert!(plan.after <= plan.before);
         if policy.max_size.is_some_and(|most| plan.after > most) {
             let may_go = kept(&inventory, &plan).into_iter().find(|entry| {
-                let own = inventory.blobs[inventory.index[&entry.result] as usize];
+                let own = inventory.blobs[inventory.number(&entry.result).unwrap() as usize];
                 !entry.pinned && NOW - entry.last_use.max(own.modified) > YOUNG
             });
             let over = plan.after - policy.max_size.unwrap_or(0);

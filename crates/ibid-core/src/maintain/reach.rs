@@ -11,21 +11,26 @@
 //! freshened later, too, and is told by its time when a plan is carried out. Each result, listing
 //! and record is read once, and let go at once: what stays is numbers.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
 
-use super::inventory::{Blob, Entry, Inventory, Leftover, LeftoverKind, nanos};
+use super::inventory::{Blob, Entry, Inventory, Leftover, LeftoverKind, nanos, number};
 use crate::action::{ComponentKind, KeyRecord};
 use crate::digest::{BlobId, Key};
-use crate::fs::PathError;
+use crate::fs::{Facts, PathError};
 use crate::store::{
-    Found, KeyState, ListedFile, LocalStore, OutputContent, Pin, RESULT_LIMIT, RunState, StoredAs,
-    StoredResult, Walk,
+    Found, KeyState, ListedFile, LocalStore, OutputContent, Pin, RESULT_LIMIT, RunName, RunState,
+    Shelf, StoredAs, StoredResult, Walk, share_out,
 };
 use crate::tree::{Content, Entry as TreeEntry, Tree};
 
 /// A lease that was written to within so many nanoseconds is held: its holder does so every two
 /// seconds.
 const HELD: u64 = 60_000_000_000;
+
+/// So many results or records are read by one thread before it takes more.
+const PIECE: usize = 64;
 
 /// Takes the inventory of a store at the time `now` of its own clock.
 pub(super) fn take_with(
@@ -55,29 +60,50 @@ pub(super) fn take_with(
     Ok(inventory)
 }
 
-/// What history says of keys, results and records.
+/// What history says of keys and results.
 #[derive(Debug, Default)]
 struct History {
-    labels: Vec<String>,
-    label_numbers: HashMap<String, usize>,
-    /// The time of each key's newest entry, and its label.
-    keys: HashMap<Key, (u64, usize)>,
-    /// The newest time at which an entry named a result.
-    results: HashMap<BlobId, u64>,
+    /// Of each key the time of its newest entry and its label, in the order of the keys.
+    keys: Vec<(Key, u64, Arc<str>)>,
+    /// Of each result the newest time at which an entry named it, in the order of the results.
+    results: Vec<(BlobId, u64)>,
 }
 
 impl History {
-    fn number(&mut self, label: String) -> usize {
-        let next = self.labels.len();
-        *self.label_numbers.entry(label).or_insert_with_key(|label| {
-            self.labels.push(label.clone());
-            next
-        })
+    fn of(&self, key: &Key) -> Option<(u64, &Arc<str>)> {
+        let at = self.keys.binary_search_by_key(&key, |(key, ..)| key).ok()?;
+        let (_, time, label) = &self.keys[at];
+        Some((*time, label))
     }
 
-    fn label(&self, key: &Key) -> String {
-        let known = self.keys.get(key);
-        known.map_or_else(String::new, |(_, number)| self.labels[*number].clone())
+    fn named(&self, result: &BlobId) -> Option<u64> {
+        let at = self.results.binary_search_by_key(&result, |(it, _)| it);
+        Some(self.results[at.ok()?].1)
+    }
+
+    /// Brings entries into order, and keeps the newest.
+    fn settle(&mut self) {
+        self.keys
+            .sort_unstable_by(|a, b| (&a.0, b.1, &b.2).cmp(&(&b.0, a.1, &a.2)));
+        self.keys.dedup_by_key(|(key, ..)| *key);
+        self.results
+            .sort_unstable_by_key(|(result, time)| (*result, Reverse(*time)));
+        self.results.dedup_by_key(|(result, _)| *result);
+    }
+}
+
+/// Texts of which many are the same, each kept once.
+#[derive(Debug, Default)]
+struct Texts(HashSet<Arc<str>>);
+
+impl Texts {
+    fn shared(&mut self, text: String) -> Arc<str> {
+        if let Some(known) = self.0.get(text.as_str()) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = text.into();
+        self.0.insert(Arc::clone(&new));
+        new
     }
 }
 
@@ -92,66 +118,82 @@ struct Standing {
 }
 
 fn list_blobs(walk: &mut Walk, inventory: &mut Inventory) {
-    let Inventory { blobs, index, .. } = inventory;
-    walk.blobs(|id, facts| {
-        blobs.push(Blob {
-            id,
-            size: facts.signature.size,
-            disk: facts.disk,
-            modified: nanos(facts.signature.mtime),
-        });
+    let blobs = &mut inventory.blobs;
+    *blobs = walk.blobs(|id, facts| Blob {
+        id,
+        size: facts.signature.size,
+        disk: facts.disk,
+        modified: nanos(facts.signature.mtime),
     });
     blobs.sort_unstable_by_key(|blob| blob.id);
     // A name may come twice in a listing that goes on while names change.
     blobs.dedup_by_key(|blob| blob.id);
-    let numbered = (0_u32..).zip(blobs.iter());
-    *index = numbered.map(|(number, blob)| (blob.id, number)).collect();
+    assert!(u32::try_from(blobs.len()).is_ok(), "fewer blobs than 2^32");
+}
+
+/// What an entry of history says that anybody heeds.
+struct Said {
+    key: Key,
+    label: Arc<str>,
+    result: Option<BlobId>,
+    /// The record, if it is stored.
+    record: Option<u32>,
 }
 
 fn list_runs(store: &LocalStore, walk: &mut Walk, inventory: &mut Inventory) -> History {
-    let mut history = History::default();
-    walk.runs(|name, time, facts, state| {
-        inventory.runs.push((name.to_owned(), time, facts.disk));
+    let blobs = &inventory.blobs;
+    // Labels are few, so threads seldom meet here for long.
+    let labels = Mutex::new(Texts::default());
+    let read = |name: RunName, facts: Facts, state: RunState| {
         // What a stranger says was run keeps nothing, and cannot keep anything from going.
-        if !store.heeds(facts.owner) {
-            return;
-        }
-        let entry = match state {
-            RunState::Entry(entry) => *entry,
-            RunState::Damaged(_) => return,
-            RunState::Unknown => {
-                let text = format!("`runs/{name}` is of a later version");
-                return inventory.unknown.push(text);
-            }
-            RunState::Unreadable(reason) => {
-                return inventory.unknown.push(format!("`runs/{name}`: {reason}"));
-            }
+        let said = match state {
+            _ if !store.heeds(facts.owner) => Ok(None),
+            RunState::Entry(entry) => Ok(Some(Said {
+                key: entry.key,
+                label: labels.lock().expect("no reader panics").shared(entry.label),
+                result: entry.result,
+                record: number(blobs, &entry.record),
+            })),
+            RunState::Damaged(_) => Ok(None),
+            RunState::Unknown => Err(format!("`runs/{name}` is of a later version")),
+            RunState::Unreadable(reason) => Err(format!("`runs/{name}`: {reason}")),
         };
-        let label = history.number(entry.label);
-        let newest = history.keys.entry(entry.key).or_insert((time, label));
-        *newest = (*newest).max((time, label));
-        if let Some(result) = entry.result {
-            let newest = history.results.entry(result).or_insert(time);
-            *newest = time.max(*newest);
+        (name, facts.disk, said)
+    };
+    let mut history = History::default();
+    for (name, disk, said) in walk.runs(read) {
+        inventory.runs.push((name, disk));
+        match said {
+            Ok(None) => {}
+            Err(text) => inventory.unknown.push(text),
+            Ok(Some(said)) => {
+                history.keys.push((said.key, name.time, said.label));
+                history
+                    .results
+                    .extend(said.result.map(|result| (result, name.time)));
+                if let Some(record) = said.record {
+                    inventory.also_name(record, name.time);
+                }
+            }
         }
-        inventory.also_name(&entry.record, time);
-    });
+    }
     inventory.runs.sort_unstable();
+    history.settle();
     history
 }
 
 fn list_keys(store: &LocalStore, walk: &mut Walk, inventory: &mut Inventory) -> Vec<Standing> {
     let mut standing = Vec::new();
-    walk.keys(|key, facts, state| {
-        let disk = facts.disk;
-        inventory.small_files += disk;
+    // Only what is read here is kept of a file's status.
+    let listed = walk.keys(|key, facts, state| {
+        let modified = nanos(facts.signature.mtime);
         // A stranger's file is a miss, whatever it says: it answers no request, and may go first.
-        let is_heeded = store.heeds(facts.owner);
-        let modified = if is_heeded {
-            nanos(facts.signature.mtime)
-        } else {
-            0
-        };
+        let heeded = store.heeds(facts.owner).then_some(modified);
+        (key, facts.disk, heeded, state)
+    });
+    for (key, disk, heeded, state) in listed {
+        inventory.small_files += disk;
+        let modified = heeded.unwrap_or(0);
         let mut unknown = |reason: &str| {
             let text = format!("the file of key {}: {reason}", key.short());
             inventory.unknown.push(text.clone());
@@ -169,7 +211,7 @@ fn list_keys(store: &LocalStore, walk: &mut Walk, inventory: &mut Inventory) -> 
                 let since = tombstone.when.max(modified);
                 inventory.tombstones.push((key, since));
             }
-            _ if !is_heeded => {}
+            _ if heeded.is_none() => {}
             KeyState::Unknown(what) => {
                 unknown(&format!("a later version wrote it: {what}"));
             }
@@ -181,7 +223,7 @@ fn list_keys(store: &LocalStore, walk: &mut Walk, inventory: &mut Inventory) -> 
                 inventory.damaged.push((key, text));
             }
         }
-    });
+    }
     standing.sort_unstable_by_key(|standing| standing.key);
     standing.dedup_by_key(|standing| standing.key);
     list_tombstones(walk, inventory);
@@ -191,17 +233,20 @@ fn list_keys(store: &LocalStore, walk: &mut Walk, inventory: &mut Inventory) -> 
 
 /// Adds the invalidations that are remembered, of each key the newest.
 fn list_tombstones(walk: &mut Walk, inventory: &mut Inventory) {
-    walk.tombstones(|key, facts, state| {
-        inventory.small_files += facts.disk;
+    let listed = walk.tombstones(|key, facts, state| {
         let modified = nanos(facts.signature.mtime);
         let since = match state {
             KeyState::Tombstone(tombstone) => tombstone.when.max(modified),
             // It names nothing, whatever it is.
             _ => modified,
         };
-        inventory.tombstones.push((key, since));
+        (key, since, facts.disk)
     });
-    let newest_first = |(key, since): &(Key, u64)| (*key, std::cmp::Reverse(*since));
+    for (key, since, disk) in listed {
+        inventory.small_files += disk;
+        inventory.tombstones.push((key, since));
+    }
+    let newest_first = |(key, since): &(Key, u64)| (*key, Reverse(*since));
     inventory.tombstones.sort_unstable_by_key(newest_first);
     inventory.tombstones.dedup_by_key(|(key, _)| *key);
 }
@@ -239,12 +284,10 @@ fn list_leftovers(walk: &mut Walk, inventory: &mut Inventory) {
 }
 
 impl Inventory {
-    /// Notes that something beside results names a blob, if that is there.
-    fn also_name(&mut self, blob: &BlobId, time: u64) {
-        if let Some(number) = self.index.get(blob) {
-            let newest = self.also_named.entry(*number).or_insert(time);
-            *newest = time.max(*newest);
-        }
+    /// Notes that something beside results names a blob.
+    fn also_name(&mut self, blob: u32, time: u64) {
+        let newest = self.also_named.entry(blob).or_insert(time);
+        *newest = time.max(*newest);
     }
 }
 
@@ -258,6 +301,29 @@ struct Reach<'a> {
     records: Vec<(u32, u32)>,
     /// Where blobs in the trash stand among the leftovers.
     trash: HashMap<BlobId, u32>,
+}
+
+/// A result that is to be read, and what is known of it without that.
+struct Named {
+    entry: Entry,
+    /// What is left of it where its blob is gone or damaged: history's label of its key.
+    lost: Option<Arc<str>>,
+}
+
+/// What reading a result came to.
+enum Read {
+    Whole(Decoded),
+    /// It is gone or damaged. Of one that stands, the key's file is left to evict.
+    Lost(Option<Entry>),
+    /// It cannot be read or understood, in words.
+    Unknown(BlobId, String),
+}
+
+/// An entry with what its result says.
+struct Decoded {
+    entry: Entry,
+    listings: Vec<BlobId>,
+    record: Option<u32>,
 }
 
 impl<'a> Reach<'a> {
@@ -279,38 +345,36 @@ impl<'a> Reach<'a> {
         let pins: HashMap<BlobId, u64> = pins
             .filter_map(|pin| Some((pin.result?, pin.when)))
             .collect();
-        let mut seen = HashSet::with_capacity(standing.len());
-        for Standing {
-            key,
-            result,
-            modified,
-            disk,
-        } in standing
-        {
-            seen.insert(result);
-            let newest = history.keys.get(&key).map_or(0, |(time, _)| *time);
-            let entry = Entry {
-                key,
-                result,
-                stands: true,
-                label: String::new(),
-                started: 0,
-                duration: 0,
-                last_use: modified.max(newest),
-                pinned: pinned.contains(&key) || pins.contains_key(&result),
-                blobs: Vec::new(),
-                trashed: self.trash.get(&result).copied().into_iter().collect(),
-                key_disk: disk,
-            };
-            self.standing(entry, history);
-        }
-        let mut others: Vec<_> = history.results.keys().chain(pins.keys()).copied().collect();
-        others.retain(|result| self.inventory.index.contains_key(result) && seen.insert(*result));
+        let mut seen: Vec<BlobId> = standing.iter().map(|it| it.result).collect();
+        seen.sort_unstable();
+        let is_new = |result: &BlobId| seen.binary_search(result).is_err();
+        let standing = standing.into_iter().map(|it| {
+            let (newest, label) = history
+                .of(&it.key)
+                .map_or((0, None), |(time, label)| (time, Some(Arc::clone(label))));
+            let mut entry = entry_of(it.result, it.modified.max(newest));
+            entry.key = it.key;
+            entry.stands = true;
+            entry.pinned = pinned.contains(&it.key) || pins.contains_key(&it.result);
+            entry.trashed = self.trash.get(&it.result).copied().into_iter().collect();
+            entry.key_disk = it.disk;
+            let lost = Some(label.unwrap_or_default());
+            Named { entry, lost }
+        });
+        let mut named: Vec<Named> = standing.collect();
+        let of_history = history.results.iter().map(|(result, _)| *result);
+        let mut others: Vec<_> = of_history.chain(pins.keys().copied()).collect();
+        others.retain(|result| is_new(result) && self.inventory.number(result).is_some());
         others.sort_unstable();
-        for result in others {
-            let named = history.results.get(&result).max(pins.get(&result));
-            self.remembered(result, *named.unwrap_or(&0), pins.contains_key(&result));
-        }
+        others.dedup();
+        named.extend(others.into_iter().map(|result| {
+            let last_use = history.named(&result).max(pins.get(&result).copied());
+            let mut entry = entry_of(result, last_use.unwrap_or(0));
+            entry.pinned = pins.contains_key(&result);
+            Named { entry, lost: None }
+        }));
+        drop(seen);
+        self.read_results(named);
         self.read_listings();
         self.read_records();
         for entry in &mut self.inventory.entries {
@@ -322,91 +386,109 @@ impl<'a> Reach<'a> {
         }
     }
 
-    /// Adds what stands for a key. Of a result that is gone or damaged only the key's file is
-    /// left to evict, and the damaged blob.
-    fn standing(&mut self, mut entry: Entry, history: &History) {
-        // Whoever looks the key up takes a result in the trash back.
-        let found = match self.walk.read(&entry.result) {
-            Found::Absent => self.walk.read_discarded(&entry.result),
+    /// Reads results in the order of their names, and adds them in their own order.
+    fn read_results(&mut self, named: Vec<Named>) {
+        let mut order: Vec<usize> = (0..named.len()).collect();
+        order.sort_unstable_by_key(|at| named[*at].entry.result);
+        let named: Vec<Mutex<Option<Named>>> =
+            named.into_iter().map(|it| Mutex::new(Some(it))).collect();
+        let parts = share_out(order.len(), PIECE, |numbers| {
+            let (mut reader, mut labels) = (Shelf::new(self.walk), Texts::default());
+            let read = numbers.filter_map(|number| {
+                let at = order[number];
+                let named = named[at].lock().expect("no reader panics").take()?;
+                Some((at, self.read_result(named, &mut reader, &mut labels)))
+            });
+            read.collect::<Vec<_>>()
+        });
+        let mut read: Vec<(usize, Read)> = parts.into_iter().flatten().collect();
+        read.sort_unstable_by_key(|(at, _)| *at);
+        for (_, read) in read {
+            match read {
+                Read::Lost(entry) => self.inventory.entries.extend(entry),
+                Read::Whole(decoded) => self.add(decoded),
+                Read::Unknown(result, reason) => {
+                    let text = format!("the result {}: {reason}", result.short());
+                    self.inventory.unknown.push(text);
+                    if let Some(number) = self.inventory.number(&result) {
+                        self.inventory.also_name(number, self.inventory.now);
+                    }
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, decoded: Decoded) {
+        let number = u32::try_from(self.inventory.entries.len()).expect("fewer results than 2^32");
+        let listings = decoded.listings.into_iter();
+        self.listings
+            .extend(listings.map(|listing| (listing, number)));
+        self.records
+            .extend(decoded.record.map(|record| (record, number)));
+        self.inventory.entries.push(decoded.entry);
+    }
+
+    fn read_result(&self, named: Named, reader: &mut Shelf<'_>, labels: &mut Texts) -> Read {
+        let Named { mut entry, lost } = named;
+        let own = self.inventory.number(&entry.result);
+        let size = own.map(|own| self.inventory.blobs[own as usize].size);
+        let found = match reader.read(&entry.result, size) {
+            // Whoever looks the key up takes a result in the trash back.
+            Found::Absent if entry.stands => self.walk.read_discarded(&entry.result),
             found => found,
         };
         match found {
-            Found::Whole(bytes) => self.decoded(entry, &bytes),
-            Found::Unreadable(reason) => self.unknown_result(&entry.result, &reason),
-            Found::Absent | Found::Damaged => {
-                entry.label = history.label(&entry.key);
-                entry.blobs.extend(self.inventory.index.get(&entry.result));
-                self.inventory.entries.push(entry);
-            }
-        }
-    }
-
-    /// Adds a result that no key's file names, if it is still there and whole.
-    fn remembered(&mut self, result: BlobId, last_use: u64, pinned: bool) {
-        match self.walk.read(&result) {
             Found::Whole(bytes) => {
-                let entry = Entry {
-                    // Its own key is read with it.
-                    key: Key::new(*result.digest()),
-                    result,
-                    stands: false,
-                    label: String::new(),
-                    started: 0,
-                    duration: 0,
-                    last_use,
-                    pinned,
-                    blobs: Vec::new(),
-                    trashed: Vec::new(),
-                    key_disk: 0,
-                };
-                self.decoded(entry, &bytes);
+                entry.blobs.extend(own);
+                self.decoded(entry, &bytes, labels)
             }
-            Found::Unreadable(reason) => self.unknown_result(&result, &reason),
-            Found::Absent | Found::Damaged => {}
+            Found::Unreadable(reason) => Read::Unknown(entry.result, reason),
+            Found::Absent | Found::Damaged => Read::Lost(lost.map(|label| {
+                entry.blobs.extend(own);
+                Entry { label, ..entry }
+            })),
         }
     }
 
-    fn unknown_result(&mut self, result: &BlobId, reason: &str) {
-        let text = format!("the result {}: {reason}", result.short());
-        self.inventory.unknown.push(text);
-        self.inventory.also_name(result, self.inventory.now);
-    }
-
-    /// Adds an entry with what its result says.
-    fn decoded(&mut self, mut entry: Entry, bytes: &[u8]) {
+    /// Reads what a result says.
+    fn decoded(&self, mut entry: Entry, bytes: &[u8], labels: &mut Texts) -> Read {
         // No look-up reads it either, and decoding takes many times its length.
         if bytes.len() as u64 > RESULT_LIMIT {
-            return self.unknown_result(&entry.result, "it is too large for a result");
+            let reason = "it is too large for a result".to_owned();
+            return Read::Unknown(entry.result, reason);
         }
         let result = match StoredResult::decode(bytes) {
             Ok(result) => result,
-            Err(error) => return self.unknown_result(&entry.result, &error.to_string()),
+            Err(error) => return Read::Unknown(entry.result, error.to_string()),
         };
-        let number = u32::try_from(self.inventory.entries.len()).expect("fewer results than 2^32");
-        let index = &self.inventory.index;
-        entry.blobs.extend(index.get(&entry.result));
-        let named = result.blobs().filter_map(|(blob, _)| index.get(&blob));
-        entry.blobs.extend(named);
-        if entry.stands {
+        let named = result.blobs();
+        entry
+            .blobs
+            .extend(named.filter_map(|(blob, _)| self.inventory.number(&blob)));
+        if entry.stands && !self.trash.is_empty() {
             let named = result.blobs().filter_map(|(it, _)| self.trash.get(&it));
             entry.trashed.extend(named);
         }
         let stored = result.outcome.outputs.iter();
         let stored = stored.filter(|output| output.stored_as == StoredAs::Content);
         let listings = stored.filter_map(|output| match &output.content {
-            OutputContent::Tree(tree) => Some((tree.listing(), number)),
+            OutputContent::Tree(tree) => Some(tree.listing()),
             OutputContent::File { .. } | OutputContent::Link(_) => None,
         });
-        self.listings.extend(listings);
-        if let Some(record) = index.get(&result.run.record) {
-            self.records.push((*record, number));
-        }
+        let (listings, record) = (
+            listings.collect(),
+            self.inventory.number(&result.run.record),
+        );
         if !entry.stands {
             entry.key = result.key;
         }
-        entry.label = result.run.label;
+        entry.label = labels.shared(result.run.label);
         (entry.started, entry.duration) = (result.run.started, result.run.duration);
-        self.inventory.entries.push(entry);
+        Read::Whole(Decoded {
+            entry,
+            listings,
+            record,
+        })
     }
 
     /// Adds what listings name to the entries that need them; each is read once.
@@ -452,13 +534,14 @@ impl<'a> Reach<'a> {
             TreeEntry::Link(_) | TreeEntry::LinkOut { .. } | TreeEntry::Dir => None,
         });
         let named: Vec<&BlobId> = named.collect();
-        let numbers = |of: &HashMap<BlobId, u32>| {
-            let mut numbers: Vec<u32> = named.iter().filter_map(|it| of.get(it).copied()).collect();
+        let numbers = |of: &dyn Fn(&BlobId) -> Option<u32>| {
+            let mut numbers: Vec<u32> = named.iter().filter_map(|it| of(it)).collect();
             numbers.sort_unstable();
             numbers.dedup();
             numbers
         };
-        (numbers(&self.inventory.index), numbers(&self.trash))
+        let in_place = numbers(&|blob| self.inventory.number(blob));
+        (in_place, numbers(&|blob| self.trash.get(blob).copied()))
     }
 
     /// Adds the texts of code that records name: to the entries that need the record, and to what
@@ -471,8 +554,22 @@ impl<'a> Reach<'a> {
         records.extend(by_history);
         records.sort_unstable();
         records.dedup();
-        for record in records {
-            let texts = self.texts_of(record);
+        let parts = share_out(records.len(), PIECE, |numbers| {
+            let mut reader = Shelf::new(self.walk);
+            let texts = numbers.map(|at| (records[at], self.texts_of(records[at], &mut reader)));
+            let named = texts.filter(|(_, texts)| !texts.as_ref().is_ok_and(Vec::is_empty));
+            named.collect::<Vec<_>>()
+        });
+        let mut read: Vec<_> = parts.into_iter().flatten().collect();
+        read.sort_unstable_by_key(|(record, _)| *record);
+        for (record, texts) in read {
+            let texts = match texts {
+                Ok(texts) => texts,
+                Err(text) => {
+                    self.inventory.unknown.push(text);
+                    continue;
+                }
+            };
             let from = needed.partition_point(|(other, _)| *other < record);
             let by_entries = needed[from..].iter().take_while(|(it, _)| *it == record);
             for (_, entry) in by_entries {
@@ -481,35 +578,56 @@ impl<'a> Reach<'a> {
             }
             if let Some(time) = self.inventory.also_named.get(&record).copied() {
                 for text in texts {
-                    let newest = self.inventory.also_named.entry(text).or_insert(time);
-                    *newest = time.max(*newest);
+                    self.inventory.also_name(text, time);
                 }
             }
         }
     }
 
-    /// Returns the texts of code that a record names and that are stored.
-    fn texts_of(&mut self, record: u32) -> Vec<u32> {
-        let id = self.inventory.blobs[record as usize].id;
-        let record = match self.walk.read(&id) {
-            Found::Whole(bytes) => KeyRecord::decode(&bytes),
-            Found::Absent | Found::Damaged => return Vec::new(),
+    /// Returns the texts of code that a record names and that are stored; where it cannot be read,
+    /// that in words.
+    fn texts_of(&self, record: u32, reader: &mut Shelf<'_>) -> Result<Vec<u32>, String> {
+        let Blob { id, size, .. } = self.inventory.blobs[record as usize];
+        let bytes = match reader.read(&id, Some(size)) {
+            Found::Whole(bytes) => bytes,
+            Found::Absent | Found::Damaged => return Ok(Vec::new()),
             Found::Unreadable(reason) => {
-                let text = format!("the record {}: {reason}", id.short());
-                self.inventory.unknown.push(text);
-                return Vec::new();
+                return Err(format!("the record {}: {reason}", id.short()));
             }
         };
-        let Ok(record) = record else {
-            return Vec::new();
+        // Most records name no code, and taking them apart costs more than reading them.
+        let word = ComponentKind::Code.word().as_bytes();
+        if !bytes.windows(word.len()).any(|part| part == word) {
+            return Ok(Vec::new());
+        }
+        let Ok(record) = KeyRecord::decode(&bytes) else {
+            return Ok(Vec::new());
         };
         let code = record.components().iter();
         let code = code.filter(|component| component.kind == ComponentKind::Code);
         let texts = code.filter_map(|code| match code.kind.content(&code.value)?.resolved() {
-            Content::File { blob, .. } => self.inventory.index.get(blob).copied(),
+            Content::File { blob, .. } => self.inventory.number(blob),
             Content::Tree(_) | Content::Link { .. } => None,
         });
-        texts.collect()
+        Ok(texts.collect())
+    }
+}
+
+/// A result of which nothing is known but its name and when it was used.
+fn entry_of(result: BlobId, last_use: u64) -> Entry {
+    Entry {
+        // Its own key is read with it.
+        key: Key::new(*result.digest()),
+        result,
+        stands: false,
+        label: Arc::default(),
+        started: 0,
+        duration: 0,
+        last_use,
+        pinned: false,
+        blobs: Vec::new(),
+        trashed: Vec::new(),
+        key_disk: 0,
     }
 }
 

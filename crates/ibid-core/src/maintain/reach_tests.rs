@@ -405,7 +405,7 @@ fn an_entry_says_what_its_result_says_and_when_it_was_used() {
     let entry = &inventory.entries[0];
     assert_eq!((entry.key, entry.result), (key_of(1), result));
     assert_eq!(
-        (entry.label.as_str(), entry.started, entry.duration),
+        (&*entry.label, entry.started, entry.duration),
         ("p/1", 1, 7)
     );
     assert_eq!(u128::from(entry.last_use), modified.as_nanos());
@@ -439,12 +439,12 @@ fn history_names_results_that_were_replaced_and_records_of_failed_runs() {
         (inventory.entries[1].key, inventory.entries[1].last_use),
         (key_of(1), 1)
     );
-    let named = |blob: &BlobId| inventory.also_named.get(&inventory.index[blob]).copied();
+    let named = |blob: &BlobId| inventory.also_named.get(&inventory.number(blob)?).copied();
     assert_eq!((named(&failed), named(&blob(8))), (Some(3), Some(3)));
     let record = bench.record(&[6]);
     assert_eq!((named(&record), named(&blob(6))), (Some(2), Some(2)));
     assert_eq!(named(&blob(9)), None);
-    let runs: Vec<_> = inventory.runs.iter().map(|(_, time, _)| *time).collect();
+    let runs: Vec<_> = inventory.runs.iter().map(|(name, _)| name.time).collect();
     assert_eq!(runs, [1, 2, 3]);
 }
 
@@ -538,7 +538,7 @@ fn a_result_that_is_gone_or_damaged_leaves_only_its_keys_file_to_evict() {
         let inventory = bench.take();
         assert!(inventory.unknown.is_empty(), "{:?}", inventory.unknown);
         let entry = &inventory.entries[0];
-        assert_eq!((entry.label.as_str(), entry.stands), ("p/1", true));
+        assert_eq!((&*entry.label, entry.stands), ("p/1", true));
         entry.blobs.len()
     };
     assert_eq!(hollow(&bench), 0);
@@ -579,7 +579,11 @@ fn right_bytes_that_are_not_understood_are_unknown() {
     bench.append(&one(), result.run.record, Some(later));
     let inventory = bench.take();
     assert_eq!(inventory.unknown.len(), 2, "{:?}", inventory.unknown);
-    assert!(inventory.also_named.contains_key(&inventory.index[&later]));
+    assert!(
+        inventory
+            .also_named
+            .contains_key(&inventory.number(&later).unwrap())
+    );
 }
 
 #[test]

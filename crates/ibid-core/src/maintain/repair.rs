@@ -11,11 +11,11 @@
 //! it, too. Tombstones and what no store has stay. What cannot be put right is told with the reason.
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::check::{self, Broken, Checked, Flaw, FlawKind, Recheck};
 use crate::digest::{BlobId, Key};
-use crate::fs::{Facts, FileKind};
+use crate::fs::{Facts, FileKind, IfPresent as _, Signature};
 use crate::store::{KeySays, LocalStore, StoreError, StoredResult};
 use crate::tree::Escaped;
 
@@ -100,8 +100,9 @@ fn mend(store: &LocalStore, flaw: &Flaw) -> Mended {
 
 /// Looks at a file once more, and puts it aside if it is still wrong.
 fn again(store: &LocalStore, path: &Path) -> Result<Mended, StoreError> {
+    let seen = seen(path)?;
     match check::recheck(store, path) {
-        Recheck::Wrong => aside(store, path),
+        Recheck::Wrong => aside(store, path, seen),
         Recheck::Sound | Recheck::Absent => Ok(healed()),
         Recheck::Unreadable(reason) => Ok(Mended::Left(reason)),
     }
@@ -111,17 +112,32 @@ fn healed() -> Mended {
     Mended::Done("it is right by now".to_owned())
 }
 
-fn aside(store: &LocalStore, path: &Path) -> Result<Mended, StoreError> {
-    let to = match store.put_aside(path) {
+/// Looks at what is about to be judged, so that nothing else is moved for it.
+fn seen(path: &Path) -> Result<Option<Signature>, StoreError> {
+    Signature::of_link(path)
+        .if_present()
+        .map_err(StoreError::Io)
+}
+
+/// Moves away what was judged; what has its name by now is another's, and right as far as is known.
+fn aside(store: &LocalStore, path: &Path, seen: Option<Signature>) -> Result<Mended, StoreError> {
+    let Some(seen) = seen else {
+        return Ok(healed());
+    };
+    let to = match store.put_aside_seen(path, &seen) {
         // The first write of a process puts aside what stands in its way.
         Err(StoreError::Io(error)) if error.is_absent() => return Ok(healed()),
         put => put?,
+    };
+    let Some(to) = to else {
+        return Ok(healed());
     };
     let to = to.strip_prefix(store.dir()).unwrap_or(&to).to_owned();
     Ok(Mended::Done(format!("moved to `{}`", Escaped::path(&to))))
 }
 
 fn not_a_file(store: &LocalStore, path: &Path) -> Result<Mended, StoreError> {
+    let seen = seen(path)?;
     let wanted = if is_dir_of_layout(store, path) {
         FileKind::Dir
     } else {
@@ -136,7 +152,7 @@ fn not_a_file(store: &LocalStore, path: &Path) -> Result<Mended, StoreError> {
         let why = "everything that is stored belongs there: move it away by hand";
         return Ok(Mended::Left(why.to_owned()));
     }
-    let done = aside(store, path)?;
+    let done = aside(store, path, seen)?;
     renew(store, path)?;
     Ok(done)
 }
@@ -174,6 +190,7 @@ fn renew(store: &LocalStore, path: &Path) -> Result<bool, StoreError> {
 
 /// Puts a small file right: one that is needed is written anew, any other is put aside.
 fn small(store: &LocalStore, flaw: &Flaw) -> Result<Mended, StoreError> {
+    let seen = seen(&flaw.path)?;
     match check::recheck(store, &flaw.path) {
         Recheck::Sound => return Ok(healed()),
         Recheck::Unreadable(reason) => return Ok(Mended::Left(reason)),
@@ -184,7 +201,7 @@ fn small(store: &LocalStore, flaw: &Flaw) -> Result<Mended, StoreError> {
     }
     match Facts::of_link(&flaw.path) {
         Err(error) if error.is_absent() => Ok(healed()),
-        _ => aside(store, &flaw.path),
+        _ => aside(store, &flaw.path, seen),
     }
 }
 
@@ -200,7 +217,7 @@ fn set_right(store: &LocalStore, flaw: &Flaw) -> Result<Mended, StoreError> {
         return Ok(healed());
     }
     if is_disguised(store, path, &facts) {
-        return aside(store, path);
+        return aside(store, path, Some(facts.signature));
     }
     store.set_right(path, is_blob(store, path))?;
     if let Some(reason) = check::objection(store, path) {
@@ -209,7 +226,7 @@ fn set_right(store: &LocalStore, flaw: &Flaw) -> Result<Mended, StoreError> {
         )));
     }
     if is_blob(store, path) && matches!(check::recheck(store, path), Recheck::Wrong) {
-        return aside(store, path);
+        return aside(store, path, Some(facts.signature));
     }
     Ok(Mended::Done("its mode was set right".to_owned()))
 }
@@ -237,7 +254,7 @@ fn unreadable(store: &LocalStore, path: &Path) -> Result<Mended, StoreError> {
         Err(error) => return Err(StoreError::Io(error)),
     };
     if is_disguised(store, path, &facts) {
-        return aside(store, path);
+        return aside(store, path, Some(facts.signature));
     }
     let facts = facts.signature;
     if facts.kind() == FileKind::File && facts.mode & 0o400 == 0 {
@@ -283,21 +300,19 @@ fn put_results_aside(store: &LocalStore, checked: &Checked) -> HashMap<Key, Stri
 }
 
 fn put_result_aside(store: &LocalStore, broken: &Broken, failed: &mut HashMap<Key, String>) {
+    let places = [store.key_path(&broken.key), store.blob_path(&broken.result)];
+    let places = places.map(|path| (Signature::of_link(&path).ok(), path));
     if check::seems_usable(store, broken) {
         return;
     }
     // History may name the result that stood, and nothing must name what cannot be used.
     let own = |found: &StoredResult| found.key == broken.key;
     let result = store.peek_result(&broken.result).ok().filter(own);
-    let mut moves: Vec<PathBuf> = Vec::new();
-    if broken.stands {
-        moves.push(store.key_path(&broken.key));
-    }
-    if result.is_some() {
-        moves.push(store.blob_path(&broken.result));
-    }
-    for path in moves {
-        match store.put_aside(&path) {
+    for ((seen, path), goes) in places.into_iter().zip([broken.stands, result.is_some()]) {
+        let Some(seen) = seen.filter(|_| goes) else {
+            continue;
+        };
+        match store.put_aside_seen(&path, &seen) {
             Err(StoreError::Io(error)) if error.is_absent() => {}
             Err(error) => {
                 failed.insert(broken.key, in_words(&error));

@@ -3,13 +3,14 @@
 //! There is no background process and no shared counter: each run that stored something draws a
 //! number, and the more it stored the likelier it collects. So a store is collected about once for
 //! every fiftieth of its budget that was added, whoever added it, and a run that stored nothing
-//! never waits for it. One collection at a time, by a lease that nothing depends on.
+//! never waits for it. What a collection leaves above the budget for being younger than a minute is
+//! noted, and the first run that stores after that minute collects. One collection at a time, by a lease that nothing depends on.
 
 use std::time::Duration;
 
 use super::apply::{Done, apply_while};
-use super::inventory::{Inventory, take_settled};
-use super::plan::{Plan, plan};
+use super::inventory::{Inventory, nanos, take_settled};
+use super::plan::{Plan, YOUNG, plan};
 use super::policy::Policy;
 use crate::fs::{PathError, random_bytes};
 use crate::store::{Acquisition, LeaseOn, LocalStore, StoreError};
@@ -66,7 +67,15 @@ pub fn draws_collection(store: &LocalStore, max_size: Option<u64>, now: u64) -> 
     }
     let draw = f64::from(u32::from_le_bytes(random_bytes())) / (f64::from(u32::MAX) + 1.0);
     // The stamp is only looked at where it can matter.
-    is_due(load, max_size, draw) || (draw < CHANCE && is_overdue(load, age(store, now), draw))
+    is_due(load, max_size, draw)
+        || (draw < CHANCE && is_overdue(load, age(store, now), draw))
+        || max_size.is_some() && is_awaited(store, now)
+}
+
+/// Says whether the last collection left something for the next one, which is old enough by now.
+fn is_awaited(store: &LocalStore, now: u64) -> bool {
+    let since = store.waiting_since().map(nanos);
+    since.is_some_and(|since| now.saturating_sub(since) > YOUNG)
 }
 
 /// Returns how long ago a store was last collected.
@@ -136,6 +145,10 @@ pub fn collect_beside(
     let inventory = take_settled(store, now)?;
     let plan = plan(&inventory, policy);
     let done = apply_while(store, &inventory, &plan, goes_on)?;
+    if plan.waiting > 0 && !done.interrupted {
+        // It only makes the next collection come sooner.
+        let _ = store.note_waiting(plan.waiting);
+    }
     Ok(Collected {
         inventory,
         plan,
@@ -145,7 +158,10 @@ pub fn collect_beside(
 
 #[cfg(test)]
 mod tests {
+    use ibid_testkit::TempDir;
+
     use super::*;
+    use crate::store::StoreOptions;
 
     const SOME: Load = Load {
         bytes: 10 << 20,
@@ -182,5 +198,20 @@ mod tests {
         assert!(is_overdue(SOME, LONG + Duration::from_secs(1), 0.06));
         assert!(!is_overdue(SOME, LONG + Duration::from_secs(1), 0.07));
         assert!(!is_overdue(SOME, LONG, 0.0));
+    }
+
+    #[test]
+    fn what_was_too_young_is_collected_by_the_first_run_that_stores_a_minute_later() {
+        let dir = TempDir::new();
+        let store = LocalStore::open(&dir.join("store"), StoreOptions::default()).unwrap();
+        store.put_bytes(b"content").unwrap();
+        store.note_waiting(4096).unwrap();
+        let since = nanos(store.last_collected().unwrap().unwrap());
+        assert!(!is_awaited(&store, since + YOUNG));
+        assert!(is_awaited(&store, since + YOUNG + 1));
+        assert!(draws_collection(&store, Some(1 << 60), since + 2 * YOUNG));
+        assert!(!draws_collection(&store, None, since + 2 * YOUNG));
+        store.note_collected().unwrap();
+        assert!(!is_awaited(&store, u64::MAX));
     }
 }

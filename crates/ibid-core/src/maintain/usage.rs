@@ -132,7 +132,7 @@ fn add_up(usage: &mut Usage, inventory: &Inventory) {
         };
         *sum = sum.saturating_add(leftover.disk);
     }
-    let runs = inventory.runs.iter().map(|(_, _, disk)| *disk);
+    let runs = inventory.runs.iter().map(|(_, disk)| *disk);
     let parts = [
         usage.blobs,
         usage.trash,
@@ -151,7 +151,7 @@ fn by_label(entries: &[Entry]) -> (Vec<LabelUsage>, Vec<usize>) {
         let Entry { label, .. }: &Entry = entry;
         *numbers.entry(label).or_insert_with(|| {
             labels.push(LabelUsage {
-                label: label.clone(),
+                label: label.to_string(),
                 ..LabelUsage::default()
             });
             labels.len() - 1

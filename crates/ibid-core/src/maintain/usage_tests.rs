@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::digest::{BlobId, Digest, Key};
 use crate::maintain::{Blob, Leftover};
+use crate::store::{LabelHash, RunName};
 
 const DAY: u64 = 86_400 * 1_000_000_000;
 
@@ -25,7 +26,7 @@ fn entry(label: u8, last_use: u64, blobs: &BTreeSet<u32>) -> Entry {
         key: Key::new(digest),
         result: BlobId::new(digest),
         stands: true,
-        label: label.to_string(),
+        label: label.to_string().into(),
         started: 0,
         duration: 0,
         last_use,
@@ -74,7 +75,7 @@ proptest! {
     fn exclusive_is_what_evicting_all_of_a_label_gives_back(inventory in inventory()) {
         let all = reachable(&inventory, |_| true);
         for label in usage(&inventory).labels {
-            let without = reachable(&inventory, |entry| entry.label != label.label);
+            let without = reachable(&inventory, |entry| *entry.label != *label.label);
             prop_assert_eq!(label.exclusive, all - without, "{}", label.label);
             prop_assert!(label.exclusive <= label.disk, "{}", label.label);
         }
@@ -151,6 +152,11 @@ fn leftovers_small_files_and_history_count_in_the_whole() {
         since: 0,
         blob: None,
     };
+    let name = RunName {
+        time: 0,
+        label: LabelHash(0),
+        random: 0,
+    };
     let inventory = Inventory {
         blobs: vec![blob(0, 1)],
         leftovers: vec![
@@ -158,7 +164,7 @@ fn leftovers_small_files_and_history_count_in_the_whole() {
             leftover(LeftoverKind::Staged, 10),
             leftover(LeftoverKind::View, 100),
         ],
-        runs: vec![(String::new(), 0, 1000)],
+        runs: vec![(name, 1000)],
         small_files: 10_000,
         ..Inventory::default()
     };

@@ -24,6 +24,10 @@ const LEAST_MIB: f64 = 1.0 / 64.0;
 #[derive(Debug, Default)]
 pub(super) struct Evictions {
     pub(super) evicted: Vec<usize>,
+    /// How many more would go for their worth if they were not young.
+    pub(super) young: usize,
+    /// The bytes of disk that those would give back.
+    pub(super) waiting: u64,
 }
 
 impl Evictions {
@@ -41,10 +45,22 @@ impl Evictions {
         for at in &chosen {
             sharing.evict(*at);
         }
+        let (mut young, mut waiting) = (0, 0);
         if let Some(most) = policy.max_size.filter(|_| inventory.unknown.is_empty()) {
-            sharing.evict_down_to(most, &mut chosen);
+            sharing.evict_down_to(most, |at, alone| {
+                if may_be_evicted(inventory, &inventory.entries[at]) {
+                    chosen.push(at);
+                } else {
+                    young += 1;
+                    waiting += alone;
+                }
+            });
         }
-        Self { evicted: chosen }
+        Self {
+            evicted: chosen,
+            young,
+            waiting,
+        }
     }
 }
 
@@ -61,7 +77,7 @@ pub(super) fn needed(inventory: &Inventory, entries: &[&Entry]) -> Vec<bool> {
 
 /// Returns the blobs that a result needs, its own among them, each once.
 fn needs<'a>(inventory: &'a Inventory, entry: &'a Entry) -> impl Iterator<Item = u32> + 'a {
-    let own = inventory.index.get(&entry.result).copied();
+    let own = inventory.number(&entry.result);
     let own = own.filter(|own| entry.blobs.binary_search(own).is_err());
     entry.blobs.iter().copied().chain(own)
 }
@@ -75,8 +91,8 @@ fn may_be_evicted(inventory: &Inventory, entry: &Entry) -> bool {
 
 /// Says whether somebody recorded or used a result just now.
 fn is_young(inventory: &Inventory, entry: &Entry) -> bool {
-    let own = inventory.index.get(&entry.result);
-    let written = own.map_or(0, |own| inventory.blobs[*own as usize].modified);
+    let own = inventory.number(&entry.result);
+    let written = own.map_or(0, |own| inventory.blobs[own as usize].modified);
     [entry.last_use, written]
         .map(|it| age_of(inventory, it) <= YOUNG)
         .contains(&true)
@@ -190,8 +206,9 @@ impl<'a> Sharing<'a> {
     }
 
     /// Evicts the least valuable until the store takes at most nine tenths of `most`, so that the
-    /// next results do not make it collect again; nothing if it fits already.
-    fn evict_down_to(&mut self, most: u64, chosen: &mut Vec<usize>) {
+    /// next results do not make it collect again; nothing if it fits already. Each is told with the
+    /// bytes that it gives back alone.
+    fn evict_down_to(&mut self, most: u64, mut choose: impl FnMut(usize, u64)) {
         if self.standing <= most {
             return;
         }
@@ -209,9 +226,7 @@ impl<'a> Sharing<'a> {
             if self.is_evicted[at] || idle != self.idle(at) {
                 continue;
             }
-            if may_be_evicted(self.inventory, &self.inventory.entries[at]) {
-                chosen.push(at);
-            }
+            choose(at, self.alone[at]);
             for last in self.evict(at) {
                 if !self.inventory.entries[last].pinned {
                     heap.push((self.idle(last), Reverse(last)));

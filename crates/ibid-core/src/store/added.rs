@@ -2,7 +2,8 @@
 //! rests on whether a collection is due. Deciding belongs to maintenance.
 //!
 //! ```text
-//! v1/collected      empty; its stamp is the time of the last collection
+//! v1/collected      its stamp is the time of the last collection; in it the bytes of disk, in
+//!                   decimal digits, that waited for the next one because they were too young
 //! ```
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::error::StoreError;
 use super::layout::FILE_MODE;
 use super::local::LocalStore;
-use crate::fs::{IfPresent as _, PathError, Signature, Timestamp, touch_link};
+use crate::fs::{IfPresent as _, PathError, Signature, Timestamp, read_small, touch_link};
 
 /// Most file systems give out disk in pieces of this size.
 const PIECE: u64 = 4096;
@@ -55,8 +56,27 @@ impl LocalStore {
 
     /// Notes that the store is being collected, where there is room for that.
     pub fn note_collected(&self) -> Result<(), StoreError> {
+        self.note(b"")
+    }
+
+    /// Notes at the end of a collection that so many bytes of disk wait for the next one.
+    pub fn note_waiting(&self, bytes: u64) -> Result<(), StoreError> {
+        self.note(bytes.to_string().as_bytes())
+    }
+
+    /// Returns when the store was last collected, if more waits since then for being collected.
+    /// What cannot be read as such says nothing.
+    pub fn waiting_since(&self) -> Option<Timestamp> {
         let path = self.layout.dir("collected");
-        let noted = self.stage_bytes(b"", FILE_MODE).and_then(|mut staged| {
+        let found = Signature::of(&path).ok().filter(|found| found.size > 0)?;
+        let text = read_small(&path, 32).ok()?;
+        let bytes: u64 = std::str::from_utf8(&text).ok()?.parse().ok()?;
+        (bytes > 0).then_some(found.mtime)
+    }
+
+    fn note(&self, text: &[u8]) -> Result<(), StoreError> {
+        let path = self.layout.dir("collected");
+        let noted = self.stage_bytes(text, FILE_MODE).and_then(|mut staged| {
             let published = self.layout.publish_over(&mut staged, &path);
             published.map_err(|error| self.write_failed(error))
         });
@@ -98,5 +118,10 @@ mod tests {
         assert!(made.is_some());
         store.note_collected().unwrap();
         assert!(store.last_collected().unwrap() >= made);
+        assert_eq!(store.waiting_since(), None);
+        store.note_waiting(7).unwrap();
+        assert_eq!(store.waiting_since(), store.last_collected().unwrap());
+        store.note_collected().unwrap();
+        assert_eq!(store.waiting_since(), None);
     }
 }

@@ -38,6 +38,8 @@ impl Budget {
         match text {
             "auto" => return Some(Self::Auto),
             "none" => return Some(Self::Unlimited),
+            // Nothing is as much in every unit.
+            "0" => return Some(Self::Bytes(0)),
             _ => {}
         }
         let unit = text.chars().next_back()?;
@@ -114,6 +116,7 @@ mod tests {
             assert_eq!(budget.to_string(), text);
         }
         assert_eq!(Budget::parse("1024K"), Budget::parse("1M"));
+        assert_eq!(Budget::parse("0"), Budget::parse("0G"));
         for text in [
             "",
             "4",

@@ -122,7 +122,7 @@ fn with_old_blob(dir: &TempDir) -> (LocalStore, BlobId, u64) {
 /// A blob in the trash.
 fn with_trashed_blob(dir: &TempDir) -> (LocalStore, BlobId, u64) {
     let (store, blob, listed) = with_old_blob(dir);
-    assert!(store.discard_blob(&blob, listed).unwrap());
+    assert!(store.discard_blob(&blob, listed).unwrap().went());
     assert!(trashed(&store, CONTENT).exists() && !place(&store, CONTENT).exists());
     (store, blob, listed)
 }
@@ -137,7 +137,7 @@ fn what_is_reused_since_it_was_listed_stays() {
     let (collector, blob, listed) = with_old_blob(&dir);
     let reused = open(&dir).put_bytes(CONTENT).unwrap();
     assert!(reused.reused && reused.modified.as_nanos() > i128::from(listed));
-    assert!(!collector.discard_blob(&blob, listed).unwrap());
+    assert!(!collector.discard_blob(&blob, listed).unwrap().went());
     assert!(there(&place(&collector, CONTENT)));
 }
 
@@ -161,14 +161,14 @@ fn a_second_collector_finds_nothing_to_move() {
     let (first, blob, listed) = with_old_blob(&dir);
     let top = top(&first);
     let seen = first.discardable(&top, &blob, listed).unwrap().unwrap();
-    assert!(open(&dir).discard_blob(&blob, listed).unwrap());
+    assert!(open(&dir).discard_blob(&blob, listed).unwrap().went());
     // The same inode lies in the trash: a lost reply looks no different.
     assert_eq!(
         first.move_blob_out(&top, &blob, &seen).unwrap(),
         Moved::Done
     );
     assert!(first.confirm_discard(&top, &blob, listed).unwrap());
-    assert!(!first.discard_blob(&blob, listed).unwrap());
+    assert!(!first.discard_blob(&blob, listed).unwrap().went());
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_reader_takes_back_what_it_misses_and_no_collector_that_saw_it_moves_it_agai
     let reader = open(&dir);
     assert_eq!(reader.read_blob(&blob, 100).unwrap(), CONTENT);
     assert!(there(&place(&reader, CONTENT)) && !there(&trashed(&reader, CONTENT)));
-    assert!(!collector.discard_blob(&blob, listed).unwrap());
+    assert!(!collector.discard_blob(&blob, listed).unwrap().went());
     assert!(reader.take_faults().is_empty());
 }
 
@@ -187,7 +187,7 @@ fn a_reader_that_has_opened_a_blob_goes_on_reading_when_it_is_collected_and_dele
     let dir = TempDir::new();
     let (store, blob, listed) = with_old_blob(&dir);
     let (file, _) = store.open_verified(&blob, None).unwrap();
-    assert!(store.discard_blob(&blob, listed).unwrap());
+    assert!(store.discard_blob(&blob, listed).unwrap().went());
     let path = store.below(&trashed(&store, CONTENT));
     let path = String::from_utf8(path.as_bytes().to_vec()).unwrap();
     store.delete_leftover(&path).unwrap();
@@ -207,7 +207,7 @@ fn a_read_only_store_reads_in_the_trash_and_changes_nothing() {
     reader.contains_verified(&blob, 7).unwrap();
     assert_eq!(stamp_of(&trashed(&store, CONTENT)), listed);
     assert!(!reader.take_back(&blob).unwrap());
-    assert!(!reader.discard_blob(&blob, listed).unwrap());
+    assert!(!reader.discard_blob(&blob, listed).unwrap().went());
     assert_eq!(reader.own_clock(), None);
     assert!(!there(&place(&store, CONTENT)));
 }
@@ -232,12 +232,12 @@ fn a_writer_has_the_bytes_and_does_not_look_in_the_trash() {
     assert!(!store.put_bytes(CONTENT).unwrap().reused);
     assert!(there(&place(&store, CONTENT)) && there(&trashed(&store, CONTENT)));
     assert!(
-        !store.discard_blob(&blob, listed).unwrap(),
+        !store.discard_blob(&blob, listed).unwrap().went(),
         "it is another file"
     );
     let again = stamp_of(&place(&store, CONTENT));
     assert!(
-        store.discard_blob(&blob, again).unwrap(),
+        store.discard_blob(&blob, again).unwrap().went(),
         "over the older copy"
     );
 }
@@ -284,7 +284,12 @@ fn a_commit_that_was_suspended_looks_after_what_it_wrote_itself() {
     }
     age(&place(&store, CONTENT), HOUR);
     let listed = stamp_of(&place(&store, CONTENT));
-    assert!(store.discard_blob(&BlobId::of(CONTENT), listed).unwrap());
+    assert!(
+        store
+            .discard_blob(&BlobId::of(CONTENT), listed)
+            .unwrap()
+            .went()
+    );
     store.record(&result, &stored, Replace::No).unwrap();
     assert!(there(&place(&store, CONTENT)));
 }
@@ -301,7 +306,12 @@ fn a_collection_that_listed_before_the_keys_file_landed_moves_nothing_of_it() {
     age(&place(&store, CONTENT), HOUR);
     let listed = stamp_of(&place(&store, CONTENT));
     store.record(&result, &stored, Replace::No).unwrap();
-    assert!(!store.discard_blob(&BlobId::of(CONTENT), listed).unwrap());
+    assert!(
+        !store
+            .discard_blob(&BlobId::of(CONTENT), listed)
+            .unwrap()
+            .went()
+    );
     assert!(there(&place(&store, CONTENT)));
 }
 
@@ -337,10 +347,15 @@ fn what_is_evicted_is_a_miss_and_comes_back_when_it_is_recorded_again() {
     let dir = TempDir::new();
     let store = open(&dir);
     let result = commit(&store, key("a"), CONTENT, Replace::No);
-    assert!(!store.evict(&key("a"), &BlobId::of(b"another")).unwrap());
-    assert!(store.evict(&key("a"), &result).unwrap());
     assert!(
-        !store.evict(&key("a"), &result).unwrap(),
+        !store
+            .evict(&key("a"), &BlobId::of(b"another"))
+            .unwrap()
+            .went()
+    );
+    assert!(store.evict(&key("a"), &result).unwrap().went());
+    assert!(
+        !store.evict(&key("a"), &result).unwrap().went(),
         "a second collector"
     );
     assert_eq!(store.look_up(&key("a")), Lookup::Absent(MissReason::Absent));
@@ -398,7 +413,7 @@ fn a_result_that_lands_over_a_tombstone_in_the_trash_counts_until_it_is_evicted(
     store.move_key_out(&top(&store), &key("a"), &seen).unwrap();
     let result = commit(&store, key("a"), CONTENT, Replace::No);
     assert!(matches!(store.look_up(&key("a")), Lookup::Found(_)));
-    assert!(store.evict(&key("a"), &result).unwrap());
+    assert!(store.evict(&key("a"), &result).unwrap().went());
     assert!(matches!(store.look_up(&key("a")), Lookup::Tombstone(_)));
 }
 
@@ -408,7 +423,7 @@ fn a_memory_of_an_invalidation_that_is_damaged_goes_on_to_count() {
     let store = open(&dir);
     store.invalidate(&key("a"), 7, "wrong").unwrap();
     let result = commit(&store, key("a"), CONTENT, Replace::No);
-    assert!(store.evict(&key("a"), &result).unwrap());
+    assert!(store.evict(&key("a"), &result).unwrap().went());
     let mut staged = store.stage_bytes(b"damaged", 0o644).unwrap();
     let place = store.layout.tombstone(&key("a"));
     store.layout.publish_over(&mut staged, &place).unwrap();
@@ -437,6 +452,55 @@ fn a_tombstone_that_was_renewed_since_it_was_listed_stays() {
         .unwrap();
     assert!(!store.remove_tombstone(&key("a"), listed).unwrap());
     assert!(matches!(store.look_up(&key("a")), Lookup::Tombstone(_)));
+}
+
+#[test]
+fn what_a_killed_collector_was_about_to_forget_of_an_invalidation_comes_back() {
+    let dir = TempDir::new();
+    let store = open(&dir);
+    let lost = |when: u64| {
+        store.invalidate(&key("a"), when, "wrong").unwrap();
+        let aside = format!("trash/{}-{}", key("a").hex(), fs::random_name());
+        let place = store.layout.tombstone(&key("a"));
+        fs::rename(&place, &store.layout.dir(&aside)).unwrap();
+        fs::remove_file(&store.layout.key(&key("a"))).unwrap();
+        assert_eq!(store.look_up(&key("a")), Lookup::Absent(MissReason::Absent));
+        aside
+    };
+    fs::create_dirs(&store.layout.dir("trash"), None).unwrap();
+    let aside = lost(7);
+    assert!(store.take_back_tombstone(&aside).unwrap());
+    assert!(!store.take_back_tombstone(&aside).unwrap());
+    assert!(matches!(store.look_up(&key("a")), Lookup::Tombstone(_)));
+    let aside = lost(8);
+    store.delete_leftover(&aside).unwrap();
+    let Lookup::Tombstone(found) = store.look_up(&key("a")) else {
+        panic!("emptying the trash takes it back, too");
+    };
+    assert_eq!(found.when, 8);
+    let aside = lost(9);
+    store.invalidate(&key("a"), 10, "wrong").unwrap();
+    assert!(
+        !store.take_back_tombstone(&aside).unwrap(),
+        "a newer one stands"
+    );
+    store.delete_leftover(&aside).unwrap();
+    assert!(!fs::exists(&store.layout.dir(&aside)).unwrap());
+}
+
+#[test]
+fn what_was_replaced_since_it_was_judged_is_put_back() {
+    let dir = TempDir::new();
+    let store = open(&dir);
+    commit(&store, key("a"), CONTENT, Replace::No);
+    let place = store.layout.key(&key("a"));
+    let seen = Signature::of_link(&place).unwrap();
+    commit(&store, key("a"), CONTENT, Replace::Yes);
+    assert_eq!(store.put_aside_seen(&place, &seen).unwrap(), None);
+    assert!(matches!(store.look_up(&key("a")), Lookup::Found(_)));
+    let seen = Signature::of_link(&place).unwrap();
+    assert!(store.put_aside_seen(&place, &seen).unwrap().is_some());
+    assert_eq!(store.look_up(&key("a")), Lookup::Absent(MissReason::Absent));
 }
 
 #[test]
@@ -488,9 +552,9 @@ fn a_pinned_key_is_not_evicted_and_one_pinned_meanwhile_goes_back() {
     store.pin(&pin).unwrap();
     assert!(!store.confirm_evict(&top, &key("a"), &file).unwrap());
     assert!(matches!(store.look_up(&key("a")), Lookup::Found(_)));
-    assert!(!store.evict(&key("a"), &result).unwrap());
+    assert!(!store.evict(&key("a"), &result).unwrap().went());
     assert!(store.unpin(&key("a")).unwrap());
-    assert!(store.evict(&key("a"), &result).unwrap());
+    assert!(store.evict(&key("a"), &result).unwrap().went());
 }
 
 #[test]
@@ -521,10 +585,10 @@ fn a_restore_that_was_begun_ends_though_its_result_is_evicted() {
     let Lookup::Found(found) = reader.look_up(&key("a")) else {
         panic!("it was stored");
     };
-    assert!(store.evict(&key("a"), &result).unwrap());
+    assert!(store.evict(&key("a"), &result).unwrap().went());
     for (blob, _) in found.blobs().chain([(result, None)]) {
         let listed = stamp_of(&store.layout.blob(&blob));
-        assert!(store.discard_blob(&blob, listed).unwrap());
+        assert!(store.discard_blob(&blob, listed).unwrap().went());
     }
     assert_eq!(
         reader.read_blob(&BlobId::of(CONTENT), 100).unwrap(),
@@ -538,7 +602,7 @@ fn a_key_whose_result_is_in_the_trash_is_a_hit_and_what_history_names_there_is_g
     let store = open(&dir);
     let result = commit(&store, key("a"), CONTENT, Replace::No);
     let listed = stamp_of(&store.layout.blob(&result));
-    assert!(store.discard_blob(&result, listed).unwrap());
+    assert!(store.discard_blob(&result, listed).unwrap().went());
     let named = store.read_result(&result);
     assert_eq!(named, Err(MissReason::ResultMissing(result)));
     assert!(matches!(store.look_up(&key("a")), Lookup::Found(_)));
@@ -550,7 +614,7 @@ fn an_evicted_key_whose_blobs_are_in_place_is_stored_again_without_writing_them(
     let dir = TempDir::new();
     let store = open(&dir);
     let result = commit(&store, key("a"), CONTENT, Replace::No);
-    assert!(store.evict(&key("a"), &result).unwrap());
+    assert!(store.evict(&key("a"), &result).unwrap().went());
     let (again, stored) = prepare(&open(&dir), key("a"), CONTENT);
     assert!(stored.iter().all(|stored| stored.reused));
     let recorded = open(&dir).record(&again, &stored, Replace::No).unwrap();
@@ -602,7 +666,7 @@ fn what_is_freshened_in_the_trash_is_not_deleted_but_put_back() {
     let store = open(&dir);
     let blob = store.put_bytes(CONTENT).unwrap().blob;
     let listed = stamp_of(&store.layout.blob(&blob));
-    assert!(store.discard_blob(&blob, listed).unwrap());
+    assert!(store.discard_blob(&blob, listed).unwrap().went());
     assert!(!store.delete_discarded(&blob, listed + 1).unwrap());
     assert!(there(&store.layout.trashed_blob(&blob)));
     assert!(store.delete_discarded(&blob, listed).unwrap());
@@ -622,7 +686,7 @@ fn of_an_evicted_key_only_the_evicted_file_is_deleted() {
     store.move_key_out(&top, &key("a"), &seen).unwrap();
     assert!(!store.delete_evicted(&key("a"), &result).unwrap());
     assert!(matches!(store.look_up(&key("a")), Lookup::Found(_)));
-    assert!(store.evict(&key("a"), &refreshed).unwrap());
+    assert!(store.evict(&key("a"), &refreshed).unwrap().went());
     assert!(store.delete_evicted(&key("a"), &refreshed).unwrap());
     assert!(!store.delete_evicted(&key("a"), &refreshed).unwrap());
 }

@@ -9,7 +9,7 @@
 use super::format::KeyFile;
 use super::local::LocalStore;
 use super::results::KEY_FILE_LIMIT;
-use super::trash::{Moved, unless_taken_or_gone};
+use super::trash::{Away, Moved, unless_taken_or_gone};
 use crate::digest::{BlobId, Key};
 use crate::fs::{Dir, IfPresent as _, PathError, Signature, read_limited};
 use crate::tree::RelPath;
@@ -19,22 +19,28 @@ type Read = (Vec<u8>, Signature);
 
 impl LocalStore {
     /// Evicts what stands for a key, if that is still this result and no pin protects it: its file
-    /// goes to the trash. Says whether it went.
-    pub fn evict(&self, key: &Key, result: &BlobId) -> Result<bool, PathError> {
+    /// goes to the trash, or where that has no room, is deleted.
+    pub fn evict(&self, key: &Key, result: &BlobId) -> Result<Away, PathError> {
         let Some(top) = self.top()? else {
-            return Ok(false);
+            return Ok(Away::Stays);
         };
         let file = KeyFile::Result(*result).encode();
         match self.removable(&top, key, &file)? {
             Some(seen) if !self.is_pinned(&top, key)? => {
                 match self.move_key_out(&top, key, &seen) {
-                    Err(error) if error.is_full() => self.delete_key(&top, key, &file),
+                    Err(error) if error.is_full() => {
+                        let deleted = self.delete_key(&top, key, &file)?;
+                        Ok(Away::if_so(deleted, Away::Deleted))
+                    }
                     Err(error) => Err(error),
-                    Ok(Moved::Gone) => Ok(false),
-                    Ok(Moved::Done) => self.confirm_evict(&top, key, &file),
+                    Ok(Moved::Gone) => Ok(Away::Stays),
+                    Ok(Moved::Done) => {
+                        let stays_away = self.confirm_evict(&top, key, &file)?;
+                        Ok(Away::if_so(stays_away, Away::Trashed))
+                    }
                 }
             }
-            _ => Ok(false),
+            _ => Ok(Away::Stays),
         }
     }
 
@@ -74,10 +80,17 @@ impl LocalStore {
         if top.rename(&trashed, top, &aside).if_present()?.is_none() {
             return Ok(false);
         }
-        self.put_back_unless(top, key, (&aside, file))
+        // It would be taken back from there, too, as one that a killed collector left.
+        let goes = self.put_back_unless(top, key, (&aside, file))?;
+        if goes {
+            top.remove_file(&aside).if_present()?;
+        }
+        Ok(goes)
     }
 
-    /// Removes what is remembered of an invalidation, unless there is a newer one by now.
+    /// Removes what is remembered of an invalidation, unless there is a newer one by now. A process
+    /// that dies before it has looked leaves it in the trash, from where the next collection takes
+    /// it back before it evicts anything.
     fn forget_tombstone(&self, top: &Dir, key: &Key, since: u64) -> Result<bool, PathError> {
         let place = self.below(&self.layout.tombstone(key));
         let is_old =

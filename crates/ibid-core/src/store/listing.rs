@@ -3,7 +3,8 @@
 //! Owns which names the layout has; names that it does not have are passed over, because they name
 //! nothing. Reads and changes nothing: unlike a look-up it leaves what is damaged where it is.
 //! Everything is reached through handles of open directories, so no link is followed and no other
-//! file system entered. Costs one `readdir` and one `statx` a file, and keeps no listing in memory.
+//! file system entered. Costs one `readdir` and one `statx` a file, and three calls more where the
+//! file is read. Two threads go through the directories; what is kept of each file is the caller's.
 //!
 //! Invariant: what may name a blob and could not be read is among [`Walk::problems`], so that
 //! nobody takes what it names for garbage.
@@ -16,6 +17,7 @@ use super::history::{self, RunEntry};
 use super::local::LocalStore;
 use super::results::KEY_FILE_LIMIT;
 use super::run_index::RunName;
+use super::sharing_out::share_out;
 use crate::digest::encoding::Decoder;
 use crate::digest::{BlobId, Key};
 use crate::fs::{
@@ -25,6 +27,12 @@ use crate::tree::{Escaped, RelPath};
 
 /// Larger blobs are no results, records or listings.
 const VALUE_LIMIT: u64 = 1 << 30;
+
+/// From so many shards on, two threads go through them.
+const MANY: usize = 64;
+
+/// So many entries of history are read by one thread before it takes more.
+const PIECE: usize = 64;
 
 /// Digits of the random end of a name.
 const RANDOM: usize = 32;
@@ -88,6 +96,13 @@ pub struct Walk {
     /// The version's directory.
     top: Dir,
     device: u64,
+    noted: Noted,
+}
+
+/// What is noted on the way.
+#[derive(Debug, Default)]
+struct Noted {
+    /// The bytes of disk that directories take.
     directories: u64,
     problems: Vec<String>,
 }
@@ -102,62 +117,71 @@ impl LocalStore {
             return Ok(None);
         };
         let facts = top.own_facts()?;
-        Ok(Some(Walk {
+        let noted = Noted {
             directories: root.own_facts()?.disk + facts.disk,
+            problems: Vec::new(),
+        };
+        Ok(Some(Walk {
             device: facts.signature.device,
             root,
             top,
-            problems: Vec::new(),
+            noted,
         }))
     }
 }
 
 impl Walk {
-    /// Goes through all blobs, in no order; nothing is verified.
-    pub fn blobs(&mut self, mut visit: impl FnMut(BlobId, Facts)) {
+    /// Goes through all blobs, in no order, and returns what is made of each; nothing is verified.
+    pub fn blobs<T: Send>(&mut self, make: impl Fn(BlobId, Facts) -> T + Sync) -> Vec<T> {
         self.sharded("blobs", |_, name, facts| {
-            if let Ok(id) = name.parse()
-                && facts.signature.kind() == FileKind::File
-            {
-                visit(id, facts);
-            }
-        });
+            let id = name.parse().ok()?;
+            (facts.signature.kind() == FileKind::File).then(|| make(id, facts))
+        })
     }
 
-    /// Goes through the files of all keys, in no order, and reads each.
-    pub fn keys(&mut self, mut visit: impl FnMut(Key, Facts, KeyState)) {
+    /// Goes through the files of all keys, in no order, reads each, and returns what is made of
+    /// them.
+    pub fn keys<T: Send>(&mut self, make: impl Fn(Key, Facts, KeyState) -> T + Sync) -> Vec<T> {
         self.sharded("keys", |shard, name, facts| {
-            if let Ok(key) = name.parse()
-                && let Some(state) = key_state(shard, name)
-            {
-                visit(key, facts, state);
-            }
-        });
+            let state = key_state(shard, name, &facts)?;
+            Some(make(name.parse().ok()?, facts, state))
+        })
     }
 
-    /// Goes through what is remembered of invalidations, in no order, and reads each.
-    pub fn tombstones(&mut self, mut visit: impl FnMut(Key, Facts, KeyState)) {
+    /// Does the same for what is remembered of invalidations.
+    pub fn tombstones<T: Send>(
+        &mut self,
+        make: impl Fn(Key, Facts, KeyState) -> T + Sync,
+    ) -> Vec<T> {
         self.sharded("tombstones", |shard, name, facts| {
-            if let Ok(key) = name.parse()
-                && let Some(state) = key_state(shard, name)
-            {
-                visit(key, facts, state);
-            }
-        });
+            let state = key_state(shard, name, &facts)?;
+            Some(make(name.parse().ok()?, facts, state))
+        })
     }
 
-    /// Goes through the files of history, in no order, and reads each.
-    pub fn runs(&mut self, mut visit: impl FnMut(&str, u64, Facts, RunState)) {
-        let Some(dir) = self.dir("runs") else { return };
-        self.each(&dir, |name, facts| {
-            if let Some(parsed) = RunName::parse(name)
-                && facts.signature.kind() == FileKind::File
-                && let Ok(name) = std::str::from_utf8(name)
-                && let Some(state) = run_state(&dir, name)
-            {
-                visit(name, parsed.time, facts, state);
+    /// Goes through the files of history, in no order, reads each, and returns what is made of
+    /// them.
+    pub fn runs<T: Send>(&mut self, make: impl Fn(RunName, Facts, RunState) -> T + Sync) -> Vec<T> {
+        let Some(dir) = self.dir("runs") else {
+            return Vec::new();
+        };
+        let mut names = Vec::new();
+        let listed = dir.each_name(|name| names.extend(RunName::parse(name)));
+        if let Err(error) = listed {
+            self.problem(&error);
+        }
+        let parts = share_out(names.len(), PIECE, |numbers| {
+            let (mut found, mut noted) = (Vec::new(), Noted::default());
+            for name in numbers.map(|at| names[at]) {
+                match run_state(&dir, &name.to_string()) {
+                    Ok(Some((facts, state))) => found.push(make(name, facts, state)),
+                    Ok(None) => {}
+                    Err(error) => noted.problem(&error),
+                }
             }
+            (found, noted)
         });
+        self.together(parts)
     }
 
     /// Goes through the files that never got their name, or not yet.
@@ -187,32 +211,32 @@ impl Walk {
             parts.is_some_and(|(_, random)| is_hex(random, RANDOM))
         });
         // What cannot be listed of it names nothing, so it is no problem.
-        let before = self.problems.len();
+        let before = self.noted.problems.len();
         for below in ["trash/blobs", "trash/keys"] {
-            self.sharded(below, |_, name, facts| {
-                if is_hex(name, 64) && facts.signature.kind() == FileKind::File {
-                    visit(ListedFile {
-                        path: format!("{below}/{}/{name}", &name[..2]),
-                        facts,
-                        disk: facts.disk,
-                    });
-                }
+            let found = self.sharded(below, |_, name, facts| {
+                let is_file = facts.signature.kind() == FileKind::File;
+                is_file.then(|| ListedFile {
+                    path: format!("{below}/{}/{name}", &name[..2]),
+                    facts,
+                    disk: facts.disk,
+                })
             });
+            found.into_iter().for_each(&mut visit);
         }
-        self.problems.truncate(before);
+        self.noted.problems.truncate(before);
     }
 
     /// Returns the bytes of disk that pins, the store's description and the like take.
     pub fn small_files(&mut self) -> u64 {
         let mut disk = 0;
-        let before = self.problems.len();
+        let before = self.noted.problems.len();
         if let Some(pins) = self.dir("pins") {
             self.each(&pins, |name, facts| {
                 let is_pin = std::str::from_utf8(name).is_ok_and(|name| is_hex(name, 64));
                 disk += if is_pin { facts.disk } else { 0 };
             });
         }
-        self.problems.truncate(before);
+        self.noted.problems.truncate(before);
         let known = [
             (&self.root, "CACHEDIR.TAG"),
             (&self.root, "store.json"),
@@ -228,7 +252,7 @@ impl Walk {
 
     /// Returns the bytes of disk that the directories take which were gone through so far.
     pub fn directories(&self) -> u64 {
-        self.directories
+        self.noted.directories
     }
 
     /// Reads the blob of a result, a record or a listing and compares it with its name, twice if
@@ -244,7 +268,7 @@ impl Walk {
 
     /// Returns in words what could not be looked at although it may name something.
     pub fn problems(self) -> Vec<String> {
-        self.problems
+        self.noted.problems
     }
 
     fn read_in(&self, place: &str, blob: &BlobId) -> Found {
@@ -267,12 +291,124 @@ impl Walk {
         Found::Damaged
     }
 
+    /// Opens the directory of the blobs whose names begin with this byte.
+    pub(super) fn shard_of_blobs(&self, shard: u8) -> Option<Dir> {
+        self.top.dir(&relative(&format!("blobs/{shard:02x}"))).ok()
+    }
+
     /// Opens a directory of the store, which need not be there.
     fn dir(&mut self, below: &str) -> Option<Dir> {
-        let opened = self.top.dir(&relative(below));
+        self.noted.open(&self.top, below, self.device)
+    }
+
+    fn problem(&mut self, error: &PathError) {
+        self.noted.problem(error);
+    }
+
+    fn each(&mut self, dir: &Dir, visit: impl FnMut(&[u8], Facts)) {
+        self.noted.each(dir, visit);
+    }
+
+    /// Goes through what lies in the shards of a directory under a name that belongs there, and
+    /// returns what is made of it.
+    fn sharded<T: Send>(
+        &mut self,
+        below: &str,
+        make: impl Fn(&Dir, &str, Facts) -> Option<T> + Sync,
+    ) -> Vec<T> {
+        let Some(dir) = self.dir(below) else {
+            return Vec::new();
+        };
+        let mut shards = Vec::new();
+        let listed = dir.each_name(|name| {
+            let name = std::str::from_utf8(name).unwrap_or_default();
+            if is_hex(name, 2) {
+                shards.push(name.to_owned());
+            }
+        });
+        if let Err(error) = listed {
+            self.problem(&error);
+        }
+        shards.sort_unstable();
+        let device = self.device;
+        // A small store is gone through sooner than a thread starts.
+        let piece = if shards.len() < MANY { MANY } else { 1 };
+        let parts = share_out(shards.len(), piece, |numbers| {
+            let (mut found, mut noted) = (Vec::new(), Noted::default());
+            for shard in numbers.map(|at| &shards[at]) {
+                let Some(opened) = noted.open(&dir, shard, device) else {
+                    continue;
+                };
+                noted.each(&opened, |name, facts| match std::str::from_utf8(name) {
+                    Ok(name) if name.starts_with(shard) && is_hex(name, 64) => {
+                        found.extend(make(&opened, name, facts));
+                    }
+                    _ => {}
+                });
+            }
+            (found, noted)
+        });
+        self.together(parts)
+    }
+
+    /// Joins what threads made, and what they noted.
+    fn together<T>(&mut self, parts: Vec<(Vec<T>, Noted)>) -> Vec<T> {
+        let mut all = Vec::new();
+        for (mut made, noted) in parts {
+            self.noted.directories += noted.directories;
+            self.noted.problems.extend(noted.problems);
+            if all.is_empty() {
+                all = made;
+            } else {
+                all.append(&mut made);
+            }
+        }
+        all
+    }
+
+    /// Goes through what lies in a directory of things that name nothing. What cannot be looked
+    /// at is left out: it can be deleted no more than listed.
+    fn flat(
+        &mut self,
+        below: &str,
+        mut visit: impl FnMut(ListedFile),
+        belongs: impl Fn(&str, FileKind) -> bool,
+    ) {
+        let before = self.noted.problems.len();
+        let device = self.device;
+        if let Some(dir) = self.dir(below) {
+            self.each(&dir, |name, facts| {
+                let kind = facts.signature.kind();
+                let Some(name) = std::str::from_utf8(name)
+                    .ok()
+                    .filter(|it| belongs(it, kind))
+                else {
+                    return;
+                };
+                let within = match kind {
+                    FileKind::Dir => disk_below(&dir, &relative(name), device),
+                    FileKind::File | FileKind::Link | FileKind::Special => 0,
+                };
+                if facts.signature.device == device {
+                    visit(ListedFile {
+                        path: format!("{below}/{name}"),
+                        facts,
+                        disk: facts.disk + within,
+                    });
+                }
+            });
+        }
+        self.noted.problems.truncate(before);
+    }
+}
+
+impl Noted {
+    /// Opens a directory of the store, which need not be there.
+    fn open(&mut self, above: &Dir, below: &str, device: u64) -> Option<Dir> {
+        let opened = above.dir(&relative(below));
         let found = opened.and_then(|dir| dir.own_facts().map(|facts| (dir, facts)));
         match found {
-            Ok((dir, facts)) if facts.signature.device == self.device => {
+            Ok((dir, facts)) if facts.signature.device == device => {
                 self.directories += facts.disk;
                 Some(dir)
             }
@@ -298,65 +434,6 @@ impl Walk {
         if let Err(error) = dir.each_facts(visit) {
             self.problem(&error);
         }
-    }
-
-    /// Goes through what lies in the shards of a directory under a name that belongs there.
-    fn sharded(&mut self, below: &str, mut visit: impl FnMut(&Dir, &str, Facts)) {
-        let Some(dir) = self.dir(below) else { return };
-        let mut shards = Vec::new();
-        self.each(&dir, |name, _| {
-            let name = std::str::from_utf8(name).unwrap_or_default();
-            if is_hex(name, 2) {
-                shards.push(name.to_owned());
-            }
-        });
-        shards.sort_unstable();
-        for shard in shards {
-            let Some(dir) = self.dir(&format!("{below}/{shard}")) else {
-                continue;
-            };
-            self.each(&dir, |name, facts| match std::str::from_utf8(name) {
-                Ok(name) if name.starts_with(&shard) && is_hex(name, 64) => {
-                    visit(&dir, name, facts);
-                }
-                _ => {}
-            });
-        }
-    }
-
-    /// Goes through what lies in a directory of things that name nothing. What cannot be looked
-    /// at is left out: it can be deleted no more than listed.
-    fn flat(
-        &mut self,
-        below: &str,
-        mut visit: impl FnMut(ListedFile),
-        belongs: impl Fn(&str, FileKind) -> bool,
-    ) {
-        let before = self.problems.len();
-        let device = self.device;
-        if let Some(dir) = self.dir(below) {
-            self.each(&dir, |name, facts| {
-                let kind = facts.signature.kind();
-                let Some(name) = std::str::from_utf8(name)
-                    .ok()
-                    .filter(|it| belongs(it, kind))
-                else {
-                    return;
-                };
-                let within = match kind {
-                    FileKind::Dir => disk_below(&dir, &relative(name), device),
-                    FileKind::File | FileKind::Link | FileKind::Special => 0,
-                };
-                if facts.signature.device == device {
-                    visit(ListedFile {
-                        path: format!("{below}/{name}"),
-                        facts,
-                        disk: facts.disk + within,
-                    });
-                }
-            });
-        }
-        self.problems.truncate(before);
     }
 }
 
@@ -429,16 +506,23 @@ fn is_large_and_wrong(dir: &Dir, path: &RelPath, blob: &BlobId) -> bool {
     hashed.is_ok_and(|digest| digest != *blob.digest())
 }
 
-/// Reads a key's file, twice if it is damaged; `None` if it is gone by now.
-fn key_state(shard: &Dir, name: &str) -> Option<KeyState> {
+/// Reads a key's file that was listed; one that seems damaged once more, and with care. `None` if
+/// it is gone by now.
+fn key_state(shard: &Dir, name: &str, listed: &Facts) -> Option<KeyState> {
+    let size = listed.signature.size;
+    if listed.signature.kind() == FileKind::File
+        && size <= KEY_FILE_LIMIT
+        && let Some(bytes) = shard.read_listed(name.as_bytes(), size)
+        && let Ok(file) = KeyFile::decode(&bytes)
+    {
+        return Some(file.into());
+    }
     let mut damage = String::new();
     for _ in 0..2 {
         match read_file(shard, &relative(name), KEY_FILE_LIMIT) {
             Ok(None) => return None,
             Ok(Some(bytes)) => match KeyFile::decode(&bytes) {
-                Ok(KeyFile::Result(blob)) => return Some(KeyState::Result(blob)),
-                Ok(KeyFile::Tombstone(tombstone)) => return Some(KeyState::Tombstone(tombstone)),
-                Ok(KeyFile::Unknown(what)) => return Some(KeyState::Unknown(what)),
+                Ok(file) => return Some(file.into()),
                 Err(error) => damage = error.to_string(),
             },
             Err(Flaw::NotAFile) => "not a regular file".clone_into(&mut damage),
@@ -449,18 +533,43 @@ fn key_state(shard: &Dir, name: &str) -> Option<KeyState> {
     Some(KeyState::Damaged(damage))
 }
 
-/// Reads an entry of history; `None` if it is gone by now.
-fn run_state(dir: &Dir, name: &str) -> Option<RunState> {
-    match read_file(dir, &relative(name), history::LIMIT) {
-        Ok(None) => None,
-        Ok(Some(bytes)) => Some(match RunEntry::decode(&bytes) {
-            Ok(entry) => RunState::Entry(Box::new(entry)),
-            Err(_) if is_of_later_format(&bytes) => RunState::Unknown,
-            Err(error) => RunState::Damaged(error.to_string()),
-        }),
-        Err(Flaw::NotAFile) => Some(RunState::Damaged("not a regular file".to_owned())),
-        Err(Flaw::TooLarge(reason)) => Some(RunState::Damaged(reason)),
-        Err(Flaw::Unreadable(reason)) => Some(RunState::Unreadable(reason)),
+impl From<KeyFile> for KeyState {
+    fn from(file: KeyFile) -> Self {
+        match file {
+            KeyFile::Result(blob) => Self::Result(blob),
+            KeyFile::Tombstone(tombstone) => Self::Tombstone(tombstone),
+            KeyFile::Unknown(what) => Self::Unknown(what),
+        }
+    }
+}
+
+/// Reads an entry of history; `None` if it is gone by now, or never was a file.
+fn run_state(dir: &Dir, name: &str) -> Result<Option<(Facts, RunState)>, PathError> {
+    if let Some((bytes, facts)) = dir.read_looked_at(name.as_bytes(), history::LIMIT) {
+        return Ok(Some((facts, RunState::of(&bytes))));
+    }
+    let name = relative(name);
+    let facts = dir.facts_if_any(&name)?;
+    let Some(facts) = facts.filter(|it| it.signature.kind() == FileKind::File) else {
+        return Ok(None);
+    };
+    let state = match read_file(dir, &name, history::LIMIT) {
+        Ok(None) => return Ok(None),
+        Ok(Some(bytes)) => RunState::of(&bytes),
+        Err(Flaw::NotAFile) => RunState::Damaged("not a regular file".to_owned()),
+        Err(Flaw::TooLarge(reason)) => RunState::Damaged(reason),
+        Err(Flaw::Unreadable(reason)) => RunState::Unreadable(reason),
+    };
+    Ok(Some((facts, state)))
+}
+
+impl RunState {
+    fn of(bytes: &[u8]) -> Self {
+        match RunEntry::decode(bytes) {
+            Ok(entry) => Self::Entry(Box::new(entry)),
+            Err(_) if is_of_later_format(bytes) => Self::Unknown,
+            Err(error) => Self::Damaged(error.to_string()),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Nothing is deleted here and nothing is believed: whoever calls has looked at the file just
 //! before. What is moved goes to the trash under a name of its own, where nobody reads it.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
@@ -12,7 +13,7 @@ use super::local::LocalStore;
 use super::ownership::Sharing;
 use super::peek::{self, Unusable};
 use crate::digest::Key;
-use crate::fs::{self, Facts, FileKind, PathError, Timestamp};
+use crate::fs::{self, Facts, FileKind, IfPresent as _, PathError, Signature, Timestamp};
 
 impl LocalStore {
     /// Moves what stands at a path of the store to the trash, and returns where it lies.
@@ -23,6 +24,28 @@ impl LocalStore {
         }
         let aside = self.layout.discard(path);
         aside.map_err(|error| self.write_failed(error))
+    }
+
+    /// Does the same with a file that the caller looked at, and that is to be another one by now in
+    /// no case: then it goes back, unless something newer stands there. `None` where it did.
+    pub fn put_aside_seen(
+        &self,
+        path: &Path,
+        seen: &Signature,
+    ) -> Result<Option<PathBuf>, StoreError> {
+        let is_it = |found: &Signature| (found.device, found.inode) == (seen.device, seen.inode);
+        let aside = self.put_aside(path)?;
+        match Signature::of_link(&aside).if_present() {
+            Ok(Some(moved)) if !is_it(&moved) => {
+                match fs::rename_new(&aside, path).if_present() {
+                    // A newer one stands there, and what was moved lies in the trash.
+                    Err(error) if error.source.kind() == ErrorKind::AlreadyExists => Ok(None),
+                    Err(error) => Err(self.write_failed(error)),
+                    Ok(_) => Ok(None),
+                }
+            }
+            _ => Ok(Some(aside)),
+        }
     }
 
     /// What stands in the way of the trash goes round about into a new one.
@@ -69,7 +92,7 @@ impl LocalStore {
             when: u64::try_from(stamp).unwrap_or(0),
             why: "what was noted about it was damaged".to_owned(),
         });
-        self.replace(&self.layout.tombstone(key), &tombstone.encode())
+        self.replace_file(&self.layout.tombstone(key), &tombstone.encode())
     }
 
     /// Keeps the bytes of a regular file in the trash that is about to be replaced, where the file

@@ -85,14 +85,19 @@ mod tests {
         let (store, result) = on_a_full_disk(disk.path());
         assert!(store.put_bytes(b"more").is_err());
         store.note_collected().unwrap();
-        assert!(store.evict(&key("a"), &result).unwrap());
+        assert!(store.evict(&key("a"), &result).unwrap().went());
         assert!(matches!(store.look_up(&key("a")), Lookup::Absent(_)));
         create_dirs(&disk.join("again"), None).unwrap();
         let blob = BlobId::of(b"content");
         let place = store.layout.blob(&blob);
-        assert!(!store.discard_blob(&blob, stamp_of(&place) + 1).unwrap());
+        assert!(
+            !store
+                .discard_blob(&blob, stamp_of(&place) + 1)
+                .unwrap()
+                .went()
+        );
         assert!(exists(&place).unwrap(), "it was freshened");
-        assert!(store.discard_blob(&blob, stamp_of(&place)).unwrap());
+        assert!(store.discard_blob(&blob, stamp_of(&place)).unwrap().went());
         assert!(!exists(&place).unwrap());
         create_dirs(&disk.join("and again"), None).unwrap();
     }

@@ -18,15 +18,18 @@ const RANDOM: usize = 16;
 
 /// The name of an entry's file: `<20 digits>-<8 hex>-<16 hex>`. In order of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct RunName {
-    pub(super) time: u64,
-    pub(super) label: LabelHash,
-    pub(super) random: u64,
+pub struct RunName {
+    /// When the run ended, in nanoseconds since 1970.
+    pub time: u64,
+    /// The start of the hash of its label.
+    pub label: LabelHash,
+    /// What no other name of the same time and label has.
+    pub random: u64,
 }
 
 /// The start of the hash of a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct LabelHash(pub(super) u32);
+pub struct LabelHash(pub u32);
 
 impl RunName {
     /// Reads a name; `None` if it is none of an entry.

@@ -16,7 +16,9 @@ use std::io::ErrorKind;
 
 use rustix::io::Errno;
 
+use super::evict::is_tombstone;
 use super::local::LocalStore;
+use super::results::KEY_FILE_LIMIT;
 use super::run_index::RunName;
 use crate::digest::{BlobId, Key};
 use crate::fs::{
@@ -36,6 +38,29 @@ pub(super) enum Moved {
     Gone,
 }
 
+/// What became of a file that was to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Away {
+    /// It stays, or somebody else took it.
+    Stays,
+    /// It lies in the trash.
+    Trashed,
+    /// It is deleted: the trash had no room for it.
+    Deleted,
+}
+
+impl Away {
+    /// Returns `away` where something went, else that it stays.
+    pub(super) fn if_so(went: bool, away: Self) -> Self {
+        if went { away } else { Self::Stays }
+    }
+
+    /// Says whether it went.
+    pub fn went(self) -> bool {
+        self != Self::Stays
+    }
+}
+
 impl LocalStore {
     /// Returns the store's own clock: the stamp of a file that is touched there. `None` where
     /// nothing can be written, or no store is.
@@ -48,19 +73,25 @@ impl LocalStore {
     }
 
     /// Moves a blob to the trash, unless it was freshened since it was last `modified`, in
-    /// nanoseconds since 1970. Says whether it moved; where the trash has no room, it is deleted.
-    pub fn discard_blob(&self, blob: &BlobId, modified: u64) -> Result<bool, PathError> {
+    /// nanoseconds since 1970; where the trash has no room, it is deleted.
+    pub fn discard_blob(&self, blob: &BlobId, modified: u64) -> Result<Away, PathError> {
         let Some(top) = self.top()? else {
-            return Ok(false);
+            return Ok(Away::Stays);
         };
         let Some(seen) = self.discardable(&top, blob, modified)? else {
-            return Ok(false);
+            return Ok(Away::Stays);
         };
         match self.move_blob_out(&top, blob, &seen) {
-            Err(error) if error.is_full() => self.delete_blob(&top, blob, modified),
+            Err(error) if error.is_full() => {
+                let deleted = self.delete_blob(&top, blob, modified)?;
+                Ok(Away::if_so(deleted, Away::Deleted))
+            }
             Err(error) => Err(error),
-            Ok(Moved::Gone) => Ok(false),
-            Ok(Moved::Done) => self.confirm_discard(&top, blob, modified),
+            Ok(Moved::Gone) => Ok(Away::Stays),
+            Ok(Moved::Done) => {
+                let stays_away = self.confirm_discard(&top, blob, modified)?;
+                Ok(Away::if_so(stays_away, Away::Trashed))
+            }
         }
     }
 
@@ -184,6 +215,9 @@ impl LocalStore {
         let Some(top) = self.top()? else {
             return Ok(());
         };
+        if self.take_back_tombstone(path)? {
+            return Ok(());
+        }
         let device = top.own_status()?.device;
         for (file, kind) in found_at(&top, &below, device)?.into_iter().rev() {
             let removed = match self.evicted_key(&file) {
@@ -198,6 +232,43 @@ impl LocalStore {
             }
         }
         Ok(())
+    }
+
+    /// Takes back what is remembered of an invalidation, where a collector that looked whether it
+    /// may go was killed before it had: it lies in the trash as `trash/<key>-<random>`. A newer one
+    /// that stands is not replaced. Says whether something came back.
+    pub fn take_back_tombstone(&self, path: &str) -> Result<bool, PathError> {
+        let key = path
+            .strip_prefix("trash/")
+            .and_then(|name| name.split_once('-'));
+        let key = key.and_then(|(key, _)| key.parse::<Key>().ok());
+        let (Some(key), Ok(lying)) = (key, RelPath::new(path)) else {
+            return Ok(false);
+        };
+        let Some(top) = self.top()? else {
+            return Ok(false);
+        };
+        // What cannot be opened or read is none: a tombstone is a small file of a trusted writer.
+        let Ok((file, seen)) = top.open_file(&lying) else {
+            return Ok(false);
+        };
+        let read = fs::read_limited((&file, &top.path_of(&lying)), seen.size, KEY_FILE_LIMIT);
+        if !read.is_ok_and(|file| is_tombstone(&file)) {
+            return Ok(false);
+        }
+        let place = self.below(&self.layout.tombstone(&key));
+        let mut back = top.rename_new(&lying, &top, &place);
+        if back.as_ref().is_err_and(PathError::is_absent) {
+            let shard = place.parent().expect("tombstones lie in a shard");
+            self.make_dirs(&top, &shard)?;
+            back = top.rename_new(&lying, &top, &place);
+        }
+        match back {
+            Ok(()) => Ok(true),
+            Err(error) if error.source.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err(error) if error.is_absent() => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Returns the key whose evicted file has this path.
@@ -423,8 +494,8 @@ mod tests {
         let place = store.layout.blob(&blob);
         create_dirs(&place, None).unwrap();
         let modified = Signature::of_link(&place).unwrap();
-        assert!(!store.discard_blob(&blob, stamp(&modified)).unwrap());
-        assert!(!store.discard_blob(&BlobId::of(b"none"), 0).unwrap());
+        assert!(!store.discard_blob(&blob, stamp(&modified)).unwrap().went());
+        assert!(!store.discard_blob(&BlobId::of(b"none"), 0).unwrap().went());
         assert!(exists(&place).unwrap());
     }
 
@@ -462,7 +533,7 @@ mod tests {
         let mut staged = store.stage_bytes(&file, 0o644).unwrap();
         let place = store.layout.key(&key);
         store.layout.publish_over(&mut staged, &place).unwrap();
-        assert!(store.evict(&key, &BlobId::of(b"r")).unwrap());
+        assert!(store.evict(&key, &BlobId::of(b"r")).unwrap().went());
         assert_eq!(
             read_small(&store.layout.trashed_key(&key), 100).unwrap(),
             file

@@ -152,7 +152,7 @@ fn an_invalidation_counts_more_than_a_manifest_though_what_was_recorded_since_is
         store.record(&result, &[], Replace::No).unwrap();
         store.record(&result, &[], how).unwrap();
         let recorded = BlobId::of(&result.encode());
-        assert!(store.evict(&key, &recorded).unwrap());
+        assert!(store.evict(&key, &recorded).unwrap().went());
         assert!(store.delete_evicted(&key, &recorded).unwrap());
         assert_eq!(ran(&bench), BTreeSet::from([Trigger::Forced]));
     }

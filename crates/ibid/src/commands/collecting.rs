@@ -247,7 +247,7 @@ impl Outcome {
         let evicted = plan.evict.iter().map(|at| &inventory.entries[*at]);
         let evicted = evicted.map(|entry| {
             json!({
-                "label": entry.label,
+                "label": &*entry.label,
                 "key": entry.key.to_string(),
                 "result": entry.result.to_string(),
                 "stands": entry.stands,
@@ -271,6 +271,7 @@ impl Outcome {
             "before_bytes": plan.before,
             "after_bytes": plan.after,
             "max_size_bytes": policy.max_size,
+            "young": plan.young,
             "trash_bytes": trash,
             "trash_until": (trash > 0).then(|| history::utc_time(until)),
             "spared": done.as_ref().map_or(0, |done| done.spared),
@@ -304,6 +305,14 @@ fn tell(
         console.warn(
             "until that is put right, files that no result seems to need stay: `ibid fsck --repair`",
         );
+    }
+    let young = outcome.plan.young;
+    if young > 0 {
+        let results = people::count(young, "result");
+        console.note(&format!(
+            "{results} of little worth stayed for having been stored or used within the last \
+             minute: the next collection may take them"
+        ));
     }
     if policy
         .max_size

@@ -63,14 +63,10 @@ fn read_since(text: &str) -> Result<u64, Failure> {
 
 /// Returns how many files the store has of contents, and their bytes.
 fn stored(store: &LocalStore) -> Result<(usize, u64), Failure> {
-    let (mut files, mut bytes) = (0, 0_u64);
-    if let Some(mut walk) = store.walk().map_err(named::unreadable)? {
-        walk.blobs(|_, facts| {
-            files += 1;
-            bytes = bytes.saturating_add(facts.signature.size);
-        });
-    }
-    Ok((files, bytes))
+    let walk = store.walk().map_err(named::unreadable)?;
+    let sizes = walk.map(|mut walk| walk.blobs(|_, facts| facts.signature.size));
+    let sizes = sizes.unwrap_or_default();
+    Ok((sizes.len(), sizes.into_iter().fold(0, u64::saturating_add)))
 }
 
 /// Numbers of runs and times.

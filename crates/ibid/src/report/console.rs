@@ -319,9 +319,28 @@ fn write_whole(mut out: impl Write + AsFd, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Adds the version of the format, which every JSON object that is printed tells.
-fn versioned(value: &serde_json::Value) -> serde_json::Value {
+/// Adds the version of the format, which every JSON object that is printed tells. What JSON may
+/// hold as it is and a terminal would act on is escaped: controls, and marks that turn the order of
+/// letters around. They occur in strings only.
+fn versioned(value: &serde_json::Value) -> String {
     let mut value = value.clone();
     value["v"] = 1.into();
-    value
+    let text = value.to_string();
+    if text.is_ascii() && !text.contains('\u{7f}') {
+        return text;
+    }
+    text.chars().fold(String::new(), |mut safe, character| {
+        match character {
+            '\u{7f}'..='\u{9f}'
+            | '\u{61c}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}' => {
+                safe.push_str(&format!("\\u{:04x}", u32::from(character)));
+            }
+            character => safe.push(character),
+        }
+        safe
+    })
 }

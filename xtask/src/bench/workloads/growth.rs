@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{hits, ibid, project, scaled};
 use crate::bench::contestant::Contestant;
-use crate::bench::{Bench, Contest, grown};
+use crate::bench::{Bench, Contest, growth, make_dir};
 use crate::shell::Outcome;
 
 const FEW: &str = "ibid exec, restored, 1,000 results";
@@ -15,7 +15,10 @@ const WALK: &str = "floor: readdir and statx";
 /// A store with so many results that nobody asks for; it stays for later runs.
 fn store(bench: &Bench, count: usize) -> Outcome<PathBuf> {
     let home = bench.inputs.join(format!("store-{count}"));
-    bench.made_once(&home, |home| grown::fill(bench, home, count))?;
+    bench.made_once(&home, |home| {
+        make_dir(home)?;
+        growth::fill(&home.join("cache"), count)
+    })?;
     Ok(home)
 }
 
