@@ -60,10 +60,12 @@ pub fn hash_open(
         source.expect_end(size)?;
         return Ok(digest);
     }
+    if size < PIECE {
+        return source.small(size);
+    }
     let mut hasher = blake3::Hasher::new();
     let mut done = 0;
-    // One byte more than is expected: a short count is the end of a regular file, so that a
-    // small file takes one call.
+    // One byte more than is expected: a short count is the end of a regular file.
     while done <= size {
         let want = (size + 1 - done).min(PIECE);
         let got = with_buffer(want, |buffer| {
@@ -90,6 +92,26 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
+    /// Hashes a file that takes one call: one byte more than is expected tells its end.
+    fn small(&self, size: u64) -> Result<Digest, HashError> {
+        with_buffer(size + 1, |buffer| {
+            let mut done = 0;
+            loop {
+                let rest = self.file.read_at(&mut buffer[done..], done as u64);
+                let got = rest.context("read", self.path)?;
+                done += got;
+                if got == 0 || done as u64 >= size {
+                    break;
+                }
+            }
+            self.meter.add_done(done as u64);
+            if done as u64 != size {
+                return Err(HashError::SizeChanged(self.path.to_owned()));
+            }
+            Ok(Digest::of(&buffer[..done]))
+        })
+    }
+
     /// Hashes a file of more than one piece.
     fn root(&self, size: u64) -> Result<Digest, HashError> {
         let left = hazmat::left_subtree_len(size);

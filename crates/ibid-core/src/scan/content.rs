@@ -7,13 +7,14 @@
 use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::seen::{FileDigest, Seen, Shape, What};
-use super::walk::Walked;
+use super::seen::{Seen, What};
+use super::survey::{Listing, Member};
 use super::{Filter, Pattern, ScanError, Scanner, SymlinkPolicy};
 use crate::digest::{BlobId, TreeId};
 use crate::fs::{self, FileKind, Links, Signature};
-use crate::tree::{Content, Entry, RelPath, Tree};
+use crate::tree::{Content, RelPath};
 
 /// As many links as the kernel follows in a row.
 const MAX_HOPS: usize = 40;
@@ -27,7 +28,7 @@ pub struct Scanned {
     /// Its identity.
     pub content: Content,
     /// The listing, if it is a directory or a link to one.
-    pub tree: Option<Tree>,
+    pub tree: Option<Listing>,
     /// Everything that was looked at.
     pub seen: Vec<Seen>,
 }
@@ -46,7 +47,7 @@ impl Scanned {
 #[derive(Clone, Debug)]
 pub struct ScannedTree {
     /// Everything in it that counts.
-    pub tree: Tree,
+    pub tree: Listing,
     /// Everything that was looked at: its own files, members and links, and what links lead to.
     pub seen: Vec<Seen>,
 }
@@ -114,7 +115,7 @@ impl Scanner<'_> {
         signature: Signature,
         filter: &Filter,
         seen: &mut Vec<Seen>,
-    ) -> Result<(Content, Option<Tree>), ScanError> {
+    ) -> Result<(Content, Option<Listing>), ScanError> {
         match signature.kind() {
             FileKind::Dir => {
                 let scanned = self.tree(path, filter)?;
@@ -180,7 +181,7 @@ struct Trees<'a> {
 
 impl Trees<'_> {
     /// Lists a directory. Recursive in linked trees only, up to [`MAX_LINKED_TREES`].
-    fn scan(&mut self, dir: &Path) -> Result<Tree, ScanError> {
+    fn scan(&mut self, dir: &Path) -> Result<Listing, ScanError> {
         if self.above.len() > MAX_LINKED_TREES {
             return Err(ScanError::TooDeep(dir.to_owned()));
         }
@@ -188,37 +189,30 @@ impl Trees<'_> {
             None => fs::real_path(dir)?,
             Some(layer) => layer.real_path(dir)?,
         });
-        let walked = self.scanner.walk(dir, self.filter)?;
-        let files = walked
-            .iter()
-            .filter(|entry| matches!(entry.shape, Shape::File { .. }))
-            .map(|entry| (entry.path.below(dir), entry.signature))
-            .collect();
-        let files = self.scanner.examine_all(files)?;
-        let mut digests = files.iter();
-        let mut entries = Vec::with_capacity(walked.len());
-        for Walked { path, shape, .. } in &walked {
-            let entry = match shape {
-                Shape::Dir => Entry::Dir,
-                Shape::Link(text) => self.link(&path.below(dir), text)?,
-                Shape::File { .. } => file_entry(digests.next().expect("one digest per file")),
-            };
-            entries.push((path.clone(), entry));
+        let mut survey = self.scanner.survey(dir, self.filter, true)?;
+        for at in &mut survey.dirs {
+            for row in &mut at.rows {
+                let Member::Link(link) = &mut row.member else {
+                    continue;
+                };
+                let name = &at.names[row.start..row.start + usize::from(row.length)];
+                let path = fs::below(&at.path.below(dir), name);
+                link.target = self.target(&path)?;
+            }
         }
-        self.seen.extend(files.into_iter().map(Seen::from));
-        let members = walked.into_iter().map(|entry| (entry.path, entry.shape));
-        self.seen.push(Seen(What::Members {
+        let survey = Arc::new(survey);
+        self.seen.push(Seen(What::Tree {
             dir: dir.to_owned(),
             filter: self.filter.clone(),
-            members: members.collect(),
+            survey: Arc::clone(&survey),
         }));
         self.above.pop();
-        Tree::from_entries(entries).map_err(|_| ScanError::TooDeep(dir.to_owned()))
+        Ok(Listing::new(survey))
     }
 
-    /// Says what a link inside the innermost tree is.
-    fn link(&mut self, path: &Path, text: &[u8]) -> Result<Entry, ScanError> {
-        let kept = || Ok(Entry::Link(text.to_vec()));
+    /// Says what a link inside the innermost tree leads to, if that counts.
+    fn target(&mut self, path: &Path) -> Result<Option<Content>, ScanError> {
+        let kept = || Ok(None);
         if self.scanner.symlinks == SymlinkPolicy::Keep {
             return kept();
         }
@@ -263,10 +257,7 @@ impl Trees<'_> {
             path: path.to_owned(),
             real,
         }));
-        Ok(Entry::LinkOut {
-            text: text.to_vec(),
-            target,
-        })
+        Ok(Some(target))
     }
 
     fn linked_tree(&mut self, real: &Path) -> Result<TreeId, ScanError> {
@@ -306,13 +297,5 @@ impl Trees<'_> {
             }
         }
         Ok(true)
-    }
-}
-
-fn file_entry(file: &FileDigest) -> Entry {
-    Entry::File {
-        executable: file.signature.is_executable(),
-        size: file.signature.size,
-        blob: BlobId::new(file.digest),
     }
 }

@@ -131,6 +131,12 @@ impl Filter {
         self.outputs.iter().any(leads)
     }
 
+    /// Says whether the path of an entry of this kind may matter, and not only its name.
+    pub(super) fn asks_for_paths(&self, kind: FileKind) -> bool {
+        let of_dirs = !self.dirs.is_empty() || self.own.is_some();
+        !self.written.is_empty() || !self.any.is_empty() || (kind == FileKind::Dir && of_dirs)
+    }
+
     /// Says whether an entry called `name` is left out; `from_root` is its path relative to the
     /// root, if it lies there.
     pub fn skips(&self, name: &[u8], from_root: Option<&RelPath>, kind: FileKind) -> bool {

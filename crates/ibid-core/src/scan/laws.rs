@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::digest::{BlobId, Digest, TreeId};
 use crate::fs::{FileSystemKind, Host, Meter, Signature, Timestamp};
-use crate::tree::{Content, Entry, RelPath};
+use crate::tree::{Content, Entry, RelPath, Tree};
 use ibid_testkit::TempDir;
 
 fn wall() -> Timestamp {
@@ -102,6 +102,14 @@ impl Bench {
         let kind = crate::fs::FileSystem::of(self.dir.path()).unwrap().kind;
         matches!(kind, FileSystemKind::Local | FileSystemKind::Btrfs)
     }
+}
+
+/// Scans a directory, and reads the listing as everybody else does.
+fn listed(scanner: &Scanner<'_>, path: &Path, filter: &Filter) -> Tree {
+    let listing = scanner.tree(path, filter).unwrap().tree;
+    let tree = Tree::decode(&listing.encode()).unwrap();
+    assert_eq!(tree.id(), listing.id());
+    tree
 }
 
 /// Sets both times of a file, as `touch -d` does.
@@ -192,7 +200,7 @@ fn links_that_leave_a_tree_count_with_what_they_lead_to() {
     symlink("gone", bench.root().join("tree/dangling")).unwrap();
     let filter = Filter::inputs(&[]).unwrap();
     let path = bench.root().join("tree");
-    let tree = bench.with(|scanner| scanner.tree(&path, &filter).unwrap().tree);
+    let tree = bench.with(|scanner| listed(scanner, &path, &filter));
     let at = |name: &str| tree.get(&RelPath::new(name).unwrap()).unwrap().clone();
     assert_eq!(at("in"), Entry::Link(b"a".to_vec()));
     assert_eq!(at("dangling"), Entry::Link(b"gone".to_vec()));
@@ -220,7 +228,7 @@ fn links_that_leave_a_tree_count_with_what_they_lead_to() {
     assert_ne!(bench.tree("tree"), before);
     let kept = bench.with(|scanner| {
         let scanner = scanner.with_symlinks(SymlinkPolicy::Keep);
-        scanner.tree(&path, &filter).unwrap().tree
+        listed(&scanner, &path, &filter)
     });
     assert_eq!(
         kept.get(&RelPath::new("dir").unwrap()),
@@ -259,7 +267,7 @@ fn litter_does_not_count_in_inputs_and_does_in_outputs() {
     bench.put("tree/.ibid/x", "");
     assert_eq!(bench.tree("tree"), before);
     let path = bench.root().join("tree");
-    let whole = bench.with(|scanner| scanner.tree(&path, &Filter::everything()).unwrap().tree);
+    let whole = bench.with(|scanner| listed(scanner, &path, &Filter::everything()));
     assert_eq!(whole.len(), 5);
 }
 
@@ -594,13 +602,49 @@ fn without_a_stat_cache_everything_is_read_and_rechecked() {
 }
 
 #[test]
-fn more_files_than_one_thread_wants_give_the_same_tree() {
+fn more_files_than_one_thread_wants_give_the_tree_that_one_thread_finds() {
     let bench = Bench::new();
-    for n in 0..400 {
-        bench.put(&format!("t/{n}"), &n.to_string());
+    // One folder with more entries than one thread takes, and more folders than that.
+    let mut expected = BTreeMap::new();
+    let names = (0..1_100).map(|n| format!("wide/{n}"));
+    for name in names.chain((0..400).map(|n| format!("{}/{n}", n % 40))) {
+        bench.put(&format!("t/{name}"), &name);
+        expected.insert(name.clone().into_bytes(), BlobId::of(name.as_bytes()));
     }
-    let parallel = bench.tree("t");
-    assert_eq!(bench.tree("t"), parallel);
+    let path = bench.root().join("t");
+    // Of nothing known, of what was learnt just before, and looked at without reading.
+    for _ in 0..2 {
+        let tree = bench.with(|scanner| listed(scanner, &path, &Filter::everything()));
+        let found = tree.iter().filter_map(|(path, entry)| match entry {
+            Entry::File { blob, .. } => Some((path.as_bytes().to_vec(), *blob)),
+            _ => None,
+        });
+        assert_eq!(found.collect::<BTreeMap<_, _>>(), expected);
+    }
+    let found = drifts(&bench, "t", || {
+        std::fs::remove_file(path.join("wide/7")).unwrap();
+        std::fs::remove_dir_all(path.join("39")).unwrap();
+        bench.put("t/40/new", "");
+    });
+    let mut changed: Vec<_> = (39..400).step_by(40).map(|n| format!("t/39/{n}")).collect();
+    changed.extend(["t/39", "t/40", "t/40/new", "t/wide/7"].map(str::to_owned));
+    changed.sort_unstable();
+    assert!(found.values().all(|kind| *kind == DriftKind::Changed));
+    assert_eq!(found.into_keys().collect::<Vec<_>>(), changed);
+}
+
+#[test]
+fn entries_come_in_the_order_of_whole_paths() {
+    let bench = Bench::new();
+    for path in [
+        "a/x", "a.c", "a!/y/z", "ab", "a/b/c", "a/b.c", "a/b-/q", "a0/q", "a-",
+    ] {
+        bench.put(&format!("t/{path}"), path);
+    }
+    let path = bench.root().join("t");
+    // A listing whose paths are out of order cannot be read.
+    let tree = bench.with(|scanner| listed(scanner, &path, &Filter::everything()));
+    assert_eq!(tree.len(), 15);
 }
 
 /// One member of a generated tree.

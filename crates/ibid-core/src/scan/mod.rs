@@ -16,6 +16,7 @@ mod recheck;
 mod scanner;
 mod seen;
 pub mod stat_cache;
+mod survey;
 mod walk;
 
 pub use content::{Globbed, Scanned, ScannedTree};
@@ -26,3 +27,4 @@ pub use place::{at_every_depth, is_magic, is_pattern, place_of, without_detours}
 pub use scanner::{PARALLEL_FILES, Scanner, SymlinkPolicy, each};
 pub use seen::{Drift, DriftKind, FileDigest, Seen};
 pub use stat_cache::{Origin, Started, StatCache, StatCacheOptions, StatPolicy, StatWrites};
+pub use survey::Listing;

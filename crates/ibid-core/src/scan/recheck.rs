@@ -3,14 +3,16 @@
 //! What is not provably unchanged is read again; directories and patterns are listed again, so
 //! that files that came or went count. An error while looking again is a change.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::scanner::PARALLEL_FILES;
-use super::seen::{Drift, DriftKind, FileDigest, Proof, Seen, Shape, What};
-use super::{Filter, ScanError, Scanner};
+use super::seen::{Drift, DriftKind, FileDigest, Held, Proof, Seen, What};
+use super::survey::{Member, Row, Survey, Surveyed};
+use super::{Filter, Scanner};
 use crate::fs::{self, Links, Signature};
 use crate::tree::RelPath;
 
@@ -56,20 +58,23 @@ impl Scanner<'_> {
             What::Real { path, real } => {
                 changed(path, fs::real_path(path).is_ok_and(|now| now == *real))
             }
-            What::Members {
+            What::Tree {
                 dir,
                 filter,
-                members,
-            } => self.member_drifts(dir, filter, members),
+                survey,
+            } => self.tree_drifts(dir, filter, survey),
             What::Matches {
                 pattern,
                 filter,
                 paths,
             } => {
-                let before = paths.iter().map(|path| (path.clone(), ()));
-                let now = self.matches(pattern, filter);
-                let now = now.map(|now| now.into_iter().map(|path| (path, ())).collect());
-                differences(self.root, before, now)
+                let Ok(now) = self.matches(pattern, filter) else {
+                    return changed(self.root, false);
+                };
+                let drift = |path: &RelPath| changed(&path.below(self.root), false);
+                either_only(paths, &now, RelPath::cmp)
+                    .flat_map(drift)
+                    .collect()
             }
         }
     }
@@ -78,74 +83,130 @@ impl Scanner<'_> {
         let Ok(Some(signature)) = fs::look(&before.path, Links::Follow) else {
             return Some(DriftKind::Changed);
         };
-        let same_status = signature == before.signature;
-        if same_status && self.still_stands(before) {
+        let path = || before.path.clone();
+        self.drift_since(&path, before.held(), signature)
+    }
+
+    /// Says how a file at a path that has the signature `now` differs from what it was.
+    fn drift_since(
+        &self,
+        path: &dyn Fn() -> PathBuf,
+        before: Held<'_>,
+        now: Signature,
+    ) -> Option<DriftKind> {
+        let same_status = now == *before.signature;
+        if same_status && self.still_stands(path, before) {
             return None;
         }
-        match self.examine(&before.path, signature) {
+        match self.examine(&path(), now) {
             Ok(now)
-                if now.digest != before.digest
+                if now.digest != *before.digest
                     || now.signature.is_executable() != before.signature.is_executable() =>
             {
                 Some(DriftKind::Changed)
             }
-            Ok(now) if same_status && now.signature == before.signature => None,
+            Ok(now) if same_status && now.signature == *before.signature => None,
             Ok(_) => Some(DriftKind::Touched),
             Err(_) => Some(DriftKind::Changed),
         }
     }
 
     /// Says whether an unmoved signature proves by itself that the content is the same.
-    fn still_stands(&self, before: &FileDigest) -> bool {
-        let Signature { device, .. } = before.signature;
-        let Some(system) = self.stats.file_system(&before.path, device) else {
+    fn still_stands(&self, path: &dyn Fn() -> PathBuf, before: Held<'_>) -> bool {
+        let Signature { device, .. } = *before.signature;
+        let known = self.stats.known_file_system(device);
+        let Some(system) = known.or_else(|| self.stats.file_system(&path(), device)) else {
             return false;
         };
-        match before.proof {
-            Proof::Known => self.stats.known(&before.signature, &system) == Some(before.digest),
+        match *before.proof {
+            Proof::Known => self.stats.known(before.signature, &system) == Some(*before.digest),
             Proof::Read {
                 started: Some(started),
                 clean,
             } => self
                 .stats
-                .still_stands(&before.signature, &system, started, clean),
+                .still_stands(before.signature, &system, started, clean),
             Proof::Read { started: None, .. } => false,
         }
     }
 
-    fn member_drifts(
-        &self,
-        dir: &Path,
-        filter: &Filter,
-        members: &[(RelPath, Shape)],
-    ) -> Vec<Drift> {
-        let now = self.walk(dir, filter).map(|walked| {
-            let shapes = walked.into_iter().map(|entry| (entry.path, entry.shape));
-            shapes.collect()
-        });
-        differences(dir, members.iter().cloned(), now)
+    /// Lists a tree once more and compares both listings, directory by directory.
+    fn tree_drifts(&self, dir: &Path, filter: &Filter, before: &Survey) -> Vec<Drift> {
+        let changed = |path: &RelPath| Drift {
+            path: path.below(dir),
+            kind: DriftKind::Changed,
+        };
+        let Ok(now) = self.survey(dir, filter, false) else {
+            return vec![changed(&RelPath::ROOT)];
+        };
+        let compare = |old: &Surveyed| match now.position(&old.path) {
+            Some(at) => self.dir_drifts(dir, old, &now.dirs[at]),
+            None => old
+                .rows
+                .iter()
+                .map(|row| changed(&old.path_of(row)))
+                .collect(),
+        };
+        let mut drifts: Vec<Drift> = if before.len() > PARALLEL_FILES {
+            before.dirs.par_iter().flat_map_iter(compare).collect()
+        } else {
+            before.dirs.iter().flat_map(compare).collect()
+        };
+        let came = now
+            .dirs
+            .iter()
+            .filter(|new| before.position(&new.path).is_none());
+        for new in came {
+            drifts.extend(new.rows.iter().map(|row| changed(&new.path_of(row))));
+        }
+        drifts
+    }
+
+    fn dir_drifts(&self, dir: &Path, old: &Surveyed, new: &Surveyed) -> Vec<Drift> {
+        let path = |listed: &Surveyed, row: &Row| listed.path_of(row).below(dir);
+        let mut drifts = Vec::new();
+        let mut add = |path, kind| drifts.push(Drift { path, kind });
+        let mut left = new.rows.iter().peekable();
+        for row in &old.rows {
+            let name = old.name(row);
+            while let Some(came) = left.next_if(|other| new.name(other) < name) {
+                add(path(new, came), DriftKind::Changed);
+            }
+            let Some(now) = left.next_if(|other| new.name(other) == name) else {
+                add(path(old, row), DriftKind::Changed);
+                continue;
+            };
+            if !row.has_shape_of(now) {
+                add(path(old, row), DriftKind::Changed);
+                continue;
+            }
+            if let Member::File(digest, proof) = &row.member {
+                let before = Held {
+                    signature: &row.signature,
+                    digest,
+                    proof,
+                };
+                let full = || path(old, row);
+                if let Some(kind) = self.drift_since(&full, before, now.signature) {
+                    add(full(), kind);
+                }
+            }
+        }
+        for came in left {
+            add(path(new, came), DriftKind::Changed);
+        }
+        drifts
     }
 }
 
-/// Names what is in one set and not, or not equally, in the other.
-fn differences<T: PartialEq>(
-    dir: &Path,
-    before: impl Iterator<Item = (RelPath, T)>,
-    now: Result<HashMap<RelPath, T>, ScanError>,
-) -> Vec<Drift> {
-    let changed = |path: PathBuf| Drift {
-        path,
-        kind: DriftKind::Changed,
-    };
-    let Ok(mut now) = now else {
-        return vec![changed(dir.to_owned())];
-    };
-    let mut drifts = Vec::new();
-    for (path, shape) in before {
-        if now.remove(&path).is_none_or(|found| found != shape) {
-            drifts.push(changed(path.below(dir)));
-        }
-    }
-    drifts.extend(now.into_keys().map(|path| changed(path.below(dir))));
-    drifts
+/// Names what is in one of two sorted lists and not in the other.
+fn either_only<'a, T>(
+    one: &'a [T],
+    other: &'a [T],
+    order: fn(&T, &T) -> Ordering,
+) -> impl Iterator<Item = &'a T> {
+    let lacks = move |list: &'a [T], item: &T| list.binary_search_by(|it| order(it, item)).is_err();
+    let gone = one.iter().filter(move |item| lacks(other, item));
+    let came = other.iter().filter(move |item| lacks(one, item));
+    gone.chain(came)
 }

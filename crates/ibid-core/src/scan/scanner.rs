@@ -1,7 +1,8 @@
 //! `Scanner`: digests of single files, by the stat cache or by reading them.
 
+use std::ffi::CStr;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
@@ -9,17 +10,10 @@ use super::seen::{FileDigest, Proof};
 use super::stat_cache::{Origin, StatCache};
 use super::{Layer, ScanError};
 use crate::digest::Digest;
-use crate::fs::{self, FileKind, Links, Meter, Signature, Threads};
+use crate::fs::{self, FileKind, FileSystem, Folder, Links, Meter, PathError, Signature, Threads};
 
 /// From this many files on, a pool of threads is worth its start.
 pub const PARALLEL_FILES: usize = 300;
-
-/// From this many files on, a pool is worth its start even if all of them are known: a look at the
-/// stat cache is a microsecond's work.
-const PARALLEL_LOOKS: usize = 5_000;
-
-/// From this many bytes in several files on, too.
-const PARALLEL_BYTES: u64 = 8 << 20;
 
 /// How often a file that changes meanwhile is read.
 const ATTEMPTS: usize = 3;
@@ -122,44 +116,54 @@ impl<'a> Scanner<'a> {
     pub fn examine(&self, path: &Path, signature: Signature) -> Result<FileDigest, ScanError> {
         match self.known(path, signature)? {
             Some(known) => Ok(known),
-            None => self.read(path, signature),
+            None => self.read(path),
         }
     }
 
-    /// Returns the digests of many files, in their order.
-    pub(super) fn examine_all(
+    /// Returns the digest of the regular file that was found to have this signature in an open
+    /// directory, the signature that it had before it was read, and what both rest on. `system`
+    /// is that of the directory.
+    pub(super) fn examine_in(
         &self,
-        files: Vec<(PathBuf, Signature)>,
-    ) -> Result<Vec<FileDigest>, ScanError> {
-        let mut done = Vec::with_capacity(files.len());
-        let mut unread = Vec::new();
-        let known = |(path, signature): &(PathBuf, Signature)| self.known(path, *signature);
-        let all: Vec<_> = if files.len() > PARALLEL_LOOKS {
-            files.par_iter().map(known).collect::<Result<_, _>>()?
-        } else {
-            files.iter().map(known).collect::<Result<_, _>>()?
+        (folder, name): (&Folder<'_>, &CStr),
+        looked: Signature,
+        system: Option<&FileSystem>,
+    ) -> Result<(Signature, Digest, Proof), ScanError> {
+        let of_folder = system.filter(|system| system.device == looked.device);
+        let elsewhere = || self.stats.file_system(&folder.below(name), looked.device);
+        let known = match of_folder {
+            Some(system) => self.stats.known(&looked, system),
+            None => elsewhere().and_then(|system| self.stats.known(&looked, &system)),
         };
-        for (index, ((path, signature), known)) in files.into_iter().zip(all).enumerate() {
-            if known.is_none() {
-                unread.push((index, path, signature));
-            }
-            done.push(known);
+        if let Some(digest) = known {
+            return Ok((looked, digest, Proof::Known));
         }
-        let bytes: u64 = unread.iter().map(|(_, _, signature)| signature.size).sum();
-        let parallel =
-            unread.len() > PARALLEL_FILES || (unread.len() > 1 && bytes > PARALLEL_BYTES);
-        let read = |(index, path, signature): &(usize, PathBuf, Signature)| {
-            self.read(path, *signature).map(|digest| (*index, digest))
-        };
-        let read: Vec<(usize, FileDigest)> = if parallel {
-            unread.par_iter().map(read).collect::<Result<_, _>>()?
-        } else {
-            unread.iter().map(read).collect::<Result<_, _>>()?
-        };
-        for (index, digest) in read {
-            done[index] = Some(digest);
+        let path = folder.below(name);
+        self.read_by(&path, || folder.open_any(name))
+            .map(|file| (file.signature, file.digest, file.proof))
+    }
+
+    /// Returns the same of what a directory calls a file, without a look at it first: the stat
+    /// cache knows nothing of its inode, so it has to be read whatever its status is. `None` where
+    /// that is not so, or where it is no file that can be read.
+    pub(super) fn examine_unseen(
+        &self,
+        (folder, name): (&Folder<'_>, &CStr),
+        inode: u64,
+        system: &FileSystem,
+    ) -> Result<Option<(Signature, Digest, Proof)>, ScanError> {
+        if self.stats.has_heard_of(inode, system) {
+            return Ok(None);
         }
-        Ok(done.into_iter().flatten().collect())
+        let Ok((file, signature)) = folder.open_any(name) else {
+            return Ok(None);
+        };
+        if signature.kind() != FileKind::File {
+            return Ok(None);
+        }
+        self.meter.add_total(signature.size);
+        let read = self.read_once(&folder.below(name), &file, &signature)?;
+        Ok(read.map(|file| (file.signature, file.digest, file.proof)))
     }
 
     fn known(&self, path: &Path, signature: Signature) -> Result<Option<FileDigest>, ScanError> {
@@ -183,11 +187,22 @@ impl<'a> Scanner<'a> {
         }))
     }
 
-    /// Reads a file, again if it changed meanwhile.
-    fn read(&self, path: &Path, looked: Signature) -> Result<FileDigest, ScanError> {
-        self.meter.add_total(looked.size);
-        for _ in 0..ATTEMPTS {
-            let (file, signature) = fs::open_any(path)?;
+    /// Reads a file, links followed.
+    fn read(&self, path: &Path) -> Result<FileDigest, ScanError> {
+        self.read_by(path, || fs::open_any(path))
+    }
+
+    /// Reads what `open` opens, again if it changed meanwhile.
+    fn read_by(
+        &self,
+        path: &Path,
+        open: impl Fn() -> Result<(File, Signature), PathError>,
+    ) -> Result<FileDigest, ScanError> {
+        for attempt in 0..ATTEMPTS {
+            let (file, signature) = open()?;
+            if attempt == 0 {
+                self.meter.add_total(signature.size);
+            }
             if signature.kind() != FileKind::File {
                 return Err(ScanError::Special(path.to_owned()));
             }
@@ -207,8 +222,11 @@ impl<'a> Scanner<'a> {
     ) -> Result<Option<FileDigest>, ScanError> {
         let system = self.stats.file_system(path, signature.device);
         let started = system.map(|system| self.stats.started(signature, &system));
-        // Asked before the first byte is read: a page that is dirtied later moves mtime.
-        let clean = system.is_some_and(|system| system.kind.tells_dirty_pages())
+        // Asked before the first byte is read: a page that is dirtied later moves mtime. A file at
+        // rest needs no such witness.
+        let rests = started.is_some_and(|started| started.finds_at_rest(signature));
+        let clean = !rests
+            && system.is_some_and(|system| system.kind.tells_dirty_pages())
             && fs::cached_pages(file).is_some_and(fs::CachedPages::are_clean);
         let hashed = fs::hash_open(file, path, signature.size, Threads::Many, self.meter);
         let digest: Digest = match hashed {

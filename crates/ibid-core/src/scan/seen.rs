@@ -1,9 +1,11 @@
 //! `Seen`: what a scan looked at, kept so that it can be looked at again after the run.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::filter::{Filter, Pattern};
 use super::stat_cache::Started;
+use super::survey::Survey;
 use crate::digest::Digest;
 use crate::fs::Signature;
 use crate::tree::RelPath;
@@ -23,10 +25,10 @@ pub(super) enum What {
     /// Where a path leads when all links are followed.
     Real { path: PathBuf, real: PathBuf },
     /// What a directory holds, all the way down.
-    Members {
+    Tree {
         dir: PathBuf,
         filter: Filter,
-        members: Vec<(RelPath, Shape)>,
+        survey: Arc<Survey>,
     },
     /// What a pattern matches.
     Matches {
@@ -34,14 +36,6 @@ pub(super) enum What {
         filter: Filter,
         paths: Vec<RelPath>,
     },
-}
-
-/// A member of a directory, without the content of files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
-    File { executable: bool },
-    Dir,
-    Link(Vec<u8>),
 }
 
 /// A file's digest, and what it rests on.
@@ -54,6 +48,24 @@ pub struct FileDigest {
     /// The digest of its bytes.
     pub digest: Digest,
     pub(super) proof: Proof,
+}
+
+/// A file's content as it was seen, wherever that is kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held<'a> {
+    pub(super) signature: &'a Signature,
+    pub(super) digest: &'a Digest,
+    pub(super) proof: &'a Proof,
+}
+
+impl FileDigest {
+    pub(super) fn held(&self) -> Held<'_> {
+        Held {
+            signature: &self.signature,
+            digest: &self.digest,
+            proof: &self.proof,
+        }
+    }
 }
 
 /// Why a digest was believed.

@@ -1,67 +1,65 @@
-//! Listing directories all the way down, without reading files.
+//! Listing directories all the way down, on several threads where there is enough to do.
 //!
 //! Iterative, because nesting is the file system's choice and not ours (hazard G7). Names stay
 //! raw bytes. Links are listed, never entered.
 
-use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::seen::Shape;
-use super::{Filter, Pattern, ScanError, Scanner};
-use crate::fs::{self, FileKind, Signature};
+use rayon::iter::{
+    IndexedParallelIterator as _, IntoParallelRefIterator as _, ParallelIterator as _,
+};
+
+use super::scanner::PARALLEL_FILES;
+use super::survey::{Link, Member, Row, Survey, Surveyed};
+use super::{Filter, Layer, Pattern, ScanError, Scanner};
+use crate::fs::{self, FileKind, FileSystem, Folder, Names, Signature, Span, name_at};
 use crate::tree::{MAX_TREE_DEPTH, RelPath};
 
-/// One entry below a directory.
-#[derive(Clone, Debug)]
-pub(super) struct Walked {
-    pub(super) path: RelPath,
-    pub(super) shape: Shape,
-    pub(super) signature: Signature,
+/// From this many entries in one directory on, they are looked at side by side.
+const PARALLEL_ENTRIES: usize = 1024;
+
+/// A walk through everything below a directory.
+struct Walk<'a> {
+    scanner: &'a Scanner<'a>,
+    dir: &'a Path,
+    from_root: Option<RelPath>,
+    filter: &'a Filter,
+    /// Whether files are digested, or only looked at.
+    reads: bool,
+}
+
+/// What the walk has found on all threads.
+#[derive(Default)]
+struct Gathered {
+    dirs: Mutex<Vec<Surveyed>>,
+    failed: Mutex<Option<(RelPath, ScanError)>>,
 }
 
 impl Scanner<'_> {
-    /// Lists everything below `dir` that `filter` lets through, sorted by raw bytes.
-    pub(super) fn walk(&self, dir: &Path, filter: &Filter) -> Result<Vec<Walked>, ScanError> {
-        let from_root = self.below_root(dir);
-        let mut walked = Vec::new();
-        let mut todo = vec![RelPath::ROOT];
-        while let Some(inner) = todo.pop() {
-            let here = inner.below(dir);
-            for (name, signature) in self.list(&here)? {
-                let path = inner.child(&name).expect("the system lists plain names");
-                let kind = signature.kind();
-                let seen_from_root = from_root.as_ref().map(|root| root.join(&path));
-                if filter.skips(&name, seen_from_root.as_ref(), kind) {
-                    continue;
-                }
-                let full = || path.below(dir);
-                if kind == FileKind::Dir {
-                    if path.components().count() >= MAX_TREE_DEPTH {
-                        return Err(ScanError::TooDeep(full()));
-                    }
-                    todo.push(path.clone());
-                }
-                let shape = match kind {
-                    FileKind::File => Shape::File {
-                        executable: signature.is_executable(),
-                    },
-                    FileKind::Dir => Shape::Dir,
-                    FileKind::Link => Shape::Link(fs::read_link(&full())?),
-                    FileKind::Special => return Err(ScanError::Special(full())),
-                };
-                walked.push(Walked {
-                    path,
-                    shape,
-                    signature,
-                });
-            }
+    /// Looks at everything below `dir` that `filter` lets through, and digests the files if
+    /// `reads` says so.
+    pub(super) fn survey(
+        &self,
+        dir: &Path,
+        filter: &Filter,
+        reads: bool,
+    ) -> Result<Survey, ScanError> {
+        let walk = Walk {
+            scanner: self,
+            dir,
+            from_root: self.below_root(dir),
+            filter,
+            reads,
+        };
+        let mut dirs = walk.all()?;
+        dirs.sort_unstable_by(|left, right| left.path.cmp(&right.path));
+        let mut survey = Survey { dirs };
+        if let Some(root) = walk.from_root.as_ref().filter(|_| filter.has_outputs()) {
+            drop_ways_to_outputs(&mut survey, root, filter);
         }
-        walked.sort_unstable_by(|left, right| left.path.cmp(&right.path));
-        if let Some(root) = from_root.as_ref().filter(|_| filter.has_outputs()) {
-            drop_ways_to_outputs(&mut walked, root, filter);
-        }
-        Ok(walked)
+        Ok(survey)
     }
 
     /// Lists the paths that match, relative to the root and sorted by raw bytes; perhaps none. A
@@ -106,19 +104,259 @@ impl Scanner<'_> {
     }
 }
 
+impl Walk<'_> {
+    /// Visits all directories: on this thread until there is enough to do for others.
+    fn all(&self) -> Result<Vec<Surveyed>, ScanError> {
+        let mut todo = vec![RelPath::ROOT];
+        let (mut dirs, mut entries) = (Vec::new(), 0);
+        while let Some(path) = todo.pop() {
+            let found = self.visit(&path)?;
+            entries += found.rows.len();
+            todo.extend(inner(&found));
+            dirs.push(found);
+            if entries > PARALLEL_FILES && todo.len() > 1 {
+                break;
+            }
+        }
+        if todo.is_empty() {
+            return Ok(dirs);
+        }
+        let gathered = Gathered {
+            dirs: Mutex::new(dirs),
+            failed: Mutex::default(),
+        };
+        rayon::scope(|scope| {
+            for path in todo {
+                scope.spawn(|scope| self.visit_below(path, &gathered, scope));
+            }
+        });
+        match into_inner(gathered.failed) {
+            Some((_, error)) => Err(error),
+            None => Ok(into_inner(gathered.dirs)),
+        }
+    }
+
+    fn visit_below<'scope>(
+        &'scope self,
+        path: RelPath,
+        gathered: &'scope Gathered,
+        scope: &rayon::Scope<'scope>,
+    ) {
+        match self.visit(&path) {
+            Ok(found) => {
+                for path in inner(&found) {
+                    scope.spawn(|scope| self.visit_below(path, gathered, scope));
+                }
+                lock(&gathered.dirs).push(found);
+            }
+            Err(error) => {
+                // Which of several errors is told does not hang on who was faster.
+                let mut failed = lock(&gathered.failed);
+                if failed.as_ref().is_none_or(|(first, _)| path < *first) {
+                    *failed = Some((path, error));
+                }
+            }
+        }
+    }
+
+    /// Looks at the entries of one directory.
+    fn visit(&self, path: &RelPath) -> Result<Surveyed, ScanError> {
+        let here = path.below(self.dir);
+        let (names, rows) = match self.scanner.layer {
+            None => self.on_disk(path, &here)?,
+            Some(layer) => self.over(path, &here, layer)?,
+        };
+        let found = Surveyed {
+            path: path.clone(),
+            names,
+            rows,
+        };
+        if path.components().count() + 1 >= MAX_TREE_DEPTH
+            && let Some(inner) = inner(&found).next()
+        {
+            return Err(ScanError::TooDeep(inner.below(self.dir)));
+        }
+        Ok(found)
+    }
+
+    fn on_disk(&self, path: &RelPath, here: &Path) -> Result<(Vec<u8>, Vec<Row>), ScanError> {
+        let folder = Folder::open(here)?;
+        let system = match self.reads {
+            true => (self.scanner.stats).file_system(here, folder.signature()?.device),
+            false => None,
+        };
+        let Names { bytes, mut spans } = folder.names()?;
+        spans.retain(|span| {
+            let skips = |kind| self.skips(path, span.name(&bytes), kind);
+            !span.kind.is_some_and(skips)
+        });
+        spans.sort_unstable_by(|left, right| left.name(&bytes).cmp(right.name(&bytes)));
+        let visit = Visit {
+            walk: self,
+            path,
+            folder: &folder,
+            system,
+            names: &bytes,
+        };
+        let rows = if spans.len() >= PARALLEL_ENTRIES {
+            let rows = spans.par_iter().with_min_len(PARALLEL_ENTRIES / 8);
+            rows.filter_map(|span| visit.row(span).transpose())
+                .collect::<Result<_, _>>()?
+        } else {
+            let mut rows = Vec::with_capacity(spans.len());
+            for span in &spans {
+                rows.extend(visit.row(span)?);
+            }
+            rows
+        };
+        Ok((bytes, rows))
+    }
+
+    /// Looks at the entries of a directory that a layer has a say in.
+    fn over(
+        &self,
+        path: &RelPath,
+        here: &Path,
+        layer: &Layer,
+    ) -> Result<(Vec<u8>, Vec<Row>), ScanError> {
+        let (mut names, mut rows) = (Vec::new(), Vec::new());
+        for (name, signature) in layer.list(here)? {
+            let kind = signature.kind();
+            if self.skips(path, &name, kind) {
+                continue;
+            }
+            let full = fs::below(here, &name);
+            let (signature, member) = match kind {
+                FileKind::File if self.reads => {
+                    let file = self.scanner.examine(&full, signature)?;
+                    (file.signature, Member::File(file.digest, file.proof))
+                }
+                FileKind::File => (signature, Member::Unread),
+                FileKind::Dir => (signature, Member::Dir),
+                FileKind::Link => (signature, link(fs::read_link(&full)?)),
+                FileKind::Special => return Err(ScanError::Special(full)),
+            };
+            rows.push(Row {
+                start: names.len(),
+                length: u16::try_from(name.len()).expect("no file system has longer names"),
+                signature,
+                member,
+            });
+            names.extend_from_slice(&name);
+        }
+        Ok((names, rows))
+    }
+
+    /// Says whether the filter leaves an entry of the directory at `path` out.
+    fn skips(&self, path: &RelPath, name: &[u8], kind: FileKind) -> bool {
+        let from_root = self.from_root.as_ref();
+        let from_root = from_root.filter(|_| self.filter.asks_for_paths(kind));
+        let from_root = from_root.map(|root| {
+            let child = root.join(path).child(name);
+            child.expect("the system lists plain names")
+        });
+        self.filter.skips(name, from_root.as_ref(), kind)
+    }
+}
+
+/// A directory on the disk whose entries are looked at.
+struct Visit<'a> {
+    walk: &'a Walk<'a>,
+    path: &'a RelPath,
+    folder: &'a Folder<'a>,
+    /// The file system of the directory, if that matters.
+    system: Option<FileSystem>,
+    names: &'a [u8],
+}
+
+impl Visit<'_> {
+    /// Looks at one entry; `None` if it is gone or left out.
+    fn row(&self, span: &Span) -> Result<Option<Row>, ScanError> {
+        let found = match self.unseen(span)? {
+            None => self.look(span)?,
+            found => found,
+        };
+        Ok(found.map(|(signature, member)| Row {
+            start: span.start,
+            length: span.length,
+            signature,
+            member,
+        }))
+    }
+
+    /// Reads a file of which nothing is known, without a look at it first.
+    fn unseen(&self, span: &Span) -> Result<Option<(Signature, Member)>, ScanError> {
+        let Some(system) = self.system.filter(|_| span.kind == Some(FileKind::File)) else {
+            return Ok(None);
+        };
+        let entry = (self.folder, name_at(self.names, span.start));
+        let read = self
+            .walk
+            .scanner
+            .examine_unseen(entry, span.inode, &system)?;
+        Ok(read.map(|(signature, digest, proof)| (signature, Member::File(digest, proof))))
+    }
+
+    fn look(&self, span: &Span) -> Result<Option<(Signature, Member)>, ScanError> {
+        let name = name_at(self.names, span.start);
+        let Some(signature) = self.folder.look(name)? else {
+            return Ok(None);
+        };
+        let kind = signature.kind();
+        if span.kind != Some(kind) && self.walk.skips(self.path, span.name(self.names), kind) {
+            return Ok(None);
+        }
+        let member = match kind {
+            FileKind::File if self.walk.reads => {
+                let entry = (self.folder, name);
+                let system = self.system.as_ref();
+                let found = self.walk.scanner.examine_in(entry, signature, system)?;
+                let (signature, digest, proof) = found;
+                return Ok(Some((signature, Member::File(digest, proof))));
+            }
+            FileKind::File => Member::Unread,
+            FileKind::Dir => Member::Dir,
+            FileKind::Link => link(self.folder.read_link(name)?),
+            FileKind::Special => return Err(ScanError::Special(self.folder.below(name))),
+        };
+        Ok(Some((signature, member)))
+    }
+}
+
+fn link(text: Vec<u8>) -> Member {
+    Member::Link(Box::new(Link { text, target: None }))
+}
+
+/// Returns the directories in a directory.
+fn inner(found: &Surveyed) -> impl Iterator<Item = RelPath> {
+    let dirs = found.rows.iter();
+    dirs.filter(|row| matches!(row.member, Member::Dir))
+        .map(|row| found.path_of(row))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // The values are whole between two statements, so a panic elsewhere spoils nothing.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn into_inner<T>(mutex: Mutex<T>) -> T {
+    mutex.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Drops directories that hold nothing but the way to an output. What lies in a directory comes
 /// after it, so going backwards decides a directory when all in it is decided.
-fn drop_ways_to_outputs(walked: &mut Vec<Walked>, from_root: &RelPath, filter: &Filter) {
-    let mut kept = Vec::with_capacity(walked.len());
-    let mut filled: HashSet<RelPath> = HashSet::new();
-    while let Some(entry) = walked.pop() {
-        let is_empty = entry.shape == Shape::Dir && !filled.contains(&entry.path);
-        if is_empty && filter.leads_to_output(&from_root.join(&entry.path)) {
+fn drop_ways_to_outputs(survey: &mut Survey, from_root: &RelPath, filter: &Filter) {
+    for index in (1..survey.dirs.len()).rev() {
+        let dir = &survey.dirs[index];
+        if !dir.rows.is_empty() || !filter.leads_to_output(&from_root.join(&dir.path)) {
             continue;
         }
-        filled.extend(entry.path.parent());
-        kept.push(entry);
+        let dir = survey.dirs.remove(index);
+        let parent = dir.path.parent().expect("only the first is the root");
+        let parent = survey.position(&parent).expect("a parent is surveyed");
+        let parent = &mut survey.dirs[parent];
+        let name = dir.path.name().expect("only the first is the root");
+        let (names, rows) = (&parent.names, &mut parent.rows);
+        rows.retain(|row| names[row.start..row.start + usize::from(row.length)] != *name);
     }
-    kept.reverse();
-    *walked = kept;
 }

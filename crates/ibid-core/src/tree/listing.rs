@@ -160,7 +160,7 @@ impl Entry {
         }
     }
 
-    fn encode(&self, encoder: &mut Encoder) {
+    pub(crate) fn encode(&self, encoder: &mut Encoder) {
         match self {
             Self::File {
                 executable,

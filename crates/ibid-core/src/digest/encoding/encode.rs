@@ -46,6 +46,11 @@ impl Encoder {
         self.0
     }
 
+    /// Forgets the bytes written so far, for a caller that has used them.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// Returns the bytes written so far.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

@@ -12,8 +12,8 @@ use crate::engine::memo::Memo;
 use crate::engine::overlay::Overlay;
 use crate::fs::{FileKind, Meter, Signature};
 use crate::output::Role;
-use crate::scan::{FileDigest, Filter, Pattern, ScanError, Scanned, Scanner, Seen};
-use crate::tree::{Content, Escaped, Place, Tree};
+use crate::scan::{FileDigest, Filter, Listing, Pattern, ScanError, Scanned, Scanner, Seen};
+use crate::tree::{Content, Escaped, Place};
 
 /// Folders that are alike on every machine of a platform: their absolute names do no harm.
 const SYSTEM: [&[u8]; 8] = [
@@ -29,7 +29,7 @@ pub(super) struct Gather<'a> {
     overlay: &'a Overlay,
     pub(super) filter: Filter,
     pub(super) seen: Vec<Seen>,
-    pub(super) listings: Vec<Tree>,
+    pub(super) listings: Vec<Listing>,
     pub(super) reads: Vec<(Role, Place)>,
     pub(super) notes: Vec<Note>,
 }

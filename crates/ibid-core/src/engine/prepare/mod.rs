@@ -28,9 +28,9 @@ use crate::fs::Meter;
 use crate::output::{MadeLinks, Reserved, Role};
 use crate::pipeline::PipelineStep;
 use crate::scan::programs::Surroundings;
-use crate::scan::{Pattern, ScanError, Scanner, Seen};
+use crate::scan::{Listing, Pattern, ScanError, Scanner, Seen};
 use crate::store::LocalStore;
-use crate::tree::{Place, RelPath, Tree};
+use crate::tree::{Place, RelPath};
 
 /// An action with its key, ready to be looked up.
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ pub struct Prepared {
     /// Everything that the key's digests rest on.
     pub(super) seen: Vec<Seen>,
     /// Listings of input directories: stored, so that a later `why` can name the file in them.
-    pub(super) listings: Vec<Tree>,
+    pub(super) listings: Vec<Listing>,
     /// What outputs have to keep away from.
     pub(super) reads: Vec<(Role, Place)>,
 }

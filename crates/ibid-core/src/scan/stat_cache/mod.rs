@@ -69,6 +69,14 @@ pub struct Started {
     by_wall_clock: bool,
 }
 
+impl Started {
+    /// Says whether a file with this signature had been at rest for so long that no page of it can
+    /// have been dirty.
+    pub(super) fn finds_at_rest(&self, signature: &Signature) -> bool {
+        rules::is_at_rest(signature, self.at)
+    }
+}
+
 /// Where a digest that is to be remembered comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -178,9 +186,20 @@ impl StatCache {
         Some(found)
     }
 
+    /// Returns the facts about a file system that were asked for already.
+    pub(super) fn known_file_system(&self, device: u64) -> Option<FileSystem> {
+        lock(&self.systems).get(&device).copied().flatten()
+    }
+
     /// Returns the digest of the file with this signature, if that can be told without reading.
     pub fn known(&self, signature: &Signature, fs: &FileSystem) -> Option<Digest> {
         self.find(signature, fs).map(|record| record.digest)
+    }
+
+    /// Says whether anything is known of an inode of `fs`, of whatever state of it.
+    pub(super) fn has_heard_of(&self, inode: u64, fs: &FileSystem) -> bool {
+        let known = |shards: &Shards| shards.get(&name_of(&fs.id, inode)).is_some();
+        self.believes(fs) && self.shards.as_ref().is_some_and(known)
     }
 
     /// Returns the digest only if it was also read or written since the host was booted

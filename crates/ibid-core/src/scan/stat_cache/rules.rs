@@ -54,8 +54,13 @@ pub fn is_trusted(signature: &Signature, granularity: u64, hashed: &Circumstance
     if racy && hashed.writers != Writers::Never {
         return false;
     }
-    let young = started - signature.last_change().as_nanos() < SETTLED_NANOS;
-    !young || (hashed.writers != Writers::Any && hashed.this_boot)
+    is_at_rest(signature, hashed.started) || (hashed.writers != Writers::Any && hashed.this_boot)
+}
+
+/// Says whether a file was at rest for long when its hashing began, so that no page of it can have
+/// been dirty.
+pub(super) fn is_at_rest(signature: &Signature, started: Timestamp) -> bool {
+    started.as_nanos() - signature.last_change().as_nanos() >= SETTLED_NANOS
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `Shards`: records in files of 4 KiB buckets, found by hash, shared by all processes.
 //!
-//! A record lies in its home bucket or in the neighbour. Both full: the shard is written anew at
+//! A record lies in its home bucket or in the neighbour, in the first slot from one that its name
+//! chooses that was empty when it came. Both full: the shard is written anew at
 //! twice the size and renamed over the old one; at the size limit the oldest entry makes way.
 //! There is no lock: a record that another process overwrote, or that was written to a file just
 //! replaced, is lost, and its file is hashed once more. Every failure is silent for that reason.
@@ -8,8 +9,10 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
 
 use super::StatWrites;
 use super::record::{NAME, Name, RECORD, Record};
@@ -24,14 +27,18 @@ const SHARDS: usize = 16;
 /// Sixteen shards of this many buckets hold four million files in half a gibibyte.
 const MAX_BUCKETS: u64 = 1 << 13;
 
-/// So many records are kept in memory before they are written.
-const BATCH: usize = 1 << 14;
+/// So many records are kept in memory before they are written: a tree that is hashed for the
+/// first time writes each shard once.
+const BATCH: usize = 1 << 17;
 
 /// After so many looks at single buckets a shard is read whole: one call for all further looks.
 const LOOKS: u32 = 64;
 
 /// With so many new records per bucket a shard is written anew and not record by record.
 const MANY_PER_BUCKET: u64 = 2;
+
+/// From so many records on, shards are written side by side.
+const MANY: usize = 1 << 12;
 
 /// The files, and what has not been written to them yet.
 #[derive(Debug)]
@@ -41,6 +48,8 @@ pub(super) struct Shards {
     salt: Digest,
     open: [Mutex<Slot>; SHARDS],
     pending: Mutex<HashMap<Name, Record>>,
+    /// Whether anything was ever pending: most processes learn nothing.
+    learnt: AtomicBool,
 }
 
 /// Whether a shard has been opened.
@@ -99,27 +108,38 @@ fn is_empty(slot: &[u8; RECORD]) -> bool {
     slot[..NAME] == [0; NAME]
 }
 
+/// Returns the slots of a bucket in the order in which a record of this name is looked for.
+fn order(name: &Name) -> impl Iterator<Item = usize> + use<> {
+    let first = usize::try_from(hash(name) >> 32 & 0xff).expect("eight bits");
+    (first..first + SLOTS).map(|index| index % SLOTS)
+}
+
 /// Finds a record; the second value says whether there is room, so that it lies nowhere else.
+/// Slots are filled and never emptied, so nothing lies behind an empty one.
 fn find(bucket: &[u8], name: &Name, salt: &Digest) -> (Option<Record>, bool) {
-    let mut room = false;
-    for index in 0..SLOTS {
+    for index in order(name) {
         let bytes = slot(bucket, index);
         if bytes[..NAME] == *name
             && let Some(record) = Record::decode(bytes, salt)
         {
-            return (Some(record), room);
+            return (Some(record), false);
         }
-        room |= is_empty(bytes);
+        if is_empty(bytes) {
+            return (None, true);
+        }
     }
-    (None, room)
+    (None, false)
 }
 
 /// Returns where a record of this name belongs: over its predecessor, else where nothing is.
 fn place(bucket: &[u8], name: &Name, salt: &Digest) -> Option<usize> {
-    let named = (0..SLOTS).find(|index| slot(bucket, *index)[..NAME] == *name);
-    named
-        .or_else(|| (0..SLOTS).find(|index| is_empty(slot(bucket, *index))))
-        .or_else(|| (0..SLOTS).find(|i| Record::decode(slot(bucket, *i), salt).is_none()))
+    let fits = |index: &usize| {
+        let bytes = slot(bucket, *index);
+        bytes[..NAME] == *name || is_empty(bytes)
+    };
+    order(name)
+        .find(fits)
+        .or_else(|| order(name).find(|i| Record::decode(slot(bucket, *i), salt).is_none()))
 }
 
 /// Returns the slot whose file was hashed longest ago.
@@ -130,26 +150,29 @@ fn oldest(bucket: &[u8], salt: &Digest) -> usize {
 
 impl Shards {
     pub(super) fn new(dir: &Path, machine_id: &str, writes: StatWrites) -> Self {
-        let salt = Digest::of(format!("ibid stat cache 1\n{machine_id}").as_bytes());
+        let salt = Digest::of(format!("ibid stat cache 2\n{machine_id}").as_bytes());
         Self {
             dir: dir.to_owned(),
             writes,
             salt,
             open: std::array::from_fn(|_| Mutex::default()),
             pending: Mutex::default(),
+            learnt: AtomicBool::new(false),
         }
     }
 
     /// Looks a record up. Writes nothing.
     pub(super) fn get(&self, name: &Name) -> Option<Record> {
-        if let Some(record) = lock(&self.pending).get(name) {
+        if self.learnt.load(Ordering::Acquire)
+            && let Some(record) = lock(&self.pending).get(name)
+        {
             return Some(*record);
         }
         let shard = self.shard(shard_of(name))?;
-        let mut bucket = [0; BUCKET];
         for home in homes(name, shard.buckets) {
-            shard.look(home, &mut bucket).ok()?;
-            let (found, room) = find(&bucket, name, &self.salt);
+            let (found, room) = shard
+                .look(home, |bucket| find(bucket, name, &self.salt))
+                .ok()?;
             if found.is_some() || room {
                 return found;
             }
@@ -159,6 +182,7 @@ impl Shards {
 
     /// Keeps a record, to be written with others.
     pub(super) fn put(&self, record: Record) {
+        self.learnt.store(true, Ordering::Release);
         let mut pending = lock(&self.pending);
         let merged = match pending.get(&record.name) {
             Some(earlier) => record.merged_over(earlier),
@@ -207,11 +231,17 @@ impl Shards {
         for (name, record) in batch {
             by_shard[shard_of(&name)].push(record);
         }
-        for (index, records) in by_shard.into_iter().enumerate() {
+        let many = by_shard.iter().map(Vec::len).sum::<usize>() > MANY;
+        let write = |(index, records): (usize, Vec<Record>)| {
             if !records.is_empty() {
                 // A cache that cannot be written is a cache that forgets.
                 let _ = self.write_shard(index, &records);
             }
+        };
+        if many {
+            by_shard.into_par_iter().enumerate().for_each(write);
+        } else {
+            by_shard.into_iter().enumerate().for_each(write);
         }
     }
 
@@ -298,10 +328,10 @@ impl Shard {
         })
     }
 
-    /// Fills `buffer` with a bucket as it is, or as it was not long ago.
-    fn look(&self, bucket: u64, buffer: &mut [u8; BUCKET]) -> io::Result<()> {
-        if self.looks.fetch_add(1, Ordering::Relaxed) < LOOKS {
-            return self.read(bucket, buffer);
+    /// Lends a bucket as it is, or as it was not long ago.
+    fn look<T>(&self, bucket: u64, use_it: impl FnOnce(&[u8]) -> T) -> io::Result<T> {
+        if self.image.get().is_none() && self.looks.fetch_add(1, Ordering::Relaxed) < LOOKS {
+            return self.read_bucket(bucket, use_it);
         }
         let image = self.image.get_or_init(|| {
             let size = usize::try_from(self.buckets).expect("the limit fits") * BUCKET;
@@ -313,12 +343,15 @@ impl Shard {
         });
         let start = usize::try_from(bucket).expect("the limit fits") * BUCKET;
         match image.get(start..start + BUCKET) {
-            Some(found) => {
-                buffer.copy_from_slice(found);
-                Ok(())
-            }
-            None => self.read(bucket, buffer),
+            Some(found) => Ok(use_it(found)),
+            None => self.read_bucket(bucket, use_it),
         }
+    }
+
+    fn read_bucket<T>(&self, bucket: u64, use_it: impl FnOnce(&[u8]) -> T) -> io::Result<T> {
+        let mut buffer = [0; BUCKET];
+        self.read(bucket, &mut buffer)?;
+        Ok(use_it(&buffer))
     }
 
     fn read(&self, bucket: u64, buffer: &mut [u8; BUCKET]) -> io::Result<()> {
