@@ -32,6 +32,9 @@ pub(super) const HASHED_FIRST: u64 = 16 << 20;
 /// Larger blobs are not hashed only to learn whether they or their name is wrong.
 const JUDGED: u64 = 1 << 30;
 
+/// An empty or tiny clone costs more than its copy.
+pub(super) const SHARED_FROM: u64 = 4096;
+
 /// How content leaves the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LinkMode {
@@ -318,10 +321,9 @@ impl LocalStore {
         dst: (&File, &Path),
         meter: &Meter,
     ) -> Result<bool, BlobProblem> {
-        // An empty or tiny clone costs more than its copy.
         let refused = self.reflink_refused.load(Ordering::Relaxed);
         if mode == LinkMode::Reflink
-            && size >= 4096
+            && size >= SHARED_FROM
             && !refused
             && let Some((file, _)) = self.open_steady(blob, size)?
         {
