@@ -180,9 +180,14 @@ impl Dir {
     pub fn create_here(&self, name: &[u8], mode: u32) -> Result<File, PathError> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        rustix::fs::openat(&self.handle, name, flags, Mode::from_raw_mode(mode as RawMode))
-            .map(File::from)
-            .map_err(|error| self.failed("create", name, error))
+        rustix::fs::openat(
+            &self.handle,
+            name,
+            flags,
+            Mode::from_raw_mode(mode as RawMode),
+        )
+        .map(File::from)
+        .map_err(|error| self.failed("create", name, error))
     }
 
     /// Looks at a name in the directory itself, without following it if it is a link.

@@ -49,11 +49,7 @@ impl Staging<'_> {
     }
 
     /// Fills files of one folder.
-    fn fill_some(
-        &self,
-        files: &[File],
-        outlet: &Outlet<'_>,
-    ) -> Result<Vec<Filled>, RestoreError> {
+    fn fill_some(&self, files: &[File], outlet: &Outlet<'_>) -> Result<Vec<Filled>, RestoreError> {
         let Some(first) = files.first() else {
             return Ok(Vec::new());
         };
@@ -65,7 +61,11 @@ impl Staging<'_> {
         let dir = folder.as_ref().unwrap_or(&unit.dir);
         let filled = files.iter().map(|file| {
             let staged = file.below.name().or(unit.staged.name());
-            self.fill_file(file, (dir, staged.expect("a staged file has a name")), outlet)
+            self.fill_file(
+                file,
+                (dir, staged.expect("a staged file has a name")),
+                outlet,
+            )
         });
         filled.collect()
     }

@@ -6,12 +6,13 @@
 //! looks twice, looks in the trash and tells of damage.
 
 use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::Ordering;
 
 use super::blobs::SHARED_FROM;
 use super::local::LocalStore;
 use crate::digest::BlobId;
-use crate::fs::{Dir, Facts, Signature, read_at_most};
+use crate::fs::{Dir, Facts, Signature};
 
 /// Up to this size a blob is read whole before its copy is made.
 const SMALL: u64 = 256 * 1024;
@@ -61,7 +62,7 @@ impl Outlet<'_> {
         if buffer.len() <= size {
             buffer.resize(size + 1, 0);
         }
-        let read = read_at_most(&file, dir.path(), &mut buffer[..=size]).ok()?;
+        let read = file.read_at(&mut buffer[..=size], 0).ok()?;
         let bytes = &buffer[..read];
         (read == size && BlobId::of(bytes) == *blob).then_some(bytes)
     }
@@ -135,7 +136,10 @@ fn short_name(blob: &BlobId) -> [u8; 67] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut name = [b'/'; 67];
     for (at, byte) in blob.digest().as_bytes().iter().enumerate() {
-        let pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+        let pair = [
+            DIGITS[usize::from(byte >> 4)],
+            DIGITS[usize::from(byte & 15)],
+        ];
         name[3 + 2 * at..][..2].copy_from_slice(&pair);
     }
     name.copy_within(3..5, 0);
@@ -182,6 +186,11 @@ mod tests {
         assert!(!read(5_000));
         assert!(store.outlet().open_shareable(&blob, 5_000).is_none());
         let other = BlobId::of(b"absent");
-        assert!(store.outlet().read_small(&other, 6, &mut Vec::new()).is_none());
+        assert!(
+            store
+                .outlet()
+                .read_small(&other, 6, &mut Vec::new())
+                .is_none()
+        );
     }
 }
