@@ -175,6 +175,59 @@ impl Dir {
             .context("create", &path)
     }
 
+    /// Makes a file that must not exist in the directory itself, for writing, with the permission
+    /// bits that the umask leaves of `mode`.
+    pub fn create_here(&self, name: &[u8], mode: u32) -> Result<File, PathError> {
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        rustix::fs::openat(
+            &self.handle,
+            name,
+            flags,
+            Mode::from_raw_mode(mode as RawMode),
+        )
+        .map(File::from)
+        .map_err(|error| self.failed("create", name, error))
+    }
+
+    /// Looks at a name in the directory itself, without following it if it is a link.
+    pub fn facts_here(&self, name: &[u8]) -> Result<Facts, PathError> {
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        rustix::fs::statx(&self.handle, name, flags, StatxFlags::BASIC_STATS)
+            .map(|stat| Facts::from_statx(&stat))
+            .map_err(|error| self.failed("look at", name, error))
+    }
+
+    /// Removes a file or link in the directory itself.
+    pub fn remove_here(&self, name: &[u8]) -> Result<(), PathError> {
+        rustix::fs::unlinkat(&self.handle, name, AtFlags::empty())
+            .map_err(|error| self.failed("remove", name, error))
+    }
+
+    /// Opens a file of ibid's own for reading, by a short path that ibid made itself: it is not
+    /// followed if it is a link, folders above it are.
+    pub fn open_own(&self, name: &[u8]) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        rustix::fs::openat(&self.handle, name, flags | OFlags::CLOEXEC, Mode::empty())
+            .map(File::from)
+            .map_err(io::Error::from)
+    }
+
+    /// Gives a file of ibid's own the second name `to` in the directory `target` itself, where
+    /// nothing may stand.
+    pub fn link_own(&self, name: &[u8], target: &Self, to: &[u8]) -> io::Result<()> {
+        let flags = AtFlags::empty();
+        rustix::fs::linkat(&self.handle, name, &target.handle, to, flags).map_err(io::Error::from)
+    }
+
+    fn failed(&self, operation: &'static str, name: &[u8], error: Errno) -> PathError {
+        PathError {
+            operation,
+            path: super::below(&self.path, name),
+            source: error.into(),
+        }
+    }
+
     /// Opens a regular file for reading. A link, FIFO, socket, device or directory is refused
     /// without waiting for it (hazard G3).
     pub fn open_file(&self, below: &RelPath) -> Result<(File, Signature), PathError> {

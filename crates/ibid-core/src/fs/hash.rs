@@ -16,7 +16,7 @@ use super::{IoContext as _, Meter, PathError};
 use crate::digest::Digest;
 
 /// From this size on, several threads are worth their start.
-const PARALLEL_FROM: u64 = 1 << 20;
+pub(super) const PARALLEL_FROM: u64 = 1 << 20;
 
 /// What one thread reads and hashes at a time: a power of two, so that it is a whole subtree.
 const PIECE: u64 = 128 << 10;
@@ -54,7 +54,12 @@ pub fn hash_open(
     threads: Threads,
     meter: &Meter,
 ) -> Result<Digest, HashError> {
-    let source = Source { file, path, meter };
+    let source = Source {
+        file,
+        path,
+        meter,
+        copy: None,
+    };
     if threads == Threads::Many && size >= PARALLEL_FROM {
         let digest = source.root(size)?;
         source.expect_end(size)?;
@@ -85,10 +90,33 @@ pub fn hash_open(
     Ok(Digest::from_bytes(*hasher.finalize().as_bytes()))
 }
 
+/// Hashes the `size` bytes of an open regular file by all threads of the pool, and writes each
+/// piece to the same place in another as it was hashed. The file must be of at least
+/// [`PARALLEL_FROM`] bytes.
+pub(super) fn hash_copying(
+    source: (&File, &Path),
+    size: u64,
+    copy: (&File, &Path),
+    meter: &Meter,
+) -> Result<Digest, HashError> {
+    let (file, path) = source;
+    let source = Source {
+        file,
+        path,
+        meter,
+        copy: Some(copy),
+    };
+    let digest = source.root(size)?;
+    source.expect_end(size)?;
+    Ok(digest)
+}
+
 struct Source<'a> {
     file: &'a File,
     path: &'a Path,
     meter: &'a Meter,
+    /// Where the bytes go that were hashed.
+    copy: Option<(&'a File, &'a Path)>,
 }
 
 impl Source<'_> {
@@ -169,6 +197,9 @@ impl Source<'_> {
             let mut hasher = blake3::Hasher::new();
             hasher.set_input_offset(offset);
             hasher.update(buffer);
+            if let Some((copy, path)) = self.copy {
+                copy.write_all_at(buffer, offset).context("write", path)?;
+            }
             Ok(hasher.finalize_non_root())
         })
     }

@@ -85,9 +85,14 @@ impl Staged {
     /// Closes the file and renames it to `target`, replacing what is there. If the directory of
     /// `target` is missing, it can be made and the call repeated.
     pub fn publish_over(&mut self, target: &Path) -> Result<(), PathError> {
-        let inode = self.close()?;
+        self.close()?;
         let renamed = rustix::fs::rename(&self.path, target);
-        if renamed.is_ok() || inode_of(target) == Some(inode) {
+        // Only the reply was lost if the name that nobody else knows is gone.
+        let was_done = || {
+            let left = Signature::of_link(&self.path);
+            left.is_err_and(|error| error.is_absent()) && inode_of(target).is_some()
+        };
+        if renamed.is_ok() || was_done() {
             self.published = true;
             return Ok(());
         }
@@ -97,7 +102,7 @@ impl Staged {
     /// Closes the file and gives it the name `target` unless that is taken. If the directory of
     /// `target` is missing, it can be made and the call repeated.
     pub fn publish_new(&mut self, target: &Path) -> Result<Published, PathError> {
-        let inode = self.close()?;
+        let inode = self.close_known()?;
         let renamed =
             rustix::fs::renameat_with(CWD, &self.path, CWD, target, RenameFlags::NOREPLACE);
         match renamed {
@@ -128,15 +133,26 @@ impl Staged {
         }
     }
 
-    /// Closes the file if it is open and returns device and inode; an error at the close means
-    /// that the bytes may not be there.
-    fn close(&mut self) -> Result<(u64, u64), PathError> {
-        if self.failed {
-            return Err(io::Error::other("an earlier write failed")).context("keep", &self.path);
-        }
+    /// Closes the file if it is open and returns device and inode.
+    fn close_known(&mut self) -> Result<(u64, u64), PathError> {
         if let Some(file) = &self.file {
             let signature = Signature::of_open(file, &self.path)?;
             self.inode = Some((signature.device, signature.inode));
+        }
+        self.close()?;
+        match self.inode {
+            Some(inode) => Ok(inode),
+            // An earlier try to replace closed it.
+            None => inode_of(&self.path)
+                .ok_or(Errno::NOENT)
+                .context("look at", &self.path),
+        }
+    }
+
+    /// Closes the file if it is open; an error means that the bytes may not be there.
+    fn close(&mut self) -> Result<(), PathError> {
+        if self.failed {
+            return Err(io::Error::other("an earlier write failed")).context("keep", &self.path);
         }
         if let Some(file) = self.file.take()
             && let Err(error) = close_checked(file)
@@ -144,7 +160,7 @@ impl Staged {
             self.failed = true;
             return Err(error).context("close", &self.path);
         }
-        Ok(self.inode.expect("it is looked at before it is closed"))
+        Ok(())
     }
 }
 
@@ -318,7 +334,7 @@ mod tests {
         let target = dir.join("target");
         let link = |content| {
             let mut staged = staged(dir.path(), content);
-            let inode = staged.close().unwrap();
+            let inode = staged.close_known().unwrap();
             staged.link_new(&target, inode).unwrap()
         };
         assert_eq!(link(b"first"), Published::New);

@@ -134,6 +134,26 @@ impl Digests<'_> {
         Some(Begun { fs, started })
     }
 
+    /// The same for files that are written already: it waits only if `unsettled` says of the first
+    /// look at the clock that much of them was written in its present tick.
+    pub(super) fn begin_once(
+        &self,
+        dir: &Dir,
+        device: u64,
+        unsettled: &dyn Fn(&Begun) -> u64,
+    ) -> Option<Begun> {
+        let begun = self.begin(dir, device, 0)?;
+        match unsettled(&begun) {
+            0 => Some(begun),
+            bytes => self.begin(dir, device, bytes),
+        }
+    }
+
+    /// Says whether whatever changes a file after `begun` changes its status, too.
+    pub(super) fn settles(&self, begun: &Begun, signature: &Signature) -> bool {
+        self.stats.settles(signature, &begun.fs, begun.started)
+    }
+
     /// Remembers what ibid itself captured or put in place, so that the next look need not read
     /// it. Nobody may have had the files open for writing since `begun`.
     pub(super) fn remember_own(&self, begun: Option<&Begun>, files: &[(Signature, Digest)]) {

@@ -11,6 +11,7 @@
 mod aside;
 mod capture;
 mod content;
+mod fill;
 mod inspect;
 mod keep;
 mod pattern;

@@ -229,7 +229,7 @@ impl Restorer<'_> {
         staging.sweep();
         staging.fill()?;
         // Files that get their names a tick after their bytes can be remembered.
-        staging.begin(&self.digests);
+        let begun = staging.begin(&self.digests);
         let mut keep = Keep::new(self.ground);
         let mut earlier: Vec<Earlier> = Vec::new();
         let done = (|| {
@@ -247,7 +247,7 @@ impl Restorer<'_> {
             keep.tidy();
             return Err(error.into());
         }
-        staging.remember(&self.digests);
+        staging.remember(&begun, &self.digests);
         let stored = |blob, size| self.store.contains_verified(&blob, size).is_ok();
         let search = Search {
             is_stored: &stored,

@@ -6,17 +6,14 @@
 //! stands. What is not published is removed on drop.
 
 use std::collections::HashMap;
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
-
 use super::content::{Begun, Digests, Entries};
+use super::fill::Filled;
 use super::restore::RestoreError;
 use super::strays;
 use crate::digest::BlobId;
-use crate::fs::{Dir, IoContext as _, Meter, PathError, Signature, close_checked, set_mode, umask};
+use crate::fs::{Dir, Meter, PathError, Signature, umask};
 use crate::store::{LinkMode, LocalStore};
 use crate::tree::{Entry, RelPath};
 
@@ -33,37 +30,37 @@ pub enum LinkRefusal {
 
 /// One thing that gets its name by one rename.
 #[derive(Debug)]
-struct Unit {
-    dir: Arc<Dir>,
+pub(super) struct Unit {
+    pub(super) dir: Arc<Dir>,
     name: RelPath,
-    staged: RelPath,
+    pub(super) staged: RelPath,
     published: bool,
     is_link: bool,
 }
 
 /// One file of a unit.
 #[derive(Debug)]
-struct File {
-    unit: usize,
+pub(super) struct File {
+    pub(super) unit: usize,
     /// Below the unit; the root path if the unit is the file.
-    below: RelPath,
-    executable: bool,
-    size: u64,
-    blob: BlobId,
+    pub(super) below: RelPath,
+    pub(super) executable: bool,
+    pub(super) size: u64,
+    pub(super) blob: BlobId,
 }
 
 /// Everything that one restore stages.
 #[derive(Debug)]
 pub(super) struct Staging<'a> {
-    store: &'a LocalStore,
-    link_mode: LinkMode,
-    meter: &'a Meter,
-    units: Vec<Unit>,
-    files: Vec<File>,
+    pub(super) store: &'a LocalStore,
+    pub(super) link_mode: LinkMode,
+    pub(super) meter: &'a Meter,
+    pub(super) units: Vec<Unit>,
+    pub(super) files: Vec<File>,
     links: Vec<(usize, RelPath, Vec<u8>)>,
     dirs: Vec<(usize, RelPath)>,
-    /// The status of each file when it was filled, in the order of `files`.
-    filled: Vec<Signature>,
+    /// What each file was when it was filled, in the order of `files`.
+    filled: Vec<Filled>,
     refusal: Mutex<Option<LinkRefusal>>,
 }
 
@@ -157,13 +154,7 @@ impl<'a> Staging<'a> {
                 .dir
                 .create_private_dir(&self.staged(*unit, below))?;
         }
-        self.filled = if self.files.len() < crate::scan::PARALLEL_FILES {
-            let filled = self.files.iter().map(|file| self.fill_file(file));
-            filled.collect::<Result<_, _>>()?
-        } else {
-            let filled = self.files.par_iter().map(|file| self.fill_file(file));
-            filled.collect::<Result<_, _>>()?
-        };
+        self.filled = self.fill_files()?;
         for (unit, below, text) in &self.links {
             self.units[*unit]
                 .dir
@@ -176,59 +167,11 @@ impl<'a> Staging<'a> {
         Ok(())
     }
 
-    fn staged(&self, unit: usize, below: &RelPath) -> RelPath {
+    pub(super) fn staged(&self, unit: usize, below: &RelPath) -> RelPath {
         self.units[unit].staged.join(below)
     }
 
-    fn fill_file(&self, file: &File) -> Result<Signature, RestoreError> {
-        let dir = &self.units[file.unit].dir;
-        let path = self.staged(file.unit, &file.below);
-        if self.link_mode == LinkMode::Hard && self.link(file, dir, &path)? {
-            self.meter.add_done(file.size);
-            return Ok(dir.status(&path)?);
-        }
-        let on_disk = dir.path_of(&path);
-        let created = dir.create_file(&path)?;
-        let target = (&created, on_disk.as_path());
-        // What cannot be a hard link may still share its blocks.
-        let mode = match self.link_mode {
-            LinkMode::Copy => LinkMode::Copy,
-            LinkMode::Reflink | LinkMode::Hard => LinkMode::Reflink,
-        };
-        self.store
-            .export((&file.blob, file.size), mode, target, self.meter)
-            .map_err(RestoreError::Blob)?;
-        let mode = if file.executable { 0o755 } else { 0o644 };
-        set_mode(&created, mode & !umask(), &on_disk)?;
-        let signature = Signature::of_open(&created, &on_disk)?;
-        // Some file systems tell only there that the disk is full (hazard E1).
-        close_checked(created).context("close", &on_disk)?;
-        Ok(signature)
-    }
-
-    /// Links a file to its blob. An executable is copied, because blobs are not executable.
-    fn link(&self, file: &File, dir: &Dir, path: &RelPath) -> Result<bool, RestoreError> {
-        if file.executable || file.size == 0 {
-            return Ok(false);
-        }
-        if rustix::process::geteuid().is_root() {
-            self.refuse(LinkRefusal::Root);
-            return Ok(false);
-        }
-        let parent = dir.dir(&path.parent().unwrap_or_default())?;
-        let name = path.name().expect("a staged path has a name");
-        let name = Path::new(std::ffi::OsStr::from_bytes(name));
-        let linked = self
-            .store
-            .hard_link(&file.blob, file.size, parent.handle(), name)
-            .map_err(RestoreError::Blob)?;
-        if !linked {
-            self.refuse(LinkRefusal::FileSystem);
-        }
-        Ok(linked)
-    }
-
-    fn refuse(&self, why: LinkRefusal) {
+    pub(super) fn refuse(&self, why: LinkRefusal) {
         *self.refusal.lock().expect("no holder panics") = Some(why);
     }
 
@@ -262,16 +205,17 @@ impl<'a> Staging<'a> {
         }
     }
 
-    /// Notes the time on each file system that units lie on, once the clock has moved on.
+    /// Notes the time on each file system that files were filled on, before they get their names.
+    /// Waits for the clock to move on where much was filled in its present tick.
     pub(super) fn begin(&self, digests: &Digests<'_>) -> HashMap<u64, Begun> {
         let mut begun = HashMap::new();
-        let bytes = self.bytes();
         for (file, filled) in self.files.iter().zip(&self.filled) {
-            let device = filled.device;
+            let device = filled.signature.device;
+            let unsettled = |begun: &Begun| self.unsettled(device, begun, digests);
             let dir = &self.units[file.unit].dir;
             begun
                 .entry(device)
-                .or_insert_with(|| digests.begin(dir, device, bytes));
+                .or_insert_with(|| digests.begin_once(dir, device, &unsettled));
         }
         let known = begun.into_iter();
         known
@@ -279,30 +223,70 @@ impl<'a> Staging<'a> {
             .collect()
     }
 
-    /// Remembers the files in place. One that is not the file that was filled is left out, and so
-    /// is one that was filled in the tick in which it got its name: an edit in that tick could
-    /// not be told.
-    pub(super) fn remember(&self, digests: &Digests<'_>) {
-        let begun = self.begin(digests);
+    /// Returns the bytes of the files on a device that an edit could still change unseen.
+    fn unsettled(&self, device: u64, begun: &Begun, digests: &Digests<'_>) -> u64 {
+        let files = self.files.iter().zip(&self.filled);
+        files
+            .filter(|(_, filled)| filled.signature.device == device)
+            .filter(|(_, filled)| !digests.settles(begun, &filled.signature))
+            .map(|(file, _)| file.size)
+            .fold(0, u64::saturating_add)
+    }
+
+    /// Remembers the files in place. One that was filled in the tick in which it got its name is
+    /// left out: an edit in that tick could not be told. Renaming a folder leaves the status of
+    /// what lies in it as it is, so `begun`, taken between filling and naming, is enough there.
+    pub(super) fn remember(&self, begun: &HashMap<u64, Begun>, digests: &Digests<'_>) {
+        let mut alone = Vec::new();
         for (file, filled) in self.files.iter().zip(&self.filled) {
-            let Some(begun) = begun.get(&filled.device) else {
+            let Some(begun) = begun.get(&filled.signature.device) else {
                 continue;
             };
+            if !filled.is_own || !digests.settles(begun, &filled.signature) {
+                continue;
+            }
+            if file.below.is_root() {
+                alone.push((file, filled.signature, begun));
+            } else {
+                let known = (filled.signature, *file.blob.digest());
+                digests.remember_own(Some(begun), &[known]);
+            }
+        }
+        self.remember_alone(&alone, digests);
+    }
+
+    /// Remembers files that were renamed themselves, which moved their ctime. One that is not the
+    /// file that was filled is left out.
+    fn remember_alone(&self, alone: &[(&File, Signature, &Begun)], digests: &Digests<'_>) {
+        let mut named = Vec::new();
+        for (file, filled, _) in alone {
             let unit = &self.units[file.unit];
-            let Ok(now) = unit.dir.status(&unit.name.join(&file.below)) else {
+            let Ok(now) = unit.dir.status(&unit.name) else {
                 continue;
             };
-            // The rename changes ctime, a further link to a blob the number of links.
+            // A further link to a blob changes the number of links.
             let expected = Signature {
                 ctime: now.ctime,
                 links: now.links,
                 ..*filled
             };
-            let tick = i128::from(begun.fs.granularity);
-            let named_later = filled.mtime.as_nanos() + tick < now.ctime.as_nanos();
-            if now == expected && named_later {
-                digests.remember_own(Some(begun), &[(now, *file.blob.digest())]);
+            if now == expected {
+                named.push((file, now));
             }
+        }
+        let mut begun = HashMap::new();
+        for (file, now) in &named {
+            let unsettled = |begun: &Begun| {
+                let open = named.iter().filter(|(_, it)| it.device == now.device);
+                open.filter(|(_, it)| !digests.settles(begun, it))
+                    .map(|(file, _)| file.size)
+                    .fold(0, u64::saturating_add)
+            };
+            let dir = &self.units[file.unit].dir;
+            let begun = begun
+                .entry(now.device)
+                .or_insert_with(|| digests.begin_once(dir, now.device, &unsettled));
+            digests.remember_own(begun.as_ref(), &[(*now, *file.blob.digest())]);
         }
     }
 }

@@ -6,8 +6,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+
 use crate::fs::{Dir, FileKind, PathError, Signature};
 use crate::tree::{MAX_TREE_DEPTH, RelPath};
+
+/// From so many folders of one depth on, threads share them.
+const PARALLEL_DIRS: usize = 8;
 
 /// Everything at an output, by the path below it; the output itself has the root path.
 pub(super) type Standing = BTreeMap<RelPath, Stood>;
@@ -42,28 +47,41 @@ pub(super) fn walk(dir: &Dir, name: &RelPath) -> Result<Standing, PathError> {
         return Ok(standing);
     }
     let top = dir.dir(name)?;
-    let mut open = vec![(RelPath::ROOT, 0)];
-    while let Some((path, depth)) = open.pop() {
-        let here = top.dir(&path)?;
-        for listed in here.list()? {
-            let name = RelPath::new(listed.name).expect("a listed name is one component");
-            let signature = here.status(&name)?;
-            let below = path.join(&name);
-            let link = match signature.kind() {
-                FileKind::Link => Some(here.read_link(&name)?),
-                FileKind::Dir if depth + 1 >= MAX_TREE_DEPTH => {
-                    return Err(too_deep(here.path_of(&name)));
-                }
-                FileKind::Dir => {
-                    open.push((below.clone(), depth + 1));
-                    None
-                }
-                FileKind::File | FileKind::Special => None,
-            };
-            standing.insert(below, Stood { signature, link });
+    let mut level = vec![RelPath::ROOT];
+    for depth in 1.. {
+        let list = |path: &RelPath| list(&top, path, depth);
+        let listed: Vec<Vec<(RelPath, Stood)>> = if level.len() < PARALLEL_DIRS {
+            level.iter().map(list).collect::<Result<_, _>>()?
+        } else {
+            level.par_iter().map(list).collect::<Result<_, _>>()?
+        };
+        let dirs = listed.iter().flatten();
+        let dirs = dirs.filter(|(_, stood)| stood.kind() == FileKind::Dir);
+        level = dirs.map(|(path, _)| path.clone()).collect();
+        standing.extend(listed.into_iter().flatten());
+        if level.is_empty() {
+            break;
         }
     }
     Ok(standing)
+}
+
+/// Lists one folder, whose entries lie `depth` below the output.
+fn list(top: &Dir, path: &RelPath, depth: usize) -> Result<Vec<(RelPath, Stood)>, PathError> {
+    let here = top.dir(path)?;
+    let listed = here.list()?.into_iter().map(|listed| {
+        let signature = here.facts_here(&listed.name)?.signature;
+        let name = RelPath::new(listed.name).expect("a listed name is one component");
+        let link = match signature.kind() {
+            FileKind::Link => Some(here.read_link(&name)?),
+            FileKind::Dir if depth >= MAX_TREE_DEPTH => {
+                return Err(too_deep(here.path_of(&name)));
+            }
+            FileKind::Dir | FileKind::File | FileKind::Special => None,
+        };
+        Ok((path.join(&name), Stood { signature, link }))
+    });
+    listed.collect()
 }
 
 fn too_deep(path: PathBuf) -> PathError {

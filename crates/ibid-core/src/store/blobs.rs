@@ -9,8 +9,10 @@
 //! look cut (hazard B5), and then put aside. A failing read puts nothing aside (hazard E4). A blob
 //! that is missed where it is read comes back from the trash, if it is there.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::os::fd::BorrowedFd;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
@@ -31,6 +33,9 @@ pub(super) const HASHED_FIRST: u64 = 16 << 20;
 
 /// Larger blobs are not hashed only to learn whether they or their name is wrong.
 const JUDGED: u64 = 1 << 30;
+
+/// An empty or tiny clone costs more than its copy.
+pub(super) const SHARED_FROM: u64 = 4096;
 
 /// How content leaves the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,14 +100,35 @@ impl LocalStore {
         let size = Signature::of_open(src, src_path)
             .map_err(StoreError::Io)?
             .size;
+        self.put_file_of((src, src_path), size, meter)
+    }
+
+    /// The same for a file that was `size` bytes long a moment ago.
+    pub fn put_file_of(
+        &self,
+        (src, src_path): (&File, &Path),
+        size: u64,
+        meter: &Meter,
+    ) -> Result<Stored, StoreError> {
+        thread_local! {
+            // A fresh one for each of ten thousand small files costs more than their bytes.
+            static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        }
         if size <= IN_MEMORY {
-            let mut bytes = vec![0; usize::try_from(size).expect("it is small") + 1];
-            let count = fs::read_at_most(src, src_path, &mut bytes).map_err(StoreError::Io)?;
-            // A file that grew meanwhile is copied like a large one.
-            if count as u64 <= size {
-                let stored = self.put_bytes(&bytes[..count])?;
-                meter.add_done(count as u64);
-                return Ok(stored);
+            let small = usize::try_from(size).expect("it is small");
+            let mut bytes = BUFFER.take();
+            bytes.resize(bytes.len().max(small + 1), 0);
+            // One byte more tells a file that grew, and a short count is the end of a regular one.
+            let count = src.read_at(&mut bytes[..=small], 0);
+            let stored = match count {
+                Ok(count) if count == small => Some(self.put_bytes(&bytes[..count])),
+                // Others are copied like large ones.
+                _ => None,
+            };
+            BUFFER.set(bytes);
+            if let Some(stored) = stored {
+                meter.add_done(size);
+                return stored;
             }
         }
         let mut staged = self.stage()?;
@@ -318,10 +344,9 @@ impl LocalStore {
         dst: (&File, &Path),
         meter: &Meter,
     ) -> Result<bool, BlobProblem> {
-        // An empty or tiny clone costs more than its copy.
         let refused = self.reflink_refused.load(Ordering::Relaxed);
         if mode == LinkMode::Reflink
-            && size >= 4096
+            && size >= SHARED_FROM
             && !refused
             && let Some((file, _)) = self.open_steady(blob, size)?
         {

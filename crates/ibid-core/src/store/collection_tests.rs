@@ -572,7 +572,7 @@ fn a_pin_says_whether_a_result_stands_when_it_has_landed() {
     assert!(store.pin(&pin).unwrap());
     assert!(store.unpin(&key("a")).unwrap());
     // Evicted between the look of whoever pins and the pin.
-    assert!(store.evict(&key("a"), &result).unwrap());
+    assert!(store.evict(&key("a"), &result).unwrap().went());
     assert!(!store.pin(&pin).unwrap());
 }
 

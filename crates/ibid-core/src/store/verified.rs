@@ -19,6 +19,13 @@ pub trait VerifiedBlobs: Send + Sync + std::fmt::Debug {
     /// the signature counts: a link or a change of mode makes a blob unknown (hazard F2).
     fn verified(&self, signature: &Signature, digest: &Digest) -> bool;
 
+    /// The same of a file with several names, of which users may have any: it counts if an output
+    /// of this status would be believed without reading it.
+    fn settled(&self, signature: &Signature, digest: &Digest) -> bool {
+        let _ = (signature, digest);
+        false
+    }
+
     /// Remembers that the file with this signature has this digest.
     fn remember(&self, signature: &Signature, digest: &Digest);
 }
@@ -83,6 +90,14 @@ impl VerifiedBlobs for BootMemory {
         Self::is_private(signature)
             && file_system().is_some_and(|file_system| {
                 self.stats.known_this_boot(signature, &file_system) == Some(*digest)
+            })
+    }
+
+    fn settled(&self, signature: &Signature, digest: &Digest) -> bool {
+        let file_system = || self.stats.file_system(&self.store, signature.device);
+        !is_writable(signature)
+            && file_system().is_some_and(|file_system| {
+                self.stats.known_as_output(signature, &file_system) == Some(*digest)
             })
     }
 

@@ -210,6 +210,14 @@ impl StatCache {
             .map(|record| record.digest)
     }
 
+    /// The same by the rules for files that users can reach: that a file was once private does not
+    /// count.
+    pub fn known_as_output(&self, signature: &Signature, fs: &FileSystem) -> Option<Digest> {
+        self.find(signature, fs)
+            .filter(|record| record.boot == self.boot && !record.has(flag::PRIVATE))
+            .map(|record| record.digest)
+    }
+
     fn find(&self, signature: &Signature, fs: &FileSystem) -> Option<Record> {
         if !self.believes(fs) || fs.device != signature.device {
             return None;
@@ -307,6 +315,18 @@ impl StatCache {
         if let Some(shards) = &self.shards {
             shards.flush();
         }
+    }
+
+    /// Says whether whatever happens to a file after `started` changes this signature: nobody may
+    /// have had it open for writing by then.
+    pub(crate) fn settles(&self, signature: &Signature, fs: &FileSystem, started: Started) -> bool {
+        let hashed = Circumstances {
+            started: started.at,
+            by_wall_clock: started.by_wall_clock,
+            writers: Writers::Ended,
+            this_boot: true,
+        };
+        self.believes(fs) && rules::is_trusted(signature, fs.granularity, &hashed)
     }
 
     /// Says whether content hashed so still stands, by signature alone: the rules without the
