@@ -48,7 +48,7 @@ pub use owner::{
 pub use private_dir::make_private_dir;
 pub use read::{
     open_any, open_file, open_in_place, open_nofollow, open_with_facts, read_at_most, read_limited,
-    read_link, read_small, read_start, read_start_of,
+    read_link, read_once, read_small, read_start, read_start_of,
 };
 pub use shared_dir::{DirPolicy, create_shared_dir, set_policy};
 pub use signature::{FileKind, Signature, Timestamp};
