@@ -1,6 +1,6 @@
 //! `Seen`: what a scan looked at, kept so that it can be looked at again after the run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::filter::{Filter, Pattern};
 use super::stat_cache::Started;
@@ -54,6 +54,18 @@ pub struct FileDigest {
     /// The digest of its bytes.
     pub digest: Digest,
     pub(super) proof: Proof,
+}
+
+impl FileDigest {
+    /// Takes a digest that the stat cache gave for the file with this signature.
+    pub(super) fn known(path: &Path, signature: Signature, digest: Digest) -> Self {
+        Self {
+            path: path.to_owned(),
+            signature,
+            digest,
+            proof: Proof::Known,
+        }
+    }
 }
 
 /// Why a digest was believed.
