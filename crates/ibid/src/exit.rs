@@ -1,7 +1,5 @@
 //! Exit codes: what a script that calls ibid can rely on.
 
-use std::process::ExitCode;
-
 /// Done; for `exec`, the command's own success.
 pub(crate) const OK: u8 = 0;
 /// A step failed, where several were asked for; or what was asked about is not known.
@@ -36,12 +34,12 @@ impl Exit {
     pub(crate) const OK: Self = Self::Code(OK);
 
     /// Ends as told; returns the code where the signal did not end the process.
-    pub(crate) fn leave(self) -> ExitCode {
+    pub(crate) fn leave(self) -> u8 {
         match self {
-            Self::Code(code) => ExitCode::from(code),
+            Self::Code(code) => code,
             Self::Signal(signal) => {
                 crate::signals::die_by(signal);
-                ExitCode::from(u8::try_from(128 + signal).unwrap_or(IBID_FAILED))
+                u8::try_from(128 + signal).unwrap_or(IBID_FAILED)
             }
         }
     }

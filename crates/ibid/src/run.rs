@@ -140,6 +140,13 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Writes what was remembered, and leaves all else to the end of the process, which follows:
+    /// the kernel closes and frees everything at once.
+    pub(crate) fn leave(self) {
+        self.stats.flush();
+        std::mem::forget(self);
+    }
+
     /// Lends everything to the engine.
     pub(crate) fn engine<'b>(&'b self, sink: &'b dyn Sink) -> engine::Context<'b> {
         engine::Context {

@@ -32,4 +32,4 @@ pub use interrupt::Interrupt;
 pub use launch::{Ended, Launch, OnStart, Orphans, Session, Status, Stdin, Survivor};
 pub use log::{LogError, LogReader, MAX_CHUNK, SpooledLog, Stream, StreamLog, replay};
 pub use run::run;
-pub use spawn::expect_child_status;
+pub use spawn::{expect_child_status, ignore_broken_pipes};

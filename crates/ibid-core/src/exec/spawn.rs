@@ -33,6 +33,7 @@ use super::{ExecError, Launch, Stdin};
 const UMASK: Mode = Mode::WGRP.union(Mode::WOTH);
 
 const SIG_DFL: usize = 0;
+const SIG_IGN: usize = 1;
 const LAST_SIGNAL: c_int = 64;
 const FIRST_INHERITED: c_int = 3;
 
@@ -259,6 +260,14 @@ fn close_inherited() {
 pub fn expect_child_status() {
     // SAFETY: the default disposition names no code.
     unsafe { signal(SIGCHLD, SIG_DFL) };
+}
+
+/// Makes writing to a pipe that nobody reads an error of that write, instead of the end of this
+/// process. A front door calls it first, unless its runtime has.
+pub fn ignore_broken_pipes() {
+    const SIGPIPE: c_int = 13;
+    // SAFETY: to ignore names no code.
+    unsafe { signal(SIGPIPE, SIG_IGN) };
 }
 
 /// What `execve` takes, and where.

@@ -23,7 +23,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawMode, RenameFlags, StatxFlags};
 use rustix::io::Errno;
 
 use super::list::entries;
-use super::{Facts, FileKind, IfPresent as _, IoContext as _, PathError, Signature, read_start};
+use super::{Facts, FileKind, IfPresent as _, IoContext as _, PathError, Signature, read_once};
 use crate::tree::RelPath;
 
 /// Longest path that one system call is given; the kernel's own limit is 4096.
@@ -527,8 +527,10 @@ pub fn set_mode_of(path: &Path, mode: u32) -> Result<(), PathError> {
 pub fn umask() -> u32 {
     static UMASK: OnceLock<u32> = OnceLock::new();
     *UMASK.get_or_init(|| {
-        let status = read_start(Path::new("/proc/self/status"), 1 << 16).unwrap_or_default();
-        String::from_utf8_lossy(&status)
+        // It is the second line, behind a name of at most 64 escaped bytes.
+        let mut start = [0; 512];
+        let status = read_once(Path::new("/proc/self/status"), &mut start).unwrap_or_default();
+        String::from_utf8_lossy(status)
             .lines()
             .find_map(|line| line.strip_prefix("Umask:"))
             .and_then(|digits| u32::from_str_radix(digits.trim(), 8).ok())

@@ -16,7 +16,12 @@ use super::hash::{HashError, PARALLEL_FROM, hash_copying};
 use super::{IoContext as _, Meter, PathError};
 use crate::digest::{Digest, Hasher};
 
+/// As much is read at once.
 const BUFFER: usize = 256 * 1024;
+
+/// As much is set aside at least. More only where a file has it: each page that is cleared in vain
+/// costs a small file as much as its own.
+const LEAST: usize = 4096;
 
 /// Copies all of `src` to the start of the empty file `dst` and returns the digest and the number
 /// of the bytes copied. Holes stay holes. A source that is cut short or grows meanwhile gives
@@ -34,7 +39,9 @@ pub fn copy_hashing(
         static BUFFER_HERE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     }
     BUFFER_HERE.with_borrow_mut(|buffer| {
-        buffer.resize(BUFFER, 0);
+        if buffer.len() < LEAST {
+            buffer.resize(LEAST, 0);
+        }
         copy_through(buffer, (src, src_path), (dst, dst_path), meter)
     })
 }
@@ -66,7 +73,7 @@ fn copy_by_all(
 }
 
 fn copy_through(
-    buffer: &mut [u8],
+    buffer: &mut Vec<u8>,
     (src, src_path): (&File, &Path),
     (dst, dst_path): (&File, &Path),
     meter: &Meter,
@@ -83,6 +90,9 @@ fn copy_through(
         let before = at;
         while at < end {
             let room = usize::try_from(end - at).map_or(BUFFER, |left| left.min(BUFFER));
+            if buffer.len() < room {
+                buffer.resize(room, 0);
+            }
             let count = read_at(src, &mut buffer[..room], at).context("read", src_path)?;
             if count == 0 {
                 break;

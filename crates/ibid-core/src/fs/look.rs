@@ -24,8 +24,8 @@ pub enum Links {
 /// What a search for a program finds at a path, links followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Candidate {
-    /// A regular file that the caller may execute.
-    Program,
+    /// A regular file of this signature that the caller may execute.
+    Program(Signature),
     /// Something that is no program for the caller: no permission, or a directory or device.
     Unusable(FileKind),
     /// Nothing, or nothing that the caller may look at.
@@ -65,7 +65,7 @@ pub fn candidate(path: &Path) -> Candidate {
         Ok(Some(signature)) if signature.kind() != FileKind::File => {
             Candidate::Unusable(signature.kind())
         }
-        Ok(Some(_)) if may(Access::EXEC_OK, path) => Candidate::Program,
+        Ok(Some(signature)) if may(Access::EXEC_OK, path) => Candidate::Program(signature),
         Ok(Some(_)) => Candidate::Unusable(FileKind::File),
         Err(error) if error.source.kind() == std::io::ErrorKind::PermissionDenied => {
             Candidate::Unusable(FileKind::File)

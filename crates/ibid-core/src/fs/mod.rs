@@ -25,6 +25,7 @@ pub mod slots;
 mod space;
 mod spool;
 mod stage;
+mod standard;
 mod system;
 mod touch;
 mod trial;
@@ -50,7 +51,7 @@ pub use owner::{
 pub use private_dir::make_private_dir;
 pub use read::{
     open_any, open_file, open_in_place, open_nofollow, open_with_facts, read_at_most, read_limited,
-    read_link, read_small, read_start, read_start_of,
+    read_link, read_once, read_small, read_start, read_start_of,
 };
 pub use shared_dir::{DirPolicy, create_shared_dir, set_policy};
 pub use signature::{FileKind, Signature, Timestamp};
@@ -60,6 +61,7 @@ pub use stage::{
     Published, Staged, close_checked, create_dir, create_dirs, link_open, random_bytes,
     random_name, remove_file, rename, rename_new, sync_dir, sync_file_system,
 };
+pub use standard::hold_standard_streams;
 pub use system::{
     COARSEST_NANOS, CachedPages, FileSystem, FileSystemId, FileSystemKind, Host, boot_id,
     cached_pages, machine_id, memory_limit, open_files_limit,

@@ -106,6 +106,22 @@ pub fn read_start_of(path: &Path, limit: u64) -> Result<(Vec<u8>, Signature), Pa
     Ok((bytes, signature))
 }
 
+/// Reads the start of a file that its system keeps short, at most `buffer`, in one call: for files
+/// of the kernel, which say that they are empty and give all that they hold at once, and for those
+/// that are smaller than the buffer. What has no position to read at, such as a FIFO, and a
+/// directory are errors.
+pub fn read_once<'b>(path: &Path, buffer: &'b mut [u8]) -> Result<&'b [u8], PathError> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).context("open", path)?);
+    loop {
+        match file.read_at(buffer, 0) {
+            Ok(count) => return Ok(&buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error).context("read", path),
+        }
+    }
+}
+
 /// Reads an open file from its start to its end, at most `limit` bytes; more is an error of the
 /// kind [`io::ErrorKind::FileTooLarge`]. With the size of the file as `expected` it takes one call.
 pub fn read_limited(

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, AsRawFd as _};
 use std::path::Path;
 use std::sync::OnceLock;
 
-use super::{IoContext as _, PathError, open_any, read_start};
+use super::{IoContext as _, PathError, open_any, read_once, read_start};
 use crate::digest::Digest;
 
 /// Which machine this is, and since when it runs.
@@ -87,8 +87,9 @@ fn memory_total(meminfo: &str) -> Option<u64> {
 }
 
 fn first_line(path: &str) -> Option<String> {
-    let start = read_start(Path::new(path), 256).ok()?;
-    let line = std::str::from_utf8(&start).ok()?.lines().next()?.trim();
+    let mut buffer = [0; 256];
+    let start = read_once(Path::new(path), &mut buffer).ok()?;
+    let line = std::str::from_utf8(start).ok()?.lines().next()?.trim();
     (!line.is_empty()).then(|| line.to_owned())
 }
 

@@ -4,6 +4,7 @@
 //! entry, in which the output itself has the root path.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
@@ -44,6 +45,12 @@ impl Digests<'_> {
     /// Returns the digest of a file below `dir` if it can be told without reading.
     pub(super) fn known(&self, dir: &Dir, signature: &Signature) -> Option<Digest> {
         let fs = self.file_system(dir, signature)?;
+        self.stats.known(signature, &fs)
+    }
+
+    /// The same of a file at this very path.
+    pub(super) fn known_at(&self, path: &Path, signature: &Signature) -> Option<Digest> {
+        let fs = self.stats.file_system(path, signature.device)?;
         self.stats.known(signature, &fs)
     }
 

@@ -18,7 +18,7 @@ use super::target::{Parents, Target};
 use super::walk::{Standing, Stood, walk};
 use crate::action::{OutputKind, OutputSpec};
 use crate::digest::TreeId;
-use crate::fs::{FileKind, PathError};
+use crate::fs::{FileKind, PathError, Signature};
 use crate::store::{OutputContent, StoredAs, StoredOutput};
 use crate::tree::{Entry, RelPath, Tree};
 
@@ -209,6 +209,39 @@ pub fn inspect(
     } else {
         InPlace::Differs(differences)
     })
+}
+
+/// Says whether every output is known to stand as a result has it, by one look at each: the usual
+/// case of outputs that are files. That it does not say so decides nothing; a link, for one, may
+/// be an output or the way to it.
+pub fn stand_as_known(
+    declared: &[OutputSpec],
+    outputs: &[StoredOutput],
+    root: &Path,
+    digests: &Digests<'_>,
+) -> bool {
+    let is_pattern = |spec: &OutputSpec| matches!(spec.kind, OutputKind::Glob(_));
+    if declared.iter().any(is_pattern) {
+        return false;
+    }
+    let made = MadeLinks::new();
+    let stands = |place: &Wanted<'_>| {
+        let Some(OutputContent::File {
+            executable,
+            size,
+            blob,
+        }) = place.content
+        else {
+            return false;
+        };
+        Signature::of_link(&place.path).is_ok_and(|found| {
+            found.kind() == FileKind::File
+                && found.size == *size
+                && found.is_executable() == *executable
+                && digests.known_at(&place.path, &found) == Some(*blob.digest())
+        })
+    };
+    places(declared, outputs, root, &made).is_ok_and(|places| places.iter().all(stands))
 }
 
 pub(super) fn one(

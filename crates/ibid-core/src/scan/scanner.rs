@@ -179,12 +179,18 @@ impl<'a> Scanner<'a> {
             let fs = self.stats.file_system(path, signature.device)?;
             self.stats.known(&signature, &fs)
         });
-        Ok(digest.map(|digest| FileDigest {
-            path: path.to_owned(),
-            signature,
-            digest,
-            proof: Proof::Known,
-        }))
+        Ok(digest.map(|digest| FileDigest::known(path, signature, digest)))
+    }
+
+    /// Returns the digest of the regular file that was found to have this signature, if that is
+    /// known without opening it, and also that it has no `#!` line.
+    pub fn known_no_script(&self, path: &Path, signature: &Signature) -> Option<FileDigest> {
+        if self.layer.is_some() || !signature.is_executable() {
+            return None;
+        }
+        let fs = self.stats.file_system(path, signature.device)?;
+        let digest = self.stats.known_no_script(signature, &fs)?;
+        Some(FileDigest::known(path, *signature, digest))
     }
 
     /// Reads a file, links followed.
@@ -233,12 +239,18 @@ impl<'a> Scanner<'a> {
             Err(fs::HashError::SizeChanged(_)) => return Ok(None),
             hashed => hashed?,
         };
+        let no_script = signature.is_executable() && has_no_script_line(file, path);
         if Signature::of_open(file, path)? != *signature {
             return Ok(None);
         }
         if let (Some(system), Some(started)) = (system, started) {
             let origin = Origin::Hashed { started, clean };
-            self.stats.remember(signature, &system, digest, origin);
+            if no_script {
+                let found = (signature, &system);
+                self.stats.remember_no_script(found, digest, origin);
+            } else {
+                self.stats.remember(signature, &system, digest, origin);
+            }
         }
         Ok(Some(FileDigest {
             path: path.to_owned(),
@@ -247,4 +259,10 @@ impl<'a> Scanner<'a> {
             proof: Proof::Read { started, clean },
         }))
     }
+}
+
+/// Says whether an open file does not begin like a script. One that cannot be read may be one.
+fn has_no_script_line(file: &File, path: &Path) -> bool {
+    let mut start = [0; 2];
+    fs::read_at_most(file, path, &mut start).is_ok() && start != *b"#!"
 }

@@ -1,6 +1,6 @@
 //! `Seen`: what a scan looked at, kept so that it can be looked at again after the run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::filter::{Filter, Pattern};
@@ -59,6 +59,16 @@ pub(super) struct Held<'a> {
 }
 
 impl FileDigest {
+    /// Takes a digest that the stat cache gave for the file with this signature.
+    pub(super) fn known(path: &Path, signature: Signature, digest: Digest) -> Self {
+        Self {
+            path: path.to_owned(),
+            signature,
+            digest,
+            proof: Proof::Known,
+        }
+    }
+
     pub(super) fn held(&self) -> Held<'_> {
         Held {
             signature: &self.signature,

@@ -10,7 +10,7 @@
 //! never touched; where touching fails nothing does. What a commit needs and cannot touch is
 //! written anew, as soon as a collection might take it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Mutex;
@@ -35,7 +35,7 @@ const A_DAY: Duration = Duration::from_hours(24);
 #[derive(Debug, Default)]
 pub(super) struct Ages {
     latest: Mutex<Option<(i128, Instant)>>,
-    keys: Mutex<HashMap<Key, Timestamp>>,
+    keys: Mutex<BTreeMap<Key, Timestamp>>,
 }
 
 impl Ages {

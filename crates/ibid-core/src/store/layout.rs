@@ -4,6 +4,7 @@
 //! nothing. Creation may race with 32 other processes: each name is made by a call that is
 //! harmless when somebody else was first.
 
+use std::borrow::Cow;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::RwLock;
@@ -170,7 +171,12 @@ impl Layout {
     /// heals.
     fn read_description(&self) -> Result<Option<u64>, PathError> {
         let path = self.root.join("store.json");
-        let bytes = match fs::read_small(&path, 1 << 16) {
+        let mut buffer = [0; 1 << 10];
+        let read = match fs::read_once(&path, &mut buffer) {
+            Ok(bytes) if bytes.len() == 1 << 10 => fs::read_small(&path, 1 << 16).map(Cow::Owned),
+            read => read.map(Cow::Borrowed),
+        };
+        let bytes = match read {
             // A folder or a FIFO has taken its place.
             Err(_) if Signature::of(&path).is_ok_and(|it| it.kind() != FileKind::File) => {
                 return Ok(None);

@@ -7,7 +7,7 @@
 //! too: a blob is read-only for its owner from before it has its name, a staged file is closed to
 //! the group, and neither passes under a key's name although its owner is trusted.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, RwLock};
 
@@ -60,7 +60,7 @@ impl TrustedOwners for NobodyElse {
 pub(super) struct Owners {
     root: RwLock<Option<Facts>>,
     /// What was answered of others; nothing where it cannot be told.
-    others: Mutex<HashMap<u32, Option<bool>>>,
+    others: Mutex<BTreeMap<u32, Option<bool>>>,
 }
 
 impl Owners {

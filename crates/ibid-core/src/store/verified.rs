@@ -5,7 +5,7 @@
 //! in the stat cache, so that it outlives the process; [`ProcessMemory`] is for where there is
 //! none.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -32,7 +32,7 @@ pub trait VerifiedBlobs: Send + Sync + std::fmt::Debug {
 
 /// A memory that ends with the process.
 #[derive(Debug, Default)]
-pub struct ProcessMemory(Mutex<HashMap<(u64, u64), (Signature, Digest)>>);
+pub struct ProcessMemory(Mutex<BTreeMap<(u64, u64), (Signature, Digest)>>);
 
 impl VerifiedBlobs for ProcessMemory {
     fn verified(&self, signature: &Signature, digest: &Digest) -> bool {

@@ -48,9 +48,11 @@ pub(super) fn run(args: ExecArgs, context: &Context) -> Result<Exit, Failure> {
     let outcome = engine::step(&request.step, &run.engine(&reporter));
     context.console.end();
     run.collect(&session);
+    let cache_failed = reporter.cache_failed();
+    run.leave();
     match outcome {
         Err(error) => Err(failure(&error)),
-        Ok(_) if session.config.strict.value && reporter.cache_failed() => Err(Failure::new(
+        Ok(_) if session.config.strict.value && cache_failed => Err(Failure::new(
             exit::IBID_FAILED,
             "the command ran, but the cache failed, and `--strict` is set",
         )

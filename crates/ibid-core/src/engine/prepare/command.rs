@@ -22,9 +22,9 @@ use crate::fs::{FileKind, Signature};
 use crate::output::Role;
 use crate::scan::programs::{
     Existing, Program, ShellWords, Surroundings, behind_shim, existing, implied_words,
-    inline_script, resolve_program, script_operand, shell_words, tool_words,
+    inline_script, resolve_program, resolve_with, script_operand, shell_words, tool_words,
 };
-use crate::scan::{Pattern, place_of};
+use crate::scan::{FileDigest, Pattern, place_of};
 use crate::tree::{Content, Escaped, Place};
 
 /// What the command line names, resolved.
@@ -125,6 +125,14 @@ struct Found {
     looked: bool,
 }
 
+/// What the search for a program saw of its file.
+enum Looked {
+    /// Its status.
+    Found(Signature),
+    /// Its digest, too.
+    Known(FileDigest),
+}
+
 impl Programs<'_> {
     fn path(&self) -> &OsStr {
         self.around.env.get("PATH").unwrap_or_default()
@@ -164,7 +172,11 @@ impl Programs<'_> {
     ) -> Result<Program, Error> {
         let keyed = chosen.as_ref().unwrap_or(&program);
         // What was remembered is only where it lies: what it is now has to be looked at.
-        self.key(gather, word, &keyed.path, looked.then_some(keyed.signature))?;
+        let looked = looked.then(|| match &keyed.known {
+            Some(known) => Looked::Known(known.clone()),
+            None => Looked::Found(keyed.signature),
+        });
+        self.key(gather, word, &keyed.path, looked)?;
         for interpreter in &keyed.interpreters {
             self.key(gather, &interpreter.word, &interpreter.path, None)?;
         }
@@ -182,7 +194,9 @@ impl Programs<'_> {
             |(program, chosen)| chosen.is_none() && is_lasting(program, root),
             || {
                 looked = true;
-                let program = resolve_program(word, path, dir)?;
+                let known =
+                    |path: &Path, found: &Signature| gather.scanner.known_no_script(path, found);
+                let program = resolve_with(word, path, dir, &known)?;
                 let chosen = behind_shim(&program, path, self.around)?;
                 Ok((program, chosen))
             },
@@ -216,12 +230,13 @@ impl Programs<'_> {
         gather: &mut Gather<'_>,
         word: &[u8],
         path: &PathBuf,
-        looked: Option<Signature>,
+        looked: Option<Looked>,
     ) -> Result<(), Error> {
         gather.foreseen(path)?;
         if !self.tools.contains_key(word) {
             let digest = match looked {
-                Some(signature) => gather.digest_at(path, signature)?,
+                Some(Looked::Known(file)) => gather.see(file),
+                Some(Looked::Found(signature)) => gather.digest_at(path, signature)?,
                 None => gather.digest(path)?,
             };
             self.tools.insert(word.to_vec(), digest);

@@ -82,7 +82,8 @@ impl<'a> Gather<'a> {
         Ok(self.see(file))
     }
 
-    fn see(&mut self, file: FileDigest) -> Digest {
+    /// Takes the digest of a file that was known as it was found.
+    pub(super) fn see(&mut self, file: FileDigest) -> Digest {
         let digest = file.digest;
         self.seen.push(file.into());
         digest

@@ -19,7 +19,9 @@ mod test_files;
 
 pub use implied::{Existing, Implied, MAX_WORDS, existing, implied_words};
 pub use operand::{base_name, inline_script, script_operand, tool_words};
-pub use program::{Interpreter, Program, ProgramError, near_program, resolve_program};
+pub use program::{
+    Interpreter, Program, ProgramError, near_program, resolve_program, resolve_with,
+};
 pub use python_env::{PythonScope, Surroundings, is_python};
 pub use python_packages::python_packages;
 pub use shell_words::{ShellWords, shell_words};

@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::fs::{self, Candidate, FileKind, PathError, Signature, candidate, list_names};
+use crate::scan::FileDigest;
 use crate::tree::Escaped;
 
 use super::operand::{base_name, started};
@@ -22,14 +23,17 @@ const MAX_DEPTH: usize = 4;
 const HEAD: u64 = 4096;
 
 /// A program as it was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Program {
     /// The word that named it.
     pub word: Vec<u8>,
     /// Where it lies: absolute, links not resolved.
     pub path: PathBuf,
-    /// The signature of the file there, links followed, as it was opened for its `#!` line.
+    /// The signature of the file there, links followed, as it was opened for its `#!` line, or as
+    /// it was found where that line was known without.
     pub signature: Signature,
+    /// The digest of its content, where that was known without opening it.
+    pub known: Option<FileDigest>,
     /// What runs it if it is a script, outermost first: for `#!/usr/bin/env python3` both `env`
     /// and `python3`. Empty for a binary.
     pub interpreters: Vec<Interpreter>,
@@ -129,35 +133,58 @@ impl std::fmt::Display for Obstacle {
 /// Where nothing is found or what is found cannot be executed or read, for the word or for an
 /// interpreter that a `#!` line names.
 pub fn resolve_program(word: &[u8], path_var: &OsStr, dir: &Path) -> Result<Program, ProgramError> {
-    let path = find(word, path_var, dir)?;
+    resolve_with(word, path_var, dir, &|_, _| None)
+}
+
+/// The same, where `known` tells of a file with this signature that it has no `#!` line, by its
+/// digest.
+///
+/// # Errors
+/// As for [`resolve_program`].
+pub fn resolve_with(
+    word: &[u8],
+    path_var: &OsStr,
+    dir: &Path,
+    known: &dyn Fn(&Path, &Signature) -> Option<FileDigest>,
+) -> Result<Program, ProgramError> {
+    let (path, mut looked) = find(word, path_var, dir)?;
     let mut interpreters: Vec<Interpreter> = Vec::new();
     let mut script = path.clone();
     let mut first = None;
     for _ in 0..=MAX_DEPTH {
-        let (start, looked) = fs::read_start_of(&script, HEAD)?;
-        let signature = *first.get_or_insert(looked);
-        let line = interpreter_line(&start);
+        let (line, digest) = match known(&script, &looked) {
+            Some(digest) => (Vec::new(), Some(digest)),
+            None => {
+                let (start, opened) = fs::read_start_of(&script, HEAD)?;
+                looked = opened;
+                (interpreter_line(&start), None)
+            }
+        };
+        let (signature, known) = first.get_or_insert((looked, digest));
         if line.is_empty() {
             return Ok(Program {
                 word: word.to_owned(),
                 path,
-                signature,
+                signature: *signature,
+                known: known.take(),
                 interpreters,
             });
         }
         for word in line {
-            let found = find(&word, path_var, dir).map_err(|source| ProgramError::Interpreter {
-                script: script.clone(),
-                source: Box::new(source),
-            })?;
-            interpreters.push(Interpreter { word, path: found });
+            let (path, signature) =
+                find(&word, path_var, dir).map_err(|source| ProgramError::Interpreter {
+                    script: script.clone(),
+                    source: Box::new(source),
+                })?;
+            looked = signature;
+            interpreters.push(Interpreter { word, path });
         }
         script.clone_from(&interpreters.last().expect("the line names a program").path);
     }
     Err(ProgramError::TooDeep(path))
 }
 
-fn find(word: &[u8], path_var: &OsStr, dir: &Path) -> Result<PathBuf, ProgramError> {
+fn find(word: &[u8], path_var: &OsStr, dir: &Path) -> Result<(PathBuf, Signature), ProgramError> {
     let mut searched = search_path(word, path_var, dir);
     let is_path = word.contains(&b'/');
     let mut unusable = None;
@@ -170,7 +197,7 @@ fn find(word: &[u8], path_var: &OsStr, dir: &Path) -> Result<PathBuf, ProgramErr
             let below = word.strip_prefix(b"./").unwrap_or(word);
             let path = folder.join(OsStr::from_bytes(below));
             match candidate(&path) {
-                Candidate::Program => return Ok(path),
+                Candidate::Program(signature) => return Ok((path, signature)),
                 Candidate::Unusable(kind) if is_path || kind == FileKind::File => {
                     unusable.get_or_insert((path, kind));
                 }
@@ -255,8 +282,8 @@ pub fn near_program(word: &[u8], path_var: &OsStr, dir: &Path) -> Option<Vec<u8>
     search_path(word, path_var, dir).iter().find_map(|folder| {
         let names = list_names(folder).ok()??;
         names.into_iter().find(|name| {
-            is_near(word, name)
-                && candidate(&folder.join(OsStr::from_bytes(name))) == Candidate::Program
+            let found = || candidate(&folder.join(OsStr::from_bytes(name)));
+            is_near(word, name) && matches!(found(), Candidate::Program(_))
         })
     })
 }

@@ -57,7 +57,7 @@ pub fn behind_shim(
             continue;
         };
         let path = below(&below(&versions, version).join("bin"), name);
-        if candidate(&path) == Candidate::Program {
+        if matches!(candidate(&path), Candidate::Program(_)) {
             let word = path.as_os_str().as_bytes();
             return resolve_program(word, path_var, around.dir).map(Some);
         }

@@ -11,7 +11,7 @@ mod record;
 pub mod rules;
 mod shard;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -107,8 +107,8 @@ pub struct StatCache {
     own_dir: Option<PathBuf>,
     clock: fn() -> Timestamp,
     boot: u64,
-    systems: Mutex<HashMap<u64, Option<FileSystem>>>,
-    probes: Mutex<HashMap<u64, Started>>,
+    systems: Mutex<BTreeMap<u64, Option<FileSystem>>>,
+    probes: Mutex<BTreeMap<u64, Started>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -218,6 +218,14 @@ impl StatCache {
             .map(|record| record.digest)
     }
 
+    /// Returns the digest only if the content is also known to have no `#!` line, so that the file
+    /// need not be opened to learn what runs it.
+    pub fn known_no_script(&self, signature: &Signature, fs: &FileSystem) -> Option<Digest> {
+        self.find(signature, fs)
+            .filter(|record| record.has(flag::NO_SCRIPT))
+            .map(|record| record.digest)
+    }
+
     fn find(&self, signature: &Signature, fs: &FileSystem) -> Option<Record> {
         if !self.believes(fs) || fs.device != signature.device {
             return None;
@@ -276,6 +284,26 @@ impl StatCache {
     /// Remembers the digest of the file with this signature. Written with others, at the latest
     /// when the cache is dropped.
     pub fn remember(&self, signature: &Signature, fs: &FileSystem, digest: Digest, origin: Origin) {
+        self.remember_with(0, (signature, fs), digest, origin);
+    }
+
+    /// The same for content that has no `#!` line.
+    pub(super) fn remember_no_script(
+        &self,
+        (signature, fs): (&Signature, &FileSystem),
+        digest: Digest,
+        origin: Origin,
+    ) {
+        self.remember_with(flag::NO_SCRIPT, (signature, fs), digest, origin);
+    }
+
+    fn remember_with(
+        &self,
+        what: u32,
+        (signature, fs): (&Signature, &FileSystem),
+        digest: Digest,
+        origin: Origin,
+    ) {
         let Some(shards) = &self.shards else { return };
         if !self.believes(fs) || fs.device != signature.device {
             return;
@@ -303,7 +331,7 @@ impl StatCache {
             mtime: signature.mtime,
             ctime: signature.ctime,
             mode: signature.mode,
-            flags: flags | wall,
+            flags: what | flags | wall,
             digest,
             started: started.at,
             boot: self.boot,

@@ -47,7 +47,8 @@ pub(super) struct Shards {
     writes: StatWrites,
     salt: Digest,
     open: [Mutex<Slot>; SHARDS],
-    pending: Mutex<HashMap<Name, Record>>,
+    /// Nothing until there is something, because a table draws random numbers when it is made.
+    pending: Mutex<Option<HashMap<Name, Record>>>,
     /// Whether anything was ever pending: most processes learn nothing.
     learnt: AtomicBool,
 }
@@ -88,8 +89,12 @@ fn hash(name: &Name) -> u64 {
     hash ^ (hash >> 33)
 }
 
+/// Files that were made together often have inodes of one number but for its last byte, and then
+/// lie in one shard: inputs and outputs of a small step cost one open file, not one each.
 fn shard_of(name: &Name) -> usize {
-    usize::try_from(hash(name) >> 60).expect("four bits")
+    let mut neighbours = *name;
+    neighbours[NAME - 8] = 0;
+    usize::try_from(hash(&neighbours) >> 60).expect("four bits")
 }
 
 /// Returns the home bucket and its neighbour.
@@ -164,7 +169,8 @@ impl Shards {
     /// Looks a record up. Writes nothing.
     pub(super) fn get(&self, name: &Name) -> Option<Record> {
         if self.learnt.load(Ordering::Acquire)
-            && let Some(record) = lock(&self.pending).get(name)
+            && let Some(pending) = &*lock(&self.pending)
+            && let Some(record) = pending.get(name)
         {
             return Some(*record);
         }
@@ -183,15 +189,16 @@ impl Shards {
     /// Keeps a record, to be written with others.
     pub(super) fn put(&self, record: Record) {
         self.learnt.store(true, Ordering::Release);
-        let mut pending = lock(&self.pending);
+        let mut guard = lock(&self.pending);
+        let pending = guard.get_or_insert_default();
         let merged = match pending.get(&record.name) {
             Some(earlier) => record.merged_over(earlier),
             None => record,
         };
         pending.insert(record.name, merged);
         if pending.len() >= BATCH && self.writes == StatWrites::Allowed {
-            let batch = std::mem::take(&mut *pending);
-            drop(pending);
+            let batch = std::mem::take(pending);
+            drop(guard);
             self.write(batch);
         }
     }
@@ -201,8 +208,10 @@ impl Shards {
         if self.writes == StatWrites::Forbidden {
             return;
         }
-        let batch = std::mem::take(&mut *lock(&self.pending));
-        self.write(batch);
+        let batch = lock(&self.pending).take();
+        if let Some(batch) = batch {
+            self.write(batch);
+        }
     }
 
     fn path(&self, index: usize) -> PathBuf {
