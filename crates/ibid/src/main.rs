@@ -3,6 +3,7 @@
 //! `args` (what was typed) → `request` (validated) → `context` (environment, settings, folders) →
 //! `commands` (one function each) → `report` (what is printed). Only `report` and `error` print.
 
+mod again;
 mod args;
 mod collection;
 mod commands;

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 
-use super::{Facts, FileKind, IoContext as _, PathError, Signature};
+use super::{Facts, FileKind, IoContext as _, Links, PathError, Signature, witness};
 
 /// Opens a regular file for reading, following links. Anything else is an error.
 pub fn open_file(path: &Path) -> Result<File, PathError> {
@@ -62,8 +62,17 @@ fn check_regular(signature: &Signature, path: &Path) -> Result<(), PathError> {
 
 fn open_with(path: &Path, flags: OFlags) -> Result<(File, Facts), PathError> {
     let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).context("open", path)?);
+    let links = if flags.contains(OFlags::NOFOLLOW) {
+        Links::Keep
+    } else {
+        Links::Follow
+    };
+    let opened = rustix::fs::open(path, flags, Mode::empty()).inspect_err(|error| {
+        witness::place(path, links, Some(*error));
+    });
+    let file = File::from(opened.context("open", path)?);
     let facts = Facts::of_open(&file, path)?;
+    witness::opened(path, links, (&file, &facts.signature));
     Ok((file, facts))
 }
 
@@ -151,6 +160,7 @@ pub fn read_at_most(file: &File, path: &Path, buffer: &mut [u8]) -> Result<usize
 
 /// Returns the text of a symbolic link.
 pub fn read_link(path: &Path) -> Result<Vec<u8>, PathError> {
+    witness::text_of(path);
     rustix::fs::readlink(path, Vec::new())
         .map(std::ffi::CString::into_bytes)
         .context("read the link", path)
