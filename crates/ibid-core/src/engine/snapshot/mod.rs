@@ -16,6 +16,12 @@ mod bytes;
 mod form;
 mod holds;
 mod seal;
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests make and change the files that are looked at"
+)]
+mod tests;
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
