@@ -125,6 +125,10 @@ impl World {
 
     /// Runs until a snapshot answers; says whether one ever does.
     fn settle(&self) -> bool {
+        // One that stands and does not hold would look like one that does.
+        if let Some((old, _)) = self.snapshot() {
+            fs::remove_file(old).expect("it is ours");
+        }
         for _ in 0..LOOKS {
             // What the disk has is no page that somebody could still store to.
             let folder = File::open(self.env.work("")).expect("it is there");
@@ -158,7 +162,7 @@ fn settled() -> Option<World> {
 type Change = (&'static str, bool, fn(&mut World));
 
 /// What may happen between two runs; whether there is something to do then.
-const CHANGES: [Change; 22] = [
+const CHANGES: [Change; 21] = [
     ("nothing", false, |_| {}),
     ("an input is edited", true, |world| {
         world.env.write("in/a.txt", "other");
@@ -240,11 +244,6 @@ const CHANGES: [Change; 22] = [
     ("a result is invalidated", true, |world| {
         world.run(&["invalidate", "copy"]);
     }),
-    ("the store loses its keys", false, |world| {
-        for folder in fs::read_dir(world.env.cache().join("v1/keys")).unwrap() {
-            fs::remove_dir_all(folder.unwrap().path()).unwrap();
-        }
-    }),
 ];
 
 #[test]
@@ -256,9 +255,19 @@ fn a_run_that_remembers_decides_as_one_that_does_not() {
         assert_eq!(is_idle(&ran), !matters, "{what}: {}", ran.story());
         let again = world.run(&["run", "--explain"]);
         assert!(is_idle(&again), "{what}: {}", again.story());
-        if what != "the store loses its keys" {
-            assert!(world.settle(), "{what}: it is never remembered again");
-        }
+        assert!(world.settle(), "{what}: it is never remembered again");
+    }
+}
+
+#[test]
+fn a_store_that_loses_its_keys_leaves_nothing_to_do_either_way() {
+    let Some(world) = settled() else { return };
+    for folder in fs::read_dir(world.env.cache().join("v1/keys")).unwrap() {
+        fs::remove_dir_all(folder.unwrap().path()).unwrap();
+    }
+    for words in [&["run"][..], &["run", "--explain"]] {
+        let ran = world.run(words);
+        assert!(is_idle(&ran), "{}", ran.story());
     }
 }
 
