@@ -59,6 +59,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes bytes that may be absent.
+    #[expect(
+        clippy::option_option,
+        reason = "absent bytes and a buffer that is too short are two things"
+    )]
     pub(super) fn option(&mut self) -> Option<Option<&'a [u8]>> {
         let is_there = self.byte()? == 1;
         let bytes = self.bytes()?;

@@ -76,15 +76,14 @@ pub fn seal(account: Account, told: &Told, sealing: &Sealing<'_>) -> Option<Vec<
     out.number(told.steps);
     out.number(u64::try_from(told.saved.as_nanos()).ok()?);
     out.number(told.names.len() as u64);
-    told.names
-        .iter()
-        .for_each(|name| out.bytes(name.as_bytes()));
+    for name in &told.names {
+        out.bytes(name.as_bytes());
+    }
     out.number(u64::from(asked.all));
     out.number(asked.names.len() as u64);
-    asked
-        .names
-        .iter()
-        .for_each(|name| out.bytes(name.as_bytes()));
+    for name in &asked.names {
+        out.bytes(name.as_bytes());
+    }
     out.0
         .extend_from_slice(values(&asked, sealing.env).as_bytes());
     out.bytes(sealing.root.as_os_str().as_bytes());
@@ -97,12 +96,12 @@ pub fn seal(account: Account, told: &Told, sealing: &Sealing<'_>) -> Option<Vec<
     }
     let blocks: Vec<Vec<u8>> = looks.chunks(BLOCK).map(write_block).collect();
     out.number(looks.len() as u64);
-    blocks
-        .iter()
-        .for_each(|block| out.number(block.len() as u64));
-    blocks
-        .iter()
-        .for_each(|block| out.0.extend_from_slice(block));
+    for block in &blocks {
+        out.number(block.len() as u64);
+    }
+    for block in &blocks {
+        out.0.extend_from_slice(block);
+    }
     let mut sealed = Digest::of(&out.0).as_bytes().to_vec();
     sealed.append(&mut out.0);
     Some(sealed)
