@@ -109,8 +109,8 @@ impl Context {
             None => self.env,
         };
         Self {
-            asking,
             env,
+            asking,
             ..self
         }
     }

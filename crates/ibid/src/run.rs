@@ -139,6 +139,10 @@ impl<'a> Run<'a> {
     }
 
     /// Returns the generation of the store, if it has one; nothing where it cannot be read.
+    #[expect(
+        clippy::option_option,
+        reason = "a store without a generation is none that cannot be read"
+    )]
     pub(crate) fn generation(&self) -> Option<Option<Vec<u8>>> {
         self.store.as_ref()?.generation().ok()
     }

@@ -39,6 +39,10 @@ pub use seal::{Sealing, seal};
 /// A larger file is no snapshot: one of a million looks fits.
 const LIMIT: u64 = 256 << 20;
 
+/// What shells change with every command line, each for itself. Where all variables were asked for,
+/// which is only so that a command sees them, these say nothing; asked for by name they count.
+const OF_SHELLS: [&str; 3] = ["_", "SHLVL", "OLDPWD"];
+
 /// What a run says that has nothing to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
@@ -83,7 +87,10 @@ fn values(asked: &Asked, env: &EnvSnapshot) -> Digest {
         all.bytes(value.unwrap_or_default().as_bytes());
     }
     if asked.all {
-        for (name, value) in env.iter() {
+        for (name, value) in env
+            .iter()
+            .filter(|(name, _)| !OF_SHELLS.iter().any(|own| name == own))
+        {
             all.bytes(name.as_bytes());
             all.bytes(value.as_bytes());
         }

@@ -121,6 +121,23 @@ fn it_holds_until_anything_differs() {
 }
 
 #[test]
+fn where_all_variables_were_asked_for_those_of_shells_say_nothing_unless_named() {
+    let bench = Bench::new();
+    assert!(bench.env.iter().count() > 0, "all are asked for");
+    bench.env.get("SHLVL");
+    let sealed = bench.seal(bench.account()).unwrap();
+    let asks = |name: &str, value: &str| {
+        let all = [("ASKED", "1"), ("OTHER", "2"), (name, value)];
+        let env: EnvSnapshot = all.into_iter().collect();
+        holds(&sealed, &Bench::request(), &env, NOW).is_some()
+    };
+    assert!(asks("_", "/bin/ibid"));
+    assert!(!asks("SHLVL", "1"), "it was asked for by name");
+    assert!(!asks("OTHER", "3"));
+    assert!(!asks("NEW", ""));
+}
+
+#[test]
 fn it_holds_for_its_time_and_not_before_it_was_made() {
     let bench = Bench::new();
     let account = Account {
