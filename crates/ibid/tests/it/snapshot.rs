@@ -162,6 +162,10 @@ fn settled() -> Option<World> {
 type Change = (&'static str, bool, fn(&mut World));
 
 /// What may happen between two runs; whether there is something to do then.
+#[expect(
+    clippy::unwrap_used,
+    reason = "each is part of a test, only named and in a list"
+)]
 const CHANGES: [Change; 21] = [
     ("nothing", false, |_| {}),
     ("an input is edited", true, |world| {
