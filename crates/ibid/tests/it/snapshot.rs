@@ -4,6 +4,7 @@
 //! trust it writes a new one. So the file tells which of the two a run was. A run with `--explain`
 //! is never remembered, and says what there would have been to do.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::PathBuf;
@@ -230,7 +231,7 @@ const CHANGES: [Change; 21] = [
         world.program("earlier", "echo third");
     }),
     ("a variable changes", true, |world| {
-        world.word = "bye".to_owned();
+        "bye".clone_into(&mut world.word);
     }),
     ("settings appear", false, |world| {
         let config = world.env.work("../config/ibid");
@@ -312,7 +313,8 @@ fn many_steps_take_as_many_calls_as_files_and_a_few_more() {
     let mut world = World::new();
     let mut steps = String::new();
     for step in 0..STEPS {
-        steps += &format!(
+        let _ = write!(
+            steps,
             "[steps.s{step}]\nrun = \": > {{outputs}}\"\ninputs = [\"in/a.txt\"]\n\
              outputs = [\"out/{step}\"]\n"
         );
