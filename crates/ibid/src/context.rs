@@ -18,6 +18,7 @@ use ibid_core::store::{
     VerifiedBlobs,
 };
 
+use crate::again::Asking;
 use crate::args::GlobalArgs;
 use crate::error::Failure;
 use crate::exit;
@@ -35,6 +36,8 @@ pub(crate) struct Context {
     pub(crate) user: u32,
     /// Where to print.
     pub(crate) console: Console,
+    /// The request, if its run may be remembered.
+    pub(crate) asking: Option<Asking>,
     cache_dir: Option<PathBuf>,
     config: Option<PathBuf>,
 }
@@ -93,9 +96,23 @@ impl Context {
             dir,
             user: rustix::process::geteuid().as_raw(),
             console,
+            asking: None,
             cache_dir: global.cache_dir.clone(),
             config: global.config.clone(),
         })
+    }
+
+    /// Takes the request along; what the environment is asked for is noted for it.
+    pub(crate) fn asking(self, asking: Option<Asking>) -> Self {
+        let env = match &asking {
+            Some(_) => self.env.watched(),
+            None => self.env,
+        };
+        Self {
+            env,
+            asking,
+            ..self
+        }
     }
 
     /// Returns the facts that folders depend on.

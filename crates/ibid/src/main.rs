@@ -6,6 +6,7 @@
 // Words reach a program without the standard library's start only where glibc hands them over.
 #![cfg_attr(all(target_os = "linux", target_env = "gnu", not(test)), no_main)]
 
+mod again;
 mod args;
 mod collection;
 mod commands;

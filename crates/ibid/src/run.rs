@@ -133,6 +133,20 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Returns what is known of files by their signatures.
+    pub(crate) fn stats(&self) -> &StatCache {
+        &self.stats
+    }
+
+    /// Returns the generation of the store, if it has one; nothing where it cannot be read.
+    #[expect(
+        clippy::option_option,
+        reason = "a store without a generation is none that cannot be read"
+    )]
+    pub(crate) fn generation(&self) -> Option<Option<Vec<u8>>> {
+        self.store.as_ref()?.generation().ok()
+    }
+
     /// Collects, if this run is the one that does. To be called when everything is told.
     pub(crate) fn collect(&self, session: &Session) {
         if let Some(store) = &self.store {

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use crate::action::{Action, OutputSpec, Policy, Trigger};
+use crate::fs::counts_until;
 use crate::store::Outcome;
 
 /// Why a key that has a result misses all the same, or has none.
@@ -64,7 +65,12 @@ pub(super) fn acceptable(
         return Err(Miss::because(Trigger::Outputs, reason));
     }
     match action.policy.ttl {
-        Some(ttl) => within(ttl, completion(started, took), now),
+        Some(ttl) => {
+            let completed = completion(started, took);
+            let end = completed.saturating_add(ttl).as_nanos();
+            counts_until(u64::try_from(end).unwrap_or(u64::MAX));
+            within(ttl, completed, now)
+        }
         None => Ok(()),
     }
 }

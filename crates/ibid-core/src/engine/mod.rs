@@ -27,6 +27,7 @@ mod prepare;
 mod replay;
 mod run;
 pub mod schedule;
+pub mod snapshot;
 mod stamp;
 mod step;
 mod storing;

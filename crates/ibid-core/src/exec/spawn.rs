@@ -27,6 +27,7 @@ use rustix::process::{Pid, Signal, WaitOptions};
 
 use super::error::diagnose;
 use super::{ExecError, Launch, Stdin};
+use crate::fs::spoil_account;
 
 /// Files that a command makes are readable by all and writable by their owner, whatever the umask
 /// of the caller (hazard A6).
@@ -90,6 +91,7 @@ pub(super) struct Child {
 
 /// Starts the command, with its two output streams as pipes.
 pub(super) fn spawn(launch: &mut Launch) -> Result<Child, ExecError> {
+    spoil_account("a command was started");
     let image = Image::new(launch)?;
     let bytes = image.argv.bytes() + image.env.bytes();
     start(image, std::mem::take(&mut launch.stdin))

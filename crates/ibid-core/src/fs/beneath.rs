@@ -23,7 +23,9 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawMode, RenameFlags, StatxFlags};
 use rustix::io::Errno;
 
 use super::list::entries;
-use super::{Facts, FileKind, IfPresent as _, IoContext as _, PathError, Signature, read_once};
+use super::{
+    Facts, FileKind, IfPresent as _, IoContext as _, Links, PathError, Signature, read_once, witness,
+};
 use crate::tree::RelPath;
 
 /// Longest path that one system call is given; the kernel's own limit is 4096.
@@ -52,8 +54,9 @@ pub struct Listed {
 impl Dir {
     /// Opens a directory by path. Links in the path are followed: they are the user's own.
     pub fn open(path: &Path) -> Result<Self, PathError> {
-        let handle = rustix::fs::openat(CWD, path, DIRECTORY, Mode::empty())
-            .context("open directory", path)?;
+        let opened = rustix::fs::openat(CWD, path, DIRECTORY, Mode::empty());
+        witness::place(path, Links::Follow, opened.as_ref().err().copied());
+        let handle = opened.context("open directory", path)?;
         Ok(Self {
             handle,
             path: path.to_owned(),
@@ -109,22 +112,25 @@ impl Dir {
 
     /// Looks at the directory itself.
     pub fn own_status(&self) -> Result<Signature, PathError> {
-        rustix::fs::statx(
+        let found = rustix::fs::statx(
             &self.handle,
             c"",
             AtFlags::EMPTY_PATH,
             StatxFlags::BASIC_STATS,
         )
-        .map(|stat| Signature::from_statx(&stat))
-        .context("look at", &self.path)
+        .map(|stat| Signature::from_statx(&stat));
+        let seen = found.as_ref().map_err(|error| *error);
+        witness::looked(&self.path, Links::Follow, seen);
+        found.context("look at", &self.path)
     }
 
     /// Opens a directory below.
     pub fn dir(&self, below: &RelPath) -> Result<Self, PathError> {
         let path = self.path_of(below);
-        let handle = self
-            .open_beneath(below, DIRECTORY)
-            .context("open directory", &path)?;
+        let opened = self.open_beneath(below, DIRECTORY);
+        witness::way(&self.path, below);
+        witness::place(&path, Links::Keep, opened.as_ref().err().copied());
+        let handle = opened.context("open directory", &path)?;
         Ok(Self { handle, path })
     }
 
@@ -193,9 +199,14 @@ impl Dir {
     /// Looks at a name in the directory itself, without following it if it is a link.
     pub fn facts_here(&self, name: &[u8]) -> Result<Facts, PathError> {
         let flags = AtFlags::SYMLINK_NOFOLLOW;
-        rustix::fs::statx(&self.handle, name, flags, StatxFlags::BASIC_STATS)
-            .map(|stat| Facts::from_statx(&stat))
-            .map_err(|error| self.failed("look at", name, error))
+        let found = rustix::fs::statx(&self.handle, name, flags, StatxFlags::BASIC_STATS)
+            .map(|stat| Facts::from_statx(&stat));
+        if witness::is_on() {
+            let seen = found.as_ref().map(|facts| &facts.signature);
+            let path = super::below(&self.path, name);
+            witness::looked(&path, Links::Keep, seen.map_err(|error| *error));
+        }
+        found.map_err(|error| self.failed("look at", name, error))
     }
 
     /// Removes a file or link in the directory itself.
@@ -208,6 +219,7 @@ impl Dir {
     /// followed if it is a link, folders above it are.
     pub fn open_own(&self, name: &[u8]) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        witness::unlike_any(&self.path);
         rustix::fs::openat(&self.handle, name, flags | OFlags::CLOEXEC, Mode::empty())
             .map(File::from)
             .map_err(io::Error::from)
@@ -233,8 +245,13 @@ impl Dir {
     pub fn open_file(&self, below: &RelPath) -> Result<(File, Signature), PathError> {
         let path = self.path_of(below);
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let file = File::from(self.open_beneath(below, flags).context("open", &path)?);
+        let opened = self.open_beneath(below, flags).inspect_err(|error| {
+            witness::place(&path, Links::Keep, Some(*error));
+        });
+        let file = File::from(opened.context("open", &path)?);
         let signature = Signature::of_open(&file, &path)?;
+        witness::way(&self.path, below);
+        witness::opened(&path, Links::Keep, (&file, &signature));
         if signature.kind() == FileKind::File {
             Ok((file, signature))
         } else {
@@ -257,15 +274,23 @@ impl Dir {
 
     fn facts(&self, below: &RelPath) -> Result<Facts, PathError> {
         let path = || self.path_of(below);
-        let at = self.at(below).map_err(|error| looking(error, path()))?;
-        rustix::fs::statx(
+        let at = self.at(below).map_err(|error| {
+            witness::place(&path(), Links::Keep, Some(error));
+            looking(error, path())
+        })?;
+        let found = rustix::fs::statx(
             at.dir(),
             at.name,
             AtFlags::SYMLINK_NOFOLLOW,
             StatxFlags::BASIC_STATS,
         )
-        .map(|stat| Facts::from_statx(&stat))
-        .map_err(|error| looking(error, path()))
+        .map(|stat| Facts::from_statx(&stat));
+        if witness::is_on() {
+            let seen = found.as_ref().map(|facts| &facts.signature);
+            witness::way(&self.path, below);
+            witness::looked(&path(), Links::Keep, seen.map_err(|error| *error));
+        }
+        found.map_err(|error| looking(error, path()))
     }
 
     /// Looks at what stands below; nothing there is `None`.
@@ -276,6 +301,8 @@ impl Dir {
     /// Reads the text of a link.
     pub fn read_link(&self, below: &RelPath) -> Result<Vec<u8>, PathError> {
         let path = self.path_of(below);
+        witness::way(&self.path, below);
+        witness::text_of(&path);
         let at = self.at(below).context("read link", &path)?;
         rustix::fs::readlinkat(at.dir(), at.name, Vec::new())
             .map(std::ffi::CString::into_bytes)
@@ -399,6 +426,7 @@ impl Dir {
 
     /// Lists the names in the directory, in no order; `.` and `..` are left out.
     pub fn list(&self) -> Result<Vec<Listed>, PathError> {
+        witness::listed(&self.path, &self.handle);
         let dir = rustix::fs::Dir::read_from(&self.handle).context("list", &self.path)?;
         entries(dir, &self.path)
             .map(|entry| {

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
-use super::{IfPresent as _, IoContext as _, PathError, open_file, read_limited};
+use super::{
+    IfPresent as _, IoContext as _, PathError, Signature, open_file, read_limited, witness,
+};
 
 /// A larger settings file is a mistake, or somebody's attempt to fill the memory.
 const LIMIT: u64 = 4 << 20;
@@ -33,6 +35,10 @@ pub fn read_config_file(path: &Path) -> Result<Option<ConfigFile>, PathError> {
         }
         Err(error) => return Err(error),
     };
+    if witness::is_on() {
+        // Whose the link is counts here, too.
+        Signature::of_link(path)?;
+    }
     let stat = rustix::fs::fstat(&file).context("look at", path)?;
     let link = rustix::fs::lstat(path).context("look at", path)?;
     let bytes = read_limited((&file, path), 0, LIMIT)?;

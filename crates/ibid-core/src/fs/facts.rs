@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::beneath::Dir;
 use super::list::entries;
-use super::{IoContext as _, PathError, Signature};
+use super::{IoContext as _, Links, PathError, Signature, witness};
 
 /// A file's status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,21 +29,24 @@ pub struct Facts {
 impl Facts {
     /// Looks at `path`, following links.
     pub fn of(path: &Path) -> Result<Self, PathError> {
-        rustix::fs::statx(CWD, path, AtFlags::empty(), StatxFlags::BASIC_STATS)
-            .map(|stat| Self::from_statx(&stat))
-            .context("look at", path)
+        Self::at(path, Links::Follow)
     }
 
     /// Looks at what stands at a path, a link itself included.
     pub fn of_link(path: &Path) -> Result<Self, PathError> {
-        rustix::fs::statx(
-            CWD,
-            path,
-            AtFlags::SYMLINK_NOFOLLOW,
-            StatxFlags::BASIC_STATS,
-        )
-        .map(|stat| Self::from_statx(&stat))
-        .context("look at", path)
+        Self::at(path, Links::Keep)
+    }
+
+    fn at(path: &Path, links: Links) -> Result<Self, PathError> {
+        let flags = match links {
+            Links::Follow => AtFlags::empty(),
+            Links::Keep => AtFlags::SYMLINK_NOFOLLOW,
+        };
+        let found = rustix::fs::statx(CWD, path, flags, StatxFlags::BASIC_STATS)
+            .map(|stat| Self::from_statx(&stat));
+        let seen = found.as_ref().map(|facts| &facts.signature);
+        witness::looked(path, links, seen.map_err(|error| *error));
+        found.context("look at", path)
     }
 
     /// Looks at an open file.
@@ -67,6 +70,7 @@ impl Facts {
 impl Dir {
     /// Looks at the directory itself.
     pub fn own_facts(&self) -> Result<Facts, PathError> {
+        witness::place(self.path(), Links::Follow, None);
         let (flags, wanted) = (AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS);
         rustix::fs::statx(self.handle(), c"", flags, wanted)
             .map(|stat| Facts::from_statx(&stat))
@@ -77,6 +81,7 @@ impl Dir {
     /// links not followed. A name that goes meanwhile is left out. Nothing is kept in memory, so
     /// that a directory may have any number of entries.
     pub fn each_facts(&self, mut visit: impl FnMut(&[u8], Facts)) -> Result<(), PathError> {
+        witness::unlike_any(self.path());
         let listed = rustix::fs::Dir::read_from(self.handle()).context("list", self.path())?;
         for entry in entries(listed, self.path()) {
             let entry = entry?;

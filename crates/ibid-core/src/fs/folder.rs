@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Mode, OFlags, RawDir, StatxFlags};
 use rustix::io::Errno;
 
-use super::{FileKind, IoContext as _, PathError, Signature};
+use super::{FileKind, IoContext as _, Links, PathError, Signature, witness};
 
 /// What one call for names may return.
 const NAMES: usize = 32 << 10;
@@ -63,20 +63,25 @@ impl<'a> Folder<'a> {
     /// Opens a directory, following a link to it.
     pub fn open(path: &'a Path) -> Result<Self, PathError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let handle = rustix::fs::open(path, flags, Mode::empty()).context("list", path)?;
+        let opened = rustix::fs::open(path, flags, Mode::empty());
+        witness::place(path, Links::Follow, opened.as_ref().err().copied());
+        let handle = opened.context("list", path)?;
         Ok(Self { handle, path })
     }
 
     /// Looks at the directory itself.
     pub fn signature(&self) -> Result<Signature, PathError> {
         let (flags, wanted) = (AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS);
-        rustix::fs::statx(&self.handle, c"", flags, wanted)
-            .map(|stat| Signature::from_statx(&stat))
-            .context("look at", self.path)
+        let found = rustix::fs::statx(&self.handle, c"", flags, wanted)
+            .map(|stat| Signature::from_statx(&stat));
+        let seen = found.as_ref().map_err(|error| *error);
+        witness::looked(self.path, Links::Follow, seen);
+        found.context("look at", self.path)
     }
 
     /// Lists the names.
     pub fn names(&self) -> Result<Names, PathError> {
+        witness::listed(self.path, &self.handle);
         let mut buffer = [const { MaybeUninit::<u8>::uninit() }; NAMES];
         let mut listed = RawDir::new(&self.handle, &mut buffer);
         let mut names = Names::default();
@@ -100,8 +105,14 @@ impl<'a> Folder<'a> {
     /// Looks at an entry, or finds that it is gone.
     pub fn look(&self, name: &CStr) -> Result<Option<Signature>, PathError> {
         let flags = AtFlags::SYMLINK_NOFOLLOW;
-        match rustix::fs::statx(&self.handle, name, flags, StatxFlags::BASIC_STATS) {
-            Ok(stat) => Ok(Some(Signature::from_statx(&stat))),
+        let found = rustix::fs::statx(&self.handle, name, flags, StatxFlags::BASIC_STATS)
+            .map(|stat| Signature::from_statx(&stat));
+        if witness::is_on() {
+            let seen = found.as_ref().map_err(|error| *error);
+            witness::looked(&self.below(name), Links::Keep, seen);
+        }
+        match found {
+            Ok(signature) => Ok(Some(signature)),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error).context("look at", &self.below(name)),
         }
@@ -114,17 +125,30 @@ impl<'a> Folder<'a> {
         let open = || rustix::fs::openat(&self.handle, name, flags, Mode::empty());
         let file: File = match open() {
             Ok(file) => file.into(),
-            Err(error) => return Err(error).context("open", &self.below(name)),
+            Err(error) => {
+                let path = self.below(name);
+                witness::place(&path, Links::Keep, Some(error));
+                return Err(error).context("open", &path);
+            }
         };
         let (flags, wanted) = (AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS);
         match rustix::fs::statx(&file, c"", flags, wanted) {
-            Ok(stat) => Ok((file, Signature::from_statx(&stat))),
+            Ok(stat) => {
+                let signature = Signature::from_statx(&stat);
+                if witness::is_on() {
+                    witness::opened(&self.below(name), Links::Keep, (&file, &signature));
+                }
+                Ok((file, signature))
+            }
             Err(error) => Err(error).context("look at", &self.below(name)),
         }
     }
 
     /// Returns the text of a link.
     pub fn read_link(&self, name: &CStr) -> Result<Vec<u8>, PathError> {
+        if witness::is_on() {
+            witness::text_of(&self.below(name));
+        }
         match rustix::fs::readlinkat(&self.handle, name, Vec::new()) {
             Ok(text) => Ok(text.into_bytes()),
             Err(error) => Err(error).context("read the link", &self.below(name)),

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, DirEntry, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
 
-use super::{FileKind, IfPresent as _, IoContext as _, PathError, Signature};
+use super::{FileKind, IfPresent as _, IoContext as _, Links, PathError, Signature, witness};
 
 /// Lists a directory, following a link to it: names in no order, without `.` and `..`, and what
 /// stands there (links are not followed).
@@ -41,8 +41,14 @@ pub fn list_signatures(path: &Path) -> Result<Vec<(Vec<u8>, Signature)>, PathErr
     let mut listed = Vec::with_capacity(names.len());
     for name in names {
         let flags = AtFlags::SYMLINK_NOFOLLOW;
-        match rustix::fs::statx(handle, name.as_slice(), flags, StatxFlags::BASIC_STATS) {
-            Ok(stat) => listed.push((name, Signature::from_statx(&stat))),
+        let found = rustix::fs::statx(handle, name.as_slice(), flags, StatxFlags::BASIC_STATS)
+            .map(|stat| Signature::from_statx(&stat));
+        if witness::is_on() {
+            let seen = found.as_ref().map_err(|error| *error);
+            witness::looked(&below(path, &name), Links::Keep, seen);
+        }
+        match found {
+            Ok(signature) => listed.push((name, signature)),
             Err(Errno::NOENT) => {}
             Err(error) => return Err(error).context("look at", &below(path, &name)),
         }
@@ -76,9 +82,12 @@ pub fn below(dir: &Path, name: &[u8]) -> PathBuf {
 
 fn open(path: &Path) -> Result<Dir, PathError> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::open(path, flags, Mode::empty())
-        .and_then(Dir::new)
-        .context("list", path)
+    let opened = rustix::fs::open(path, flags, Mode::empty()).inspect_err(|error| {
+        witness::place(path, Links::Follow, Some(*error));
+    });
+    let opened = opened.context("list", path)?;
+    witness::listed(path, &opened);
+    Dir::new(opened).context("list", path)
 }
 
 fn sorted_names(

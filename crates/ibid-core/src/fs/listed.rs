@@ -5,11 +5,13 @@
 //! file is not asked where its size was listed: whoever gets other bytes than are expected looks at
 //! it with care.
 
+use std::os::fd::OwnedFd;
+
 use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
 
 use super::list::entries;
-use super::{Dir, Facts, FileKind, IoContext as _, PathError};
+use super::{Dir, Facts, FileKind, IoContext as _, PathError, witness};
 
 /// Opened without following and without waiting.
 const QUIETLY: OFlags = OFlags::RDONLY
@@ -21,6 +23,7 @@ const QUIETLY: OFlags = OFlags::RDONLY
 impl Dir {
     /// Goes through the names in the directory, in no order, and looks at none of them.
     pub fn each_name(&self, mut visit: impl FnMut(&[u8])) -> Result<(), PathError> {
+        witness::unlike_any(self.path());
         let listed = rustix::fs::Dir::read_from(self.handle()).context("list", self.path())?;
         for entry in entries(listed, self.path()) {
             visit(entry?.file_name().to_bytes());
@@ -28,17 +31,22 @@ impl Dir {
         Ok(())
     }
 
+    fn open_quietly(&self, name: &[u8]) -> Option<OwnedFd> {
+        witness::unlike_any(self.path());
+        rustix::fs::openat(self.handle(), name, QUIETLY, Mode::empty()).ok()
+    }
+
     /// Reads a file of the directory that was listed with this size; `None` where it has another
     /// by now, or cannot be read.
     pub fn read_listed(&self, name: &[u8], size: u64) -> Option<Vec<u8>> {
-        let file = rustix::fs::openat(self.handle(), name, QUIETLY, Mode::empty()).ok()?;
+        let file = self.open_quietly(name)?;
         read_whole(&file, size)
     }
 
     /// Looks at a file of the directory and reads it, at most `limit` bytes; nothing there, or
     /// something else than a regular file of such a size, is `None`.
     pub fn read_looked_at(&self, name: &[u8], limit: u64) -> Option<(Vec<u8>, Facts)> {
-        let file = rustix::fs::openat(self.handle(), name, QUIETLY, Mode::empty()).ok()?;
+        let file = self.open_quietly(name)?;
         let wanted = StatxFlags::BASIC_STATS;
         let stat = rustix::fs::statx(&file, c"", AtFlags::EMPTY_PATH, wanted).ok()?;
         let facts = Facts::from_statx(&stat);

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, AtFlags, CWD};
 use rustix::io::Errno;
 
-use super::{FileKind, IfPresent as _, IoContext as _, PathError, Signature};
+use super::{FileKind, IfPresent as _, IoContext as _, PathError, Signature, witness};
 
 /// Whether the last component of a path may be a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +80,11 @@ pub fn may_write_in(path: &Path) -> bool {
 }
 
 fn may(access: Access, path: &Path) -> bool {
-    rustix::fs::accessat(CWD, path, access, AtFlags::EACCESS).is_ok()
+    // Whoever may do what there is part of the status that stands for it.
+    let found = rustix::fs::accessat(CWD, path, access, AtFlags::EACCESS);
+    let absent = found.err().filter(|error| *error == Errno::NOENT);
+    witness::place(path, Links::Follow, absent);
+    found.is_ok()
 }
 
 /// Fails unless `dir` is a directory that a process of this user can have as its working folder.
@@ -89,7 +93,9 @@ pub fn enter_check(dir: &Path) -> Result<(), PathError> {
     let mut below = dir.as_os_str().as_bytes().to_vec();
     below.extend_from_slice(b"/.");
     let below = OsStr::from_bytes(&below);
-    rustix::fs::accessat(CWD, below, Access::EXEC_OK, AtFlags::empty()).context("enter", dir)
+    let found = rustix::fs::accessat(CWD, below, Access::EXEC_OK, AtFlags::empty());
+    witness::place(dir, Links::Follow, found.err());
+    found.context("enter", dir)
 }
 
 /// Returns the absolute path without any link on the way; the path must exist.
@@ -98,7 +104,9 @@ pub fn real_path(path: &Path) -> Result<PathBuf, PathError> {
         clippy::disallowed_methods,
         reason = "`fs` is where paths are resolved"
     )]
-    std::fs::canonicalize(path).context("resolve", path)
+    let found = std::fs::canonicalize(path);
+    witness::resolved(path, found.as_deref().ok());
+    found.context("resolve", path)
 }
 
 /// Returns where `path` lies with every link in it resolved, as far as it exists; what does not

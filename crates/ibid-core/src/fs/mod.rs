@@ -19,6 +19,7 @@ mod mounts;
 mod owner;
 mod private_dir;
 mod read;
+mod relook;
 mod shared_dir;
 mod signature;
 pub mod slots;
@@ -29,6 +30,7 @@ mod standard;
 mod system;
 mod touch;
 mod trial;
+mod witness;
 
 pub use beneath::{Dir, Listed, set_mode, set_mode_of, umask};
 pub use config_file::{ConfigFile, read_config_file};
@@ -53,6 +55,7 @@ pub use read::{
     open_any, open_file, open_in_place, open_nofollow, open_with_facts, read_at_most, read_limited,
     read_link, read_once, read_small, read_start, read_start_of,
 };
+pub use relook::Relook;
 pub use shared_dir::{DirPolicy, create_shared_dir, set_policy};
 pub use signature::{FileKind, Signature, Timestamp};
 pub use space::Space;
@@ -68,3 +71,4 @@ pub use system::{
 };
 pub use touch::{touch_link, touch_open};
 pub use trial::{NameTrial, Trial, can_share, nameless_file, try_file, try_names};
+pub use witness::{Account, Noted, begin_account, counts_until, end_account, spoil_account};

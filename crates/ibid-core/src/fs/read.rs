@@ -11,7 +11,7 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 
-use super::{Facts, FileKind, IoContext as _, PathError, Signature};
+use super::{Facts, FileKind, IoContext as _, Links, PathError, Signature, witness};
 
 /// So much is read at first of a file that does not say its size: most files of the kernel fit.
 const UNKNOWN_SIZE: u64 = 4096;
@@ -65,8 +65,17 @@ fn check_regular(signature: &Signature, path: &Path) -> Result<(), PathError> {
 
 fn open_with(path: &Path, flags: OFlags) -> Result<(File, Facts), PathError> {
     let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).context("open", path)?);
+    let links = if flags.contains(OFlags::NOFOLLOW) {
+        Links::Keep
+    } else {
+        Links::Follow
+    };
+    let opened = rustix::fs::open(path, flags, Mode::empty()).inspect_err(|error| {
+        witness::place(path, links, Some(*error));
+    });
+    let file = File::from(opened.context("open", path)?);
     let facts = Facts::of_open(&file, path)?;
+    witness::opened(path, links, (&file, &facts.signature));
     Ok((file, facts))
 }
 
@@ -112,7 +121,14 @@ pub fn read_start_of(path: &Path, limit: u64) -> Result<(Vec<u8>, Signature), Pa
 /// directory are errors.
 pub fn read_once<'b>(path: &Path, buffer: &'b mut [u8]) -> Result<&'b [u8], PathError> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).context("open", path)?);
+    let opened = rustix::fs::open(path, flags, Mode::empty()).inspect_err(|error| {
+        witness::place(path, Links::Follow, Some(*error));
+    });
+    let file = File::from(opened.context("open", path)?);
+    if witness::is_on() {
+        let facts = Facts::of_open(&file, path)?;
+        witness::opened(path, Links::Follow, (&file, &facts.signature));
+    }
     loop {
         match file.read_at(buffer, 0) {
             Ok(count) => return Ok(&buffer[..count]),
@@ -185,6 +201,7 @@ fn fill(file: &File, path: &Path, buffer: &mut [u8], filled: usize) -> Result<us
 
 /// Returns the text of a symbolic link.
 pub fn read_link(path: &Path) -> Result<Vec<u8>, PathError> {
+    witness::text_of(path);
     rustix::fs::readlink(path, Vec::new())
         .map(std::ffi::CString::into_bytes)
         .context("read the link", path)

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, RawMode, StatxFlags, StatxTimestamp};
 
-use super::{IoContext as _, PathError};
+use super::{IoContext as _, Links, PathError, witness};
 
 /// A point in time as a file system stamps it: seconds and nanoseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -81,18 +81,23 @@ pub struct Signature {
 impl Signature {
     /// Looks at `path`, following links.
     pub fn of(path: &Path) -> Result<Self, PathError> {
-        Self::at(path, AtFlags::empty())
+        Self::at(path, Links::Follow)
     }
 
     /// Looks at `path` itself, even if it is a link.
     pub fn of_link(path: &Path) -> Result<Self, PathError> {
-        Self::at(path, AtFlags::SYMLINK_NOFOLLOW)
+        Self::at(path, Links::Keep)
     }
 
-    fn at(path: &Path, flags: AtFlags) -> Result<Self, PathError> {
-        rustix::fs::statx(CWD, path, flags, StatxFlags::BASIC_STATS)
-            .map(|stat| Self::from_statx(&stat))
-            .context("look at", path)
+    fn at(path: &Path, links: Links) -> Result<Self, PathError> {
+        let flags = match links {
+            Links::Follow => AtFlags::empty(),
+            Links::Keep => AtFlags::SYMLINK_NOFOLLOW,
+        };
+        let found = rustix::fs::statx(CWD, path, flags, StatxFlags::BASIC_STATS)
+            .map(|stat| Self::from_statx(&stat));
+        witness::looked(path, links, found.as_ref().map_err(|error| *error));
+        found.context("look at", path)
     }
 
     /// Looks at an open file.

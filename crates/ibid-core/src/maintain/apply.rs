@@ -167,6 +167,11 @@ impl Applying<'_> {
                 spared.extend(self.inventory.number(&entry.result));
             }
         }
+        if self.done.evicted > 0 {
+            // Whoever remembers these results asks again. On a disk too full for that nobody is
+            // worse off than with an older memory of a result that was right.
+            let _ = self.store.renew_generation();
+        }
         spared
     }
 

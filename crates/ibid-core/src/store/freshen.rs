@@ -78,6 +78,9 @@ impl LocalStore {
         let mut keys = self.ages.keys.lock().expect("no holder panics");
         let seen = keys.get(key).copied();
         let is_old = |seen: Timestamp| (now.as_nanos() - seen.as_nanos()).abs() > nanos(A_DAY);
+        let used = seen.filter(|seen| !is_old(*seen)).unwrap_or(now);
+        let touched = used.as_nanos().saturating_add(nanos(A_DAY));
+        fs::counts_until(u64::try_from(touched).unwrap_or(0));
         if self.is_writable() && seen.is_some_and(is_old) {
             keys.insert(*key, now);
             let _ = fs::touch_link(&self.layout.key(key));

@@ -12,7 +12,7 @@
 //!         v1/trash/             what was damaged, collected or evicted; what is missed comes back
 //!         v1/tmp/               files that have no name yet
 //!         v1/collected          its stamp is the time of the last collection
-//!         v1/generation         random; replaced by each invalidation
+//!         v1/generation         random; replaced when a result counts no longer
 //! ```
 //!
 //! Only the way from a key to its result is trusted; blobs check themselves. There is no lock and

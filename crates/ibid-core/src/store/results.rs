@@ -158,6 +158,8 @@ impl LocalStore {
         let file = KeyFile::Result(*blob).encode();
         if replace == Replace::Yes {
             self.replace_file(&path, &file)?;
+            // Where the earlier result was found, it is not the answer any more.
+            self.renew_generation()?;
             return Ok(Recorded::Ours);
         }
         let mut staged = self.stage_bytes(&file, FILE_MODE)?;

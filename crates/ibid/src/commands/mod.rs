@@ -42,6 +42,7 @@ use std::ffi::OsString;
 
 use ibid_core::environ::EnvSnapshot;
 
+use crate::again::{self, Start};
 use crate::args::{self, Asked, GlobalArgs, Verb};
 use crate::context::Context;
 use crate::error::Failure;
@@ -50,6 +51,10 @@ use crate::report::Console;
 
 /// Reads a command line and does what it says.
 pub(crate) fn dispatch(words: Vec<OsString>) -> Result<Exit, Failure> {
+    let asking = match again::start(&words) {
+        Start::Over(exit) => return Ok(exit),
+        Start::Goes(asking) => asking,
+    };
     let verb = match args::parse(words)? {
         Asked::Verb(verb) => verb,
         Asked::Text(text) => {
@@ -57,7 +62,7 @@ pub(crate) fn dispatch(words: Vec<OsString>) -> Result<Exit, Failure> {
             return console.data(text.as_bytes()).map(|()| Exit::OK);
         }
     };
-    let context = Context::new(verb.global())?;
+    let context = Context::new(verb.global())?.asking(asking);
     match verb {
         Verb::Completions(args) => completions::run(&args, &context),
         Verb::Man(args) => man::run(&args, &context),

@@ -10,6 +10,7 @@ use ibid_core::fs;
 use ibid_core::pipeline::Pipeline;
 
 use super::plan;
+use crate::again;
 use crate::args::{RunArgs, ShowOutputArg};
 use crate::context::{Context, Session};
 use crate::error::Failure;
@@ -55,7 +56,16 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<Exit, Failure> {
         cpus: args.parallel.unwrap_or_else(processors),
         ..order(&pipeline, selection)
     };
+    let generation = run.generation();
     let report = schedule::run(&order, &run.engine(&Silent), &reporter);
+    if let (Some(asking), Some(generation)) = (&context.asking, &generation) {
+        again::remember(
+            asking,
+            (&report, &pipeline),
+            (&session, context),
+            (&run, generation.as_deref()),
+        );
+    }
     run.collect(&session);
     ending(&report, &session, reporter.cache_failed(), context)
 }

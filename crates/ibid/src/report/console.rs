@@ -223,6 +223,11 @@ impl Console {
         }
     }
 
+    /// Says whether anything was told that a user should know.
+    pub(crate) fn has_warned(&self) -> bool {
+        !self.said.lock().expect("no writer panics").is_empty()
+    }
+
     /// Writes one event as a line of JSON, with the version of the format. It goes to stderr where
     /// stdout belongs to a command.
     pub(crate) fn event(&self, event: &serde_json::Value) {

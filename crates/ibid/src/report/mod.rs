@@ -18,4 +18,6 @@ pub(crate) mod value;
 
 pub(crate) use self::console::Console;
 pub(crate) use self::events::Reporter;
-pub(crate) use self::pipeline::{PipelineReporter, ShowOutput, Telltale};
+pub(crate) use self::pipeline::{
+    PipelineReporter, ShowOutput, Telltale, nothing_to_do, up_to_date_names,
+};

@@ -29,6 +29,7 @@ mod run_events;
 mod run_limits;
 mod settings;
 mod signals;
+mod snapshot;
 mod stored;
 mod streams;
 mod tutorial;

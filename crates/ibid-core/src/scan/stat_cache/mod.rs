@@ -380,6 +380,33 @@ impl StatCache {
     }
 }
 
+impl StatCache {
+    /// Says whether what a process that began `then`, by the host's clock, found with this
+    /// signature is still there as long as the signature is. `read` says whether its bytes were
+    /// read, and then whether no page was known to be dirty before.
+    pub(crate) fn was_settled(
+        &self,
+        signature: &Signature,
+        fs: &FileSystem,
+        then: Timestamp,
+        read: Option<bool>,
+    ) -> bool {
+        use crate::fs::FileSystemKind::{Btrfs, Local};
+        let hashed = Circumstances {
+            started: then,
+            // These are stamped by this very kernel, by no later a clock than the host's.
+            by_wall_clock: !matches!(fs.kind, Local | Btrfs),
+            writers: match read {
+                None => Writers::Ended,
+                Some(true) if fs.kind.tells_dirty_pages() => Writers::NoDirtyPage,
+                Some(_) => Writers::Any,
+            },
+            this_boot: true,
+        };
+        self.believes(fs) && rules::is_trusted(signature, fs.granularity, &hashed)
+    }
+}
+
 fn writers(record: &Record) -> Writers {
     [
         (flag::PRIVATE, Writers::Never),

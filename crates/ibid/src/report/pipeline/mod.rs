@@ -13,9 +13,11 @@ mod words;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use anstyle::Style;
 use ibid_core::engine::schedule::{Finished, PipelineEvent, PipelineSink, RunReport};
+use ibid_core::engine::snapshot::Told;
 use ibid_core::engine::{Decision, Event, NotStored, Note, Warning};
 use ibid_core::exec::Interrupt;
 use ibid_core::pipeline::{Pipeline, StepId};
@@ -252,25 +254,13 @@ impl<'a> PipelineReporter<'a> {
         if is_up_to_date(finished) && !all && self.state().of > FEW {
             return;
         }
-        let mut block = self.line(&counter, &name, &telling).into_bytes();
+        let mut block = line(self.console, &counter, &name, &telling).into_bytes();
         block.extend(self.details(&name, finished, &mut live));
         if failed {
             self.console.urgent(&block);
         } else {
             self.console.block(&block);
         }
-    }
-
-    /// Returns the line of a step: `[ 3/12] clean: ran in 1.2 s — inputs changed: input/a.csv`.
-    fn line(&self, counter: &str, name: &str, telling: &Telling) -> String {
-        let console = self.console;
-        format!(
-            "{} {}: {}{}\n",
-            console.paint(DIMMED, counter),
-            console.paint(BOLD, name),
-            console.paint(telling.style, &telling.word),
-            telling.rest
-        )
     }
 
     /// Returns what stands below the line of a step: what it printed, and where its partial
@@ -344,6 +334,43 @@ impl PipelineSink for PipelineReporter<'_> {
             _ => {}
         }
     }
+}
+
+/// Returns the line of a step: `[ 3/12] clean: ran in 1.2 s — inputs changed: input/a.csv`.
+fn line(console: &Console, counter: &str, name: &str, telling: &Telling) -> String {
+    format!(
+        "{} {}: {}{}\n",
+        console.paint(DIMMED, counter),
+        console.paint(BOLD, name),
+        console.paint(telling.style, &telling.word),
+        telling.rest
+    )
+}
+
+/// Returns the names of steps as they are told one by one, where there are few.
+pub(crate) fn up_to_date_names(report: &RunReport, pipeline: &Pipeline) -> Vec<String> {
+    if report.finished.len() > FEW {
+        return Vec::new();
+    }
+    let steps = report.finished.keys();
+    steps.map(|step| name(pipeline, *step)).collect()
+}
+
+/// Tells of a run that has nothing to do, as if each step had been looked at by itself.
+pub(crate) fn nothing_to_do(console: &Console, told: &Told, elapsed: Duration) {
+    let steps = usize::try_from(told.steps).unwrap_or(usize::MAX);
+    let width = steps.to_string().len();
+    for (at, name) in told.names.iter().enumerate() {
+        let counter = format!("[{:>width$}/{steps}]", at + 1);
+        console.block(line(console, &counter, name, &words::up_to_date()).as_bytes());
+    }
+    let counts = words::Counts {
+        steps,
+        up_to_date: steps,
+        saved: told.saved,
+        ..words::Counts::default()
+    };
+    console.say(&words::summary_of(&counts, elapsed));
 }
 
 fn is_up_to_date(finished: &Finished) -> bool {

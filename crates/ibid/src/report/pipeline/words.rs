@@ -51,6 +51,15 @@ pub(in super::super) fn name(pipeline: &Pipeline, step: StepId) -> String {
     Escaped(pipeline.step(step).name.as_bytes()).to_string()
 }
 
+/// Says that nothing was to be done.
+pub(super) fn up_to_date() -> Telling {
+    Telling {
+        style: QUIET,
+        word: "up to date".to_owned(),
+        rest: String::new(),
+    }
+}
+
 /// Says how a step went, where `interrupt` is the signal by which the user ends the run; nothing
 /// of steps whose turn never came, which the end of a run lists.
 pub(super) fn telling(finished: &Finished, interrupt: Option<i32>) -> Option<Telling> {
@@ -60,11 +69,7 @@ pub(super) fn telling(finished: &Finished, interrupt: Option<i32>) -> Option<Tel
             Telling::of(BAD, &format!("interrupted after {elapsed}"))
         }
         Finished::Done(outcome) => match &outcome.decision {
-            Decision::UpToDate { .. } => Telling {
-                style: QUIET,
-                word: "up to date".to_owned(),
-                rest: String::new(),
-            },
+            Decision::UpToDate { .. } => up_to_date(),
             Decision::Restored { .. } => Telling::of(CITED, &outcome_line(outcome)),
             Decision::Ran { .. } => Telling::of(GOOD, &outcome_line(outcome)),
         },
@@ -193,11 +198,15 @@ impl Counts {
 
 /// Says how a run went: `4 steps in 5.2 s: 1 ran, 1 restored, 2 up to date, saved 3.4 s`.
 pub(super) fn summary(report: &RunReport) -> String {
-    let counts = Counts::of(report);
+    summary_of(&Counts::of(report), report.elapsed)
+}
+
+/// Says the same of counts.
+pub(super) fn summary_of(counts: &Counts, elapsed: Duration) -> String {
     let mut text = format!(
         "{} in {}: ",
         people::count(counts.steps, "step"),
-        HumanDuration(report.elapsed)
+        HumanDuration(elapsed)
     );
     if counts.up_to_date == counts.steps && counts.steps > 1 {
         text.push_str("all up to date");

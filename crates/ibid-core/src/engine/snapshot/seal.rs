@@ -1,0 +1,226 @@
+//! Sealing: the account of a run's looks to a snapshot, if every one of them can stand in one.
+//!
+//! Four kinds of looks are treated by their place: those into the store's own folders, for which
+//! its generation stands; at the stat cache, which is believed by the same rules as this; at
+//! folders of ibid's own, of which only what they are counts; and at what the kernel tells of
+//! memory, which only says how many commands may run. Everything else counts as it was found.
+
+use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use super::bytes::Writer;
+use super::form::{BLOCK, Expected, Identity, Look, VERSION, write_block};
+use super::{Told, values};
+use crate::digest::Digest;
+use crate::environ::EnvSnapshot;
+use crate::fs::{Account, Facts, FileKind, Noted, Signature, Timestamp};
+use crate::scan::StatCache;
+
+/// What a snapshot is made of beside the account.
+#[derive(Clone, Copy, Debug)]
+pub struct Sealing<'a> {
+    /// Who asked, for what, and in which binary: whatever decides before the first look.
+    pub request: &'a Digest,
+    /// The watched environment.
+    pub env: &'a EnvSnapshot,
+    /// The project's root.
+    pub root: &'a Path,
+    /// The folder of the store.
+    pub cache_dir: &'a Path,
+    /// The folder for temporary files.
+    pub tmp_dir: &'a Path,
+    /// The folder of the stat cache.
+    pub local_dir: &'a Path,
+    /// The store's generation as it was before the first step was decided.
+    pub generation: Option<&'a [u8]>,
+    /// Which signatures can be believed.
+    pub stats: &'a StatCache,
+    /// The host's time before the first look.
+    pub began: Timestamp,
+    /// The host's time, in nanoseconds since 1970.
+    pub now: u64,
+}
+
+/// What becomes of a look.
+enum Fate {
+    Counts,
+    /// Only what stands there counts.
+    AsPlace,
+    /// Something else stands for it.
+    Covered,
+    Unfit,
+}
+
+/// What the kernel tells that says only how many commands run at once, or what the request has.
+const KERNEL: [&str; 5] = [
+    "/proc/self/cgroup",
+    "/proc/meminfo",
+    "/proc/sys/kernel/random/boot_id",
+    "/sys/fs/cgroup",
+    "/proc/self/ns",
+];
+
+/// Makes a snapshot; `None` if anything in the account keeps it from being one.
+pub fn seal(account: Account, told: &Told, sealing: &Sealing<'_>) -> Option<Vec<u8>> {
+    let asked = sealing.env.asked()?;
+    if account.spoilt.is_some() {
+        return None;
+    }
+    let looks = looks(account.looks, sealing)?;
+    let mut out = Writer::default();
+    out.number(VERSION);
+    out.0.extend_from_slice(sealing.request.as_bytes());
+    out.number(sealing.now);
+    out.number(account.until.unwrap_or(u64::MAX));
+    out.number(told.steps);
+    out.number(u64::try_from(told.saved.as_nanos()).ok()?);
+    out.number(told.names.len() as u64);
+    for name in &told.names {
+        out.bytes(name.as_bytes());
+    }
+    out.number(u64::from(asked.all));
+    out.number(asked.names.len() as u64);
+    for name in &asked.names {
+        out.bytes(name.as_bytes());
+    }
+    out.0
+        .extend_from_slice(values(&asked, sealing.env).as_bytes());
+    out.bytes(sealing.root.as_os_str().as_bytes());
+    out.bytes(generation_in(sealing.cache_dir).as_os_str().as_bytes());
+    out.option(sealing.generation);
+    out.number(account.resolved.len() as u64);
+    for (path, found) in &account.resolved {
+        out.bytes(path.as_os_str().as_bytes());
+        out.option(found.as_ref().map(|found| found.as_os_str().as_bytes()));
+    }
+    let blocks: Vec<Vec<u8>> = looks.chunks(BLOCK).map(write_block).collect();
+    out.number(looks.len() as u64);
+    for block in &blocks {
+        out.number(block.len() as u64);
+    }
+    for block in &blocks {
+        out.0.extend_from_slice(block);
+    }
+    let mut sealed = Digest::of(&out.0).as_bytes().to_vec();
+    sealed.append(&mut out.0);
+    Some(sealed)
+}
+
+fn generation_in(cache_dir: &Path) -> PathBuf {
+    cache_dir.join("v1/generation")
+}
+
+fn looks(
+    noted: std::collections::HashMap<(PathBuf, bool), Noted>,
+    sealing: &Sealing<'_>,
+) -> Option<Vec<Look>> {
+    let manifests = sealing.root.join(".ibid/manifests");
+    let mut all: BTreeMap<(PathBuf, bool), Noted> = BTreeMap::new();
+    for ((path, follow), found) in noted {
+        let found = match fate(&path, sealing) {
+            Fate::Counts => found,
+            Fate::AsPlace => Noted::Place,
+            Fate::Covered => continue,
+            Fate::Unfit => return None,
+        };
+        all.insert((path, follow), found);
+    }
+    // Manifests are replaced by a rename, which changes their folder; and they only decide where
+    // the store has nothing.
+    let signature = Signature::of_link(&manifests).ok()?;
+    let clean = None;
+    all.insert((manifests, false), Noted::Status { signature, clean });
+    let mut looks = Vec::with_capacity(all.len());
+    for ((path, follow), found) in all {
+        if !path.is_absolute() {
+            return None;
+        }
+        let expected = expected(&path, follow, found, sealing)?;
+        let below = path.strip_prefix(sealing.root).ok();
+        let short = below.filter(|below| !below.as_os_str().is_empty());
+        let path = short.unwrap_or(&path).as_os_str().as_bytes().to_vec();
+        // Nothing that holds a NUL can be looked at again.
+        if path.contains(&0) {
+            return None;
+        }
+        looks.push(Look {
+            path,
+            follow,
+            expected,
+        });
+    }
+    looks.sort_by(|a, b| (&a.path, a.follow).cmp(&(&b.path, b.follow)));
+    Some(looks)
+}
+
+/// Says what becomes of looks at a path.
+fn fate(path: &Path, sealing: &Sealing<'_>) -> Fate {
+    let ours = sealing.root.join(".ibid");
+    if path == sealing.cache_dir || path == sealing.tmp_dir || path == ours {
+        return Fate::AsPlace;
+    }
+    let within = |dir: &Path| path.starts_with(dir);
+    let store = sealing.cache_dir.join("v1");
+    let is_covered = within(&store)
+        || within(sealing.local_dir)
+        || within(sealing.tmp_dir)
+        || path == ours.join("now")
+        || (within(&ours.join("manifests")))
+        || KERNEL.iter().any(|known| within(Path::new(known)));
+    if is_covered {
+        Fate::Covered
+    } else if within(Path::new("/proc")) || within(Path::new("/sys")) {
+        Fate::Unfit
+    } else {
+        Fate::Counts
+    }
+}
+
+/// Returns what a later look has to find, if that can be believed.
+fn expected(path: &Path, follow: bool, found: Noted, sealing: &Sealing<'_>) -> Option<Expected> {
+    match found {
+        Noted::Unsteady => None,
+        Noted::Failed(error) => Some(Expected::Failed(error)),
+        Noted::Place => {
+            let facts = if follow {
+                Facts::of(path)
+            } else {
+                Facts::of_link(path)
+            };
+            match facts {
+                // A link that was taken for none has become one.
+                Ok(facts) if !follow && facts.signature.kind() == FileKind::Link => None,
+                Ok(facts) => Some(Expected::Place(Identity::of(&facts))),
+                Err(error) => error.source.raw_os_error().map(Expected::Failed),
+            }
+        }
+        Noted::Status { signature, clean } => is_believed(path, &signature, clean, sealing)
+            .then_some(Expected::Status(Signature {
+                links: 0,
+                ..signature
+            })),
+    }
+}
+
+/// Says whether a thing is as it was for as long as its signature is.
+fn is_believed(
+    path: &Path,
+    signature: &Signature,
+    clean: Option<bool>,
+    sealing: &Sealing<'_>,
+) -> bool {
+    let at = match signature.kind() {
+        FileKind::File | FileKind::Dir => path,
+        FileKind::Link => path.parent().unwrap_or(path),
+        FileKind::Special => return false,
+    };
+    let stats = sealing.stats;
+    let Some(fs) = stats.file_system(at, signature.device) else {
+        return false;
+    };
+    // A folder and a link have no pages that somebody could store to.
+    let read = clean.filter(|_| signature.kind() == FileKind::File);
+    stats.was_settled(signature, &fs, sealing.began, read)
+        || (signature.kind() == FileKind::File && stats.known(signature, &fs).is_some())
+}
