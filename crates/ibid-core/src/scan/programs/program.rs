@@ -152,13 +152,13 @@ pub fn resolve_with(
     let mut script = path.clone();
     let mut first = None;
     for _ in 0..=MAX_DEPTH {
-        let (line, digest) = match known(&script, &looked) {
-            Some(digest) => (Vec::new(), Some(digest)),
-            None => {
-                let (start, opened) = fs::read_start_of(&script, HEAD)?;
-                looked = opened;
-                (interpreter_line(&start), None)
-            }
+        let digest = known(&script, &looked);
+        let line = if digest.is_some() {
+            Vec::new()
+        } else {
+            let (start, opened) = fs::read_start_of(&script, HEAD)?;
+            looked = opened;
+            interpreter_line(&start)
         };
         let (signature, known) = first.get_or_insert((looked, digest));
         if line.is_empty() {

@@ -466,8 +466,8 @@ mod tests {
     #[expect(clippy::disallowed_methods, reason = "a test damages its own files")]
     fn cut_torn_and_flipped_shards_give_misses_and_heal() {
         let dir = TempDir::new();
-        // Far enough apart to lie in all shards.
-        let inodes = || (0..2_000).map(|number| 300 * number);
+        // Far enough apart that every shard has some.
+        let inodes = || (0..2_000).map(|index| index * 257);
         let fill = || {
             let shards = Shards::new(dir.path(), "m", StatWrites::Allowed);
             inodes().for_each(|inode| shards.put(sample(inode)));
@@ -498,7 +498,7 @@ mod tests {
             drop(shards);
             fill();
             let healed = Shards::new(dir.path(), "m", StatWrites::Allowed);
-            let found = inodes().filter(|i| healed.get(&sample(*i).name).is_some());
+            let found = inodes().filter(|inode| healed.get(&sample(*inode).name).is_some());
             assert_eq!(found.count(), 2_000);
         }
     }
