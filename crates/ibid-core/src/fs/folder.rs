@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use super::{FileKind, IoContext as _, Links, PathError, Signature, witness};
 
 /// What one call for names may return.
-const NAMES: usize = 32 << 10;
+const NAMES: usize = 16 << 10;
 
 /// An open directory.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! `Console`: the two streams of the process, and whose turn it is to write.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -342,7 +343,7 @@ fn versioned(value: &serde_json::Value) -> String {
             | '\u{200f}'
             | '\u{2028}'..='\u{202e}'
             | '\u{2066}'..='\u{2069}' => {
-                safe.push_str(&format!("\\u{:04x}", u32::from(character)));
+                let _ = write!(safe, "\\u{:04x}", u32::from(character));
             }
             character => safe.push(character),
         }
