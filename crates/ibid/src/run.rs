@@ -158,6 +158,9 @@ impl<'a> Run<'a> {
     /// the kernel closes and frees everything at once.
     pub(crate) fn leave(self) {
         self.stats.flush();
+        if let Some(store) = &self.store {
+            store.leave();
+        }
         std::mem::forget(self);
     }
 

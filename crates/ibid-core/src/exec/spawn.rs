@@ -20,14 +20,14 @@ use std::io::{self, Read as _};
 use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::Mode;
 use rustix::io::{Errno, FdFlags};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, WaitOptions};
 
 use super::error::diagnose;
 use super::{ExecError, Launch, Stdin};
-use crate::fs::spoil_account;
+use crate::fs::{open_nothing, spoil_account};
 
 /// Files that a command makes are readable by all and writable by their owner, whatever the umask
 /// of the caller (hazard A6).
@@ -100,10 +100,7 @@ pub(super) fn spawn(launch: &mut Launch) -> Result<Child, ExecError> {
 
 fn start(image: Image, stdin: Stdin) -> io::Result<Child> {
     let stdin: OwnedFd = match stdin {
-        Stdin::Null => {
-            let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-            rustix::fs::open("/dev/null", flags, Mode::empty())?
-        }
+        Stdin::Null => open_nothing()?,
         Stdin::File(file) => file.into(),
     };
     let (stdout, child_stdout) = pipe_with(PipeFlags::CLOEXEC)?;

@@ -64,7 +64,7 @@ pub use stage::{
     Published, Staged, close_checked, create_dir, create_dirs, link_open, random_bytes,
     random_name, remove_file, rename, rename_new, sync_dir, sync_file_system,
 };
-pub use standard::hold_standard_streams;
+pub use standard::{hold_standard_streams, open_nothing};
 pub use system::{
     COARSEST_NANOS, CachedPages, FileSystem, FileSystemId, FileSystemKind, Host, boot_id,
     cached_pages, machine_id, memory_limit, open_files_limit,

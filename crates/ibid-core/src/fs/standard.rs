@@ -3,7 +3,7 @@
 //! A caller may have closed one. The next file that is opened would get its number, and whatever
 //! is printed would be written into it, so such a number is taken by `/dev/null`.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
@@ -15,9 +15,17 @@ pub fn hold_standard_streams() {
     let streams = [stdin(), stdout(), stderr()];
     for _ in 0..closed(streams) {
         // The lowest free number is given, so each call closes the first gap.
-        let null = rustix::fs::open("/dev/null", OFlags::RDWR, Mode::empty());
-        std::mem::forget(null);
+        std::mem::forget(null(OFlags::RDWR));
     }
+}
+
+/// Opens what a command reads that is given nothing.
+pub fn open_nothing() -> std::io::Result<OwnedFd> {
+    Ok(null(OFlags::RDONLY | OFlags::CLOEXEC)?)
+}
+
+fn null(flags: OFlags) -> Result<OwnedFd, Errno> {
+    rustix::fs::open("/dev/null", flags, Mode::empty())
 }
 
 fn closed(streams: [BorrowedFd<'_>; 3]) -> usize {

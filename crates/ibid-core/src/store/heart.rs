@@ -19,6 +19,9 @@ use crate::fs::{self, Host, Signature};
 /// More spares than this are not kept: each holds a descriptor.
 const SPARES: usize = 8;
 
+/// A handle that took no more leases than these has hardly a use for spares.
+pub(super) const FEW: u64 = 4;
+
 /// This process, as leases name it.
 #[derive(Clone, Debug)]
 pub(super) struct Own {
@@ -170,6 +173,20 @@ impl Heart {
         }
     }
 
+    /// Keeps nothing for later any more, and removes what was kept.
+    pub(super) fn rest(&self) {
+        let mut state = self.shared.state();
+        state.closed = true;
+        let is_own = state.own.as_ref().map(|own| own.pid) == Some(std::process::id());
+        for spare in state.spares.drain(..).filter(|_| is_own) {
+            if spare.file.is_at(&spare.path) {
+                // What stays behind is found by age.
+                let _ = fs::remove_file(&spare.path);
+            }
+        }
+        self.shared.wake.notify_all();
+    }
+
     /// Beats for a lease from now on.
     pub(super) fn hold(&self, file: Arc<LeaseFile>) -> Beating {
         let pid = std::process::id();
@@ -193,16 +210,7 @@ impl Heart {
 
 impl Drop for Heart {
     fn drop(&mut self) {
-        let mut state = self.shared.state();
-        state.closed = true;
-        let is_own = state.own.as_ref().map(|own| own.pid) == Some(std::process::id());
-        for spare in state.spares.drain(..).filter(|_| is_own) {
-            if spare.file.is_at(&spare.path) {
-                // What stays behind is found by age.
-                let _ = fs::remove_file(&spare.path);
-            }
-        }
-        self.shared.wake.notify_all();
+        self.rest();
     }
 }
 
@@ -243,7 +251,8 @@ impl Beating {
         }
         let state = self.shared.state();
         let is_own = state.own.as_ref().map(|own| own.pid) == Some(std::process::id());
-        let is_wanted = is_own && !state.closed && state.spares.len() < SPARES;
+        let is_used = state.next > FEW && state.spares.len() < SPARES;
+        let is_wanted = is_own && !state.closed && is_used;
         drop(state);
         let path = tmp.join(fs::random_name());
         if !is_wanted || fs::rename(place, &path).is_err() {

@@ -144,6 +144,12 @@ impl LocalStore {
         self.layout.root()
     }
 
+    /// Leaves nothing behind that only this process has a use for. Dropping the handle does it, too;
+    /// this is for whoever lets the kernel take back everything at once.
+    pub fn leave(&self) {
+        self.heart.rest();
+    }
+
     /// Says whether writes are tried: the store was opened for them, and none was denied yet.
     pub fn is_writable(&self) -> bool {
         self.options.access == Access::ReadWrite && !self.denied.load(Ordering::Relaxed)
