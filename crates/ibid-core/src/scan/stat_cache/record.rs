@@ -130,18 +130,19 @@ fn checksum(bytes: &[u8; RECORD], salt: &Digest) -> [u8; RECORD - CHECKED] {
     let mut key = salt.as_bytes().as_slice();
     let [first, second, third, fourth]: [u64; 4] =
         std::array::from_fn(|_| u64::from_le_bytes(take(&mut key)));
-    // What the last word lacks counts as zero.
-    let mut checked = [0; CHECKED.next_multiple_of(16)];
-    checked[..CHECKED].copy_from_slice(&bytes[..CHECKED]);
-    let mut rest = checked.as_slice();
+    let mut words: [u64; RECORD / 8] = std::array::from_fn(|i| {
+        let word = bytes[i * 8..]
+            .first_chunk()
+            .expect("a record is whole words");
+        u64::from_le_bytes(*word)
+    });
+    // The sum itself, which begins within a word, counts as zero.
+    words[CHECKED / 8] &= u64::from(u32::MAX);
+    words[CHECKED / 8 + 1] = 0;
     let (mut one, mut other) = (first, second);
-    while !rest.is_empty() {
-        let (left, right) = (
-            u64::from_le_bytes(take(&mut rest)),
-            u64::from_le_bytes(take(&mut rest)),
-        );
-        one = folded(left ^ third, right ^ one);
-        other = folded(left ^ other, right ^ fourth);
+    for pair in words.chunks_exact(2) {
+        one = folded(pair[0] ^ third, pair[1] ^ one);
+        other = folded(pair[0] ^ other, pair[1] ^ fourth);
     }
     let (one, other) = (folded(one ^ second, third), folded(other ^ first, fourth));
     let mut sum = [0; RECORD - CHECKED];
@@ -157,6 +158,7 @@ fn folded(one: u64, other: u64) -> u64 {
     u64::from_le_bytes(take(&mut halves)) ^ u64::from_le_bytes(take(&mut halves))
 }
 
+#[inline]
 fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
     let (head, tail) = rest
         .split_first_chunk::<N>()
