@@ -182,9 +182,10 @@ impl Walk<'_> {
 
     fn on_disk(&self, path: &RelPath, here: &Path) -> Result<(Vec<u8>, Vec<Row>), ScanError> {
         let folder = Folder::open(here)?;
-        let system = match self.reads {
-            true => (self.scanner.stats).file_system(here, folder.signature()?.device),
-            false => None,
+        let system = if self.reads {
+            (self.scanner.stats).file_system(here, folder.signature()?.device)
+        } else {
+            None
         };
         let Names { bytes, mut spans } = folder.names()?;
         spans.retain(|span| {
