@@ -378,6 +378,10 @@ fn a_file_whose_status_differs_in_anything_is_not_known() {
         },
     ] {
         assert_eq!(stats.known(&other, &fs), None, "{other:?}");
+        let recalled = stats.recall(signature.inode, &fs);
+        let borne_out = |seen| stats.bears_out(recalled.as_ref()?, seen, &fs);
+        assert_eq!(borne_out(&other), None, "{other:?}");
+        assert_eq!(borne_out(&signature), stats.known(&signature, &fs));
     }
     // The same on disk: ctime gives the edit away.
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();

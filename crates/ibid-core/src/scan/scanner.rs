@@ -7,7 +7,7 @@ use std::path::Path;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::seen::{FileDigest, Proof};
-use super::stat_cache::{Origin, StatCache};
+use super::stat_cache::{Origin, Recalled, StatCache};
 use super::{Layer, ScanError};
 use crate::digest::Digest;
 use crate::fs::{self, FileKind, FileSystem, Folder, Links, Meter, PathError, Signature, Threads};
@@ -122,13 +122,18 @@ impl<'a> Scanner<'a> {
 
     /// Returns the digest of the regular file that was found to have this signature in an open
     /// directory, the signature that it had before it was read, and what both rest on. `system`
-    /// is that of the directory.
+    /// is that of the directory, with what was recalled of the file there.
     pub(super) fn examine_in(
         &self,
         (folder, name): (&Folder<'_>, &CStr),
         looked: Signature,
-        system: Option<&FileSystem>,
+        (system, recalled): (Option<&FileSystem>, Option<&Recalled>),
     ) -> Result<(Signature, Digest, Proof), ScanError> {
+        if let (Some(system), Some(recalled)) = (system, recalled)
+            && let Some(digest) = self.stats.bears_out(recalled, &looked, system)
+        {
+            return Ok((looked, digest, Proof::Known));
+        }
         let of_folder = system.filter(|system| system.device == looked.device);
         let elsewhere = || self.stats.file_system(&folder.below(name), looked.device);
         let known = match of_folder {
@@ -144,17 +149,12 @@ impl<'a> Scanner<'a> {
     }
 
     /// Returns the same of what a directory calls a file, without a look at it first: the stat
-    /// cache knows nothing of its inode, so it has to be read whatever its status is. `None` where
-    /// that is not so, or where it is no file that can be read.
+    /// cache recalls nothing of its inode, so it has to be read whatever its status is. `None`
+    /// where it is no file that can be read.
     pub(super) fn examine_unseen(
         &self,
         (folder, name): (&Folder<'_>, &CStr),
-        inode: u64,
-        system: &FileSystem,
     ) -> Result<Option<(Signature, Digest, Proof)>, ScanError> {
-        if self.stats.has_heard_of(inode, system) {
-            return Ok(None);
-        }
         let Ok((file, signature)) = folder.open_any(name) else {
             return Ok(None);
         };

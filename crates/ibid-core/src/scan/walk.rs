@@ -12,6 +12,7 @@ use rayon::iter::{
 };
 
 use super::scanner::PARALLEL_FILES;
+use super::stat_cache::Recalled;
 use super::survey::{Link, Member, Row, Survey, Surveyed};
 use super::{Filter, Layer, Pattern, ScanError, Scanner};
 use crate::fs::{self, FileKind, FileSystem, Folder, Names, Signature, Span, name_at};
@@ -273,9 +274,17 @@ struct Visit<'a> {
 impl Visit<'_> {
     /// Looks at one entry; `None` if it is gone or left out.
     fn row(&self, span: &Span) -> Result<Option<Row>, ScanError> {
-        let found = match self.unseen(span)? {
-            None => self.look(span)?,
-            found => found,
+        // What is recalled of a file saves a look where it is nothing, and a second look-up where
+        // it is something.
+        let of_file = self.system.as_ref();
+        let of_file = of_file.filter(|_| span.kind == Some(FileKind::File));
+        let recalled = of_file.map(|system| self.walk.scanner.stats.recall(span.inode, system));
+        let found = match recalled {
+            Some(None) => match self.unseen(span)? {
+                None => self.look(span, None)?,
+                found => found,
+            },
+            recalled => self.look(span, recalled.flatten().as_ref())?,
         };
         Ok(found.map(|(signature, member)| Row {
             start: span.start,
@@ -287,18 +296,16 @@ impl Visit<'_> {
 
     /// Reads a file of which nothing is known, without a look at it first.
     fn unseen(&self, span: &Span) -> Result<Option<(Signature, Member)>, ScanError> {
-        let Some(system) = self.system.filter(|_| span.kind == Some(FileKind::File)) else {
-            return Ok(None);
-        };
         let entry = (self.folder, name_at(self.names, span.start));
-        let read = self
-            .walk
-            .scanner
-            .examine_unseen(entry, span.inode, &system)?;
+        let read = self.walk.scanner.examine_unseen(entry)?;
         Ok(read.map(|(signature, digest, proof)| (signature, Member::File(digest, proof))))
     }
 
-    fn look(&self, span: &Span) -> Result<Option<(Signature, Member)>, ScanError> {
+    fn look(
+        &self,
+        span: &Span,
+        recalled: Option<&Recalled>,
+    ) -> Result<Option<(Signature, Member)>, ScanError> {
         let name = name_at(self.names, span.start);
         let Some(signature) = self.folder.look(name)? else {
             return Ok(None);
@@ -310,8 +317,8 @@ impl Visit<'_> {
         let member = match kind {
             FileKind::File if self.walk.reads => {
                 let entry = (self.folder, name);
-                let system = self.system.as_ref();
-                let found = self.walk.scanner.examine_in(entry, signature, system)?;
+                let known = (self.system.as_ref(), recalled);
+                let found = self.walk.scanner.examine_in(entry, signature, known)?;
                 let (signature, digest, proof) = found;
                 return Ok(Some((signature, Member::File(digest, proof))));
             }

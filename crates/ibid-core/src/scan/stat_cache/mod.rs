@@ -77,6 +77,10 @@ impl Started {
     }
 }
 
+/// What the cache says of an inode before that is looked at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Recalled(Record);
+
 /// Where a digest that is to be remembered comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -196,10 +200,29 @@ impl StatCache {
         self.find(signature, fs).map(|record| record.digest)
     }
 
-    /// Says whether anything is known of an inode of `fs`, of whatever state of it.
-    pub(super) fn has_heard_of(&self, inode: u64, fs: &FileSystem) -> bool {
-        let known = |shards: &Shards| shards.get(&name_of(&fs.id, inode)).is_some();
-        self.believes(fs) && self.shards.as_ref().is_some_and(known)
+    /// Returns what is known of an inode of `fs`, of whatever state of it: it still has to be
+    /// [borne out](Self::bears_out) by a look.
+    pub(super) fn recall(&self, inode: u64, fs: &FileSystem) -> Option<Recalled> {
+        if !self.believes(fs) {
+            return None;
+        }
+        let found = self.shards.as_ref()?.get(&name_of(&fs.id, inode));
+        found.map(Recalled)
+    }
+
+    /// Returns the digest of the file that was recalled, if that can be told without reading now
+    /// that its signature is seen: the same as [`Self::known`], by one look-up less.
+    pub(super) fn bears_out(
+        &self,
+        Recalled(record): &Recalled,
+        signature: &Signature,
+        fs: &FileSystem,
+    ) -> Option<Digest> {
+        let is_its_own = fs.device == signature.device
+            && record.name == name_of(&fs.id, signature.inode)
+            && self.believes(fs);
+        let trusted = is_its_own && self.is_trusted(record, signature, fs);
+        trusted.then_some(record.digest)
     }
 
     /// Returns the digest only if it was also read or written since the host was booted
@@ -234,15 +257,17 @@ impl StatCache {
             .shards
             .as_ref()?
             .get(&name_of(&fs.id, signature.inode))?;
+        self.is_trusted(&record, signature, fs).then_some(record)
+    }
+
+    fn is_trusted(&self, record: &Record, signature: &Signature, fs: &FileSystem) -> bool {
         let hashed = Circumstances {
             started: record.started,
             by_wall_clock: record.has(flag::BY_WALL_CLOCK),
-            writers: writers(&record),
+            writers: writers(record),
             this_boot: record.boot == self.boot,
         };
-        let trusted =
-            record.matches(signature) && rules::is_trusted(signature, fs.granularity, &hashed);
-        trusted.then_some(record)
+        record.matches(signature) && rules::is_trusted(signature, fs.granularity, &hashed)
     }
 
     /// Returns the time on `fs`, for a hashing of the file with this signature that begins

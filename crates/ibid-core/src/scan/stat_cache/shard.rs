@@ -155,7 +155,7 @@ fn oldest(bucket: &[u8], salt: &Digest) -> usize {
 
 impl Shards {
     pub(super) fn new(dir: &Path, machine_id: &str, writes: StatWrites) -> Self {
-        let salt = Digest::of(format!("ibid stat cache 2\n{machine_id}").as_bytes());
+        let salt = Digest::of(format!("ibid stat cache 3\n{machine_id}").as_bytes());
         Self {
             dir: dir.to_owned(),
             writes,
