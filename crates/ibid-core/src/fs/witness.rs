@@ -6,8 +6,8 @@
 //! what cannot be looked at again in the same way makes the account unfit, and does so silently.
 //! It decides nothing: what of an account counts, and for how long, is for its reader to say.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,8 @@ static ACCOUNT: Mutex<Option<Account>> = Mutex::new(None);
 pub struct Account {
     /// By path, and whether a link at its end was followed.
     pub looks: HashMap<(PathBuf, bool), Noted>,
+    /// Which directories were listed.
+    pub listed: HashSet<PathBuf>,
     /// What paths without links were found for which.
     pub resolved: HashMap<PathBuf, Option<PathBuf>>,
     /// From when on it may be seen otherwise although nothing changed, in nanoseconds since 1970.
@@ -216,6 +218,9 @@ pub(super) fn listed(path: &Path, dir: impl AsFd) {
         let found = rustix::fs::statx(dir, c"", flags, StatxFlags::BASIC_STATS)
             .map(|stat| Facts::from_statx(&stat).signature);
         looked(path, Links::Follow, found.as_ref().map_err(|error| *error));
+        note(|account| {
+            account.listed.insert(path.to_owned());
+        });
     }
 }
 
