@@ -65,7 +65,7 @@ const KERNEL: [&str; 4] = [
 /// Makes a snapshot; `None` if anything in the account keeps it from being one.
 pub fn seal(account: Account, told: &Told, sealing: &Sealing<'_>) -> Option<Vec<u8>> {
     let asked = sealing.env.asked()?;
-    let is_ours = |dir: &PathBuf| !matches!(fate(dir, false, sealing), Fate::Counts);
+    let is_ours = |dir: &PathBuf| !matches!(fate(dir, sealing), Fate::Counts);
     // Whoever lists such a folder, for a tree or a pattern, wants what is in it.
     if account.spoilt.is_some() || account.listed.iter().any(is_ours) {
         return None;
@@ -121,7 +121,7 @@ fn looks(
     let manifests = sealing.root.join(".ibid/manifests");
     let mut all: BTreeMap<(PathBuf, bool), Noted> = BTreeMap::new();
     for ((path, follow), found) in noted {
-        let found = match fate(&path, follow, sealing) {
+        let found = match fate(&path, sealing) {
             Fate::Counts => found,
             Fate::AsPlace => Noted::Place,
             Fate::Covered => continue,
@@ -157,21 +157,16 @@ fn looks(
     Some(looks)
 }
 
-/// Says what becomes of looks at a path. ibid follows no link at the end of the path of a file of
-/// its own; an input is always looked at with links followed, too, and counts by that.
-fn fate(path: &Path, follow: bool, sealing: &Sealing<'_>) -> Fate {
+/// Says what becomes of looks at a path.
+fn fate(path: &Path, sealing: &Sealing<'_>) -> Fate {
     let ours = sealing.root.join(".ibid");
     if path == sealing.cache_dir || path == sealing.tmp_dir || path == ours {
         return Fate::AsPlace;
     }
     let within = |dir: &Path| path.starts_with(dir);
-    let store = sealing.cache_dir.join("v1");
-    let manifests = ours.join("manifests");
-    let is_own_file = (within(&store) || within(&manifests) || is_of_stats(path, sealing))
-        && !(follow && is_file(path));
-    let is_covered = is_own_file
+    let is_covered = within(&sealing.cache_dir.join("v1"))
         || path == sealing.local_dir
-        || path == generation_in(sealing.cache_dir)
+        || is_of_stats(path, sealing)
         || is_of_kernel(path);
     if is_covered {
         Fate::Covered
@@ -180,10 +175,6 @@ fn fate(path: &Path, follow: bool, sealing: &Sealing<'_>) -> Fate {
     } else {
         Fate::Counts
     }
-}
-
-fn is_file(path: &Path) -> bool {
-    Facts::of(path).is_ok_and(|facts| facts.signature.kind() == FileKind::File)
 }
 
 /// Says whether a path is that of a file of the stat cache: a shard, or what tells the time.
