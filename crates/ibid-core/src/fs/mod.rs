@@ -71,4 +71,6 @@ pub use system::{
 };
 pub use touch::{touch_link, touch_open};
 pub use trial::{NameTrial, Trial, can_share, nameless_file, try_file, try_names};
-pub use witness::{Account, Noted, begin_account, counts_until, end_account, spoil_account};
+pub use witness::{
+    Account, Noted, begin_account, counts_until, end_account, look_aside, spoil_account,
+};

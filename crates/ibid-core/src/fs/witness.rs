@@ -6,8 +6,9 @@
 //! what cannot be looked at again in the same way makes the account unfit, and does so silently.
 //! It decides nothing: what of an account counts, and for how long, is for its reader to say.
 
-use std::collections::HashMap;
+use std::cell::Cell;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,8 @@ static ACCOUNT: Mutex<Option<Account>> = Mutex::new(None);
 pub struct Account {
     /// By path, and whether a link at its end was followed.
     pub looks: HashMap<(PathBuf, bool), Noted>,
+    /// Which directories were listed.
+    pub listed: HashSet<PathBuf>,
     /// What paths without links were found for which.
     pub resolved: HashMap<PathBuf, Option<PathBuf>>,
     /// From when on it may be seen otherwise although nothing changed, in nanoseconds since 1970.
@@ -81,6 +84,19 @@ pub fn spoil_account(why: &'static str) {
     });
 }
 
+thread_local! {
+    static ASIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Looks without writing it down, on this thread: at what is ibid's own where inputs may lie, and
+/// of which something else tells whether it counts.
+pub fn look_aside<T>(look: impl FnOnce() -> T) -> T {
+    let before = ASIDE.replace(true);
+    let found = look();
+    ASIDE.set(before);
+    found
+}
+
 fn lock() -> std::sync::MutexGuard<'static, Option<Account>> {
     // Every change is whole, so a panic elsewhere does not spoil it.
     ACCOUNT.lock().unwrap_or_else(PoisonError::into_inner)
@@ -88,7 +104,7 @@ fn lock() -> std::sync::MutexGuard<'static, Option<Account>> {
 
 /// Says whether looks are written down.
 pub(super) fn is_on() -> bool {
-    ON.load(Ordering::Relaxed)
+    ON.load(Ordering::Relaxed) && !ASIDE.get()
 }
 
 fn note(change: impl FnOnce(&mut Account)) {
@@ -216,6 +232,9 @@ pub(super) fn listed(path: &Path, dir: impl AsFd) {
         let found = rustix::fs::statx(dir, c"", flags, StatxFlags::BASIC_STATS)
             .map(|stat| Facts::from_statx(&stat).signature);
         looked(path, Links::Follow, found.as_ref().map_err(|error| *error));
+        note(|account| {
+            account.listed.insert(path.to_owned());
+        });
     }
 }
 

@@ -140,11 +140,13 @@ impl LocalStore {
             let (what, limit) = ("the reason", KEY_FILE_LIMIT);
             return Err(StoreError::TooLarge { what, limit });
         }
+        // Whoever is killed in the middle leaves nobody who remembers a result that is invalid.
+        self.renew_generation()?;
         // First what is remembered, so that no key's file is a tombstone without it.
         self.replace_file(&self.layout.tombstone(key), &file)?;
         self.replace_file(&self.layout.key(key), &file)?;
-        let generation = fs::random_name();
-        self.replace_file(&self.layout.generation(), generation.as_bytes())
+        // And nobody who found the result a moment ago may remember it.
+        self.renew_generation()
     }
 
     fn write_key_file(

@@ -61,6 +61,8 @@ const LOOKS: usize = 40;
 struct World {
     env: TestEnv,
     word: String,
+    /// More variables.
+    more: Vec<(&'static str, PathBuf)>,
 }
 
 impl World {
@@ -75,6 +77,7 @@ impl World {
         let world = Self {
             env,
             word: "hello".to_owned(),
+            more: Vec::new(),
         };
         world.program("bin", "echo first");
         fs::create_dir(world.env.work("earlier")).expect("it is new");
@@ -94,7 +97,8 @@ impl World {
         let mut command = self.env.command();
         command
             .env("PATH", format!("{earlier}:{bin}:/usr/bin:/bin"))
-            .env("WORD", &self.word);
+            .env("WORD", &self.word)
+            .envs(self.more.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -106,7 +110,9 @@ impl World {
 
     /// Returns the snapshot, and the inode that tells one from the next.
     fn snapshot(&self) -> Option<(PathBuf, u64)> {
-        let listed = fs::read_dir(self.env.cache().join("local")).ok()?;
+        let local = self.more.iter().find(|(name, _)| *name == "IBID_LOCAL_DIR");
+        let local = local.map_or_else(|| self.env.cache().join("local"), |(_, dir)| dir.clone());
+        let listed = fs::read_dir(local).ok()?;
         let mut found = listed.filter_map(|entry| {
             let entry = entry.expect("it is listed");
             let name = entry.file_name().into_string().ok()?;
@@ -158,6 +164,38 @@ fn settled() -> Option<World> {
     assert!(!believed, "no run was remembered on {kind:?}");
     skipped("status is not believed on this file system");
     None
+}
+
+/// Nothing that ibid puts beside the files of a project hides them.
+#[test]
+fn folders_of_ibid_may_lie_above_the_project() {
+    let Some(mut world) = settled() else { return };
+    let work = world.env.work("in");
+    let above = work
+        .ancestors()
+        .nth(2)
+        .expect("the project is in a folder")
+        .to_owned();
+    for variable in ["IBID_TMP_DIR", "IBID_LOCAL_DIR"] {
+        world.more = vec![(variable, above.clone())];
+        assert!(world.settle(), "{variable}: it is never remembered");
+        let changes: [fn(&World); 4] = [
+            |world| drop(world.env.write("in/a.txt", "changed")),
+            |world| drop(world.env.write("tree/deep/new", "")),
+            |world| drop(world.env.write("in/more.csv", "more")),
+            |world| fs::remove_file(world.env.work("out/chain.txt")).expect("it is there"),
+        ];
+        for (at, change) in changes.into_iter().enumerate() {
+            change(&world);
+            let ran = world.run(&["run"]);
+            assert!(!is_idle(&ran), "{variable}, {at}: {}", ran.story());
+            assert!(world.settle(), "{variable}, {at}");
+        }
+        for path in ["in/a.txt", "tree/deep/new", "in/more.csv"] {
+            fs::remove_file(world.env.work(path)).expect("it is there");
+        }
+        world.env.write("in/a.txt", "one");
+    }
 }
 
 type Change = (&'static str, bool, fn(&mut World));

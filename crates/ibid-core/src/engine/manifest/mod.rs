@@ -28,7 +28,8 @@ use super::freshness::is_success;
 use super::prepare::Prepared;
 use crate::digest::{BlobId, Digest, Key};
 use crate::fs::{
-    Dir, FileKind, IfPresent as _, IoContext as _, PathError, close_checked, read_limited, set_mode,
+    Dir, FileKind, IfPresent as _, IoContext as _, PathError, close_checked, look_aside,
+    read_limited, set_mode,
 };
 use crate::output::{staging_name, workspace_dir};
 use crate::store::{Outcome, RunInfo, StoredResult};
@@ -128,6 +129,11 @@ impl Manifest {
 /// Returns the manifest of this name, if there is a whole one of a schema that is known here.
 /// Nothing that is wrong with it is an error: the step is decided without it.
 pub fn read(root: &Path, name: &str) -> Option<Manifest> {
+    // Its folder stands for it in a snapshot; for whoever has it as an input, its own status does.
+    look_aside(|| read_file(root, name))
+}
+
+fn read_file(root: &Path, name: &str) -> Option<Manifest> {
     let name = file_name(name)?;
     let dir = Dir::open(root).ok()?.dir(&folder()).ok()?;
     let (file, signature) = dir.open_file(&name).ok()?;

@@ -4,6 +4,8 @@
 //! its generation stands; at the stat cache, which is believed by the same rules as this; at
 //! folders of ibid's own, of which only what they are counts; and at what the kernel tells of
 //! memory, which only says how many commands may run. Everything else counts as it was found.
+//! Users choose where those folders lie, around a project for one; so only what ibid itself looks
+//! at there is treated so, by its very name, and no folder that was listed is.
 
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt as _;
@@ -53,18 +55,19 @@ enum Fate {
 }
 
 /// What the kernel tells that says only how many commands run at once, or what the request has.
-const KERNEL: [&str; 5] = [
+const KERNEL: [&str; 4] = [
     "/proc/self/cgroup",
     "/proc/meminfo",
     "/proc/sys/kernel/random/boot_id",
-    "/sys/fs/cgroup",
-    "/proc/self/ns",
+    "/proc/self/ns/pid",
 ];
 
 /// Makes a snapshot; `None` if anything in the account keeps it from being one.
 pub fn seal(account: Account, told: &Told, sealing: &Sealing<'_>) -> Option<Vec<u8>> {
     let asked = sealing.env.asked()?;
-    if account.spoilt.is_some() {
+    let is_ours = |dir: &PathBuf| !matches!(fate(dir, sealing), Fate::Counts);
+    // Whoever lists such a folder, for a tree or a pattern, wants what is in it.
+    if account.spoilt.is_some() || account.listed.iter().any(is_ours) {
         return None;
     }
     let looks = looks(account.looks, sealing)?;
@@ -161,13 +164,10 @@ fn fate(path: &Path, sealing: &Sealing<'_>) -> Fate {
         return Fate::AsPlace;
     }
     let within = |dir: &Path| path.starts_with(dir);
-    let store = sealing.cache_dir.join("v1");
-    let is_covered = within(&store)
-        || within(sealing.local_dir)
-        || within(sealing.tmp_dir)
-        || path == ours.join("now")
-        || (within(&ours.join("manifests")))
-        || KERNEL.iter().any(|known| within(Path::new(known)));
+    let is_covered = within(&sealing.cache_dir.join("v1"))
+        || path == sealing.local_dir
+        || is_of_stats(path, sealing)
+        || is_of_kernel(path);
     if is_covered {
         Fate::Covered
     } else if within(Path::new("/proc")) || within(Path::new("/sys")) {
@@ -175,6 +175,21 @@ fn fate(path: &Path, sealing: &Sealing<'_>) -> Fate {
     } else {
         Fate::Counts
     }
+}
+
+/// Says whether a path is that of a file of the stat cache: a shard, or what tells the time.
+fn is_of_stats(path: &Path, sealing: &Sealing<'_>) -> bool {
+    let own = sealing.root.join(".ibid");
+    let name = path.file_name().unwrap_or_default().as_bytes();
+    let dir = path.parent();
+    let is_shard = matches!(name, [digit] if digit.is_ascii_hexdigit());
+    let tells_time = [sealing.local_dir, sealing.tmp_dir, &own].map(Some);
+    (is_shard && dir == Some(sealing.local_dir)) || (name == b"now" && tells_time.contains(&dir))
+}
+
+fn is_of_kernel(path: &Path) -> bool {
+    let is_limit = path.starts_with("/sys/fs/cgroup") && path.ends_with("memory.max");
+    is_limit || KERNEL.iter().any(|known| path == Path::new(known))
 }
 
 /// Returns what a later look has to find, if that can be believed.

@@ -1,6 +1,6 @@
 //! What a snapshot holds, and everything that ends it, without a run around it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -71,8 +71,13 @@ impl Bench {
     }
 
     fn seal_at(&self, account: Account, seconds: i64) -> Option<Vec<u8>> {
-        let [root, cache, tmp, local] =
-            ["root", "cache", "cache/tmp", "cache/local"].map(|name| self.dir.join(name));
+        self.seal_with(account, seconds, ["cache", "cache/tmp", "cache/local"])
+    }
+
+    /// Seals where the store, temporary files and the stat cache lie in these folders.
+    fn seal_with(&self, account: Account, seconds: i64, dirs: [&str; 3]) -> Option<Vec<u8>> {
+        let root = self.dir.join("root");
+        let [cache, tmp, local] = dirs.map(|name| self.dir.join(name));
         seal(
             account,
             &Self::told(),
@@ -148,6 +153,53 @@ fn it_holds_for_its_time_and_not_before_it_was_made() {
     let at = |now| holds(&sealed, &Bench::request(), &bench.env, now).is_some();
     assert_eq!([NOW, 2 * NOW - 1].map(at), [true, true]);
     assert_eq!([NOW - 1, 2 * NOW].map(at), [false, false]);
+}
+
+#[test]
+fn an_input_counts_wherever_the_folders_of_ibid_lie() {
+    let bench = Bench::new();
+    let dirs = ["cache", "cache/tmp", "cache/local"];
+    let at = |change: usize, to| {
+        let mut dirs = dirs;
+        dirs[change] = to;
+        dirs
+    };
+    let seal = |account, dirs| bench.seal_with(account, 1 << 40, dirs);
+    for dirs in [1, 2]
+        .map(|which| [at(which, ""), at(which, "root")])
+        .concat()
+    {
+        let sealed = seal(bench.account(), dirs).unwrap();
+        assert!(bench.holds(&sealed), "{dirs:?}");
+        std::fs::write(bench.dir.join("root/in"), format!("not {dirs:?}")).unwrap();
+        assert!(!bench.holds(&sealed), "{dirs:?}");
+    }
+    let path = bench.dir.join("root/.ibid/manifests/a.json");
+    std::fs::write(&path, "as an input").unwrap();
+    let mut account = bench.account();
+    let signature = Signature::of(&path).unwrap();
+    let clean = None;
+    let noted = Noted::Status { signature, clean };
+    account.looks.insert((path.clone(), false), noted);
+    let sealed = bench.seal(account).unwrap();
+    assert!(bench.holds(&sealed));
+    std::fs::write(&path, "edited in its place").unwrap();
+    assert!(!bench.holds(&sealed));
+}
+
+#[test]
+fn a_folder_of_ibid_that_was_listed_is_not_sealed() {
+    let bench = Bench::new();
+    let listing = |path: &str| Account {
+        listed: HashSet::from([bench.dir.join(path)]),
+        ..bench.account()
+    };
+    let seals = |path| bench.seal(listing(path)).is_some();
+    assert!(seals("root") && seals("cache/other"));
+    let ours = ["cache", "cache/tmp", "cache/local", "cache/v1/keys"];
+    for path in ours.into_iter().chain(["root/.ibid"]) {
+        assert!(!seals(path), "{path}");
+    }
 }
 
 #[test]
