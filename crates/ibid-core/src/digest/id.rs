@@ -31,11 +31,12 @@ impl Digest {
     /// Returns the 64 lowercase hexadecimal digits, without the algorithm's prefix.
     pub fn hex(&self) -> String {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-        self.0
-            .iter()
-            .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-            .collect()
+        let mut text = [0; 64];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
+        }
+        String::from_utf8(text.to_vec()).expect("the digits are ASCII")
     }
 
     /// Returns the first twelve hexadecimal digits: for messages, never for names.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::Survivor;
-use crate::fs::{numbers_in, read_link, read_start};
+use crate::fs::{PathError, numbers_in, read_link, read_once, read_start};
 
 const PROC: &str = "/proc";
 
@@ -32,8 +32,10 @@ pub(super) struct Process {
 impl Process {
     /// Looks at one process.
     pub(super) fn look(pid: i32) -> Option<Self> {
-        let stat = read_start(&Path::new(PROC).join(format!("{pid}/stat")), 4096).ok()?;
-        Self::parse(&stat)
+        // The kernel gives the line at once, and no name in it is longer than 64 bytes.
+        let mut line = [0; 2048];
+        let path = Path::new(PROC).join(format!("{pid}/stat"));
+        Self::parse(read_once(&path, &mut line).ok()?)
     }
 
     /// Takes apart a line of `/proc/<pid>/stat`. The name may hold anything, brackets included.
@@ -99,7 +101,7 @@ pub(super) fn own_children() -> Option<Vec<i32>> {
     let mut children = Vec::new();
     for task in numbers_in(&tasks).ok()? {
         let path = tasks.join(format!("{task}/children"));
-        match read_start(&path, 1 << 20) {
+        match read_list(&path) {
             Ok(list) => children.extend(
                 std::str::from_utf8(&list)
                     .ok()?
@@ -112,6 +114,17 @@ pub(super) fn own_children() -> Option<Vec<i32>> {
         }
     }
     Some(children)
+}
+
+/// Reads a list of process ids whole. One call gives all of a short one; of a longer one it may
+/// give less than there is room for, so that is read until nothing more comes.
+fn read_list(path: &Path) -> Result<Vec<u8>, PathError> {
+    const SHORT: usize = 512;
+    let mut start = [0; 2 * SHORT];
+    match read_once(path, &mut start)? {
+        list if list.len() < SHORT => Ok(list.to_vec()),
+        _ => read_start(path, 1 << 20),
+    }
 }
 
 /// Returns the processes, but for this one, that have one of `pipes` open; pipes are named as

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::fs::read_start;
+use crate::fs::{read_once, read_start};
 
 const LIMIT: u64 = 1 << 20;
 
@@ -18,12 +18,12 @@ static FOUND: Mutex<Option<(String, PathBuf)>> = Mutex::new(None);
 /// Returns how many processes of the own control group were killed so far.
 pub(super) fn kills() -> Option<u64> {
     let text = |path: &Path| String::from_utf8(read_start(path, LIMIT).ok()?).ok();
-    let groups = text(Path::new("/proc/self/cgroup"))?;
+    let groups = short_text(Path::new("/proc/self/cgroup"))?;
     // What is kept there is whole at any moment.
     let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((of, file)) = &*found
         && *of == groups
-        && let Some(counters) = text(file)
+        && let Some(counters) = short_text(file)
     {
         return count(&counters);
     }
@@ -33,6 +33,17 @@ pub(super) fn kills() -> Option<u64> {
     let counters = text(&file)?;
     *found = Some((groups, file));
     count(&counters)
+}
+
+/// Reads a text of the kernel, which gives it in one call if there is room for it.
+fn short_text(path: &Path) -> Option<String> {
+    const ROOM: usize = 1024;
+    let mut start = [0; ROOM];
+    let bytes = match read_once(path, &mut start).ok()? {
+        all if all.len() < ROOM => all.to_vec(),
+        _ => read_start(path, LIMIT).ok()?,
+    };
+    String::from_utf8(bytes).ok()
 }
 
 /// Finds the file with the counter: that of version 1 if the memory controller is there, as it is

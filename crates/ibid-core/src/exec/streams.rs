@@ -4,6 +4,7 @@
 //! the order in which they are found readable. A log that cannot be kept is given up, and the
 //! bytes still go to the sink.
 
+use std::cell::Cell;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,11 @@ use super::log::MAX_CHUNK;
 use super::{ExecError, SpooledLog, Stream, StreamLog};
 use crate::fs::{PathError, read_link};
 
+thread_local! {
+    /// What the next command of this thread is read into.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 /// Both read ends, and the log and the sink behind them.
 pub(super) struct Streams<'a> {
     pipes: [(Stream, Option<OwnedFd>); 2],
@@ -21,6 +27,13 @@ pub(super) struct Streams<'a> {
     spool_dir: PathBuf,
     log: Result<StreamLog, PathError>,
     sink: &'a mut dyn FnMut(Stream, &[u8]),
+}
+
+impl Drop for Streams<'_> {
+    fn drop(&mut self) {
+        // A thread that ends keeps nothing.
+        let _ = BUFFER.try_with(|kept| kept.set(std::mem::take(&mut self.buffer)));
+    }
 }
 
 impl<'a> Streams<'a> {
@@ -35,7 +48,7 @@ impl<'a> Streams<'a> {
                 (Stream::Stdout, Some(stdout)),
                 (Stream::Stderr, Some(stderr)),
             ],
-            buffer: vec![0; MAX_CHUNK],
+            buffer: BUFFER.take(),
             log: Ok(StreamLog::new(spool_dir.clone())),
             spool_dir,
             sink,
@@ -114,6 +127,8 @@ impl<'a> Streams<'a> {
     fn read_one(&mut self, index: usize, limit: usize) -> usize {
         let (stream, pipe) = &mut self.pipes[index];
         let Some(open) = pipe else { return 0 };
+        // Zeroed once for all commands that this thread runs.
+        self.buffer.resize(MAX_CHUNK, 0);
         let limit = limit.min(self.buffer.len());
         let read = match rustix::io::read(&*open, &mut self.buffer[..limit]) {
             Err(Errno::AGAIN | Errno::INTR) => return 0,

@@ -1,7 +1,7 @@
 //! Staged files and the few calls that change a directory.
 //!
-//! A file comes to be under a name of 128 random bits, is written, closed, and only then gets its
-//! real name. Invariants: every write and the close are checked, and a file with a failed one is
+//! A file comes to be under a name of 128 bits that nobody else has, is written, closed, and only
+//! then gets its real name. Invariants: every write and the close are checked, and a file with a failed one is
 //! never published (hazard C3: the retry of a failed write "succeeds" without the data); what is
 //! not published is removed on drop; after an error of a rename or link the inode at the target
 //! decides, because a network file system may have lost only the reply (hazard D6).
@@ -10,11 +10,15 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::{BorrowedFd, IntoRawFd as _};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
+use rustix::time::{ClockId, clock_gettime};
 
-use super::{IoContext as _, PathError, Signature};
+use super::{IoContext as _, PathError, Signature, umask};
+use crate::digest::Digest;
 
 /// A file that has no real name yet.
 #[derive(Debug)]
@@ -22,6 +26,8 @@ pub struct Staged {
     file: Option<File>,
     path: PathBuf,
     inode: Option<(u64, u64)>,
+    /// The permission bits that it was made with for good.
+    mode: Option<u32>,
     failed: bool,
     published: bool,
 }
@@ -38,15 +44,24 @@ pub enum Published {
 impl Staged {
     /// Creates an empty file in `dir`, readable and writable by its owner only.
     pub fn create(dir: &Path) -> Result<Self, PathError> {
+        Self::create_as(dir, None)
+    }
+
+    /// The same; where the umask lets it come to be with exactly these permission bits, it has
+    /// them at once, and [`Staged::set_mode`] has nothing to do for them.
+    pub fn create_as(dir: &Path, mode: Option<u32>) -> Result<Self, PathError> {
+        let mode = mode.filter(|mode| mode & umask() == 0);
+        let bits = mode.map_or(Mode::RUSR | Mode::WUSR, Mode::from_raw_mode);
         let path = dir.join(random_name());
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let file = rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR)
+        let file = rustix::fs::open(&path, flags, bits)
             .context("create", &path)?
             .into();
         Ok(Self {
             file: Some(file),
             path,
             inode: None,
+            mode,
             failed: false,
             published: false,
         })
@@ -71,6 +86,9 @@ impl Staged {
 
     /// Sets the permission bits exactly, whatever the umask is (hazard U1).
     pub fn set_mode(&self, mode: u32) -> Result<(), PathError> {
+        if self.mode == Some(mode) {
+            return Ok(());
+        }
         rustix::fs::fchmod(self.file(), Mode::from_raw_mode(mode))
             .context("set the mode of", &self.path)
     }
@@ -189,16 +207,46 @@ pub fn close_checked(file: File) -> io::Result<()> {
     }
 }
 
-/// Returns 32 random hexadecimal digits.
+/// Returns 32 hexadecimal digits that nobody else has.
 pub fn random_name() -> String {
     format!("{:032x}", u128::from_be_bytes(random_bytes()))
 }
 
-/// Returns random bytes from the system.
+/// Returns up to 32 bytes that nobody else has and nobody can foresee: the system is asked once,
+/// and every call hashes that with a number of its own. A child that was forked counts on from the
+/// same number, so the process id is hashed too.
 pub fn random_bytes<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).expect("the system gives random bytes");
-    bytes
+    static SEED: OnceLock<[u8; 32]> = OnceLock::new();
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    let pid = rustix::process::getpid().as_raw_nonzero().get();
+    let call = CALLS.fetch_add(1, Ordering::Relaxed);
+    let seed = SEED.get_or_init(|| {
+        let mut seed = [0; 32];
+        // Without it names are still told apart.
+        getrandom::fill(&mut seed).map_or_else(|_| own_seed(), |()| seed)
+    });
+    let mut text = [0; 44];
+    text[..32].copy_from_slice(seed);
+    text[32..40].copy_from_slice(&call.to_le_bytes());
+    text[40..].copy_from_slice(&pid.to_le_bytes());
+    let hashed = Digest::of(&text);
+    *hashed
+        .as_bytes()
+        .first_chunk()
+        .expect("nobody asks for more than a digest holds")
+}
+
+/// Returns what no other process of this machine has, by its number, the moment and where the
+/// system has put it.
+fn own_seed() -> [u8; 32] {
+    let here = 0_u8;
+    let clocks = [ClockId::Realtime, ClockId::Monotonic].map(clock_gettime);
+    let text = format!(
+        "{:?} {clocks:?} {:p}",
+        rustix::process::getpid(),
+        &raw const here
+    );
+    *Digest::of(text.as_bytes()).as_bytes()
 }
 
 fn inode_of(path: &Path) -> Option<(u64, u64)> {
@@ -370,6 +418,29 @@ mod tests {
         link_open(&open, handle.as_fd(), Path::new("linked")).unwrap();
         assert_eq!(read_small(&dir.join("linked"), 10).unwrap(), b"opened");
         assert!(link_open(&open, handle.as_fd(), Path::new("linked")).is_err());
+    }
+
+    #[test]
+    fn names_are_told_apart_whether_or_not_the_system_gives_random_bytes() {
+        let names: std::collections::BTreeSet<_> = (0..1000).map(|_| random_name()).collect();
+        assert_eq!(names.len(), 1000);
+        assert_ne!(own_seed(), own_seed(), "no two moments are the same");
+    }
+
+    #[test]
+    fn a_file_has_exactly_the_mode_that_was_set_however_it_came_to_be() {
+        let dir = TempDir::new();
+        for (created, set) in [(None, 0o444), (Some(0o444), 0o444), (Some(0o666), 0o666)]
+            .into_iter()
+            .chain([(Some(0o444), 0o640)])
+        {
+            let mut staged = Staged::create_as(dir.path(), created).unwrap();
+            staged.write_all(b"x").unwrap();
+            staged.set_mode(set).unwrap();
+            let target = dir.join("target");
+            staged.publish_over(&target).unwrap();
+            assert_eq!(Signature::of(&target).unwrap().mode & 0o7777, set);
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub(super) struct Own {
 pub(super) struct LeaseFile {
     file: File,
     inode: (u64, u64),
+    /// How long it is: nobody else writes to it.
+    length: AtomicU64,
 }
 
 impl LeaseFile {
@@ -44,7 +47,11 @@ impl LeaseFile {
     pub(super) fn new(file: File, path: &Path) -> Result<Self, fs::PathError> {
         let seen = Signature::of_open(&file, path)?;
         let inode = (seen.device, seen.inode);
-        Ok(Self { file, inode })
+        Ok(Self {
+            file,
+            inode,
+            length: AtomicU64::new(seen.size),
+        })
     }
 
     /// Says whether `path` is a name of this very file. As long as it is open, no other can have
@@ -55,12 +62,19 @@ impl LeaseFile {
 
     /// Writes in place.
     pub(super) fn write_at(&self, bytes: &[u8], at: u64) -> std::io::Result<()> {
+        let end = at + bytes.len() as u64;
+        self.length.fetch_max(end, Ordering::Relaxed);
         self.file.write_all_at(bytes, at)
     }
 
     fn rewrite(&self, content: &[u8]) -> std::io::Result<()> {
         self.write_at(content, 0)?;
-        self.file.set_len(content.len() as u64)
+        let length = content.len() as u64;
+        // A change of the length is one of the file system's, even to what it is.
+        if self.length.swap(length, Ordering::Relaxed) != length {
+            self.file.set_len(length)?;
+        }
+        Ok(())
     }
 }
 

@@ -253,9 +253,12 @@ impl Layout {
         Ok(foreign.map(|(name, _)| Escaped(name).to_string()))
     }
 
-    /// Creates a file in the one directory for temporary ones, which has to be there.
-    pub(super) fn stage_in_place(&self) -> Result<Staged, PathError> {
-        Staged::create(&self.dir("tmp"))
+    /// Creates a file in the one directory for temporary ones, which has to be there; with this
+    /// mode, if it is to have one and may have it at once. In a store of a group it may not: the
+    /// rules that its folders hand down would take something from it.
+    pub(super) fn stage_in_place(&self, mode: Option<u32>) -> Result<Staged, PathError> {
+        let mode = mode.filter(|_| self.sharing == Sharing::Private);
+        Staged::create_as(&self.dir("tmp"), mode)
     }
 
     /// Creates a file in the one directory for temporary ones.

@@ -261,8 +261,13 @@ impl LocalStore {
 
     /// Creates a staged file in the store.
     pub(super) fn stage(&self) -> Result<Staged, StoreError> {
+        self.stage_as(None)
+    }
+
+    /// The same with a mode, which has to be set all the same.
+    fn stage_as(&self, mode: Option<u32>) -> Result<Staged, StoreError> {
         self.prepare_write()?;
-        let mut staged = self.layout.stage_in_place();
+        let mut staged = self.layout.stage_in_place(mode);
         if matches!(&staged, Err(error) if error.is_absent()) {
             // Somebody removed the store meanwhile (hazard E4): it is made again with all that
             // tells that it is one.
@@ -282,10 +287,12 @@ impl LocalStore {
 
     /// Stages a small file with its mode, less what others may not have in this store.
     pub(super) fn stage_bytes(&self, bytes: &[u8], mode: u32) -> Result<Staged, StoreError> {
-        let mut staged = self.stage()?;
+        self.prepare_write()?;
+        let mode = self.layout.file_mode(mode);
+        let mut staged = self.stage_as(Some(mode))?;
         let written = staged.write_all(bytes);
         written
-            .and_then(|()| staged.set_mode(self.layout.file_mode(mode)))
+            .and_then(|()| staged.set_mode(mode))
             .map_err(|error| self.write_failed(error))?;
         Ok(staged)
     }

@@ -19,14 +19,17 @@ impl<'a> Escaped<'a> {
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
-            for c in chunk.valid().chars() {
-                if c.is_control() || reorders_text(c) {
-                    write!(f, "{}", c.escape_default())?;
-                } else {
-                    write!(f, "{c}")?;
-                }
+            let mut rest = chunk.valid();
+            let is_special = |c: char| c.is_control() || reorders_text(c);
+            while let Some((at, c)) = rest.char_indices().find(|(_, c)| is_special(*c)) {
+                f.write_str(&rest[..at])?;
+                write!(f, "{}", c.escape_default())?;
+                rest = &rest[at + c.len_utf8()..];
             }
-            write!(f, "{}", chunk.invalid().escape_ascii())?;
+            f.write_str(rest)?;
+            if !chunk.invalid().is_empty() {
+                write!(f, "{}", chunk.invalid().escape_ascii())?;
+            }
         }
         Ok(())
     }
@@ -44,5 +47,9 @@ mod tests {
     #[test]
     fn what_turns_the_text_around_is_escaped() {
         assert_eq!(Escaped("a\u{202e}b".as_bytes()).to_string(), "a\\u{202e}b");
+        let mixed = "\u{202e}\u{e4}\n\u{2028}c\t".as_bytes();
+        let mixed = [mixed, b"\xff\xfed", "\u{7f}".as_bytes()].concat();
+        let expected = "\\u{202e}\u{e4}\\n\\u{2028}c\\t\\xff\\xfed\\u{7f}";
+        assert_eq!(Escaped(&mixed).to_string(), expected);
     }
 }
