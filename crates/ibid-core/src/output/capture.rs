@@ -21,7 +21,7 @@ use super::content::{Begun, Digests, Entries, content, entries, files, tree};
 use super::target::Target;
 use super::walk::{Standing, Stood, walk};
 use crate::action::Storing;
-use crate::digest::{BlobId, Digest};
+use crate::digest::{BlobId, Digest, TreeId};
 use crate::fs::{FileKind, PathError, Signature, Threads};
 use crate::store::{Intake, LocalStore, OutputContent, StoreError, Stored, StoredAs, StoredOutput};
 use crate::tree::{Escaped, RelPath};
@@ -254,14 +254,20 @@ impl Found {
             let entries: Entries = entries(&item.standing, &map.collect())
                 .expect("every file was read and nothing is special");
             let is_wanted = item.is_wanted(storing);
-            if let Some(tree) = tree(&entries).filter(|_| is_wanted) {
-                let listing = store.put_bytes(&tree.encode());
-                capture.blobs.push(listing.map_err(CaptureError::Store)?);
-            }
+            let content = if let Some(tree) = tree(&entries) {
+                let listing = tree.encode();
+                if is_wanted {
+                    let listing = store.put_bytes(&listing);
+                    capture.blobs.push(listing.map_err(CaptureError::Store)?);
+                }
+                OutputContent::Tree(TreeId::new(Digest::of(&listing)))
+            } else {
+                content(&entries).expect("something stands there")
+            };
             capture.outputs.push(StoredOutput {
                 name: item.name.clone(),
                 at: item.at.clone(),
-                content: content(&entries).expect("something stands there"),
+                content,
                 stored_as: item.stored_as(storing),
             });
             let seen = contents
