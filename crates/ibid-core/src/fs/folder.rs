@@ -6,7 +6,6 @@
 
 use std::ffi::CStr;
 use std::fs::File;
-use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -62,8 +61,8 @@ pub fn name_at(bytes: &[u8], start: usize) -> &CStr {
 /// Lists the names in an open directory.
 pub(super) fn names_in(handle: &OwnedFd, path: &Path) -> Result<Names, PathError> {
     witness::listed(path, handle);
-    let mut buffer = [const { MaybeUninit::<u8>::uninit() }; NAMES];
-    let mut listed = RawDir::new(handle, &mut buffer);
+    let mut buffer = Vec::<u8>::with_capacity(NAMES);
+    let mut listed = RawDir::new(handle, buffer.spare_capacity_mut());
     let mut names = Names::default();
     while let Some(entry) = listed.next() {
         let entry = entry.context("list", path)?;

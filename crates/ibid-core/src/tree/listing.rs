@@ -133,7 +133,9 @@ impl Tree {
         encoder.array(count);
         let mut whole = encoder.finish();
         whole.reserve_exact(parts.iter().map(|part| part.len()).sum());
-        parts.iter().for_each(|part| whole.extend_from_slice(part));
+        for part in parts {
+            whole.extend_from_slice(part);
+        }
         TreeId::new(Digest::of(&whole))
     }
 
