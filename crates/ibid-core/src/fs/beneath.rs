@@ -22,6 +22,7 @@ use std::sync::OnceLock;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawMode, RenameFlags, StatxFlags};
 use rustix::io::Errno;
 
+use super::folder::{Names, names_in};
 use super::list::entries;
 use super::{
     Facts, FileKind, IfPresent as _, IoContext as _, Links, PathError, Signature, read_once,
@@ -208,6 +209,26 @@ impl Dir {
             witness::looked(&path, Links::Keep, seen.map_err(|error| *error));
         }
         found.map_err(|error| self.failed("look at", name, error))
+    }
+
+    /// Says whether anything has this name in the directory itself; `None` where that cannot be
+    /// told.
+    pub fn has_here(&self, name: &[u8]) -> Option<bool> {
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        let found = rustix::fs::statx(&self.handle, name, flags, StatxFlags::TYPE);
+        witness::unlike_any(&self.path);
+        match found {
+            Ok(_) => Some(true),
+            Err(Errno::NOENT) => Some(false),
+            Err(_) => None,
+        }
+    }
+
+    /// Renames what has the name `from` in the directory itself to `to` in the directory `target`
+    /// itself, over what stands there.
+    pub fn rename_here(&self, from: &[u8], target: &Self, to: &[u8]) -> Result<(), PathError> {
+        rustix::fs::renameat(&self.handle, from, &target.handle, to)
+            .map_err(|error| self.failed("rename", from, error))
     }
 
     /// Removes a file or link in the directory itself.
@@ -438,6 +459,11 @@ impl Dir {
                 })
             })
             .collect()
+    }
+
+    /// The same in one buffer. A handle is listed so once.
+    pub fn names(&self) -> Result<Names, PathError> {
+        names_in(&self.handle, &self.path)
     }
 
     /// Opens beneath the handle; a link anywhere on the way, or at the end, is an error.

@@ -6,7 +6,6 @@
 
 use std::ffi::CStr;
 use std::fs::File;
-use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -59,6 +58,29 @@ pub fn name_at(bytes: &[u8], start: usize) -> &CStr {
     CStr::from_bytes_until_nul(&bytes[start..]).expect("every name ends in a NUL")
 }
 
+/// Lists the names in an open directory.
+pub(super) fn names_in(handle: &OwnedFd, path: &Path) -> Result<Names, PathError> {
+    witness::listed(path, handle);
+    let mut buffer = Vec::<u8>::with_capacity(NAMES);
+    let mut listed = RawDir::new(handle, buffer.spare_capacity_mut());
+    let mut names = Names::default();
+    while let Some(entry) = listed.next() {
+        let entry = entry.context("list", path)?;
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
+        }
+        names.spans.push(Span {
+            start: names.bytes.len(),
+            length: u16::try_from(name.to_bytes().len()).expect("a record has 16 bits of it"),
+            kind: FileKind::of(entry.file_type()),
+            inode: entry.ino(),
+        });
+        names.bytes.extend_from_slice(name.to_bytes_with_nul());
+    }
+    Ok(names)
+}
+
 impl<'a> Folder<'a> {
     /// Opens a directory, following a link to it.
     pub fn open(path: &'a Path) -> Result<Self, PathError> {
@@ -81,25 +103,7 @@ impl<'a> Folder<'a> {
 
     /// Lists the names.
     pub fn names(&self) -> Result<Names, PathError> {
-        witness::listed(self.path, &self.handle);
-        let mut buffer = [const { MaybeUninit::<u8>::uninit() }; NAMES];
-        let mut listed = RawDir::new(&self.handle, &mut buffer);
-        let mut names = Names::default();
-        while let Some(entry) = listed.next() {
-            let entry = entry.context("list", self.path)?;
-            let name = entry.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") {
-                continue;
-            }
-            names.spans.push(Span {
-                start: names.bytes.len(),
-                length: u16::try_from(name.to_bytes().len()).expect("a record has 16 bits of it"),
-                kind: FileKind::of(entry.file_type()),
-                inode: entry.ino(),
-            });
-            names.bytes.extend_from_slice(name.to_bytes_with_nul());
-        }
-        Ok(names)
+        names_in(&self.handle, self.path)
     }
 
     /// Looks at an entry, or finds that it is gone.

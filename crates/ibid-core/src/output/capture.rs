@@ -21,9 +21,9 @@ use super::content::{Begun, Digests, Entries, content, entries, files, tree};
 use super::target::Target;
 use super::walk::{Standing, Stood, walk};
 use crate::action::Storing;
-use crate::digest::{BlobId, Digest};
+use crate::digest::{BlobId, Digest, TreeId};
 use crate::fs::{FileKind, PathError, Signature, Threads};
-use crate::store::{LocalStore, OutputContent, StoreError, Stored, StoredAs, StoredOutput};
+use crate::store::{Intake, LocalStore, OutputContent, StoreError, Stored, StoredAs, StoredOutput};
 use crate::tree::{Escaped, RelPath};
 
 /// What is wrong with an output after a run.
@@ -182,9 +182,12 @@ impl Found {
         digests.meter.add_total(size);
         let begun = self.begin(size, digests);
         let unstable = Mutex::new(Vec::new());
+        let many = files_found.len() >= crate::scan::PARALLEL_FILES;
+        let intake = many.then(|| store.intake());
         let one = |(index, (path, seen)): &(usize, (&RelPath, &Signature))| {
             let item = &self.0[*index];
-            let store = item.is_wanted(storing).then_some(store);
+            let wanted = item.is_wanted(storing);
+            let store = wanted.then_some((store, intake.as_ref()));
             let read = item.read(path, seen, store, digests)?;
             if read.is_none() {
                 let path = self.0[*index].path_of(path);
@@ -192,16 +195,12 @@ impl Found {
             }
             Ok(read)
         };
-        let read: Vec<Option<Stored>> = if files_found.len() < crate::scan::PARALLEL_FILES {
-            files_found
-                .iter()
-                .map(one)
-                .collect::<Result<_, CaptureError>>()?
+        let read: Vec<Option<Stored>> = if many {
+            let read = files_found.par_iter().map(one);
+            read.collect::<Result<_, CaptureError>>()?
         } else {
-            files_found
-                .par_iter()
-                .map(one)
-                .collect::<Result<_, CaptureError>>()?
+            let read = files_found.iter().map(one);
+            read.collect::<Result<_, CaptureError>>()?
         };
         let mut unstable = unstable.into_inner().expect("no holder panics");
         unstable.extend(self.changed(aside));
@@ -255,14 +254,20 @@ impl Found {
             let entries: Entries = entries(&item.standing, &map.collect())
                 .expect("every file was read and nothing is special");
             let is_wanted = item.is_wanted(storing);
-            if let Some(tree) = tree(&entries).filter(|_| is_wanted) {
-                let listing = store.put_bytes(&tree.encode());
-                capture.blobs.push(listing.map_err(CaptureError::Store)?);
-            }
+            let content = if let Some(tree) = tree(&entries) {
+                let listing = tree.encode();
+                if is_wanted {
+                    let listing = store.put_bytes(&listing);
+                    capture.blobs.push(listing.map_err(CaptureError::Store)?);
+                }
+                OutputContent::Tree(TreeId::new(Digest::of(&listing)))
+            } else {
+                content(&entries).expect("something stands there")
+            };
             capture.outputs.push(StoredOutput {
                 name: item.name.clone(),
                 at: item.at.clone(),
-                content: content(&entries).expect("something stands there"),
+                content,
                 stored_as: item.stored_as(storing),
             });
             let seen = contents
@@ -342,11 +347,11 @@ impl Item {
         &self,
         path: &RelPath,
         seen: &Signature,
-        store: Option<&LocalStore>,
+        store: Option<(&LocalStore, Option<&Intake<'_>>)>,
         digests: &Digests<'_>,
     ) -> Result<Option<Stored>, CaptureError> {
         let below = self.target.name.join(path);
-        let Some(store) = store else {
+        let Some((store, intake)) = store else {
             // An output that changes while it is hashed is told from one that cannot be read by
             // looking again.
             return match digests.of(&self.target.dir, &below, seen, Threads::Many) {
@@ -368,7 +373,7 @@ impl Item {
             return Ok(None);
         }
         let stored = store
-            .put_file_of((&file, &on_disk), seen.size, digests.meter)
+            .put_file_of((&file, &on_disk), (seen.size, intake), digests.meter)
             .map_err(CaptureError::Store)?;
         // Whether it changed meanwhile the look at everything shows that follows.
         Ok((stored.size == seen.size).then_some(stored))

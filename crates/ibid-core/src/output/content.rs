@@ -38,7 +38,7 @@ pub struct Digests<'a> {
 }
 
 impl Digests<'_> {
-    fn file_system(&self, dir: &Dir, signature: &Signature) -> Option<FileSystem> {
+    pub(super) fn file_system(&self, dir: &Dir, signature: &Signature) -> Option<FileSystem> {
         self.stats.file_system(dir.path(), signature.device)
     }
 

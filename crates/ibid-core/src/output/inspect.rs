@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::aside::MadeLinks;
 use super::content::{Digests, Entries, content, entries, wanted};
+use super::glance::listed_as_known;
 use super::keep::mirror;
 use super::pattern::Pattern;
 use super::restore::RestoreError;
@@ -252,6 +253,12 @@ pub(super) fn one(
 ) -> Result<(), RestoreError> {
     let mut tell = |path: PathBuf, what| differences.push(Difference { path, what });
     let target = place.target(Parents::AsTheyAre)?;
+    // A folder is mostly as it should be, which takes a look at each name and no more.
+    if let (Some(target), Some(OutputContent::Tree(id))) = (&target, place.content)
+        && listed_as_known(target, digests) == Some(*id)
+    {
+        return Ok(());
+    }
     let standing = match &target {
         Some(target) => standing_at(target)?,
         None => Standing::new(),

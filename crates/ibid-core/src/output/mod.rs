@@ -12,6 +12,7 @@ mod aside;
 mod capture;
 mod content;
 mod fill;
+mod glance;
 mod inspect;
 mod keep;
 mod pattern;

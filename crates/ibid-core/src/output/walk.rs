@@ -12,7 +12,7 @@ use crate::fs::{Dir, FileKind, PathError, Signature};
 use crate::tree::{MAX_TREE_DEPTH, RelPath};
 
 /// From so many folders of one depth on, threads share them.
-const PARALLEL_DIRS: usize = 8;
+pub(super) const PARALLEL_DIRS: usize = 8;
 
 /// Everything at an output, by the path below it; the output itself has the root path.
 pub(super) type Standing = BTreeMap<RelPath, Stood>;

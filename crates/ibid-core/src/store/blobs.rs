@@ -19,6 +19,7 @@ use std::sync::atomic::Ordering;
 use rustix::io::Errno;
 
 use super::error::{BlobProblem, StoreError};
+use super::intake::Intake;
 use super::layout::BLOB_MODE;
 use super::local::LocalStore;
 use crate::digest::BlobId;
@@ -100,14 +101,14 @@ impl LocalStore {
         let size = Signature::of_open(src, src_path)
             .map_err(StoreError::Io)?
             .size;
-        self.put_file_of((src, src_path), size, meter)
+        self.put_file_of((src, src_path), (size, None), meter)
     }
 
-    /// The same for a file that was `size` bytes long a moment ago.
+    /// The same for a file that was `size` bytes long a moment ago, and that may be new.
     pub fn put_file_of(
         &self,
         (src, src_path): (&File, &Path),
-        size: u64,
+        (size, intake): (u64, Option<&Intake<'_>>),
         meter: &Meter,
     ) -> Result<Stored, StoreError> {
         thread_local! {
@@ -121,7 +122,11 @@ impl LocalStore {
             // One byte more tells a file that grew, and a short count is the end of a regular one.
             let count = src.read_at(&mut bytes[..=small], 0);
             let stored = match count {
-                Ok(count) if count == small => Some(self.put_bytes(&bytes[..count])),
+                Ok(count) if count == small => {
+                    let bytes = &bytes[..count];
+                    let new = intake.and_then(|intake| intake.put_new(bytes));
+                    Some(new.map_or_else(|| self.put_bytes(bytes), Ok))
+                }
                 // Others are copied like large ones.
                 _ => None,
             };

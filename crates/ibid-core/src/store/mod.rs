@@ -40,6 +40,7 @@ mod freshen;
 pub(crate) mod fuzzing;
 mod heart;
 mod history;
+mod intake;
 mod layout;
 mod leases;
 mod listing;
@@ -67,6 +68,7 @@ pub use format::{
     Outcome, OutputContent, RunInfo, StoredAs, StoredOutput, StoredResult, StreamLogRef, Tombstone,
 };
 pub use history::{RunEntry, RunOutcome};
+pub use intake::Intake;
 pub use layout::{make_folder_beside, make_root};
 pub use leases::{Acquisition, Backoff, Holder, Lease, LeaseAttempt, LeaseOn};
 pub use listing::{Found, KeyState, ListedFile, RunState, Walk};

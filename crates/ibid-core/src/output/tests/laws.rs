@@ -4,8 +4,33 @@ use std::os::unix::fs::FileExt as _;
 
 use proptest::prelude::*;
 
+use super::super::content::{content, entries};
+use super::super::glance::listed_as_known;
+use super::super::target::{Parents, Target};
+use super::super::walk::walk;
 use super::*;
-use crate::fs::umask;
+use crate::fs::{Host, umask};
+use crate::scan::{StatCacheOptions, StatPolicy, StatWrites};
+use crate::store::OutputContent;
+
+impl Bench {
+    /// A bench whose stat cache believes whatever it was told.
+    fn trusting() -> Self {
+        let mut bench = Self::new();
+        bench.stats = StatCache::open(StatCacheOptions {
+            dir: Some(bench.temp.join("local")),
+            probe_dirs: Vec::new(),
+            policy: StatPolicy::Trust,
+            writes: StatWrites::Forbidden,
+            host: Host::default(),
+            clock: || Timestamp {
+                seconds: 1 << 40,
+                nanos: 0,
+            },
+        });
+        bench
+    }
+}
 
 fn name() -> impl Strategy<Value = String> {
     // Few names, so that kinds meet; `a-` sorts between `a` and `a/`.
@@ -73,6 +98,36 @@ proptest! {
         let elsewhere = bench.temp.join("elsewhere");
         restorer.restore_to(&elsewhere, &outputs).unwrap();
         prop_assert_eq!(snapshot(&elsewhere.join("out")), before);
+    }
+
+    #[test]
+    fn a_folder_that_is_known_by_status_has_the_listing_that_reading_it_gives(
+        tree in nodes(),
+        wide in any::<bool>(),
+    ) {
+        let bench = Bench::trusting();
+        let folders = if wide { 10 } else { 1 };
+        for number in 0..folders {
+            let below = format!("out/{}", "-!/".repeat(number % 3)) + &number.to_string();
+            fs::create_dir_all(bench.at(&below)).unwrap();
+            build(&bench.at(&below), &tree);
+        }
+        let target = Target::find(&bench.at("out"), None, Parents::AsTheyAre);
+        let target = target.unwrap().unwrap();
+        let is_empty = !tree.values().any(|node| matches!(node, Node::File(..)));
+        let unknown = listed_as_known(&target, &bench.digests());
+        prop_assert_eq!(unknown.is_some(), is_empty);
+        let standing = walk(&target.dir, &target.name).unwrap();
+        let digests = bench.digests();
+        let known = digests.of_all(&target.dir, &target.name, &standing).unwrap();
+        let read = content(&entries(&standing, &known).unwrap()).unwrap();
+        let seen = listed_as_known(&target, &digests).map(OutputContent::Tree);
+        prop_assert_eq!(seen, Some(read));
+        fs::write(bench.at("out/0/new"), b"new").unwrap();
+        prop_assert_eq!(listed_as_known(&target, &digests), None);
+        fs::remove_file(bench.at("out/0/new")).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, bench.at("out/0/new"), rustix::fs::Mode::RWXU).unwrap();
+        prop_assert_eq!(listed_as_known(&target, &digests), None);
     }
 
     #[test]

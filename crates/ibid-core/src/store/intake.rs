@@ -1,0 +1,186 @@
+//! `Intake`: new blobs, many of them, by the fewest calls.
+//!
+//! The folder for temporary files and each folder of blobs are opened once, without following a
+//! link below the store, and blobs are named by short names in them. An intake stores only what is
+//! new and goes right at the first try: created read-only under a name that nobody else knows,
+//! written, closed, renamed, looked at. `None` is no verdict, and leaves nothing behind: whoever
+//! gets it goes the long way, which verifies what is there, makes what is missing and tells of
+//! failures.
+
+use std::io::Write as _;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::blobs::Stored;
+use super::layout::BLOB_MODE;
+use super::local::LocalStore;
+use crate::digest::BlobId;
+use crate::fs::{Dir, Signature, close_checked, random_bytes, set_mode, umask};
+use crate::tree::RelPath;
+
+/// One for each first byte of a digest.
+const FOLDERS: usize = 256;
+
+/// The way into a store, for one capture.
+#[derive(Debug)]
+pub struct Intake<'a> {
+    store: &'a LocalStore,
+    version: Option<Dir>,
+    staging: Option<Dir>,
+    folders: Vec<OnceLock<Option<Dir>>>,
+    /// Temporary names are 128 random bits, drawn once and then counted on.
+    base: u128,
+    count: AtomicU64,
+    /// The bits of a blob's mode, and whether they have to be set.
+    mode: (u32, bool),
+}
+
+impl LocalStore {
+    /// Opens what many blobs need; where it is not to be had, each goes its own way.
+    pub fn intake(&self) -> Intake<'_> {
+        let below = |dir: &Dir, name: &str| dir.dir(&RelPath::new(name).ok()?).ok();
+        let root = self.prepare_write().ok();
+        let root = root.and_then(|()| Dir::open(self.dir()).ok());
+        let version = root.and_then(|root| below(&root, "v1"));
+        let mode = self.layout.file_mode(BLOB_MODE);
+        Intake {
+            store: self,
+            staging: version.as_ref().and_then(|dir| below(dir, "tmp")),
+            version,
+            folders: std::iter::repeat_with(OnceLock::new)
+                .take(FOLDERS)
+                .collect(),
+            base: u128::from_be_bytes(random_bytes()),
+            count: AtomicU64::new(0),
+            mode: (mode, mode & umask() != 0),
+        }
+    }
+}
+
+impl Intake<'_> {
+    /// Stores bytes that the store does not have.
+    pub fn put_new(&self, bytes: &[u8]) -> Option<Stored> {
+        let blob = BlobId::of(bytes);
+        let staging = self.staging.as_ref()?;
+        let (folder, name) = (self.folder(&blob)?, blob.hex());
+        // Any answer but that nothing is there is for the long way.
+        if folder.has_here(name.as_bytes()) != Some(false) {
+            return None;
+        }
+        let count = u128::from(self.count.fetch_add(1, Ordering::Relaxed));
+        let staged = format!("{:032x}", self.base.wrapping_add(count));
+        let staged = staged.as_bytes();
+        let (mode, is_to_be_set) = self.mode;
+        let mut file = staging.create_here(staged, mode).ok()?;
+        let written = file.write_all(bytes).is_ok()
+            && (!is_to_be_set || set_mode(&file, mode, staging.path()).is_ok())
+            && close_checked(file).is_ok();
+        if !written
+            || staging
+                .rename_here(staged, folder, name.as_bytes())
+                .is_err()
+        {
+            // After a lost reply the name may be gone: then the blob is found whole.
+            let _ = staging.remove_here(staged);
+            return None;
+        }
+        // Renaming changes the signature, so it is taken after that.
+        let seen = folder.facts_here(name.as_bytes()).ok()?.signature;
+        let is_right = |seen: &Signature| {
+            seen.size == bytes.len() as u64 && seen.mode & 0o7777 == mode && seen.links == 1
+        };
+        // Where a folder hands down other rights, or somebody else stored it in this moment.
+        if !is_right(&seen) {
+            return None;
+        }
+        self.store.options.verified.remember(&seen, blob.digest());
+        self.store.ages.learn(seen.mtime);
+        self.store.added.count(seen.size);
+        Some(Stored {
+            blob,
+            size: seen.size,
+            reused: false,
+            modified: seen.mtime,
+        })
+    }
+
+    /// Returns the folder in which a blob lies, and makes it where it is missing.
+    fn folder(&self, blob: &BlobId) -> Option<&Dir> {
+        let first = usize::from(blob.digest().as_bytes()[0]);
+        let opened = self.folders[first].get_or_init(|| {
+            let version = self.version.as_ref()?;
+            let below = RelPath::new(format!("blobs/{first:02x}")).ok()?;
+            version.dir(&below).ok().or_else(|| {
+                let path = self.store.layout.blob(blob);
+                self.store.layout.make_dir_of(&path).ok()?;
+                version.dir(&below).ok()
+            })
+        });
+        opened.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StoreOptions;
+    use ibid_testkit::TempDir;
+
+    #[test]
+    fn what_is_taken_in_is_as_if_put_and_leaves_nothing_beside() {
+        let temp = TempDir::new();
+        let store =
+            |name: &str| LocalStore::open(&temp.join(name), StoreOptions::default()).unwrap();
+        let (one, other) = (store("one"), store("other"));
+        other.put_bytes(b"first").unwrap();
+        one.put_bytes(b"first").unwrap();
+        let intake = one.intake();
+        for number in 0_u32..600 {
+            let bytes = number.to_le_bytes();
+            let taken = intake.put_new(&bytes).unwrap();
+            let put = other.put_bytes(&bytes).unwrap();
+            assert_eq!((taken.blob, taken.size), (put.blob, put.size));
+            assert!(!taken.reused);
+            let status = |store: &LocalStore| {
+                let path = store.layout.blob(&taken.blob);
+                let seen = Signature::of_link(&path).unwrap();
+                (seen.mode, seen.size, seen.links)
+            };
+            assert_eq!(status(&one), status(&other));
+            assert!(one.contains_verified(&taken.blob, 4).is_ok());
+        }
+        assert_eq!(one.added(), other.added());
+        let left = crate::fs::list_dir(&one.layout.dir("tmp")).unwrap();
+        assert_eq!(left, []);
+    }
+
+    #[test]
+    fn what_is_there_is_left_to_the_long_way_whether_it_is_right_or_not() {
+        let temp = TempDir::new();
+        let store = LocalStore::open(&temp.join("store"), StoreOptions::default()).unwrap();
+        let blob = store.put_bytes(b"content").unwrap().blob;
+        assert_eq!(store.intake().put_new(b"content"), None);
+        let path = store.layout.blob(&blob);
+        crate::fs::set_mode_of(&path, 0o644).unwrap();
+        let file = crate::fs::open_in_place(&path).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, b"x", 0).unwrap();
+        assert_eq!(store.intake().put_new(b"content"), None);
+        assert!(!store.put_bytes(b"content").unwrap().reused);
+        assert!(store.contains_verified(&blob, 7).is_ok());
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test puts a link in the way")]
+    fn nothing_is_written_through_a_link_in_the_store() {
+        let temp = TempDir::new();
+        let store = LocalStore::open(&temp.join("store"), StoreOptions::default()).unwrap();
+        let blob = store.put_bytes(b"content").unwrap().blob;
+        let path = store.layout.blob(&blob);
+        let elsewhere = temp.join("elsewhere");
+        std::fs::rename(path.parent().unwrap(), &elsewhere).unwrap();
+        std::fs::remove_file(elsewhere.join(path.file_name().unwrap())).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, path.parent().unwrap()).unwrap();
+        assert_eq!(store.intake().put_new(b"content"), None);
+        assert_eq!(crate::fs::list_dir(&elsewhere).unwrap(), []);
+    }
+}
