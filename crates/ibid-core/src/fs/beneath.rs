@@ -24,7 +24,8 @@ use rustix::io::Errno;
 
 use super::list::entries;
 use super::{
-    Facts, FileKind, IfPresent as _, IoContext as _, Links, PathError, Signature, read_once, witness,
+    Facts, FileKind, IfPresent as _, IoContext as _, Links, PathError, Signature, read_once,
+    witness,
 };
 use crate::tree::RelPath;
 

@@ -128,10 +128,30 @@ impl Inventory {
     }
 }
 
-/// Returns where a blob stands among blobs in the order of their names.
+/// Returns where a blob stands among blobs in the order of their names. Names are evenly spread, so
+/// that a name tells about where: looking from there touches far less memory than halving does.
 pub(super) fn number(blobs: &[Blob], blob: &BlobId) -> Option<u32> {
-    let at = blobs.binary_search_by_key(&blob, |it| &it.id).ok()?;
-    u32::try_from(at).ok()
+    let about = u128::from(leading(blob)) * blobs.len() as u128 >> 64;
+    let about = usize::try_from(about).ok()?;
+    let (mut step, mut from, mut to) = (4, about, about);
+    // Whoever makes up names makes this no slower than halving twice.
+    while from > 0 && blobs[from].id > *blob {
+        from = from.saturating_sub(step);
+        step *= 2;
+    }
+    step = 4;
+    while to < blobs.len() && blobs[to].id < *blob {
+        to = to.saturating_add(step).min(blobs.len());
+        step *= 2;
+    }
+    let near = &blobs[from..blobs.len().min(to.saturating_add(1))];
+    let at = near.binary_search_by_key(&blob, |it| &it.id).ok()?;
+    u32::try_from(from + at).ok()
+}
+
+fn leading(blob: &BlobId) -> u64 {
+    let bytes = blob.digest().as_bytes().first_chunk();
+    u64::from_be_bytes(*bytes.expect("a digest has 32 bytes"))
 }
 
 /// Lists a store and reads what names what. `now` counts where no file can be touched.
