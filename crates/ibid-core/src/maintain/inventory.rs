@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::reach;
-use crate::digest::{BlobId, Key};
+use crate::digest::{BlobId, Key, near};
 use crate::fs::{PathError, Timestamp};
 use crate::store::{LocalStore, Pin, RunName};
 
@@ -128,30 +128,12 @@ impl Inventory {
     }
 }
 
-/// Returns where a blob stands among blobs in the order of their names. Names are evenly spread, so
-/// that a name tells about where: looking from there touches far less memory than halving does.
+/// Returns where a blob stands among blobs in the order of their names.
 pub(super) fn number(blobs: &[Blob], blob: &BlobId) -> Option<u32> {
-    let about = u128::from(leading(blob)) * blobs.len() as u128 >> 64;
-    let about = usize::try_from(about).ok()?;
-    let (mut step, mut from, mut to) = (4, about, about);
-    // Whoever makes up names makes this no slower than halving twice.
-    while from > 0 && blobs[from].id > *blob {
-        from = from.saturating_sub(step);
-        step *= 2;
-    }
-    step = 4;
-    while to < blobs.len() && blobs[to].id < *blob {
-        to = to.saturating_add(step).min(blobs.len());
-        step *= 2;
-    }
-    let near = &blobs[from..blobs.len().min(to.saturating_add(1))];
-    let at = near.binary_search_by_key(&blob, |it| &it.id).ok()?;
-    u32::try_from(from + at).ok()
-}
-
-fn leading(blob: &BlobId) -> u64 {
-    let bytes = blob.digest().as_bytes().first_chunk();
-    u64::from_be_bytes(*bytes.expect("a digest has 32 bytes"))
+    let leading = near::leading(blob.digest().as_bytes());
+    let about = near::guess(leading, (0, u64::MAX), blobs.len());
+    let at = near::find_near(blobs.len(), about, |at| blobs[at].id.cmp(blob))?;
+    u32::try_from(at).ok()
 }
 
 /// Lists a store and reads what names what. `now` counts where no file can be touched.

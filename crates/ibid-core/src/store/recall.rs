@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::digest::Digest;
+use crate::digest::{Digest, near};
 use crate::fs::{self, Staged};
 
 /// The name of a record.
@@ -74,6 +74,8 @@ pub(super) struct Table {
     bytes: Vec<u8>,
     /// Where records begin, in the order of their names.
     records: Vec<u32>,
+    /// How the names of the first and the last begin.
+    ends: (u64, u64),
     /// Which of them were asked for.
     used: Vec<AtomicBool>,
     learnt: Mutex<Vec<(Name, Vec<u8>)>>,
@@ -88,13 +90,23 @@ impl Table {
         };
         let bytes = fs::read_small(&path, LIMIT).unwrap_or_default();
         let records = records(&bytes, &salt);
+        let leading = |at: Option<&u32>| {
+            let record = at.and_then(|at| bytes[*at as usize..].first_chunk());
+            record.map_or(0, near::leading)
+        };
         Self {
+            ends: (leading(records.first()), leading(records.last())),
             used: records.iter().map(|_| AtomicBool::new(false)).collect(),
             bytes,
             records,
             place: Some((path, salt)),
             learnt: Mutex::default(),
         }
+    }
+
+    fn name_at(&self, record: usize) -> &Name {
+        let record = &self.bytes[self.records[record] as usize..];
+        record.first_chunk().expect("a record begins with its name")
     }
 
     /// Says whether anything learnt is kept.
@@ -104,11 +116,10 @@ impl Table {
 
     /// Returns what is known under a name.
     pub(super) fn get(&self, name: &Name) -> Option<&[u8]> {
-        let of = |at: &u32| self.bytes[*at as usize..].first_chunk().copied();
-        let at = self
-            .records
-            .binary_search_by(|at| of(at).unwrap_or([0; 32]).cmp(name))
-            .ok()?;
+        let name_at = |at: usize| Digest::from_bytes(*self.name_at(at));
+        let about = near::guess(near::leading(name), self.ends, self.records.len());
+        let wanted = Digest::from_bytes(*name);
+        let at = near::find_near(self.records.len(), about, |at| name_at(at).cmp(&wanted))?;
         self.used[at].store(true, Ordering::Relaxed);
         split(&self.bytes[self.records[at] as usize..]).map(|(_, body, _)| body)
     }
