@@ -42,6 +42,7 @@ pub(crate) fn after_run(
     if !maintain::draws_collection(store, policy.max_size, now()) {
         return;
     }
+    session.recall_listings(store);
     match maintain::collect(store, &policy, now(), &|| interrupt.count() == 0) {
         Ok(None) => {}
         Ok(Some(collected)) => {

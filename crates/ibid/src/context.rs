@@ -8,14 +8,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use ibid_core::action::AccessMode;
 use ibid_core::config::{self, Config, ConfigError, Loaded, Overrides, ProjectFile};
 use ibid_core::dirs::{Dirs, DirsError, LocalDir, Platform, Surroundings};
 use ibid_core::environ::EnvSnapshot;
 use ibid_core::fs::{FileSystemKind, Host, Timestamp};
 use ibid_core::scan::{StatCache, StatCacheOptions, StatPolicy, StatWrites};
 use ibid_core::store::{
-    self, Access, LocalStore, OpenError, OwnerCheck, ProcessMemory, Refusal, Sharing, StoreOptions,
-    VerifiedBlobs,
+    self, Access, LocalStore, OpenError, OwnerCheck, ProcessMemory, RecallPlace, Refusal, Sharing,
+    StoreOptions, VerifiedBlobs,
 };
 
 use crate::again::Asking;
@@ -206,6 +207,22 @@ impl Session {
             },
         };
         LocalStore::open(&self.dirs.cache().path, options)
+    }
+
+    /// Lets the store keep what its listings read, where stamps are believed at all and the cache
+    /// is not one that is only read.
+    pub(crate) fn recall_listings(&self, store: &LocalStore) {
+        let is_read_only = matches!(
+            self.config.mode.value,
+            AccessMode::ReadOnly | AccessMode::Off
+        );
+        if is_read_only || self.stat_policy() == StatPolicy::Off {
+            return;
+        }
+        let local = self.local_dir().and_then(|dir| dir.trusted(self.user));
+        if let Some(local) = local {
+            store.recall_in(RecallPlace::new(&local, &self.host.machine_id, store.dir()));
+        }
     }
 
     /// Returns who writes in the store.

@@ -7,6 +7,7 @@
 pub mod encoding;
 mod hash;
 mod id;
+pub(crate) mod near;
 
 pub use hash::Hasher;
 pub use id::{BlobId, Digest, Key, ParseDigestError, TreeId};

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::reach;
-use crate::digest::{BlobId, Key};
+use crate::digest::{BlobId, Key, near};
 use crate::fs::{PathError, Timestamp};
 use crate::store::{LocalStore, Pin, RunName};
 
@@ -130,7 +130,9 @@ impl Inventory {
 
 /// Returns where a blob stands among blobs in the order of their names.
 pub(super) fn number(blobs: &[Blob], blob: &BlobId) -> Option<u32> {
-    let at = blobs.binary_search_by_key(&blob, |it| &it.id).ok()?;
+    let leading = near::leading(blob.digest().as_bytes());
+    let about = near::guess(leading, (0, u64::MAX), blobs.len());
+    let at = near::find_near(blobs.len(), about, |at| blobs[at].id.cmp(blob))?;
     u32::try_from(at).ok()
 }
 

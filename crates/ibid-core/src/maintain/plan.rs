@@ -332,6 +332,9 @@ fn unreachable(
 
 /// Returns the blobs that only these results needed, that history names no longer, and that may go.
 fn freed(inventory: &Inventory, evicted: &[usize], is_named: &dyn Fn(&u32) -> bool) -> Vec<u32> {
+    if evicted.is_empty() {
+        return Vec::new();
+    }
     let evicted: HashSet<usize> = evicted.iter().copied().collect();
     let all = inventory.entries.iter().enumerate();
     let (gone, kept): (Vec<_>, Vec<_>) = all.partition(|(at, _)| evicted.contains(at));

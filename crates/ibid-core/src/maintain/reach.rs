@@ -9,7 +9,8 @@
 //!
 //! Blobs are listed first and names after them: whatever is named later than that was stored or
 //! freshened later, too, and is told by its time when a plan is carried out. Each result, listing
-//! and record is read once, and let go at once: what stays is numbers.
+//! and record is read once, and let go at once: what stays is numbers. What an earlier listing has
+//! read and the store has as it was is not read again: only what is there is looked at.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -20,8 +21,8 @@ use crate::action::{ComponentKind, KeyRecord};
 use crate::digest::{BlobId, Key};
 use crate::fs::{Facts, PathError};
 use crate::store::{
-    Found, KeyState, ListedFile, LocalStore, OutputContent, Pin, RESULT_LIMIT, RunName, RunState,
-    Shelf, StoredAs, StoredResult, Walk, share_out,
+    Found, KeyState, ListedFile, LocalStore, Pin, RESULT_LIMIT, Recalled, ResultSays, RunName,
+    RunState, Shelf, StoredResult, Walk, share_out,
 };
 use crate::tree::{Content, Entry as TreeEntry, Tree};
 
@@ -45,16 +46,19 @@ pub(super) fn take_with(
     let Some(mut walk) = store.walk()? else {
         return Ok(inventory);
     };
+    let mut recalled = store.recalled(now);
     list_blobs(&mut walk, &mut inventory);
-    let history = list_runs(store, &mut walk, &mut inventory);
-    let standing = list_keys(store, &mut walk, &mut inventory);
+    let history = list_runs((store, &recalled), &mut walk, &mut inventory);
+    let standing = list_keys((store, &recalled), &mut walk, &mut inventory);
+    recalled.keep_names();
     let (pins, unreadable) = pins()?;
     inventory.pins = pins;
     inventory.unknown.extend(unreadable);
     list_leftovers(&mut walk, &mut inventory);
     inventory.small_files += walk.small_files();
     inventory.directories = walk.directories();
-    Reach::new(&walk, &mut inventory).follow(standing, &history);
+    Reach::new((&walk, &recalled), &mut inventory).follow(standing, &history);
+    recalled.keep();
     inventory.unknown.extend(walk.problems());
     inventory.unknown.sort_unstable();
     Ok(inventory)
@@ -97,8 +101,8 @@ impl History {
 struct Texts(HashSet<Arc<str>>);
 
 impl Texts {
-    fn shared(&mut self, text: String) -> Arc<str> {
-        if let Some(known) = self.0.get(text.as_str()) {
+    fn shared(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(text) {
             return Arc::clone(known);
         }
         let new: Arc<str> = text.into();
@@ -140,11 +144,15 @@ struct Said {
     record: Option<u32>,
 }
 
-fn list_runs(store: &LocalStore, walk: &mut Walk, inventory: &mut Inventory) -> History {
+fn list_runs(
+    (store, recalled): (&LocalStore, &Recalled),
+    walk: &mut Walk,
+    inventory: &mut Inventory,
+) -> History {
     let blobs = &inventory.blobs;
     // Labels are few, so threads seldom meet here for long.
     let labels = Mutex::new(Texts::default());
-    let read = |name: RunName, facts: Facts, state: RunState| {
+    let read = |name: RunName, facts: Facts, state: RunState<'_>| {
         // What a stranger says was run keeps nothing, and cannot keep anything from going.
         let said = match state {
             _ if !store.heeds(facts.owner) => Ok(None),
@@ -161,7 +169,7 @@ fn list_runs(store: &LocalStore, walk: &mut Walk, inventory: &mut Inventory) -> 
         (name, facts.disk, said)
     };
     let mut history = History::default();
-    for (name, disk, said) in walk.runs(read) {
+    for (name, disk, said) in walk.runs(recalled, read) {
         inventory.runs.push((name, disk));
         match said {
             Ok(None) => {}
@@ -182,10 +190,14 @@ fn list_runs(store: &LocalStore, walk: &mut Walk, inventory: &mut Inventory) -> 
     history
 }
 
-fn list_keys(store: &LocalStore, walk: &mut Walk, inventory: &mut Inventory) -> Vec<Standing> {
+fn list_keys(
+    (store, recalled): (&LocalStore, &Recalled),
+    walk: &mut Walk,
+    inventory: &mut Inventory,
+) -> Vec<Standing> {
     let mut standing = Vec::new();
     // Only what is read here is kept of a file's status.
-    let listed = walk.keys(|key, facts, state| {
+    let listed = walk.keys(recalled, |key, facts, state| {
         let modified = nanos(facts.signature.mtime);
         // A stranger's file is a miss, whatever it says: it answers no request, and may go first.
         let heeded = store.heeds(facts.owner).then_some(modified);
@@ -294,6 +306,7 @@ impl Inventory {
 /// Follows names from results to blobs.
 struct Reach<'a> {
     walk: &'a Walk,
+    recalled: &'a Recalled,
     inventory: &'a mut Inventory,
     /// Which entries need which listing; it may be in the trash.
     listings: Vec<(BlobId, u32)>,
@@ -312,26 +325,34 @@ struct Named {
 
 /// What reading a result came to.
 enum Read {
-    Whole(Decoded),
-    /// It is gone or damaged. Of one that stands, the key's file is left to evict.
-    Lost(Option<Entry>),
+    Whole(Names),
+    /// It is gone or damaged; its own blob may be there.
+    Lost(Option<u32>),
     /// It cannot be read or understood, in words.
-    Unknown(BlobId, String),
+    Unknown(String),
 }
 
-/// An entry with what its result says.
-struct Decoded {
-    entry: Entry,
+/// What a result says.
+struct Names {
+    /// Its own key.
+    key: Key,
+    label: Arc<str>,
+    started: u64,
+    duration: u64,
+    /// What it names that is there, its own blob included, and what lies in the trash.
+    blobs: Vec<u32>,
+    trashed: Vec<u32>,
     listings: Vec<BlobId>,
     record: Option<u32>,
 }
 
 impl<'a> Reach<'a> {
-    fn new(walk: &'a Walk, inventory: &'a mut Inventory) -> Self {
+    fn new((walk, recalled): (&'a Walk, &'a Recalled), inventory: &'a mut Inventory) -> Self {
         let leftovers = (0..).zip(&inventory.leftovers);
         let trash = leftovers.filter_map(|(at, leftover)| Some((leftover.blob?.0, at)));
         Self {
             walk,
+            recalled,
             trash: trash.collect(),
             inventory,
             listings: Vec::new(),
@@ -388,29 +409,37 @@ impl<'a> Reach<'a> {
 
     /// Reads results in the order of their names, and adds them in their own order.
     fn read_results(&mut self, named: Vec<Named>) {
-        let mut order: Vec<usize> = (0..named.len()).collect();
-        order.sort_unstable_by_key(|at| named[*at].entry.result);
-        let named: Vec<Mutex<Option<Named>>> =
-            named.into_iter().map(|it| Mutex::new(Some(it))).collect();
+        let mut order: Vec<u32> = (0..).take(named.len()).collect();
+        order.sort_unstable_by_key(|at| named[*at as usize].entry.result);
         let parts = share_out(order.len(), PIECE, |numbers| {
             let (mut reader, mut labels) = (Shelf::new(self.walk), Texts::default());
-            let read = numbers.filter_map(|number| {
+            let read = numbers.map(|number| {
                 let at = order[number];
-                let named = named[at].lock().expect("no reader panics").take()?;
-                Some((at, self.read_result(named, &mut reader, &mut labels)))
+                let entry = &named[at as usize].entry;
+                (at, self.read_result(entry, &mut reader, &mut labels))
             });
             read.collect::<Vec<_>>()
         });
-        let mut read: Vec<(usize, Read)> = parts.into_iter().flatten().collect();
-        read.sort_unstable_by_key(|(at, _)| *at);
-        for (_, read) in read {
-            match read {
-                Read::Lost(entry) => self.inventory.entries.extend(entry),
-                Read::Whole(decoded) => self.add(decoded),
-                Read::Unknown(result, reason) => {
-                    let text = format!("the result {}: {reason}", result.short());
+        drop(order);
+        let mut read: Vec<Option<Read>> = Vec::new();
+        read.resize_with(named.len(), || None);
+        for (at, of) in parts.into_iter().flatten() {
+            read[at as usize] = Some(of);
+        }
+        self.inventory.entries.reserve_exact(named.len());
+        for (Named { entry, lost }, read) in named.into_iter().zip(read) {
+            match read.expect("every result was read") {
+                // Of one that stands, the key's file is left to evict.
+                Read::Lost(own) => self.inventory.entries.extend(lost.map(|label| Entry {
+                    label,
+                    blobs: own.into_iter().collect(),
+                    ..entry
+                })),
+                Read::Whole(names) => self.add(entry, names),
+                Read::Unknown(reason) => {
+                    let text = format!("the result {}: {reason}", entry.result.short());
                     self.inventory.unknown.push(text);
-                    if let Some(number) = self.inventory.number(&result) {
+                    if let Some(number) = self.inventory.number(&entry.result) {
                         self.inventory.also_name(number, self.inventory.now);
                     }
                 }
@@ -418,77 +447,85 @@ impl<'a> Reach<'a> {
         }
     }
 
-    fn add(&mut self, decoded: Decoded) {
+    fn add(&mut self, mut entry: Entry, names: Names) {
         let number = u32::try_from(self.inventory.entries.len()).expect("fewer results than 2^32");
-        let listings = decoded.listings.into_iter();
+        let listings = names.listings.into_iter();
         self.listings
             .extend(listings.map(|listing| (listing, number)));
         self.records
-            .extend(decoded.record.map(|record| (record, number)));
-        self.inventory.entries.push(decoded.entry);
+            .extend(names.record.map(|record| (record, number)));
+        if !entry.stands {
+            entry.key = names.key;
+        }
+        entry.label = names.label;
+        (entry.started, entry.duration) = (names.started, names.duration);
+        entry.blobs = names.blobs;
+        entry.trashed.extend(names.trashed);
+        self.inventory.entries.push(entry);
     }
 
-    fn read_result(&self, named: Named, reader: &mut Shelf<'_>, labels: &mut Texts) -> Read {
-        let Named { mut entry, lost } = named;
+    fn read_result(&self, entry: &Entry, reader: &mut Shelf<'_>, labels: &mut Texts) -> Read {
         let own = self.inventory.number(&entry.result);
         let size = own.map(|own| self.inventory.blobs[own as usize].size);
+        let known = size.and_then(|size| self.recalled.result(&entry.result, size));
+        if let Some(says) = known {
+            return Read::Whole(self.names(entry, own, &says, labels));
+        }
         let found = match reader.read(&entry.result, size) {
             // Whoever looks the key up takes a result in the trash back.
             Found::Absent if entry.stands => self.walk.read_discarded(&entry.result),
             found => found,
         };
-        match found {
-            Found::Whole(bytes) => {
-                entry.blobs.extend(own);
-                self.decoded(entry, &bytes, labels)
-            }
-            Found::Unreadable(reason) => Read::Unknown(entry.result, reason),
-            Found::Absent | Found::Damaged => Read::Lost(lost.map(|label| {
-                entry.blobs.extend(own);
-                Entry { label, ..entry }
-            })),
-        }
-    }
-
-    /// Reads what a result says.
-    fn decoded(&self, mut entry: Entry, bytes: &[u8], labels: &mut Texts) -> Read {
+        let bytes = match found {
+            Found::Whole(bytes) => bytes,
+            Found::Unreadable(reason) => return Read::Unknown(reason),
+            Found::Absent | Found::Damaged => return Read::Lost(own),
+        };
         // No look-up reads it either, and decoding takes many times its length.
         if bytes.len() as u64 > RESULT_LIMIT {
-            let reason = "it is too large for a result".to_owned();
-            return Read::Unknown(entry.result, reason);
+            return Read::Unknown("it is too large for a result".to_owned());
         }
-        let result = match StoredResult::decode(bytes) {
-            Ok(result) => result,
-            Err(error) => return Read::Unknown(entry.result, error.to_string()),
+        let says = match StoredResult::decode(&bytes) {
+            Ok(result) => ResultSays::encode(&result),
+            Err(error) => return Read::Unknown(error.to_string()),
         };
-        let named = result.blobs();
-        entry
-            .blobs
-            .extend(named.filter_map(|(blob, _)| self.inventory.number(&blob)));
+        self.recalled
+            .learn_result(&entry.result, bytes.len() as u64, &says);
+        let says = ResultSays::decode(&says).expect("it was written down just now");
+        Read::Whole(self.names(entry, own, &says, labels))
+    }
+
+    /// Finds what a result says that it needs.
+    fn names(
+        &self,
+        entry: &Entry,
+        own: Option<u32>,
+        says: &ResultSays<'_>,
+        labels: &mut Texts,
+    ) -> Names {
+        let record = self.inventory.number(&says.record);
+        let named = says
+            .blobs()
+            .filter_map(|(it, _)| self.inventory.number(&it));
+        // Most name one output, and what grows later would be copied.
+        let mut blobs = Vec::with_capacity(3);
+        blobs.extend(own.into_iter().chain(record).chain(named));
+        let mut trashed = Vec::new();
         if entry.stands && !self.trash.is_empty() {
-            let named = result.blobs().filter_map(|(it, _)| self.trash.get(&it));
-            entry.trashed.extend(named);
+            let named = std::iter::once(says.record).chain(says.blobs().map(|(it, _)| it));
+            trashed.extend(named.filter_map(|it| self.trash.get(&it)));
         }
-        let stored = result.outcome.outputs.iter();
-        let stored = stored.filter(|output| output.stored_as == StoredAs::Content);
-        let listings = stored.filter_map(|output| match &output.content {
-            OutputContent::Tree(tree) => Some(tree.listing()),
-            OutputContent::File { .. } | OutputContent::Link(_) => None,
-        });
-        let (listings, record) = (
-            listings.collect(),
-            self.inventory.number(&result.run.record),
-        );
-        if !entry.stands {
-            entry.key = result.key;
-        }
-        entry.label = labels.shared(result.run.label);
-        (entry.started, entry.duration) = (result.run.started, result.run.duration);
-        Read::Whole(Decoded {
-            entry,
-            listings,
+        let listings = says.blobs().filter(|(_, is_listing)| *is_listing);
+        Names {
+            key: says.key,
+            label: labels.shared(says.label),
+            started: says.started,
+            duration: says.duration,
+            blobs,
+            trashed,
+            listings: listings.map(|(listing, _)| listing).collect(),
             record,
-        })
+        }
     }
 
     /// Adds what listings name to the entries that need them; each is read once.
@@ -588,6 +625,9 @@ impl<'a> Reach<'a> {
     /// that in words.
     fn texts_of(&self, record: u32, reader: &mut Shelf<'_>) -> Result<Vec<u32>, String> {
         let Blob { id, size, .. } = self.inventory.blobs[record as usize];
+        if let Some(texts) = self.recalled.texts(&id, size) {
+            return Ok(texts.filter_map(|it| self.inventory.number(&it)).collect());
+        }
         let bytes = match reader.read(&id, Some(size)) {
             Found::Whole(bytes) => bytes,
             Found::Absent | Found::Damaged => return Ok(Vec::new()),
@@ -595,22 +635,30 @@ impl<'a> Reach<'a> {
                 return Err(format!("the record {}: {reason}", id.short()));
             }
         };
-        // Most records name no code, and taking them apart costs more than reading them.
-        let word = ComponentKind::Code.word().as_bytes();
-        if !bytes.windows(word.len()).any(|part| part == word) {
-            return Ok(Vec::new());
-        }
-        let Ok(record) = KeyRecord::decode(&bytes) else {
+        let Some(texts) = texts_in(&bytes) else {
             return Ok(Vec::new());
         };
-        let code = record.components().iter();
-        let code = code.filter(|component| component.kind == ComponentKind::Code);
-        let texts = code.filter_map(|code| match code.kind.content(&code.value)?.resolved() {
-            Content::File { blob, .. } => self.inventory.number(blob),
-            Content::Tree(_) | Content::Link { .. } => None,
-        });
-        Ok(texts.collect())
+        self.recalled.learn_texts(&id, bytes.len() as u64, &texts);
+        let numbers = texts.iter().filter_map(|text| self.inventory.number(text));
+        Ok(numbers.collect())
     }
+}
+
+/// Returns the texts of code that a record names; `None` if it is not understood.
+fn texts_in(record: &[u8]) -> Option<Vec<BlobId>> {
+    // Most records name no code, and taking them apart costs more than reading them.
+    let word = ComponentKind::Code.word().as_bytes();
+    if !record.windows(word.len()).any(|part| part == word) {
+        return Some(Vec::new());
+    }
+    let record = KeyRecord::decode(record).ok()?;
+    let code = record.components().iter();
+    let code = code.filter(|component| component.kind == ComponentKind::Code);
+    let texts = code.filter_map(|code| match code.kind.content(&code.value)?.resolved() {
+        Content::File { blob, .. } => Some(*blob),
+        Content::Tree(_) | Content::Link { .. } => None,
+    });
+    Some(texts.collect())
 }
 
 /// A result of which nothing is known but its name and when it was used.

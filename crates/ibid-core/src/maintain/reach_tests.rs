@@ -10,8 +10,8 @@ use super::*;
 use crate::action::{Component, ComponentName, Trigger};
 use crate::digest::encoding::{Encoder, Value};
 use crate::store::{
-    Lookup, Outcome, Replace, RunEntry, RunInfo, RunOutcome, StoreOptions, StoredOutput,
-    StreamLogRef,
+    Lookup, Outcome, OutputContent, Replace, RunEntry, RunInfo, RunOutcome, StoreOptions, StoredAs,
+    StoredOutput, StreamLogRef,
 };
 use crate::tree::RelPath;
 
@@ -292,21 +292,27 @@ fn event() -> impl Strategy<Value = Event> {
 
 fn play(events: &[Event]) -> Bench {
     let mut bench = Bench::new();
-    for event in events {
-        match event {
-            Event::Run(case) => {
-                bench.run(case);
+    bench.play(events);
+    bench
+}
+
+impl Bench {
+    fn play(&mut self, events: &[Event]) {
+        for event in events {
+            match event {
+                Event::Run(case) => {
+                    self.run(case);
+                }
+                Event::Fail(case) => {
+                    self.fail(case);
+                }
+                Event::Crash(number) => {
+                    self.put(*number);
+                }
+                Event::Invalidate(key) => self.store.invalidate(&key_of(*key), 1, "").unwrap(),
             }
-            Event::Fail(case) => {
-                bench.fail(case);
-            }
-            Event::Crash(number) => {
-                bench.put(*number);
-            }
-            Event::Invalidate(key) => bench.store.invalidate(&key_of(*key), 1, "").unwrap(),
         }
     }
-    bench
 }
 
 proptest! {
@@ -753,3 +759,6 @@ fn fifty_thousand_results_fit_into_fifty_megabytes() {
     let grown = peak_memory() - before;
     assert!(grown < 50 << 20, "{grown}");
 }
+
+#[path = "recall_laws.rs"]
+mod recall_laws;

@@ -34,7 +34,6 @@ impl Evictions {
     /// Chooses by age, by number, and where the store takes more than it may, by worth. `standing`
     /// are the bytes of disk that it takes without what goes anyway.
     pub(super) fn choose(inventory: &Inventory, policy: &Policy, standing: u64) -> Self {
-        let mut sharing = Sharing::new(inventory, standing);
         let mut chosen = by_age(inventory, policy);
         let old: HashSet<usize> = chosen.iter().copied().collect();
         chosen.extend(
@@ -42,11 +41,12 @@ impl Evictions {
                 .into_iter()
                 .filter(|at| !old.contains(at)),
         );
-        for at in &chosen {
-            sharing.evict(*at);
-        }
         let (mut young, mut waiting) = (0, 0);
         if let Some(most) = policy.max_size.filter(|_| inventory.unknown.is_empty()) {
+            let mut sharing = Sharing::new(inventory, standing);
+            for at in &chosen {
+                sharing.evict(*at);
+            }
             sharing.evict_down_to(most, |at, alone| {
                 if may_be_evicted(inventory, &inventory.entries[at]) {
                     chosen.push(at);

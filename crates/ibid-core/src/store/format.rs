@@ -233,6 +233,19 @@ impl StoredResult {
             .chain(log)
             .chain(contents)
     }
+
+    /// Iterates over the same blobs but the record, and says of each whether it is a listing.
+    pub(super) fn needs(&self) -> impl Iterator<Item = (BlobId, bool)> {
+        let outputs = self.outcome.outputs.iter();
+        let stored = outputs.filter(|output| output.stored_as == StoredAs::Content);
+        let contents = stored.filter_map(|output| match &output.content {
+            OutputContent::File { blob, .. } => Some((*blob, false)),
+            OutputContent::Tree(tree) => Some((tree.listing(), true)),
+            OutputContent::Link(_) => None,
+        });
+        let log = self.run.log.map(|log| (log.blob, false));
+        log.into_iter().chain(contents)
+    }
 }
 
 impl Outcome {

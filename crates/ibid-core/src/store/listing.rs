@@ -4,7 +4,8 @@
 //! nothing. Reads and changes nothing: unlike a look-up it leaves what is damaged where it is.
 //! Everything is reached through handles of open directories, so no link is followed and no other
 //! file system entered. Costs one `readdir` and one `statx` a file, and three calls more where the
-//! file is read. Two threads go through the directories; what is kept of each file is the caller's.
+//! file is read, which those of keys and of history are that no earlier listing read as they are.
+//! Two threads go through the directories; what is kept of each file is the caller's.
 //!
 //! Invariant: what may name a blob and could not be read is among [`Walk::problems`], so that
 //! nobody takes what it names for garbage.
@@ -15,6 +16,7 @@ use super::blobs::HASHED_FIRST;
 use super::format::{KeyFile, Tombstone};
 use super::history::{self, RunEntry};
 use super::local::LocalStore;
+use super::recalled::{Recalled, RunSays};
 use super::results::KEY_FILE_LIMIT;
 use super::run_index::RunName;
 use super::sharing_out::share_out;
@@ -54,9 +56,9 @@ pub enum KeyState {
 
 /// What an entry of history says, or why it says nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RunState {
-    /// The entry.
-    Entry(Box<RunEntry>),
+pub enum RunState<'a> {
+    /// What it names.
+    Entry(RunSays<'a>),
     /// It is whole and of a later format.
     Unknown,
     /// It is no entry, and everybody passes it over.
@@ -139,12 +141,23 @@ impl Walk {
         })
     }
 
-    /// Goes through the files of all keys, in no order, reads each, and returns what is made of
-    /// them.
-    pub fn keys<T: Send>(&mut self, make: impl Fn(Key, Facts, KeyState) -> T + Sync) -> Vec<T> {
+    /// Goes through the files of all keys, in no order, reads those that are not known, and
+    /// returns what is made of them.
+    pub fn keys<T: Send>(
+        &mut self,
+        recalled: &Recalled,
+        make: impl Fn(Key, Facts, KeyState) -> T + Sync,
+    ) -> Vec<T> {
         self.sharded("keys", |shard, name, facts| {
+            let key = name.parse().ok()?;
+            if let Some(result) = recalled.key(&key, &facts.signature) {
+                return Some(make(key, facts, KeyState::Result(result)));
+            }
             let state = key_state(shard, name, &facts)?;
-            Some(make(name.parse().ok()?, facts, state))
+            if let KeyState::Result(result) = &state {
+                recalled.learn_key(&key, &facts.signature, result);
+            }
+            Some(make(key, facts, state))
         })
     }
 
@@ -159,9 +172,13 @@ impl Walk {
         })
     }
 
-    /// Goes through the files of history, in no order, reads each, and returns what is made of
-    /// them.
-    pub fn runs<T: Send>(&mut self, make: impl Fn(RunName, Facts, RunState) -> T + Sync) -> Vec<T> {
+    /// Goes through the files of history, in no order, reads those that are not known, and
+    /// returns what is made of them.
+    pub fn runs<T: Send>(
+        &mut self,
+        recalled: &Recalled,
+        make: impl Fn(RunName, Facts, RunState<'_>) -> T + Sync,
+    ) -> Vec<T> {
         let Some(dir) = self.dir("runs") else {
             return Vec::new();
         };
@@ -173,8 +190,18 @@ impl Walk {
         let parts = share_out(names.len(), PIECE, |numbers| {
             let (mut found, mut noted) = (Vec::new(), Noted::default());
             for name in numbers.map(|at| names[at]) {
-                match run_state(&dir, &name.to_string()) {
-                    Ok(Some((facts, state))) => found.push(make(name, facts, state)),
+                if let Some((facts, says)) = known_run(&dir, name, recalled) {
+                    found.push(make(name, facts, RunState::Entry(says)));
+                    continue;
+                }
+                match run_file(&dir, &name.to_string()) {
+                    Ok(Some((facts, file))) => {
+                        let state = RunState::of(&file);
+                        if let RunState::Entry(says) = &state {
+                            recalled.learn_run(&name, &facts.signature, says);
+                        }
+                        found.push(make(name, facts, state));
+                    }
                     Ok(None) => {}
                     Err(error) => noted.problem(&error),
                 }
@@ -543,32 +570,65 @@ impl From<KeyFile> for KeyState {
     }
 }
 
+/// Returns what is known of an entry of history that is as it was when it was read.
+fn known_run<'a>(dir: &Dir, name: RunName, recalled: &'a Recalled) -> Option<(Facts, RunSays<'a>)> {
+    if !recalled.knows_run(&name) {
+        return None;
+    }
+    let facts = dir.facts_here(name.to_string().as_bytes()).ok()?;
+    Some((facts, recalled.run(&name, &facts.signature)?))
+}
+
+/// What reading an entry of history came to.
+enum RunFile {
+    Decoded(Box<RunEntry>),
+    Other(RunState<'static>),
+}
+
 /// Reads an entry of history; `None` if it is gone by now, or never was a file.
-fn run_state(dir: &Dir, name: &str) -> Result<Option<(Facts, RunState)>, PathError> {
+fn run_file(dir: &Dir, name: &str) -> Result<Option<(Facts, RunFile)>, PathError> {
     if let Some((bytes, facts)) = dir.read_looked_at(name.as_bytes(), history::LIMIT) {
-        return Ok(Some((facts, RunState::of(&bytes))));
+        return Ok(Some((facts, RunFile::of(&bytes))));
     }
     let name = relative(name);
     let facts = dir.facts_if_any(&name)?;
     let Some(facts) = facts.filter(|it| it.signature.kind() == FileKind::File) else {
         return Ok(None);
     };
-    let state = match read_file(dir, &name, history::LIMIT) {
+    let file = match read_file(dir, &name, history::LIMIT) {
         Ok(None) => return Ok(None),
-        Ok(Some(bytes)) => RunState::of(&bytes),
-        Err(Flaw::NotAFile) => RunState::Damaged("not a regular file".to_owned()),
-        Err(Flaw::TooLarge(reason)) => RunState::Damaged(reason),
-        Err(Flaw::Unreadable(reason)) => RunState::Unreadable(reason),
+        Ok(Some(bytes)) => RunFile::of(&bytes),
+        Err(Flaw::NotAFile) => RunFile::damaged("not a regular file".to_owned()),
+        Err(Flaw::TooLarge(reason)) => RunFile::damaged(reason),
+        Err(Flaw::Unreadable(reason)) => RunFile::Other(RunState::Unreadable(reason)),
     };
-    Ok(Some((facts, state)))
+    Ok(Some((facts, file)))
 }
 
-impl RunState {
+impl RunFile {
     fn of(bytes: &[u8]) -> Self {
         match RunEntry::decode(bytes) {
-            Ok(entry) => Self::Entry(Box::new(entry)),
-            Err(_) if is_of_later_format(bytes) => Self::Unknown,
-            Err(error) => Self::Damaged(error.to_string()),
+            Ok(entry) => Self::Decoded(Box::new(entry)),
+            Err(_) if is_of_later_format(bytes) => Self::Other(RunState::Unknown),
+            Err(error) => Self::damaged(error.to_string()),
+        }
+    }
+
+    fn damaged(reason: String) -> Self {
+        Self::Other(RunState::Damaged(reason))
+    }
+}
+
+impl<'a> RunState<'a> {
+    fn of(file: &'a RunFile) -> Self {
+        match file {
+            RunFile::Decoded(entry) => Self::Entry(RunSays {
+                key: entry.key,
+                record: entry.record,
+                result: entry.result,
+                label: &entry.label,
+            }),
+            RunFile::Other(state) => state.clone(),
         }
     }
 }

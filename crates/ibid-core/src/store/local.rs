@@ -6,7 +6,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::added::Added;
 use super::error::{Fault, OpenError, StoreError};
@@ -15,6 +15,7 @@ use super::heart::Heart;
 use super::layout::{Layout, is_link, make_root};
 use super::leases::BEAT;
 use super::ownership::{self, NobodyElse, OwnerCheck, Owners, Sharing, TrustedOwners};
+use super::recall::RecallPlace;
 use super::run_index::RunIndex;
 use super::verified::{ProcessMemory, VerifiedBlobs};
 use crate::fs::{self, Host, IfPresent as _, PathError, Staged};
@@ -108,6 +109,8 @@ pub struct LocalStore {
     pub(super) heart: Heart,
     /// Whose files count.
     pub(super) owners: Owners,
+    /// Where it is kept what listings read.
+    pub(super) recall: OnceLock<RecallPlace>,
     faults: Mutex<Vec<Fault>>,
 }
 
@@ -135,8 +138,15 @@ impl LocalStore {
             ages: Ages::default(),
             heart: Heart::new(BEAT),
             owners,
+            recall: OnceLock::new(),
             faults: Mutex::default(),
         })
+    }
+
+    /// Lets listings keep what they read, so that the next one need not; without this each reads
+    /// all that it needs.
+    pub fn recall_in(&self, place: RecallPlace) {
+        self.recall.get_or_init(|| place);
     }
 
     /// Returns the directory of the store.

@@ -76,6 +76,7 @@ pub(super) fn refuse_unwritable(known: &Known<'_>) -> Result<(), Failure> {
 /// Collects by this policy, or says what would go, and reports.
 pub(super) fn run(known: &Known<'_>, policy: &Policy, doing: Doing) -> Result<Exit, Failure> {
     let is_there = known.store.last_collected().map_err(unreadable)?.is_some();
+    known.session.recall_listings(&known.store);
     let outcome = match doing {
         // Nothing is made only to find that it is empty.
         _ if !is_there => Outcome {

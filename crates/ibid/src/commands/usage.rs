@@ -20,6 +20,7 @@ const LISTED: usize = 15;
 
 pub(super) fn run(_args: &UsageArgs, context: &Context) -> Result<Exit, Failure> {
     let known = Known::open(context, Access::ReadOnly)?;
+    known.session.recall_listings(&known.store);
     let inventory = maintain::take(&known.store, now()).map_err(named::unreadable)?;
     let usage = maintain::usage(&inventory);
     if context.console.is_json() {
