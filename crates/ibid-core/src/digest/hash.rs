@@ -46,6 +46,11 @@ impl Digest {
     pub fn of(bytes: &[u8]) -> Self {
         Self::from_bytes(*blake3::hash(bytes).as_bytes())
     }
+
+    /// Hashes `bytes` under a key: for checksums that only their own writer can have made.
+    pub fn keyed(key: &Self, bytes: &[u8]) -> Self {
+        Self::from_bytes(*blake3::keyed_hash(key.as_bytes(), bytes).as_bytes())
+    }
 }
 
 impl BlobId {

@@ -435,7 +435,7 @@ impl<'a> Reach<'a> {
                     blobs: own.into_iter().collect(),
                     ..entry
                 })),
-                Read::Whole(names) => self.add(entry, names),
+                Read::Whole(needed) => self.add(entry, needed),
                 Read::Unknown(reason) => {
                     let text = format!("the result {}: {reason}", entry.result.short());
                     self.inventory.unknown.push(text);

@@ -252,4 +252,5 @@ fn split(bytes: &[u8]) -> Option<(&Name, &[u8], &[u8])> {
 
 #[cfg(test)]
 #[path = "recall_tests.rs"]
+#[expect(clippy::disallowed_methods, reason = "a test damages its own files")]
 mod tests;
