@@ -128,6 +128,16 @@ impl Machine {
         Ok(ended)
     }
 
+    /// Unmounts what is tried out. For a moment a child that another machine's thread starts may
+    /// hold a descriptor on it: until it executes its program it has all of this process.
+    pub(super) fn unmount(&mut self) -> io::Result<()> {
+        self.must(
+            "for try in $(seq 100); do umount mnt 2>/dev/null && break; sleep 0.01; done; \
+             ! mountpoint -q mnt",
+        )
+        .map(drop)
+    }
+
     /// Returns where the campaign finds what the shell sees at a path below its folder.
     pub(super) fn path(&self, below: &str) -> PathBuf {
         let inside = self.dir.join(below);

@@ -82,7 +82,7 @@ impl Recording {
         for act in workload.earlier {
             done.act(*act, scene)?;
         }
-        scene.machine.must("umount mnt")?;
+        scene.machine.unmount()?;
         let base = {
             let mut shelf = scene.machine.disks.shelf();
             shelf.log.clear();
@@ -97,7 +97,7 @@ impl Recording {
             disturb(scene, random)?;
         }
         scene.machine.must("sync -f mnt")?;
-        scene.machine.must("umount mnt")?;
+        scene.machine.unmount()?;
         let mut shelf = scene.machine.disks.shelf();
         shelf.images.remove(&LIVE);
         Ok(Self {

@@ -194,7 +194,7 @@ impl Scene {
             Ok(Found::Unmountable)
         } else {
             let found = self.try_out(number, acknowledged);
-            self.machine.must("umount mnt")?;
+            self.machine.unmount()?;
             found
         };
         self.machine.disks.shelf().images.remove(&inode);
