@@ -200,15 +200,8 @@ impl Dir {
 
     /// Looks at a name in the directory itself, without following it if it is a link.
     pub fn facts_here(&self, name: &[u8]) -> Result<Facts, PathError> {
-        let flags = AtFlags::SYMLINK_NOFOLLOW;
-        let found = rustix::fs::statx(&self.handle, name, flags, StatxFlags::BASIC_STATS)
-            .map(|stat| Facts::from_statx(&stat));
-        if witness::is_on() {
-            let seen = found.as_ref().map(|facts| &facts.signature);
-            let path = super::below(&self.path, name);
-            witness::looked(&path, Links::Keep, seen.map_err(|error| *error));
-        }
-        found.map_err(|error| self.failed("look at", name, error))
+        Facts::of_name(&self.handle, name, || super::below(&self.path, name))
+            .map_err(|error| self.failed("look at", name, error))
     }
 
     /// Says whether anything has this name in the directory itself; `None` where that cannot be
@@ -300,19 +293,10 @@ impl Dir {
             witness::place(&path(), Links::Keep, Some(error));
             looking(error, path())
         })?;
-        let found = rustix::fs::statx(
-            at.dir(),
-            at.name,
-            AtFlags::SYMLINK_NOFOLLOW,
-            StatxFlags::BASIC_STATS,
-        )
-        .map(|stat| Facts::from_statx(&stat));
         if witness::is_on() {
-            let seen = found.as_ref().map(|facts| &facts.signature);
             witness::way(&self.path, below);
-            witness::looked(&path(), Links::Keep, seen.map_err(|error| *error));
         }
-        found.map_err(|error| looking(error, path()))
+        Facts::of_name(at.dir(), at.name, path).map_err(|error| looking(error, path()))
     }
 
     /// Looks at what stands below; nothing there is `None`.

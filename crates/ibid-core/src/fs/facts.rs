@@ -4,10 +4,12 @@
 //! of a file change when it is written back.
 
 use std::fs::File;
-use std::path::Path;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, StatxFlags};
 use rustix::io::Errno;
+use rustix::path::Arg;
 
 use super::beneath::Dir;
 use super::list::entries;
@@ -54,6 +56,23 @@ impl Facts {
         rustix::fs::statx(file, c"", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)
             .map(|stat| Self::from_statx(&stat))
             .context("look at", path)
+    }
+
+    /// Looks at what has a name in an open directory, a link itself included, and notes it as the
+    /// look at `path` that it is.
+    pub(super) fn of_name(
+        dir: impl AsFd,
+        name: impl Arg,
+        path: impl FnOnce() -> PathBuf,
+    ) -> Result<Self, Errno> {
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        let found = rustix::fs::statx(dir, name, flags, StatxFlags::BASIC_STATS)
+            .map(|stat| Self::from_statx(&stat));
+        if witness::is_on() {
+            let seen = found.as_ref().map(|facts| &facts.signature);
+            witness::looked(&path(), Links::Keep, seen.map_err(|error| *error));
+        }
+        found
     }
 
     /// Takes the facts from what `statx` answers.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Mode, OFlags, RawDir, StatxFlags};
 use rustix::io::Errno;
 
-use super::{FileKind, IoContext as _, Links, PathError, Signature, witness};
+use super::{Facts, FileKind, IoContext as _, Links, PathError, Signature, witness};
 
 /// What one call for names may return.
 const NAMES: usize = 16 << 10;
@@ -108,15 +108,8 @@ impl<'a> Folder<'a> {
 
     /// Looks at an entry, or finds that it is gone.
     pub fn look(&self, name: &CStr) -> Result<Option<Signature>, PathError> {
-        let flags = AtFlags::SYMLINK_NOFOLLOW;
-        let found = rustix::fs::statx(&self.handle, name, flags, StatxFlags::BASIC_STATS)
-            .map(|stat| Signature::from_statx(&stat));
-        if witness::is_on() {
-            let seen = found.as_ref().map_err(|error| *error);
-            witness::looked(&self.below(name), Links::Keep, seen);
-        }
-        match found {
-            Ok(signature) => Ok(Some(signature)),
+        match Facts::of_name(&self.handle, name, || self.below(name)) {
+            Ok(facts) => Ok(Some(facts.signature)),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error).context("look at", &self.below(name)),
         }

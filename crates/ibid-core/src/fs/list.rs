@@ -7,10 +7,12 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Dir, DirEntry, Mode, OFlags, StatxFlags};
+use rustix::fs::{Dir, DirEntry, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{FileKind, IfPresent as _, IoContext as _, Links, PathError, Signature, witness};
+use super::{
+    Facts, FileKind, IfPresent as _, IoContext as _, Links, PathError, Signature, witness,
+};
 
 /// Lists a directory, following a link to it: names in no order, without `.` and `..`, and what
 /// stands there (links are not followed).
@@ -40,15 +42,8 @@ pub fn list_signatures(path: &Path) -> Result<Vec<(Vec<u8>, Signature)>, PathErr
     let handle = dir.fd().context("list", path)?;
     let mut listed = Vec::with_capacity(names.len());
     for name in names {
-        let flags = AtFlags::SYMLINK_NOFOLLOW;
-        let found = rustix::fs::statx(handle, name.as_slice(), flags, StatxFlags::BASIC_STATS)
-            .map(|stat| Signature::from_statx(&stat));
-        if witness::is_on() {
-            let seen = found.as_ref().map_err(|error| *error);
-            witness::looked(&below(path, &name), Links::Keep, seen);
-        }
-        match found {
-            Ok(signature) => listed.push((name, signature)),
+        match Facts::of_name(handle, name.as_slice(), || below(path, &name)) {
+            Ok(facts) => listed.push((name, facts.signature)),
             Err(Errno::NOENT) => {}
             Err(error) => return Err(error).context("look at", &below(path, &name)),
         }

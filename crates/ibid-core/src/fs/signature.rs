@@ -3,9 +3,9 @@
 use std::cmp::Ordering;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, RawMode, StatxFlags, StatxTimestamp};
+use rustix::fs::{FileType, Mode, RawMode, StatxTimestamp};
 
-use super::{IoContext as _, Links, PathError, witness};
+use super::{Facts, PathError};
 
 /// A point in time as a file system stamps it: seconds and nanoseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -81,30 +81,17 @@ pub struct Signature {
 impl Signature {
     /// Looks at `path`, following links.
     pub fn of(path: &Path) -> Result<Self, PathError> {
-        Self::at(path, Links::Follow)
+        Facts::of(path).map(|facts| facts.signature)
     }
 
     /// Looks at `path` itself, even if it is a link.
     pub fn of_link(path: &Path) -> Result<Self, PathError> {
-        Self::at(path, Links::Keep)
-    }
-
-    fn at(path: &Path, links: Links) -> Result<Self, PathError> {
-        let flags = match links {
-            Links::Follow => AtFlags::empty(),
-            Links::Keep => AtFlags::SYMLINK_NOFOLLOW,
-        };
-        let found = rustix::fs::statx(CWD, path, flags, StatxFlags::BASIC_STATS)
-            .map(|stat| Self::from_statx(&stat));
-        witness::looked(path, links, found.as_ref().map_err(|error| *error));
-        found.context("look at", path)
+        Facts::of_link(path).map(|facts| facts.signature)
     }
 
     /// Looks at an open file.
     pub fn of_open(file: &std::fs::File, path: &Path) -> Result<Self, PathError> {
-        rustix::fs::statx(file, c"", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)
-            .map(|stat| Self::from_statx(&stat))
-            .context("look at", path)
+        Facts::of_open(file, path).map(|facts| facts.signature)
     }
 
     /// Takes the fields that matter from a `statx` answer.

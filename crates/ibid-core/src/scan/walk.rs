@@ -72,8 +72,8 @@ impl Scanner<'_> {
         filter: &Filter,
     ) -> Result<Vec<RelPath>, ScanError> {
         let mut found = Vec::new();
-        let mut todo = vec![pattern.prefix().clone()];
-        while let Some(dir) = todo.pop() {
+        let mut ahead = vec![pattern.prefix().clone()];
+        while let Some(dir) = ahead.pop() {
             let listed = match self.list(&dir.below(self.root)) {
                 Err(ScanError::Io(error)) if error.is_surely_absent() => continue,
                 listed => listed?,
@@ -90,7 +90,7 @@ impl Scanner<'_> {
                     if path.components().count() >= MAX_TREE_DEPTH {
                         return Err(ScanError::TooDeep(path.below(self.root)));
                     }
-                    todo.push(path);
+                    ahead.push(path);
                 }
             }
         }
@@ -108,18 +108,18 @@ impl Scanner<'_> {
 impl Walk<'_> {
     /// Visits all directories: on this thread until there is enough to do for others.
     fn all(&self) -> Result<Vec<Surveyed>, ScanError> {
-        let mut todo = vec![RelPath::ROOT];
+        let mut ahead = vec![RelPath::ROOT];
         let (mut dirs, mut entries) = (Vec::new(), 0);
-        while let Some(path) = todo.pop() {
+        while let Some(path) = ahead.pop() {
             let found = self.visit(&path)?;
             entries += found.rows.len();
-            todo.extend(inner(&found));
+            ahead.extend(inner(&found));
             dirs.push(found);
-            if entries > PARALLEL_FILES && todo.len() > 1 {
+            if entries > PARALLEL_FILES && ahead.len() > 1 {
                 break;
             }
         }
-        if todo.is_empty() {
+        if ahead.is_empty() {
             return Ok(dirs);
         }
         let gathered = Gathered {
@@ -127,7 +127,7 @@ impl Walk<'_> {
             failed: Mutex::default(),
         };
         rayon::scope(|scope| {
-            for path in todo {
+            for path in ahead {
                 scope.spawn(|scope| self.visit_below(path, &gathered, scope));
             }
         });

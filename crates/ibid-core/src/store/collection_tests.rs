@@ -533,18 +533,22 @@ fn a_newer_tombstone_is_not_removed_for_the_older_one() {
     assert_eq!(found.when, 8);
 }
 
+fn pin_on(name: &str, result: BlobId) -> Pin {
+    Pin {
+        key: key(name),
+        result: Some(result),
+        label: "p/s".to_owned(),
+        when: 1,
+        why: String::new(),
+    }
+}
+
 #[test]
 fn a_pinned_key_is_not_evicted_and_one_pinned_meanwhile_goes_back() {
     let dir = TempDir::new();
     let store = open(&dir);
     let result = commit(&store, key("a"), CONTENT, Replace::No);
-    let pin = Pin {
-        key: key("a"),
-        result: Some(result),
-        label: "p/s".to_owned(),
-        when: 1,
-        why: String::new(),
-    };
+    let pin = pin_on("a", result);
     let file = super::format::KeyFile::Result(result).encode();
     let top = top(&store);
     let seen = store.removable(&top, &key("a"), &file).unwrap().unwrap();
@@ -562,13 +566,7 @@ fn a_pin_says_whether_a_result_stands_when_it_has_landed() {
     let dir = TempDir::new();
     let store = open(&dir);
     let result = commit(&store, key("a"), CONTENT, Replace::No);
-    let pin = Pin {
-        key: key("a"),
-        result: Some(result),
-        label: "p/s".to_owned(),
-        when: 1,
-        why: String::new(),
-    };
+    let pin = pin_on("a", result);
     assert!(store.pin(&pin).unwrap());
     assert!(store.unpin(&key("a")).unwrap());
     // Evicted between the look of whoever pins and the pin.

@@ -9,13 +9,12 @@
 
 use std::io::Write as _;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::blobs::Stored;
 use super::layout::BLOB_MODE;
 use super::local::LocalStore;
 use crate::digest::BlobId;
-use crate::fs::{Dir, Signature, close_checked, random_bytes, set_mode, umask};
+use crate::fs::{Dir, Signature, close_checked, random_name, set_mode, umask};
 use crate::tree::RelPath;
 
 /// One for each first byte of a digest.
@@ -28,9 +27,6 @@ pub struct Intake<'a> {
     version: Option<Dir>,
     staging: Option<Dir>,
     folders: Vec<OnceLock<Option<Dir>>>,
-    /// Temporary names are 128 random bits, drawn once and then counted on.
-    base: u128,
-    count: AtomicU64,
     /// The bits of a blob's mode, and whether they have to be set.
     mode: (u32, bool),
 }
@@ -50,8 +46,6 @@ impl LocalStore {
             folders: std::iter::repeat_with(OnceLock::new)
                 .take(FOLDERS)
                 .collect(),
-            base: u128::from_be_bytes(random_bytes()),
-            count: AtomicU64::new(0),
             mode: (mode, mode & umask() != 0),
         }
     }
@@ -67,8 +61,7 @@ impl Intake<'_> {
         if folder.has_here(name.as_bytes()) != Some(false) {
             return None;
         }
-        let count = u128::from(self.count.fetch_add(1, Ordering::Relaxed));
-        let staged = format!("{:032x}", self.base.wrapping_add(count));
+        let staged = random_name();
         let staged = staged.as_bytes();
         let (mode, is_to_be_set) = self.mode;
         let mut file = staging.create_here(staged, mode).ok()?;
