@@ -19,6 +19,9 @@ const SLACK_PERCENT: u64 = 15;
 /// As often is looked until timestamps are believed: a file is synced and a tick old by then.
 const LOOKS: usize = 50;
 
+/// How often instructions are counted, the fewest being the cost.
+const COUNTS: usize = 4;
+
 /// How many steps the file of steps has.
 const STEPS: usize = 20;
 
@@ -233,21 +236,28 @@ fn keeps_to_its_instructions(path: Short) {
     let valgrind = valgrind.to_string_lossy();
     let file = env.home("../callgrind");
     let out = format!("--callgrind-out-file={}", file.display());
+    // From `main` on: what the dynamic linker does before it depends on the size of the dev binary.
+    let tool = [
+        &*valgrind,
+        "--tool=callgrind",
+        "--toggle-collect=main",
+        &out,
+    ];
     let count = |look| {
-        let said = under(&env, path, &[&*valgrind, "--tool=callgrind", &out], look);
+        let said = under(&env, path, &tool, look);
         let line = said
             .lines()
             .find_map(|line| line.split_once("Collected : "));
         let count = line.and_then(|(_, count)| count.trim().parse::<u64>().ok());
         count.unwrap_or_else(|| panic!("{said}"))
     };
-    // The first run may hash once more what it found too young.
-    let count = count(0).min(count(1));
     let budget = budget(path, "instructions");
     let most = budget + budget * SLACK_PERCENT / 100;
+    // The first looks hash once more what they find too young.
+    let counts: Vec<u64> = (0..COUNTS).map(count).collect();
     assert!(
-        count <= most,
-        "{count} instructions, the budget is {budget} and {SLACK_PERCENT} % above it"
+        counts.iter().any(|count| *count <= most),
+        "{counts:?} instructions, the budget is {budget} and {SLACK_PERCENT} % above it"
     );
 }
 
