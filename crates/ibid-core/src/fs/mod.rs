@@ -10,6 +10,7 @@ mod error;
 mod facts;
 mod folder;
 mod hash;
+mod kept;
 mod list;
 mod listed;
 mod live;
@@ -39,6 +40,7 @@ pub use error::{IfPresent, IoContext, PathError};
 pub use facts::Facts;
 pub use folder::{Folder, Names, Span, name_at};
 pub use hash::{HashError, Threads, hash_open};
+pub use kept::Kept;
 pub use list::{below, list_dir, list_names, list_signatures, numbers_in};
 pub use live::{LiveOutput, LiveReader};
 pub use look::{

@@ -174,10 +174,10 @@ impl LocalStore {
                     return Ok(Recorded::Equal(theirs));
                 }
                 Lookup::Found(theirs) => return Ok(Recorded::Differs(theirs)),
-                Lookup::Tombstone(_) | Lookup::Absent(_) => self
-                    .layout
-                    .publish_over(&mut staged, &path)
-                    .map_err(|error| self.write_failed(error))?,
+                Lookup::Tombstone(_) | Lookup::Absent(_) => {
+                    self.rename_over(&mut staged, &path)?;
+                    return Ok(Recorded::Ours);
+                }
             },
         }
         self.sync_name(&path)?;
@@ -187,8 +187,16 @@ impl LocalStore {
     pub(super) fn replace_file(&self, path: &Path, content: &[u8]) -> Result<(), StoreError> {
         let mut staged = self.stage_bytes(content, FILE_MODE)?;
         self.sync_blobs(&mut staged, path)?;
+        self.rename_over(&mut staged, path)
+    }
+
+    /// Gives a staged file its name, whatever has that. In a synced store the disk keeps either
+    /// file until it has the name.
+    fn rename_over(&self, staged: &mut fs::Staged, path: &Path) -> Result<(), StoreError> {
+        let _kept = (self.options.durability == Durability::Synced)
+            .then(|| fs::Kept::new(path, &self.layout.dir("tmp")));
         self.layout
-            .publish_over(&mut staged, path)
+            .publish_over(staged, path)
             .map_err(|error| self.write_failed(error))?;
         self.sync_name(path)
     }
