@@ -184,7 +184,7 @@ pub fn powercut(plan: &Plan) -> Report {
         report.count("crash images that do not mount", unmountable);
         report.say(format!(
             "{name}: {images} images, {unmountable} of which the file system itself does not \
-             mount; {lost} commands ran again, {kept} were spared"
+             mend and mount; {lost} commands ran again, {kept} were spared"
         ));
     }
     report

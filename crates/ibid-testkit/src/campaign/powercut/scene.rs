@@ -186,11 +186,11 @@ impl Scene {
         self.machine.boot(inode)?;
         // A lease that the cut tore is waited for: bounded, but too long to be done so often.
         self.machine.must("export IBID_LEASES=false")?;
-        if setting.file_system.name == "ext2" {
-            // What a boot does where there is no journal.
-            self.machine.run(&format!("e2fsck -fy disks/{inode}"))?;
-        }
-        let found = if self.mount(setting, inode).is_err() {
+        // What a boot does where there is no journal. From 4 on errors are left: writes to such a
+        // disk may fail for ever.
+        let is_whole = setting.file_system.name != "ext2"
+            || self.machine.run(&format!("e2fsck -fy disks/{inode}"))?.code < 4;
+        let found = if !is_whole || self.mount(setting, inode).is_err() {
             Ok(Found::Unmountable)
         } else {
             let found = self.try_out(number, acknowledged);
