@@ -204,7 +204,7 @@ impl Scene {
     fn try_out(&mut self, number: u64, acknowledged: &Acknowledged) -> io::Result<Found> {
         let before = self.runs();
         let mut wrong = Vec::new();
-        self.mend_inputs()?;
+        self.mend_workspace()?;
         // Outputs are met as they are found, and missing.
         for unit in 0..self.units.len() {
             if number.is_multiple_of(2) || self.has_foreign_link(unit)? {
@@ -256,15 +256,20 @@ impl Scene {
         Ok(ran)
     }
 
-    /// Puts inputs back that are no files any more: without a journal a name can come to lead to
-    /// another's inode.
-    fn mend_inputs(&self) -> io::Result<()> {
+    /// Puts inputs back that are no files any more, and takes away what stands in the place of the
+    /// folder that the binary under test makes, which it rightly refuses: without a journal a name
+    /// can come to lead to another's inode.
+    fn mend_workspace(&self) -> io::Result<()> {
         for input in INPUTS {
             let path = self.disk("work").join(input);
             if fs::read(&path).is_err() {
                 remove(&path);
                 fs::write(&path, input)?;
             }
+        }
+        let own = self.disk("work/.ibid");
+        if !own.is_dir() {
+            remove(&own);
         }
         Ok(())
     }
