@@ -5,6 +5,7 @@
 //! network and unknown file systems) unless the user says otherwise. No failure of it is an
 //! error: the file is hashed. The caller says where it lies and what time it is.
 
+mod folders;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod record;
@@ -15,10 +16,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use self::folders::Where;
+pub(super) use self::folders::{Entry, Folders, Kept, Named, Remembered};
 use self::record::{Record, flag, name_of};
 use self::rules::{Circumstances, Writers};
 use self::shard::Shards;
-use crate::digest::Digest;
+use crate::digest::{Digest, TreeId};
 use crate::fs::{FileSystem, Host, Signature, Timestamp, create_dirs, may_write_in, slots};
 
 /// How far `stat` is believed.
@@ -106,6 +109,9 @@ pub enum Origin {
 #[derive(Debug)]
 pub struct StatCache {
     shards: Option<Shards>,
+    /// Where trees are kept, and what their sums are salted with.
+    trees: Option<(PathBuf, Digest)>,
+    writes: StatWrites,
     policy: StatPolicy,
     probe_dirs: Vec<PathBuf>,
     own_dir: Option<PathBuf>,
@@ -137,10 +143,16 @@ impl StatCache {
             .as_deref()
             .filter(|_| usable)
             .map(|dir| Shards::new(dir, &host.machine_id, writes));
+        let trees = dir.clone().filter(|_| usable).map(|dir| {
+            let salt = format!("ibid stat cache, trees 1\n{}", host.machine_id);
+            (dir, Digest::of(salt.as_bytes()))
+        });
         let digest = Digest::of(host.boot_id.as_bytes());
         let boot = digest.as_bytes().first_chunk().expect("32 bytes");
         Self {
             shards,
+            trees,
+            writes,
             policy,
             // Where nothing may be touched, the host's own clock has to do.
             probe_dirs: if may_write { probe_dirs } else { Vec::new() },
@@ -429,6 +441,60 @@ impl StatCache {
             this_boot: true,
         };
         self.believes(fs) && rules::is_trusted(signature, fs.granularity, &hashed)
+    }
+}
+
+impl StatCache {
+    /// Returns the moment at which a look at folders begins, by the host's clock: it is known to
+    /// the second only, but nothing has to be touched for it.
+    pub(super) fn now(&self) -> Started {
+        Started {
+            at: (self.clock)(),
+            by_wall_clock: true,
+        }
+    }
+
+    /// Says whether the status of a folder on `fs` may stand for the names in it: where this very
+    /// kernel keeps the one with the other. Layers of an overlay may be exchanged below it, and
+    /// elsewhere nobody knows.
+    pub(super) fn believes_folders(&self, fs: &FileSystem) -> bool {
+        use crate::fs::FileSystemKind::{Btrfs, Local};
+        self.trees.is_some() && self.believes(fs) && matches!(fs.kind, Local | Btrfs)
+    }
+
+    /// Says whether a folder that was listed from `started` on, with a status that was taken
+    /// before, has other names only with another status. Nobody stores to a folder by a mapping.
+    pub(super) fn settles_names(
+        &self,
+        signature: &Signature,
+        fs: &FileSystem,
+        started: Started,
+    ) -> bool {
+        self.believes_folders(fs) && self.settles(signature, fs, started)
+    }
+
+    /// Returns what is kept of a tree.
+    pub(super) fn folders(&self, tree: &Digest) -> Option<Folders> {
+        self.kept_at(tree)?.open()
+    }
+
+    /// Keeps what is known of a tree, if anything may be written.
+    pub(super) fn keep_folders(&self, tree: &Digest, folders: &[Kept<'_>], id: Option<TreeId>) {
+        if self.writes == StatWrites::Allowed
+            && let Some(kept) = self.kept_at(tree)
+        {
+            kept.replace(folders, id);
+        }
+    }
+
+    fn kept_at<'a>(&'a self, tree: &'a Digest) -> Option<Where<'a>> {
+        let (dir, salt) = self.trees.as_ref()?;
+        Some(Where {
+            dir,
+            salt,
+            boot: self.boot,
+            tree,
+        })
     }
 }
 
