@@ -220,17 +220,16 @@ impl Again<'_> {
             return Ok(None);
         }
         let (signature, member, same) = match signature.kind() {
-            FileKind::File => match self.known(&entry, &signature) {
-                Some(digest) => (signature, Member::File(digest, Proof::Known), true),
-                None => {
+            FileKind::File => {
+                let known = self.known(&entry, &signature);
+                let (signature, digest, proof) = if let Some(digest) = known {
+                    (signature, digest, Proof::Known)
+                } else {
                     let of = (self.folder, entry.name);
-                    let found =
-                        self.scanner
-                            .examine_in(of, signature, (Some(self.system), None))?;
-                    let (signature, digest, proof) = found;
-                    (signature, Member::File(digest, proof), false)
-                }
-            },
+                    (self.scanner).examine_in(of, signature, (Some(self.system), None))?
+                };
+                (signature, Member::File(digest, proof), known.is_some())
+            }
             FileKind::Dir => (signature, Member::Dir, true),
             FileKind::Link => {
                 let Ok(text) = self.folder.read_link(entry.name) else {

@@ -264,6 +264,13 @@ fn what_a_link_leads_to_outside_counts_at_each_look() {
     grove.look();
     std::fs::write(&outside, "two").unwrap();
     grove.look();
+    std::fs::remove_file(&outside).unwrap();
+    grove.look();
+    // The other way round: it led nowhere when the tree was remembered.
+    grove.remember(later);
+    grove.look();
+    std::fs::write(&outside, "three").unwrap();
+    grove.look();
 }
 
 #[test]
@@ -366,4 +373,36 @@ fn what_comes_into_a_folder_that_only_led_to_an_output_is_seen() {
     // The folder above has the status that it had.
     std::fs::write(grove.at("way/in"), "").unwrap();
     grove.look();
+}
+
+#[test]
+fn more_trees_than_have_room_do_not_drive_one_another_out_before_a_day_has_gone() {
+    let Some(grove) = Grove::planted() else {
+        return;
+    };
+    let dir = grove.dir.join("stats");
+    std::fs::create_dir(&dir).unwrap();
+    let other = |number: usize| dir.join(format!("tree-{number:016x}"));
+    for number in 0..256 {
+        std::fs::write(other(number), "").unwrap();
+    }
+    grove.remember(later);
+    let is_tree = |name: &Path| name.to_string_lossy().contains("tree-");
+    let count = || {
+        let names = std::fs::read_dir(&dir).unwrap();
+        names
+            .filter(|it| is_tree(it.as_ref().unwrap().file_name().as_ref()))
+            .count()
+    };
+    assert_eq!(count(), 256, "a young one does not make way");
+    put_back(
+        &other(7),
+        Timestamp {
+            seconds: 1_000_000,
+            nanos: 0,
+        },
+    );
+    grove.remember(later);
+    assert!(!other(7).exists(), "an old one does");
+    assert!(other(8).exists());
 }

@@ -14,14 +14,24 @@ use std::path::{Path, PathBuf};
 use super::record::{folded, take};
 use crate::digest::{Digest, TreeId};
 use crate::fs::slots::{self, SlotFile};
-use crate::fs::{FileSystemId, Signature, Timestamp, create_dirs};
+use crate::fs::{
+    Dir, FileSystemId, Signature, Timestamp, create_dirs, list_signatures, look_aside,
+};
 use crate::tree::RelPath;
 
-/// Trees are kept in so many files; one makes way for another of the same number.
-const FILES: u8 = 64;
+/// What the names of files begin with.
+const PREFIX: &str = "tree-";
 
 /// The largest file: a tree of 350,000 files or so.
 const MAX_BYTES: usize = 32 << 20;
+
+/// So many trees are kept, in so many bytes.
+const MOST_FILES: usize = 256;
+const MOST_BYTES: u64 = 256 << 20;
+
+/// A file that is younger does not make way for another, in nanoseconds: more trees than are kept
+/// would be written again at each look.
+const YOUNG: i128 = 86_400_000_000_000;
 
 /// What a file begins with: two sums, which tree and boot it is of, the digest of its listing,
 /// and how long the list of folders is.
@@ -100,9 +110,12 @@ pub(super) struct Where<'a> {
 }
 
 impl Where<'_> {
+    fn name(&self) -> String {
+        format!("{PREFIX}{}", &self.tree.hex()[..16])
+    }
+
     fn path(&self) -> PathBuf {
-        let number = self.tree.as_bytes()[0] % FILES;
-        self.dir.join(format!("tree-{number:02x}"))
+        self.dir.join(self.name())
     }
 
     /// Opens what is kept of the tree.
@@ -133,7 +146,7 @@ impl Where<'_> {
     }
 
     /// Writes what is known of the tree, with the digest of its listing if all of it is there.
-    pub(super) fn replace(&self, folders: &[Kept<'_>], id: Option<TreeId>) {
+    pub(super) fn replace(&self, folders: &[Kept<'_>], id: Option<TreeId>, now: Timestamp) {
         let mut list = Vec::new();
         let mut bodies = Vec::new();
         for folder in folders {
@@ -161,10 +174,37 @@ impl Where<'_> {
         let sum = checksum(&bytes[16..], self.salt);
         bytes[..16].copy_from_slice(&sum);
         bytes.extend(&bodies);
-        if bytes.len() <= MAX_BYTES && create_dirs(self.dir, Some(0o700)).is_ok() {
+        if bytes.len() > MAX_BYTES || create_dirs(self.dir, Some(0o700)).is_err() {
+            return;
+        }
+        if look_aside(|| self.make_room(bytes.len() as u64, now)).is_some() {
             // What cannot be written is listed again.
             let _ = slots::replace(&self.path(), &bytes);
         }
+    }
+
+    /// Removes what was written longest ago until so many bytes have room; `None` if too much is
+    /// young.
+    fn make_room(&self, length: u64, now: Timestamp) -> Option<()> {
+        let dir = Dir::open(self.dir).ok()?;
+        let own = self.name();
+        let mut others = list_signatures(self.dir).ok()?;
+        others.retain(|(name, _)| name.starts_with(PREFIX.as_bytes()) && name != own.as_bytes());
+        others.sort_by_key(|(_, signature)| signature.mtime);
+        let mut files = others.len() + 1;
+        let mut bytes = length + others.iter().map(|(_, other)| other.size).sum::<u64>();
+        for (name, signature) in others {
+            if files <= MOST_FILES && bytes <= MOST_BYTES {
+                break;
+            }
+            if now.as_nanos() - signature.mtime.as_nanos() < YOUNG {
+                return None;
+            }
+            dir.remove_here(&name).ok()?;
+            files -= 1;
+            bytes -= signature.size;
+        }
+        Some(())
     }
 }
 

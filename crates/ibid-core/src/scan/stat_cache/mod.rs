@@ -483,7 +483,7 @@ impl StatCache {
         if self.writes == StatWrites::Allowed
             && let Some(kept) = self.kept_at(tree)
         {
-            kept.replace(folders, id);
+            kept.replace(folders, id, (self.clock)());
         }
     }
 
