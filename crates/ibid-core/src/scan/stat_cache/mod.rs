@@ -144,7 +144,9 @@ impl StatCache {
             .filter(|_| usable)
             .map(|dir| Shards::new(dir, &host.machine_id, writes));
         let trees = dir.clone().filter(|_| usable).map(|dir| {
-            let salt = format!("ibid stat cache, trees 1\n{}", host.machine_id);
+            // What is litter, and how a listing is encoded, is for each version to say.
+            let version = env!("CARGO_PKG_VERSION");
+            let salt = format!("ibid {version} stat cache, trees\n{}", host.machine_id);
             (dir, Digest::of(salt.as_bytes()))
         });
         let digest = Digest::of(host.boot_id.as_bytes());
