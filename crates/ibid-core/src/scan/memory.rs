@@ -25,6 +25,9 @@ use crate::tree::RelPath;
 /// Trees with fewer entries are not kept: they cost less than opening a file for them.
 const LEAST_ENTRIES: usize = 200;
 
+/// Trees with more have no room in a file.
+const MOST_ENTRIES: usize = 300_000;
+
 /// What is known of a tree is written again when one in so many of its entries was not.
 const WORTH_WRITING: usize = 64;
 
@@ -86,7 +89,8 @@ impl Scanner<'_> {
         let entries = survey.len();
         let recalled: usize = survey.dirs.iter().map(|dir| dir.past.recalled).sum();
         let enough = |new: usize| new > 0 && new * WORTH_WRITING >= entries;
-        if entries < LEAST_ENTRIES || !enough(entries - recalled) {
+        let fits = (LEAST_ENTRIES..=MOST_ENTRIES).contains(&entries);
+        if !fits || !enough(entries - recalled) || !self.stats.keeps_folders() {
             return;
         }
         let kept = |dir| self.kept(dir);

@@ -120,7 +120,10 @@ impl Grove {
 
     /// Looks at the tree once with all its files known.
     fn remember(&self, clock: fn() -> Timestamp) {
-        let stats = self.stats(host("boot", "machine"), clock);
+        self.remember_in(&self.stats(host("boot", "machine"), clock));
+    }
+
+    fn remember_in(&self, stats: &StatCache) {
         for folder in ["a", "b"] {
             for entry in std::fs::read_dir(self.at(folder)).unwrap() {
                 let path = entry.unwrap().path();
@@ -130,7 +133,7 @@ impl Grove {
                 stats.remember(&signature, &fs, digest, Origin::Private);
             }
         }
-        self.listed(&stats, &Meter::new());
+        self.listed(stats, &Meter::new());
     }
 
     fn listed(&self, stats: &StatCache, meter: &Meter) -> TreeId {
@@ -267,8 +270,13 @@ fn what_a_link_leads_to_outside_counts_at_each_look() {
     std::fs::remove_file(&outside).unwrap();
     grove.look();
     // The other way round: it led nowhere when the tree was remembered.
+    let Some(grove) = Grove::planted() else {
+        return;
+    };
+    let outside = grove.dir.join("outside");
+    symlink(&outside, grove.at("out")).unwrap();
     grove.remember(later);
-    grove.look();
+    assert_eq!(grove.look(), 0);
     std::fs::write(&outside, "three").unwrap();
     grove.look();
 }
@@ -405,4 +413,22 @@ fn more_trees_than_have_room_do_not_drive_one_another_out_before_a_day_has_gone(
     grove.remember(later);
     assert!(!other(7).exists(), "an old one does");
     assert!(other(8).exists());
+}
+
+#[test]
+fn where_nothing_may_be_written_no_tree_is_kept() {
+    let Some(grove) = Grove::planted() else {
+        return;
+    };
+    let stats = StatCache::open(StatCacheOptions {
+        dir: Some(grove.dir.join("stats")),
+        probe_dirs: Vec::new(),
+        policy: StatPolicy::Safe,
+        writes: StatWrites::Forbidden,
+        host: host("boot", "machine"),
+        clock: later,
+    });
+    grove.remember_in(&stats);
+    drop(stats);
+    assert!(!grove.dir.join("stats").exists());
 }

@@ -22,7 +22,7 @@ use crate::tree::RelPath;
 /// What the names of files begin with.
 const PREFIX: &str = "tree-";
 
-/// The largest file: a tree of 350,000 files or so.
+/// The largest file: a tree of 300,000 files or so.
 const MAX_BYTES: usize = 32 << 20;
 
 /// So many trees are kept, in so many bytes.

@@ -22,7 +22,9 @@ use self::record::{Record, flag, name_of};
 use self::rules::{Circumstances, Writers};
 use self::shard::Shards;
 use crate::digest::{Digest, TreeId};
-use crate::fs::{FileSystem, Host, Signature, Timestamp, create_dirs, may_write_in, slots};
+use crate::fs::{
+    FileSystem, Host, Signature, Timestamp, create_dirs, look_aside, may_write_in, slots,
+};
 
 /// How far `stat` is believed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -480,11 +482,17 @@ impl StatCache {
         self.kept_at(tree)?.open()
     }
 
-    /// Keeps what is known of a tree, if anything may be written.
+    /// Says whether anything can be kept of a tree: finding out what costs more than asking.
+    pub(super) fn keeps_folders(&self) -> bool {
+        let may_write =
+            |dir: &Path| create_dirs(dir, Some(0o700)).is_ok() && look_aside(|| may_write_in(dir));
+        let dir = self.trees.as_ref().map(|(dir, _)| dir);
+        self.writes == StatWrites::Allowed && dir.is_some_and(|dir| may_write(dir))
+    }
+
+    /// Keeps what is known of a tree.
     pub(super) fn keep_folders(&self, tree: &Digest, folders: &[Kept<'_>], id: Option<TreeId>) {
-        if self.writes == StatWrites::Allowed
-            && let Some(kept) = self.kept_at(tree)
-        {
+        if let Some(kept) = self.kept_at(tree) {
             kept.replace(folders, id, (self.clock)());
         }
     }
