@@ -136,10 +136,12 @@ impl Grove {
         self.listed(stats, &Meter::new());
     }
 
-    fn listed(&self, stats: &StatCache, meter: &Meter) -> TreeId {
+    /// Returns the listing with its digest, which need not be made of it.
+    fn listed(&self, stats: &StatCache, meter: &Meter) -> (TreeId, Vec<u8>) {
         let root = self.dir.join("root");
         let scanner = Scanner::new(&root, stats, meter);
-        scanner.tree(&self.tree(), &self.filter).unwrap().tree.id()
+        let listing = scanner.tree(&self.tree(), &self.filter).unwrap().tree;
+        (listing.id(), listing.encode())
     }
 
     /// Looks at the tree with nothing but what is remembered of it, and returns how many bytes
