@@ -3,11 +3,15 @@
 //! Here, because the campaigns know nothing of the library, and the library's tests nothing of
 //! chores. Each is what one process would have: a cache of its own over files that others share.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ibid_core::fs::{self, FileSystem, Host, Meter, Signature, Threads, Timestamp};
-use ibid_core::scan::{Origin, Scanner, StatCache, StatCacheOptions, StatPolicy, StatWrites};
+use ibid_core::scan::{
+    Filter, Origin, Scanner, StatCache, StatCacheOptions, StatPolicy, StatWrites,
+};
+use ibid_core::tree::{Entry, RelPath, Tree};
 use ibid_testkit::campaign::{Eyes, Look};
 
 /// One process's view.
@@ -48,6 +52,21 @@ impl Eyes for CacheEyes {
             digest: *found.digest.as_bytes(),
             read: self.meter.done() > read,
         })
+    }
+
+    fn look_through(&mut self, folder: &Path) -> io::Result<BTreeMap<PathBuf, [u8; 32]>> {
+        let scanner = Scanner::new(Path::new("/"), &self.stats, &self.meter);
+        let found = scanner.tree(folder, &Filter::everything());
+        let listing = found.map_err(io::Error::other)?.tree;
+        let tree = Tree::decode(&listing.encode()).map_err(io::Error::other)?;
+        if tree.id() != listing.id() {
+            return Err(io::Error::other("the digest of a listing is another's"));
+        }
+        let file = |(path, entry): (&RelPath, &Entry)| match entry {
+            Entry::File { blob, .. } => Some((path.below(folder), *blob.digest().as_bytes())),
+            _ => None,
+        };
+        Ok(tree.iter().filter_map(file).collect())
     }
 
     fn capture(&mut self, path: &Path) -> io::Result<Look> {

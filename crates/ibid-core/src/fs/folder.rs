@@ -106,6 +106,11 @@ impl<'a> Folder<'a> {
         names_in(&self.handle, self.path)
     }
 
+    /// Notes that the status of the directory stood for the names in it, which counts as listing.
+    pub fn not_listed_again(&self) {
+        witness::listed(self.path, &self.handle);
+    }
+
     /// Looks at an entry, or finds that it is gone.
     pub fn look(&self, name: &CStr) -> Result<Option<Signature>, PathError> {
         match Facts::of_name(&self.handle, name, || self.below(name)) {

@@ -190,7 +190,7 @@ impl Trees<'_> {
             Some(layer) => layer.real_path(dir)?,
         });
         let mut survey = self.scanner.survey(dir, self.filter, true)?;
-        for at in &mut survey.dirs {
+        for at in survey.dirs.iter_mut().filter(|at| at.has_links) {
             for row in &mut at.rows {
                 let Member::Link(link) = &mut row.member else {
                     continue;
@@ -200,6 +200,9 @@ impl Trees<'_> {
                 link.target = self.target(&path)?;
             }
         }
+        if survey.links().any(|link| link.target.is_some()) {
+            survey.id = None;
+        }
         let survey = Arc::new(survey);
         self.seen.push(Seen(What::Tree {
             dir: dir.to_owned(),
@@ -207,7 +210,9 @@ impl Trees<'_> {
             survey: Arc::clone(&survey),
         }));
         self.above.pop();
-        Ok(Listing::new(survey))
+        let listing = Listing::new(Arc::clone(&survey));
+        self.scanner.keep(&survey, listing.id());
+        Ok(listing)
     }
 
     /// Says what a link inside the innermost tree leads to, if that counts.

@@ -17,6 +17,8 @@ use crate::tree::RelPath;
 #[derive(Clone, Debug)]
 pub struct Filter {
     litter: bool,
+    /// The patterns of the two sets.
+    excludes: Arc<[String]>,
     any: Arc<GlobSet>,
     dirs: Arc<GlobSet>,
     /// What the step writes itself.
@@ -37,13 +39,17 @@ struct OwnFolder {
 
 impl OwnFolder {
     fn is(&self, from_root: &RelPath) -> bool {
+        self.below() == Some(from_root)
+    }
+
+    fn below(&self) -> Option<&RelPath> {
         let below = self.below.get_or_init(|| {
             let real = future_path(&self.path);
             let below = real.strip_prefix(&self.root).ok()?;
             let below = RelPath::new(below.as_os_str().as_bytes()).ok()?;
             (!below.is_root()).then_some(below)
         });
-        below.as_ref() == Some(from_root)
+        below.as_ref()
     }
 }
 
@@ -52,6 +58,7 @@ impl Filter {
     pub fn everything() -> Self {
         Self {
             litter: false,
+            excludes: Arc::default(),
             any: Arc::default(),
             dirs: Arc::default(),
             written: Arc::default(),
@@ -85,6 +92,7 @@ impl Filter {
         };
         Ok(Self {
             litter: true,
+            excludes: excludes.into(),
             any: build(any)?,
             dirs: build(dirs)?,
             written: Arc::default(),
@@ -118,6 +126,35 @@ impl Filter {
             own: Some(Arc::new(own)),
             ..self
         }
+    }
+
+    /// Returns what tells this filter from every other that leaves out something else, for paths
+    /// relative to one root.
+    pub(super) fn identity(&self) -> Vec<u8> {
+        let Self {
+            litter,
+            excludes,
+            any: _,
+            dirs: _,
+            written,
+            outputs,
+            own,
+        } = self;
+        let mut bytes = vec![u8::from(*litter)];
+        let mut add = |part: &[u8]| {
+            bytes.extend((part.len() as u64).to_le_bytes());
+            bytes.extend(part);
+        };
+        for part in [written, outputs] {
+            add(&part.len().to_le_bytes());
+            part.iter().for_each(|path| add(path.as_bytes()));
+        }
+        add(own
+            .as_ref()
+            .and_then(|own| own.below())
+            .map_or(b"", |own| own.as_bytes()));
+        excludes.iter().for_each(|pattern| add(pattern.as_bytes()));
+        bytes
     }
 
     /// Says whether there are outputs to stand beside.

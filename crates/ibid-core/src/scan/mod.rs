@@ -10,6 +10,9 @@ mod filter;
 #[cfg(test)]
 mod laws;
 mod layer;
+mod memory;
+#[cfg(test)]
+mod memory_laws;
 mod place;
 pub mod programs;
 mod recheck;

@@ -6,10 +6,11 @@
 
 use std::sync::Arc;
 
+use super::memory::Memory;
 use super::seen::Proof;
 use crate::digest::encoding::Encoder;
 use crate::digest::{BlobId, Digest, Hasher, TreeId};
-use crate::fs::Signature;
+use crate::fs::{FileSystem, Signature};
 use crate::tree::{Content, Entry, RelPath};
 
 /// So many bytes of an encoding are kept before they are hashed.
@@ -20,6 +21,10 @@ const ENCODED: usize = 256 << 10;
 pub(super) struct Survey {
     /// The directories, sorted by path; the first is the one that was asked for.
     pub(super) dirs: Vec<Surveyed>,
+    /// Under what name it may be remembered, if all of it is here.
+    pub(super) memory: Option<Memory>,
+    /// The digest of its listing, if everything is as it was remembered and no link leads out.
+    pub(super) id: Option<TreeId>,
 }
 
 /// The entries of one directory.
@@ -31,6 +36,21 @@ pub(super) struct Surveyed {
     pub(super) names: Vec<u8>,
     /// The entries, sorted by name.
     pub(super) rows: Vec<Row>,
+    /// Whether any of them is a link.
+    pub(super) has_links: bool,
+    /// What was remembered of it, and what may be.
+    pub(super) past: Past,
+}
+
+/// What a directory has to do with what the stat cache keeps of its tree.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Past {
+    /// Its status before it was listed, if that stands for its names, and its file system.
+    pub(super) settled: Option<(Signature, FileSystem)>,
+    /// How many of its entries are as they were kept.
+    pub(super) recalled: usize,
+    /// Whether all of it is.
+    pub(super) whole: bool,
 }
 
 /// One entry.
@@ -100,6 +120,17 @@ impl Row {
 }
 
 impl Surveyed {
+    pub(super) fn new(path: &RelPath, names: Vec<u8>, rows: Vec<Row>, past: Past) -> Self {
+        let is_link = |row: &Row| matches!(row.member, Member::Link(_));
+        Self {
+            path: path.clone(),
+            has_links: rows.iter().any(is_link),
+            names,
+            rows,
+            past,
+        }
+    }
+
     /// Returns the name of a row.
     pub(super) fn name(&self, row: &Row) -> &[u8] {
         &self.names[row.start..row.start + usize::from(row.length)]
@@ -127,6 +158,16 @@ impl Survey {
     /// Returns how many entries there are.
     pub(super) fn len(&self) -> usize {
         self.dirs.iter().map(|dir| dir.rows.len()).sum()
+    }
+
+    /// Goes through all links.
+    pub(super) fn links(&self) -> impl Iterator<Item = &Link> {
+        let dirs = self.dirs.iter().filter(|dir| dir.has_links);
+        let rows = dirs.flat_map(|dir| &dir.rows);
+        rows.filter_map(|row| match &row.member {
+            Member::Link(link) => Some(&**link),
+            _ => None,
+        })
     }
 
     /// Returns the directory at a path.
@@ -227,6 +268,9 @@ pub struct Listing {
 impl Listing {
     /// Makes the listing of a survey whose files were all read.
     pub(super) fn new(survey: Arc<Survey>) -> Self {
+        if let Some(id) = survey.id {
+            return Self { survey, id };
+        }
         let mut hasher = Hasher::new();
         survey.encode_to(|bytes| hasher.update_here(bytes));
         let id = TreeId::new(hasher.finish());

@@ -11,15 +11,16 @@ use rayon::iter::{
     IndexedParallelIterator as _, IntoParallelRefIterator as _, ParallelIterator as _,
 };
 
+use super::memory::Memory;
 use super::scanner::PARALLEL_FILES;
 use super::stat_cache::Recalled;
-use super::survey::{Link, Member, Row, Survey, Surveyed};
+use super::survey::{Link, Member, Past, Row, Survey, Surveyed};
 use super::{Filter, Layer, Pattern, ScanError, Scanner};
 use crate::fs::{self, FileKind, FileSystem, Folder, Names, Signature, Span, name_at};
 use crate::tree::{MAX_TREE_DEPTH, RelPath};
 
 /// From this many entries in one directory on, they are looked at side by side.
-const PARALLEL_ENTRIES: usize = 1024;
+pub(super) const PARALLEL_ENTRIES: usize = 1024;
 
 /// A walk through everything below a directory.
 struct Walk<'a> {
@@ -29,6 +30,7 @@ struct Walk<'a> {
     filter: &'a Filter,
     /// Whether files are digested, or only looked at.
     reads: bool,
+    memory: Option<&'a Memory>,
 }
 
 /// What the walk has found on all threads.
@@ -47,18 +49,32 @@ impl Scanner<'_> {
         filter: &Filter,
         reads: bool,
     ) -> Result<Survey, ScanError> {
+        let memory = reads.then(|| self.memory_of(dir, filter)).flatten();
         let walk = Walk {
             scanner: self,
             dir,
             from_root: self.below_root(dir),
             filter,
             reads,
+            memory: memory.as_ref(),
         };
         let mut dirs = walk.all()?;
         dirs.sort_unstable_by(|left, right| left.path.cmp(&right.path));
-        let mut survey = Survey { dirs };
+        let mut survey = Survey {
+            id: memory.as_ref().and_then(|memory| memory.id_of(&dirs)),
+            dirs,
+            memory: None,
+        };
+        let found = survey.dirs.len();
         if let Some(root) = walk.from_root.as_ref().filter(|_| filter.has_outputs()) {
             drop_ways_to_outputs(&mut survey, root, filter);
+        }
+        if survey.dirs.len() == found {
+            survey.memory = memory.map(Memory::without_folders);
+        } else {
+            // A folder that was dropped is not among the names that are left of the one above,
+            // whose status does not tell when something comes into it.
+            survey.id = None;
         }
         Ok(survey)
     }
@@ -163,14 +179,12 @@ impl Walk<'_> {
     /// Looks at the entries of one directory.
     fn visit(&self, path: &RelPath) -> Result<Surveyed, ScanError> {
         let here = path.below(self.dir);
-        let (names, rows) = match self.scanner.layer {
+        let found = match self.scanner.layer {
             None => self.on_disk(path, &here)?,
-            Some(layer) => self.over(path, &here, layer)?,
-        };
-        let found = Surveyed {
-            path: path.clone(),
-            names,
-            rows,
+            Some(layer) => {
+                let (names, rows) = self.over(path, &here, layer)?;
+                Surveyed::new(path, names, rows, Past::default())
+            }
         };
         if path.components().count() + 1 >= MAX_TREE_DEPTH
             && let Some(inner) = inner(&found).next()
@@ -180,13 +194,22 @@ impl Walk<'_> {
         Ok(found)
     }
 
-    fn on_disk(&self, path: &RelPath, here: &Path) -> Result<(Vec<u8>, Vec<Row>), ScanError> {
+    fn on_disk(&self, path: &RelPath, here: &Path) -> Result<Surveyed, ScanError> {
         let folder = Folder::open(here)?;
-        let system = if self.reads {
-            (self.scanner.stats).file_system(here, folder.signature()?.device)
-        } else {
-            None
-        };
+        let (mut system, mut past) = (None, Past::default());
+        if self.reads {
+            let signature = folder.signature()?;
+            let stats = self.scanner.stats;
+            system = stats.file_system(here, signature.device);
+            if let (Some(memory), Some(system)) = (self.memory, &system) {
+                let own = (&folder, &signature, system);
+                if let Some(found) = memory.look_through(self.scanner, path, own) {
+                    return found;
+                }
+                let settled = stats.settles_names(&signature, system, memory.began);
+                past.settled = settled.then_some((signature, *system));
+            }
+        }
         let Names { bytes, mut spans } = folder.names()?;
         spans.retain(|span| {
             let skips = |kind| self.skips(path, span.name(&bytes), kind);
@@ -211,7 +234,7 @@ impl Walk<'_> {
             }
             rows
         };
-        Ok((bytes, rows))
+        Ok(Surveyed::new(path, bytes, rows, past))
     }
 
     /// Looks at the entries of a directory that a layer has a say in.

@@ -5,6 +5,7 @@
 //! network and unknown file systems) unless the user says otherwise. No failure of it is an
 //! error: the file is hashed. The caller says where it lies and what time it is.
 
+mod folders;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod record;
@@ -15,11 +16,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use self::folders::Where;
+pub(super) use self::folders::{Entry, Folders, Kept, Named, Remembered};
 use self::record::{Record, flag, name_of};
 use self::rules::{Circumstances, Writers};
 use self::shard::Shards;
-use crate::digest::Digest;
-use crate::fs::{FileSystem, Host, Signature, Timestamp, create_dirs, may_write_in, slots};
+use crate::digest::{Digest, TreeId};
+use crate::fs::{
+    FileSystem, Host, Signature, Timestamp, create_dirs, look_aside, may_write_in, slots,
+};
 
 /// How far `stat` is believed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -106,6 +111,9 @@ pub enum Origin {
 #[derive(Debug)]
 pub struct StatCache {
     shards: Option<Shards>,
+    /// Where trees are kept, and what their sums are salted with.
+    trees: Option<(PathBuf, Digest)>,
+    writes: StatWrites,
     policy: StatPolicy,
     probe_dirs: Vec<PathBuf>,
     own_dir: Option<PathBuf>,
@@ -137,10 +145,18 @@ impl StatCache {
             .as_deref()
             .filter(|_| usable)
             .map(|dir| Shards::new(dir, &host.machine_id, writes));
+        let trees = dir.clone().filter(|_| usable).map(|dir| {
+            // What is litter, and how a listing is encoded, is for each version to say.
+            let version = env!("CARGO_PKG_VERSION");
+            let salt = format!("ibid {version} stat cache, trees\n{}", host.machine_id);
+            (dir, Digest::of(salt.as_bytes()))
+        });
         let digest = Digest::of(host.boot_id.as_bytes());
         let boot = digest.as_bytes().first_chunk().expect("32 bytes");
         Self {
             shards,
+            trees,
+            writes,
             policy,
             // Where nothing may be touched, the host's own clock has to do.
             probe_dirs: if may_write { probe_dirs } else { Vec::new() },
@@ -429,6 +445,66 @@ impl StatCache {
             this_boot: true,
         };
         self.believes(fs) && rules::is_trusted(signature, fs.granularity, &hashed)
+    }
+}
+
+impl StatCache {
+    /// Returns the moment at which a look at folders begins, by the host's clock: it is known to
+    /// the second only, but nothing has to be touched for it.
+    pub(super) fn now(&self) -> Started {
+        Started {
+            at: (self.clock)(),
+            by_wall_clock: true,
+        }
+    }
+
+    /// Says whether the status of a folder on `fs` may stand for the names in it: where this very
+    /// kernel keeps the one with the other. Layers of an overlay may be exchanged below it, and
+    /// elsewhere nobody knows.
+    pub(super) fn believes_folders(&self, fs: &FileSystem) -> bool {
+        use crate::fs::FileSystemKind::{Btrfs, Local};
+        self.trees.is_some() && self.believes(fs) && matches!(fs.kind, Local | Btrfs)
+    }
+
+    /// Says whether a folder that was listed from `started` on, with a status that was taken
+    /// before, has other names only with another status. Nobody stores to a folder by a mapping.
+    pub(super) fn settles_names(
+        &self,
+        signature: &Signature,
+        fs: &FileSystem,
+        started: Started,
+    ) -> bool {
+        self.believes_folders(fs) && self.settles(signature, fs, started)
+    }
+
+    /// Returns what is kept of a tree.
+    pub(super) fn folders(&self, tree: &Digest) -> Option<Folders> {
+        self.kept_at(tree)?.open()
+    }
+
+    /// Says whether anything can be kept of a tree: finding out what costs more than asking.
+    pub(super) fn keeps_folders(&self) -> bool {
+        let may_write =
+            |dir: &Path| create_dirs(dir, Some(0o700)).is_ok() && look_aside(|| may_write_in(dir));
+        let dir = self.trees.as_ref().map(|(dir, _)| dir);
+        self.writes == StatWrites::Allowed && dir.is_some_and(|dir| may_write(dir))
+    }
+
+    /// Keeps what is known of a tree.
+    pub(super) fn keep_folders(&self, tree: &Digest, folders: &[Kept<'_>], id: Option<TreeId>) {
+        if let Some(kept) = self.kept_at(tree) {
+            kept.replace(folders, id, (self.clock)());
+        }
+    }
+
+    fn kept_at<'a>(&'a self, tree: &'a Digest) -> Option<Where<'a>> {
+        let (dir, salt) = self.trees.as_ref()?;
+        Some(Where {
+            dir,
+            salt,
+            boot: self.boot,
+            tree,
+        })
     }
 }
 

@@ -152,14 +152,14 @@ fn checksum(bytes: &[u8; RECORD], salt: &Digest) -> [u8; RECORD - CHECKED] {
 }
 
 /// Multiplies, and lays the upper half of the product over the lower.
-fn folded(one: u64, other: u64) -> u64 {
+pub(super) fn folded(one: u64, other: u64) -> u64 {
     let product = (u128::from(one) * u128::from(other)).to_le_bytes();
     let mut halves = product.as_slice();
     u64::from_le_bytes(take(&mut halves)) ^ u64::from_le_bytes(take(&mut halves))
 }
 
 #[inline]
-fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
+pub(super) fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
     let (head, tail) = rest
         .split_first_chunk::<N>()
         .expect("the fields fit in a record");

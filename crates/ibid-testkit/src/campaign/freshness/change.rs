@@ -70,6 +70,14 @@ impl Change {
         Self::Exchanged,
         Self::Synced,
     ];
+
+    /// Says whether the names in the folder change for it, if only for a moment.
+    pub(super) fn moves_names(self) -> bool {
+        matches!(
+            self,
+            Self::Replaced | Self::MadeAgain | Self::Linked | Self::Exchanged
+        )
+    }
 }
 
 /// A file that changes.

@@ -8,6 +8,7 @@
 mod change;
 mod mapped;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,8 @@ use crate::disks::{self, Mount};
 const FILES: usize = 600;
 /// After as many rounds the disk is synced.
 const SYNC: u64 = 400;
+/// After as many rounds the folder whose names stay is looked through.
+const THROUGH: u64 = 100;
 /// After as many rounds another process looks.
 const PROCESS: u64 = 5000;
 /// Numbers of points: that of the disk, then that of the round.
@@ -37,6 +40,9 @@ const MOST: usize = 5;
 pub trait Eyes {
     /// Looks at a file.
     fn look(&mut self, path: &Path) -> io::Result<Look>;
+
+    /// Looks at all files of a folder at once, as at the folder that they make up.
+    fn look_through(&mut self, folder: &Path) -> io::Result<BTreeMap<PathBuf, [u8; 32]>>;
 
     /// Looks at a file as at the output of a process that has just ended.
     fn capture(&mut self, path: &Path) -> io::Result<Look>;
@@ -194,7 +200,14 @@ impl Campaign<'_> {
         let mut random = Random::new(self.plan.seed ^ index.wrapping_mul(0x9e37_79b9));
         let (stats, files) = (mounted.folder.join("stats"), mounted.folder.join("files"));
         fs::create_dir(&files)?;
-        let subject = |number: usize| Subject::new(files.join(number.to_string()));
+        // What one folder holds keeps its names for seconds at a time, so that its status comes to
+        // stand for them.
+        let quiet = files.join("quiet");
+        fs::create_dir(&quiet)?;
+        let subject = |number: usize| {
+            let folder = if number < FILES / 2 { &quiet } else { &files };
+            Subject::new(folder.join(number.to_string()))
+        };
         let mut subjects: Vec<_> = (0..FILES).map(subject).collect::<io::Result<_>>()?;
         let mut eyes = (self.open)(&stats);
         let mut sum = Sum::default();
@@ -213,6 +226,10 @@ impl Campaign<'_> {
             if round % SYNC == SYNC - 1 {
                 rustix::fs::syncfs(&fs::File::open(&files)?)?;
             }
+            if round % THROUGH == THROUGH - 1 {
+                let wrong = all_at_once(&quiet, eyes.as_mut(), &mut sum)?;
+                sum.wrong.extend(wrong);
+            }
             let wrong = one_round(&mut subjects, eyes.as_mut(), &mut random, &mut sum)?;
             if let Some(wrong) = wrong {
                 let (disk, seed) = (self.disk.name, self.plan.seed);
@@ -223,6 +240,24 @@ impl Campaign<'_> {
         }
         Ok(Some(sum))
     }
+}
+
+/// Looks at all files of a folder at once; returns what was wrong.
+fn all_at_once(folder: &Path, eyes: &mut dyn Eyes, sum: &mut Sum) -> io::Result<Option<String>> {
+    let found = eyes.look_through(folder)?;
+    sum.rounds += 1;
+    let mut standing = BTreeMap::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let digest = *blake3::hash(&fs::read(&path)?).as_bytes();
+        standing.insert(path, digest);
+    }
+    let differs = standing
+        .iter()
+        .find(|(path, digest)| found.get(*path) != Some(*digest));
+    let gone = found.keys().find(|path| !standing.contains_key(*path));
+    let wrong = differs.map(|(path, _)| path).or(gone);
+    Ok(wrong.map(|path| format!("`{}`: otherwise in its folder", path.display())))
 }
 
 /// Changes one file, or not, and looks at it; returns what was wrong.
@@ -236,7 +271,12 @@ fn one_round(
     let at = random.below(subjects.len() - 1);
     let (left, right) = subjects.split_at_mut(at + 1);
     let (subject, other) = (&mut left[at], &mut right[0]);
-    let change = subject.draw(random);
+    let mut change = subject.draw(random);
+    // Names of the folder that is quiet change now and then only.
+    let in_quiet = at < FILES / 2;
+    if in_quiet && change.moves_names() && random.below(200) > 0 {
+        change = Change::Backdated;
+    }
     subject.change(change, other, random)?;
     let captures = change == Change::Whole && random.below(2) == 0;
     let look = if captures {

@@ -1,0 +1,436 @@
+//! Laws of trees that are looked through along what is remembered of them: nothing that changed is
+//! taken for what it was, whatever hides it, and what did not change is not read.
+//!
+//! Files of the stat cache itself are taken away before each look, so that only what is remembered
+//! of the tree can save reading; what is right is said by a scanner without a stat cache.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests make their own files and read the clock"
+)]
+
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+
+use ibid_testkit::TempDir;
+
+use super::*;
+use crate::digest::{Digest, TreeId};
+use crate::fs::{FileSystem, FileSystemKind, Host, Meter, Signature, Timestamp};
+use crate::tree::RelPath;
+
+/// So many files lie in each of two folders.
+const FILES: usize = 120;
+
+fn wall() -> Timestamp {
+    let now = std::time::SystemTime::now();
+    let now = now.duration_since(std::time::UNIX_EPOCH).unwrap();
+    Timestamp {
+        seconds: i64::try_from(now.as_secs()).unwrap(),
+        nanos: now.subsec_nanos(),
+    }
+}
+
+/// The clock of somebody who looks when all has been at rest for a while.
+fn later() -> Timestamp {
+    let now = wall();
+    Timestamp {
+        seconds: now.seconds + 10,
+        ..now
+    }
+}
+
+fn a_day_ago() -> Timestamp {
+    let now = wall();
+    Timestamp {
+        seconds: now.seconds - 86_400,
+        ..now
+    }
+}
+
+fn host(boot: &str, machine: &str) -> Host {
+    Host {
+        name: "here".to_owned(),
+        boot_id: boot.to_owned(),
+        machine_id: machine.to_owned(),
+    }
+}
+
+/// A tree of two folders, whose files are all known.
+struct Grove {
+    dir: TempDir,
+    filter: Filter,
+}
+
+impl Grove {
+    /// Makes the tree and remembers it; `None` where folders are not believed.
+    fn new() -> Option<Self> {
+        let grove = Self::planted()?;
+        grove.remember(later);
+        assert!(grove.kept().exists(), "the tree is remembered");
+        Some(grove)
+    }
+
+    fn planted() -> Option<Self> {
+        let dir = TempDir::new();
+        let grove = Self {
+            dir,
+            filter: Filter::inputs(&[]).unwrap(),
+        };
+        for folder in ["a", "b"] {
+            std::fs::create_dir_all(grove.tree().join(folder)).unwrap();
+            for file in 0..FILES {
+                let text = format!("{folder}{file:04}");
+                std::fs::write(grove.at(&format!("{folder}/{file:04}")), text).unwrap();
+            }
+        }
+        symlink("a/0000", grove.at("link")).unwrap();
+        let kind = FileSystem::of(grove.dir.path()).unwrap().kind;
+        matches!(kind, FileSystemKind::Local | FileSystemKind::Btrfs).then_some(grove)
+    }
+
+    fn tree(&self) -> PathBuf {
+        self.dir.join("root/t")
+    }
+
+    fn at(&self, below: &str) -> PathBuf {
+        self.tree().join(below)
+    }
+
+    fn stats(&self, host: Host, clock: fn() -> Timestamp) -> StatCache {
+        StatCache::open(StatCacheOptions {
+            dir: Some(self.dir.join("stats")),
+            probe_dirs: Vec::new(),
+            policy: StatPolicy::Safe,
+            writes: StatWrites::Allowed,
+            host,
+            clock,
+        })
+    }
+
+    /// Returns the file that remembers the tree.
+    fn kept(&self) -> PathBuf {
+        let stats = std::fs::read_dir(self.dir.join("stats"));
+        let names = stats.into_iter().flatten().map(|it| it.unwrap().path());
+        let is_tree = |path: &PathBuf| path.to_string_lossy().contains("/tree-");
+        let mut trees = names.filter(is_tree);
+        trees.next().unwrap_or_else(|| self.dir.join("none"))
+    }
+
+    /// Looks at the tree once with all its files known.
+    fn remember(&self, clock: fn() -> Timestamp) {
+        self.remember_in(&self.stats(host("boot", "machine"), clock));
+    }
+
+    fn remember_in(&self, stats: &StatCache) {
+        for folder in ["a", "b"] {
+            for entry in std::fs::read_dir(self.at(folder)).unwrap() {
+                let path = entry.unwrap().path();
+                let signature = Signature::of(&path).unwrap();
+                let fs = stats.file_system(&path, signature.device).unwrap();
+                let digest = Digest::of(&std::fs::read(&path).unwrap());
+                stats.remember(&signature, &fs, digest, Origin::Private);
+            }
+        }
+        self.listed(stats, &Meter::new());
+    }
+
+    /// Returns the listing with its digest, which need not be made of it.
+    fn listed(&self, stats: &StatCache, meter: &Meter) -> (TreeId, Vec<u8>) {
+        let root = self.dir.join("root");
+        let scanner = Scanner::new(&root, stats, meter);
+        let listing = scanner.tree(&self.tree(), &self.filter).unwrap().tree;
+        (listing.id(), listing.encode())
+    }
+
+    /// Looks at the tree with nothing but what is remembered of it, and returns how many bytes
+    /// were read. What it finds must be what stands there.
+    fn look_as(&self, host: Host) -> u64 {
+        for shard in 0..16 {
+            let _ = std::fs::remove_file(self.dir.join(format!("stats/{shard:x}")));
+        }
+        let (stats, meter) = (self.stats(host, later), Meter::new());
+        let found = self.listed(&stats, &meter);
+        assert_eq!(found, self.listed(&StatCache::off(), &Meter::new()));
+        meter.done()
+    }
+
+    fn look(&self) -> u64 {
+        self.look_as(host("boot", "machine"))
+    }
+}
+
+/// Sets the modification time of a file to what it was.
+fn put_back(path: &Path, stamp: Timestamp) {
+    let stamp = rustix::fs::Timespec {
+        tv_sec: stamp.seconds,
+        tv_nsec: stamp.nanos.into(),
+    };
+    let times = rustix::fs::Timestamps {
+        last_access: stamp,
+        last_modification: stamp,
+    };
+    let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
+    rustix::fs::utimensat(rustix::fs::CWD, path, &times, flags).unwrap();
+}
+
+/// The bytes of every file of the tree.
+const WHOLE: u64 = 2 * 5 * FILES as u64;
+
+#[test]
+fn a_tree_that_did_not_change_is_known_by_its_folders_alone() {
+    let Some(grove) = Grove::new() else { return };
+    let before = std::fs::metadata(grove.kept()).unwrap().modified().unwrap();
+    assert_eq!(grove.look(), 0);
+    assert_eq!(grove.look(), 0);
+    let after = std::fs::metadata(grove.kept()).unwrap().modified().unwrap();
+    assert_eq!(after, before, "nothing is written where nothing is new");
+}
+
+#[test]
+fn a_name_that_came_went_or_changed_is_seen() {
+    for change in [
+        |grove: &Grove| std::fs::write(grove.at("a/new"), "").unwrap(),
+        |grove: &Grove| std::fs::remove_file(grove.at("a/0007")).unwrap(),
+        |grove: &Grove| std::fs::rename(grove.at("a/0007"), grove.at("a/7")).unwrap(),
+        |grove: &Grove| std::fs::rename(grove.at("a/0007"), grove.at("b/0007")).unwrap(),
+        |grove: &Grove| std::fs::create_dir(grove.at("a/dir")).unwrap(),
+        |grove: &Grove| std::fs::remove_dir_all(grove.at("b")).unwrap(),
+        |grove: &Grove| std::fs::rename(grove.at("b"), grove.at("c")).unwrap(),
+    ] {
+        let Some(grove) = Grove::new() else { return };
+        let seconds = |path: PathBuf| Signature::of(&path).unwrap().mtime;
+        let times = ["a", "b", ""].map(|name| (grove.at(name), seconds(grove.at(name))));
+        change(&grove);
+        for (folder, time) in times {
+            if folder.exists() {
+                put_back(&folder, time);
+            }
+        }
+        grove.look();
+    }
+}
+
+#[test]
+fn a_file_of_other_bytes_is_read_alone_whatever_hides_it() {
+    let Some(grove) = Grove::new() else { return };
+    let path = grove.at("a/0007");
+    let time = Signature::of(&path).unwrap().mtime;
+    // In place, of the same size, with its time put back: its folder does not change.
+    std::fs::write(&path, "other").unwrap();
+    put_back(&path, time);
+    assert_eq!(grove.look(), 5);
+    let Some(grove) = Grove::new() else { return };
+    let path = grove.at("a/0007");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(grove.look(), 5);
+    // Under another name, which leaves the folder as it is.
+    let Some(grove) = Grove::new() else { return };
+    let other = grove.dir.join("other");
+    std::fs::hard_link(grove.at("b/0007"), &other).unwrap();
+    std::fs::write(&other, "other").unwrap();
+    assert_eq!(grove.look(), 5);
+    // Another file takes the name, of the same size and time.
+    let Some(grove) = Grove::new() else { return };
+    let (path, new) = (grove.at("a/0007"), grove.dir.join("new"));
+    std::fs::write(&new, "other").unwrap();
+    put_back(&new, Signature::of(&path).unwrap().mtime);
+    std::fs::rename(&new, &path).unwrap();
+    assert!(grove.look() > 0);
+}
+
+#[test]
+fn folders_and_links_that_change_places_are_seen() {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    let Some(grove) = Grove::new() else { return };
+    let top = Signature::of(&grove.tree()).unwrap().mtime;
+    let (a, b) = (grove.at("a"), grove.at("b"));
+    renameat_with(CWD, &a, CWD, &b, RenameFlags::EXCHANGE).unwrap();
+    put_back(&grove.tree(), top);
+    grove.look();
+    let Some(grove) = Grove::new() else { return };
+    std::fs::remove_file(grove.at("link")).unwrap();
+    symlink("b/0000", grove.at("link")).unwrap();
+    put_back(&grove.tree(), top);
+    grove.look();
+}
+
+#[test]
+fn what_a_link_leads_to_outside_counts_at_each_look() {
+    let Some(grove) = Grove::planted() else {
+        return;
+    };
+    let outside = grove.dir.join("outside");
+    std::fs::write(&outside, "one").unwrap();
+    symlink(&outside, grove.at("out")).unwrap();
+    grove.remember(later);
+    assert!(grove.kept().exists());
+    grove.look();
+    std::fs::write(&outside, "two").unwrap();
+    grove.look();
+    std::fs::remove_file(&outside).unwrap();
+    grove.look();
+    // The other way round: it led nowhere when the tree was remembered.
+    let Some(grove) = Grove::planted() else {
+        return;
+    };
+    let outside = grove.dir.join("outside");
+    symlink(&outside, grove.at("out")).unwrap();
+    grove.remember(later);
+    assert_eq!(grove.look(), 0);
+    std::fs::write(&outside, "three").unwrap();
+    grove.look();
+}
+
+#[test]
+fn what_is_mounted_over_a_folder_or_a_file_is_seen() {
+    if !ibid_testkit::disks::may_mount() {
+        return;
+    }
+    let run = |program: &str, arguments: &[&Path]| {
+        let mut command = std::process::Command::new(program);
+        assert!(command.args(arguments).status().unwrap().success());
+    };
+    let Some(grove) = Grove::new() else { return };
+    let away = grove.dir.join("away");
+    std::fs::create_dir(&away).unwrap();
+    for file in 0..FILES {
+        std::fs::write(away.join(format!("{file:04}")), "other").unwrap();
+    }
+    for (from, over) in [(away.clone(), "a"), (away.join("0003"), "b/0007")] {
+        run("mount", &["--bind".as_ref(), &from, &grove.at(over)]);
+        // Undone before anything can fail, because the tree is removed at the end.
+        let looked = std::panic::catch_unwind(AssertUnwindSafe(|| grove.look()));
+        run("umount", &[&grove.at(over)]);
+        looked.unwrap();
+    }
+    grove.look();
+}
+
+#[test]
+fn a_folder_that_is_too_young_by_the_clock_is_not_kept() {
+    for clock in [wall, a_day_ago] {
+        let Some(grove) = Grove::planted() else {
+            return;
+        };
+        grove.remember(clock);
+        let kept = grove.kept().exists();
+        assert!(!kept, "its status does not stand for its names yet");
+    }
+}
+
+#[test]
+fn another_boot_or_machine_remembers_nothing() {
+    for (boot, machine) in [("later", "machine"), ("boot", "copy")] {
+        let Some(grove) = Grove::new() else { return };
+        assert_eq!(grove.look_as(host(boot, machine)), WHOLE);
+    }
+}
+
+#[test]
+fn damaged_bytes_are_none() {
+    let Some(grove) = Grove::new() else { return };
+    let (path, whole) = (grove.kept(), std::fs::read(grove.kept()).unwrap());
+    let at = |step: usize| (0..whole.len()).step_by(step);
+    for cut in at(997) {
+        std::fs::write(&path, &whole[..cut]).unwrap();
+        grove.look();
+    }
+    for at in at(331) {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 4;
+        std::fs::write(&path, &flipped).unwrap();
+        grove.look();
+    }
+    // The last half of another time.
+    let Some(other) = Grove::new() else { return };
+    let mut torn = std::fs::read(other.kept()).unwrap();
+    torn.truncate(whole.len() / 2);
+    torn.extend(&whole[torn.len()..]);
+    std::fs::write(&path, torn).unwrap();
+    grove.look();
+    std::fs::write(&path, whole).unwrap();
+    grove.look();
+}
+
+#[test]
+fn another_filter_has_a_memory_of_its_own() {
+    let Some(mut grove) = Grove::new() else {
+        return;
+    };
+    grove.filter = Filter::inputs(&["t/a/000*".to_owned()]).unwrap();
+    grove.look();
+    grove.filter = Filter::everything();
+    std::fs::create_dir(grove.at(".git")).unwrap();
+    grove.remember(later);
+    grove.look();
+    grove.filter = Filter::inputs(&[]).unwrap();
+    grove.look();
+}
+
+#[test]
+fn what_comes_into_a_folder_that_only_led_to_an_output_is_seen() {
+    let Some(mut grove) = Grove::planted() else {
+        return;
+    };
+    let out = RelPath::new("t/way/out").unwrap();
+    let filter = Filter::inputs(&[]).unwrap();
+    grove.filter = filter.beside_outputs(vec![out], Vec::new());
+    std::fs::create_dir(grove.at("way")).unwrap();
+    grove.remember(later);
+    grove.look();
+    // The folder above has the status that it had.
+    std::fs::write(grove.at("way/in"), "").unwrap();
+    grove.look();
+}
+
+#[test]
+fn more_trees_than_have_room_do_not_drive_one_another_out_before_a_day_has_gone() {
+    let Some(grove) = Grove::planted() else {
+        return;
+    };
+    let dir = grove.dir.join("stats");
+    std::fs::create_dir(&dir).unwrap();
+    let other = |number: usize| dir.join(format!("tree-{number:016x}"));
+    for number in 0..256 {
+        std::fs::write(other(number), "").unwrap();
+    }
+    grove.remember(later);
+    let is_tree = |name: &Path| name.to_string_lossy().contains("tree-");
+    let count = || {
+        let names = std::fs::read_dir(&dir).unwrap();
+        names
+            .filter(|it| is_tree(it.as_ref().unwrap().file_name().as_ref()))
+            .count()
+    };
+    assert_eq!(count(), 256, "a young one does not make way");
+    put_back(
+        &other(7),
+        Timestamp {
+            seconds: 1_000_000,
+            nanos: 0,
+        },
+    );
+    grove.remember(later);
+    assert!(!other(7).exists(), "an old one does");
+    assert!(other(8).exists());
+}
+
+#[test]
+fn where_nothing_may_be_written_no_tree_is_kept() {
+    let Some(grove) = Grove::planted() else {
+        return;
+    };
+    let stats = StatCache::open(StatCacheOptions {
+        dir: Some(grove.dir.join("stats")),
+        probe_dirs: Vec::new(),
+        policy: StatPolicy::Safe,
+        writes: StatWrites::Forbidden,
+        host: host("boot", "machine"),
+        clock: later,
+    });
+    grove.remember_in(&stats);
+    drop(stats);
+    assert!(!grove.dir.join("stats").exists());
+}
