@@ -189,14 +189,18 @@ impl Heart {
     pub(super) fn rest(&self) {
         let mut state = self.shared.state();
         state.closed = true;
-        let is_own = state.own.as_ref().map(|own| own.pid) == Some(std::process::id());
-        for spare in state.spares.drain(..).filter(|_| is_own) {
-            if spare.file.is_at(&spare.path) {
+        let spares = std::mem::take(&mut state.spares);
+        let own = state.own.as_ref().map(|own| own.pid);
+        for spare in spares {
+            if own == Some(std::process::id()) && spare.file.is_at(&spare.path) {
                 // What stays behind is found by age.
                 let _ = fs::remove_file(&spare.path);
             }
         }
-        self.shared.wake.notify_all();
+        // Nobody waits where no thread beats.
+        if state.beaten_by.is_some() {
+            self.shared.wake.notify_all();
+        }
     }
 
     /// Beats for a lease from now on; for one that is held for a moment only once
@@ -352,7 +356,7 @@ impl Drop for Beating {
     fn drop(&mut self) {
         let mut state = self.shared.state();
         state.held.remove(&self.number);
-        if state.closed && state.held.is_empty() {
+        if state.closed && state.held.is_empty() && state.beaten_by.is_some() {
             self.shared.wake.notify_all();
         }
     }
