@@ -92,9 +92,12 @@ impl Staged {
         };
         let written = staged.file().write_all_at(content, 0);
         let size = content.len() as u64;
-        let cut = |()| match size < length {
-            true => staged.file().set_len(size),
-            false => Ok(()),
+        let cut = |()| {
+            if size < length {
+                staged.file().set_len(size)
+            } else {
+                Ok(())
+            }
         };
         written.and_then(cut).context("write", &staged.path)?;
         Ok(staged)

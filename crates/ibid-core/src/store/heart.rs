@@ -1,11 +1,12 @@
 //! `Heart`: what keeps the leases of one handle alive, and the files that they are made of.
 //!
 //! One thread beats for all leases that are held, however many there are; it starts with the first
-//! that is held for longer than a moment. The file of a lease that is released becomes a spare: it leaves its place for a name in `tmp/`, and the next lease is
-//! written into it there and renamed to its own place. So a run of many steps neither creates nor
-//! removes a file for each of them, which ext4 punishes: it passes over every inode that was freed
-//! a moment ago. Invariants: a lease has its name only while its content is whole and its own; a
-//! spare is used by the process alone that made it, and a child that was forked uses none.
+//! that may be held for longer than a moment. The file of a lease that is released becomes a spare:
+//! it leaves its place for a name in `tmp/`, and the next lease, or an entry of history, is written
+//! into it there and renamed to its own place. So a run of many steps neither creates nor removes a
+//! file for each of them, which ext4 punishes: it passes over every inode that was freed a moment
+//! ago. Invariants: a lease has its name only while its content is whole and its own; a spare is
+//! used by the process alone that made it, and a child that was forked uses none.
 
 use std::collections::BTreeMap;
 use std::fs::File;
