@@ -290,13 +290,13 @@ impl StatCache {
         use crate::fs::FileSystemKind::{Btrfs, Local};
         // Who is given no folder goes by the clock that it is given.
         let has_folder = self.own_dir.is_some() || !self.probe_dirs.is_empty();
-        let started = if has_folder && matches!(fs.kind, Local | Btrfs) {
-            Started {
-                at: stamping_time(),
+        let is_ours = has_folder && matches!(fs.kind, Local | Btrfs);
+        let started = match is_ours.then(stamping_time).flatten() {
+            Some(at) => Started {
+                at,
                 by_wall_clock: false,
-            }
-        } else {
-            self.touched_on(fs)
+            },
+            None => self.touched_on(fs),
         };
         lock(&self.probes).insert(fs.device, started);
         started
