@@ -16,9 +16,10 @@ use super::manifest::{self, Manifest};
 use super::outcome::{Decision, StepOutcome};
 use super::prepare::Prepared;
 use super::stamp::Stamp;
+use crate::action::{OutputKind, OutputSpec};
 use crate::exec::Status;
 use crate::output::{Restored, Restorer, validate};
-use crate::store::StoredResult;
+use crate::store::{OutputContent, Pace, StoredOutput, StoredResult};
 
 /// What a decision came to.
 pub(super) enum Brought {
@@ -88,7 +89,8 @@ fn restore(prepared: &Prepared, usable: Usable, cx: &Context<'_>) -> Result<Brou
     let reserved = prepared.reserved(&made, cx);
     validate(&action.outputs, &reserved)?;
     leftovers::check(prepared, &reserved, cx)?;
-    let leases = flight::outputs(prepared, store, cx)?;
+    let pace = pace(&action.outputs, outputs);
+    let mut leases = flight::outputs(prepared, (store, pace), cx)?;
     let busy = cx.busy();
     let meter = cx.begin(Work::Restoring);
     let stamp = Stamp::now(cx);
@@ -108,6 +110,10 @@ fn restore(prepared: &Prepared, usable: Usable, cx: &Context<'_>) -> Result<Brou
         Ok(restored) => restored,
         Err(error) => return Ok(told(unusable(&error), cx)),
     };
+    // An entry of history follows.
+    if let Some(last) = leases.pop() {
+        last.make_way();
+    }
     drop((leases, busy));
     tell(&restored, cx);
     let Usable { result, log } = usable;
@@ -122,6 +128,26 @@ fn restore(prepared: &Prepared, usable: Usable, cx: &Context<'_>) -> Result<Brou
     let outcome = outcome(&result, decision, cx);
     history::record_hit(prepared, &result, &outcome, cx);
     Ok(Brought::Done(outcome))
+}
+
+/// Putting back a few small files is over before anybody could ask who does it. What may take
+/// longer even then, such as what stands in the way, says so itself.
+fn pace(declared: &[OutputSpec], outputs: &[StoredOutput]) -> Pace {
+    const FEW: usize = 16;
+    const SMALL: u64 = 1 << 20;
+    let is_small = |output: &StoredOutput| match &output.content {
+        OutputContent::File { size, .. } => *size <= SMALL,
+        OutputContent::Link(_) => true,
+        OutputContent::Tree(_) => false,
+    };
+    // A pattern is looked for in folders of any size.
+    let is_one = |output: &OutputSpec| !matches!(output.kind, OutputKind::Glob(_));
+    let is_little = outputs.len() <= FEW && outputs.iter().all(is_small);
+    if is_little && declared.iter().all(is_one) {
+        Pace::Brief
+    } else {
+        Pace::Lasting
+    }
 }
 
 fn tell(restored: &Restored, cx: &Context<'_>) {

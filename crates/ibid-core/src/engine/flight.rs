@@ -13,7 +13,9 @@ use super::freshness::Miss;
 use super::lookup::{LookUp, look_up};
 use super::prepare::Prepared;
 use crate::exec::{Session, end_session};
-use crate::store::{Acquisition, Backoff, Lease, LeaseAttempt, LeaseOn, LocalStore, StoredResult};
+use crate::store::{
+    Acquisition, Backoff, Lease, LeaseAttempt, LeaseOn, LocalStore, Pace, StoredResult,
+};
 use crate::tree::Escaped;
 
 /// What waiting for a key came to.
@@ -44,7 +46,7 @@ pub(super) fn enter(prepared: &Prepared, miss: Miss, cx: &Context<'_>) -> Result
 /// write the same output. Places are taken in one order everywhere, so nobody waits in a circle.
 pub(super) fn outputs(
     prepared: &Prepared,
-    store: &LocalStore,
+    (store, pace): (&LocalStore, Pace),
     cx: &Context<'_>,
 ) -> Result<Vec<Lease>, Error> {
     let mut paths: Vec<_> = prepared
@@ -56,7 +58,7 @@ pub(super) fn outputs(
     paths.sort_unstable();
     let mut leases = Vec::new();
     for path in paths {
-        let mut attempt = store.lease(LeaseOn::Output(&path));
+        let mut attempt = store.lease(LeaseOn::Output(&path)).at(pace);
         let what = format!("the output `{}`", Escaped::path(&path));
         leases.extend(wait(&mut attempt, &what, cx, || false)?);
     }

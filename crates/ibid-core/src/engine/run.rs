@@ -32,7 +32,7 @@ use crate::digest::encoding::Encoder;
 use crate::exec::{self, Launch, OnStart, Stdin, Stream};
 use crate::fs::{self, LiveOutput};
 use crate::output::{Aside, Ground, MadeLinks, set_aside, validate};
-use crate::store::{Lease, Replace};
+use crate::store::{Lease, Pace, Replace};
 
 /// Runs the command of a prepared step, and stores what may be stored.
 pub(super) fn run_and_commit(
@@ -50,7 +50,7 @@ pub(super) fn run_and_commit(
         leftovers::check(prepared, &reserved, cx)?;
     }
     let leases = match cx.writable() {
-        Some(store) => flight::outputs(prepared, store, cx)?,
+        Some(store) => flight::outputs(prepared, (store, Pace::Lasting), cx)?,
         None => Vec::new(),
     };
     let stamp = Stamp::now(cx);

@@ -220,22 +220,39 @@ pub fn replay(mut reader: impl Read, mut sink: impl FnMut(Stream, &[u8])) -> Res
             .read_to_end(&mut buffer)
             .map_err(LogError::Read)?;
         let at_end = (read as u64) < wanted;
-        let mut decoder = Decoder::new(&buffer);
         // Short of the end an item is only begun when the whole of any item is in the buffer.
-        while !decoder.is_empty() && (at_end || buffer.len() - decoder.offset() >= MAX_ITEM) {
-            let (stream, bytes) = item(&mut decoder).map_err(|error| LogError::Malformed {
-                problem: error.problem,
-                offset: consumed + error.offset as u64,
-            })?;
-            sink(stream, bytes);
-        }
-        let done = decoder.offset();
+        let least = if at_end { 1 } else { MAX_ITEM };
+        let done = items(&buffer, least, consumed, &mut sink)?;
         if at_end {
             return Ok(());
         }
         consumed += done as u64;
         buffer.drain(..done);
     }
+}
+
+/// The same of a log that is in memory.
+pub fn replay_bytes(log: &[u8], mut sink: impl FnMut(Stream, &[u8])) -> Result<(), LogError> {
+    items(log, 1, 0, &mut sink).map(drop)
+}
+
+/// Hands out the items of a piece of a log, which begins at `start`, while `least` bytes are left,
+/// and returns how many bytes they took.
+fn items(
+    piece: &[u8],
+    least: usize,
+    start: u64,
+    sink: &mut impl FnMut(Stream, &[u8]),
+) -> Result<usize, LogError> {
+    let mut decoder = Decoder::new(piece);
+    while piece.len() - decoder.offset() >= least {
+        let (stream, bytes) = item(&mut decoder).map_err(|error| LogError::Malformed {
+            problem: error.problem,
+            offset: start + error.offset as u64,
+        })?;
+        sink(stream, bytes);
+    }
+    Ok(decoder.offset())
 }
 
 fn item<'a>(decoder: &mut Decoder<'a>) -> Result<(Stream, &'a [u8]), DecodeError> {
@@ -330,7 +347,10 @@ mod tests {
             prop_assert_eq!(log.is_empty(), pieces.iter().all(|(_, bytes)| bytes.is_empty()));
             let replayed = replayed(log.open()).unwrap();
             prop_assert!(replayed.iter().all(|(_, bytes)| (1..=MAX_CHUNK).contains(&bytes.len())));
-            prop_assert_eq!(joined(replayed), joined(pieces));
+            prop_assert_eq!(joined(replayed), joined(pieces.clone()));
+            let mut at_once = Pieces::new();
+            replay_bytes(&bytes, |stream, bytes| at_once.push((stream, bytes.to_vec()))).unwrap();
+            prop_assert_eq!(joined(at_once), joined(pieces));
         }
 
         #[test]

@@ -30,6 +30,8 @@ pub use environment::minimal_environment;
 pub use error::ExecError;
 pub use interrupt::Interrupt;
 pub use launch::{Ended, Launch, OnStart, Orphans, Session, Status, Stdin, Survivor};
-pub use log::{LogError, LogReader, MAX_CHUNK, SpooledLog, Stream, StreamLog, replay};
+pub use log::{
+    LogError, LogReader, MAX_CHUNK, SpooledLog, Stream, StreamLog, replay, replay_bytes,
+};
 pub use run::run;
 pub use spawn::{expect_child_status, ignore_broken_pipes};

@@ -3,6 +3,7 @@
 //! No link is followed unless a function says so. The answers of `access` are for the user that
 //! this process acts as; they are worth a message or a choice, never a promise.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -112,8 +113,12 @@ pub fn real_path(path: &Path) -> Result<PathBuf, PathError> {
 /// Returns where `path` lies with every link in it resolved, as far as it exists; what does not
 /// exist yet is appended as it is.
 pub fn future_path(path: &Path) -> PathBuf {
+    future_by(path, |above| real_path(above).ok())
+}
+
+fn future_by(path: &Path, mut real: impl FnMut(&Path) -> Option<PathBuf>) -> PathBuf {
     for above in path.ancestors() {
-        if let (Ok(real), Ok(rest)) = (real_path(above), path.strip_prefix(above)) {
+        if let (Some(real), Ok(rest)) = (real(above), path.strip_prefix(above)) {
             return if rest.as_os_str().is_empty() {
                 real
             } else {
@@ -122,4 +127,92 @@ pub fn future_path(path: &Path) -> PathBuf {
         }
     }
     path.to_owned()
+}
+
+/// Resolves paths of one moment: each folder on their ways is looked at once, however many of them
+/// lead through it.
+#[derive(Debug, Default)]
+pub struct RealPaths {
+    /// What was found for paths, the folders above them included; nothing where nothing is.
+    known: HashMap<PathBuf, Option<PathBuf>>,
+}
+
+impl RealPaths {
+    /// The same as [`future_path`].
+    pub fn future(&mut self, path: &Path) -> PathBuf {
+        future_by(path, |above| {
+            let found = self.real(above);
+            witness::resolved(above, found.as_deref());
+            found
+        })
+    }
+
+    fn real(&mut self, path: &Path) -> Option<PathBuf> {
+        if let Some(known) = self.known.get(path) {
+            return known.clone();
+        }
+        let found = self.resolve(path);
+        self.known.insert(path.to_owned(), found.clone());
+        found
+    }
+
+    fn resolve(&mut self, path: &Path) -> Option<PathBuf> {
+        let whole = || real_path(path).ok();
+        // Anything but a plain name below a folder is the system's to resolve.
+        let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
+            return whole();
+        };
+        if !path.is_absolute() || above.join(name).as_os_str() != path.as_os_str() {
+            return whole();
+        }
+        let here = self.real(above)?.join(name);
+        match rustix::fs::readlink(&here, Vec::new()) {
+            // It stands, and is no link.
+            Err(Errno::INVAL) => Some(here),
+            Ok(_) => whole(),
+            Err(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ibid_testkit::TempDir;
+
+    #[test]
+    fn paths_that_are_resolved_together_lead_where_each_leads_alone() {
+        let temp = TempDir::new();
+        crate::fs::create_dirs(&temp.join("a/b"), None).unwrap();
+        for (text, name) in [("a", "to-a"), ("b/../b", "a/to-b"), ("gone", "to-gone")] {
+            rustix::fs::symlink(text, temp.join(name)).unwrap();
+        }
+        let mut file = crate::fs::Staged::create(temp.path()).unwrap();
+        file.publish_over(&temp.join("a/file")).unwrap();
+        let mut paths = RealPaths::default();
+        for below in [
+            "",
+            "a",
+            "a/b",
+            "a/b/new/er",
+            "to-a",
+            "to-a/b",
+            "to-a/to-b/x",
+            "a/to-b",
+            "to-gone",
+            "to-gone/x",
+            "a/file",
+            "a/file/x",
+            "a/../a/b",
+            "a/./b",
+            "a//b",
+            "a/b/",
+            "to-a/../a",
+        ] {
+            let path = temp.path().join(below);
+            assert_eq!(paths.future(&path), future_path(&path), "{below}");
+            let known = RealPaths::default().future(&path);
+            assert_eq!(known, future_path(&path), "{below} alone");
+        }
+    }
 }

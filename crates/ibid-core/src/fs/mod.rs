@@ -44,13 +44,13 @@ pub use kept::Kept;
 pub use list::{below, list_dir, list_names, list_signatures, numbers_in};
 pub use live::{LiveOutput, LiveReader};
 pub use look::{
-    Candidate, Links, candidate, enter_check, exists, future_path, kind_at, look, may_write_in,
-    real_path,
+    Candidate, Links, RealPaths, candidate, enter_check, exists, future_path, kind_at, look,
+    may_write_in, real_path,
 };
 pub use meter::Meter;
 pub use mounts::MountPoint;
 pub use owner::{
-    ancestors, boot_and_namespace, is_gone, is_tag_of_the_gone, owner_tag, start_time,
+    ancestors, boot_and_namespace, is_gone, is_tag_of_the_gone, own_start, owner_tag, start_time,
 };
 pub use private_dir::make_private_dir;
 pub use read::{
@@ -71,7 +71,7 @@ pub use system::{
     COARSEST_NANOS, CachedPages, FileSystem, FileSystemId, FileSystemKind, Host, boot_id,
     cached_pages, machine_id, memory_limit, open_files_limit,
 };
-pub use touch::{touch_link, touch_open};
+pub use touch::{stamping_time, touch_link, touch_open};
 pub use trial::{NameTrial, Trial, can_share, nameless_file, try_file, try_names};
 pub use witness::{
     Account, Noted, begin_account, counts_until, end_account, look_aside, spoil_account,

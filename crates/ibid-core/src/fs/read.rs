@@ -34,9 +34,10 @@ pub fn open_with_facts(path: &Path) -> Result<(File, Facts), PathError> {
     Ok((file, facts))
 }
 
-/// Opens a regular file for reading and for writing in place, unless it is a link.
-pub fn open_in_place(path: &Path) -> Result<File, PathError> {
-    open_regular(path, OFlags::RDWR | OFlags::NOFOLLOW)
+/// Opens a regular file for reading and for writing in place, unless it is a link, and returns the
+/// signature of what was opened.
+pub fn open_in_place(path: &Path) -> Result<(File, Signature), PathError> {
+    open_looked_at(path, OFlags::RDWR | OFlags::NOFOLLOW)
 }
 
 /// Opens whatever `path` leads to for reading, and looks at what was opened. Anything that is not

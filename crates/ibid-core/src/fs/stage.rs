@@ -11,7 +11,7 @@ use std::io::{self, Write as _};
 use std::os::fd::{BorrowedFd, IntoRawFd as _};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -50,21 +50,57 @@ impl Staged {
     /// The same; where the umask lets it come to be with exactly these permission bits, it has
     /// them at once, and [`Staged::set_mode`] has nothing to do for them.
     pub fn create_as(dir: &Path, mode: Option<u32>) -> Result<Self, PathError> {
-        let mode = mode.filter(|mode| mode & umask() == 0);
+        // Looking at a file costs less than asking for the umask once, and more than that often.
+        const LOOKED_AT: u32 = 4;
+        static CREATED: AtomicU32 = AtomicU32::new(0);
+        let looks = mode.is_some() && CREATED.fetch_add(1, Ordering::Relaxed) < LOOKED_AT;
+        let mode = mode.filter(|mode| looks || mode & umask() == 0);
         let bits = mode.map_or(Mode::RUSR | Mode::WUSR, Mode::from_raw_mode);
         let path = dir.join(random_name());
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let file = rustix::fs::open(&path, flags, bits)
+        let file: File = rustix::fs::open(&path, flags, bits)
             .context("create", &path)?
             .into();
+        let found = looks.then(|| Signature::of_open(&file, &path).ok());
+        let found = found.flatten();
+        let is_so = |mode: &u32| !looks || found.is_some_and(|it| it.mode & 0o7777 == *mode);
         Ok(Self {
             file: Some(file),
             path,
-            inode: None,
-            mode,
+            inode: found.map(|it| (it.device, it.inode)),
+            mode: mode.filter(is_so),
             failed: false,
             published: false,
         })
+    }
+
+    /// Takes a file that this process made at `path` and nobody else has, and that has the mode
+    /// `mode`, and fills it anew. What cannot be filled is removed.
+    pub fn refill(
+        (file, path, inode): (File, PathBuf, (u64, u64)),
+        (length, mode): (u64, u32),
+        content: &[u8],
+    ) -> Result<Self, PathError> {
+        use std::os::unix::fs::FileExt as _;
+        let staged = Self {
+            file: Some(file),
+            path,
+            inode: Some(inode),
+            mode: Some(mode),
+            failed: false,
+            published: false,
+        };
+        let written = staged.file().write_all_at(content, 0);
+        let size = content.len() as u64;
+        let cut = |()| {
+            if size < length {
+                staged.file().set_len(size)
+            } else {
+                Ok(())
+            }
+        };
+        written.and_then(cut).context("write", &staged.path)?;
+        Ok(staged)
     }
 
     /// Returns the open file, until it is published.
@@ -153,7 +189,7 @@ impl Staged {
 
     /// Closes the file if it is open and returns device and inode.
     fn close_known(&mut self) -> Result<(u64, u64), PathError> {
-        if let Some(file) = &self.file {
+        if let (Some(file), None) = (&self.file, self.inode) {
             let signature = Signature::of_open(file, &self.path)?;
             self.inode = Some((signature.device, signature.inode));
         }
@@ -223,7 +259,8 @@ pub fn random_bytes<const N: usize>() -> [u8; N] {
     let seed = SEED.get_or_init(|| {
         let mut seed = [0; 32];
         // Without it names are still told apart.
-        getrandom::fill(&mut seed).map_or_else(|_| own_seed(), |()| seed)
+        let filled = is_filled(&mut seed) || getrandom::fill(&mut seed).is_ok();
+        if filled { seed } else { own_seed() }
     });
     let mut text = [0; 44];
     text[..32].copy_from_slice(seed);
@@ -234,6 +271,18 @@ pub fn random_bytes<const N: usize>() -> [u8; N] {
         .as_bytes()
         .first_chunk()
         .expect("nobody asks for more than a digest holds")
+}
+
+/// Asks the kernel itself: a library in a static binary opens its devices.
+#[cfg(target_os = "linux")]
+fn is_filled(seed: &mut [u8; 32]) -> bool {
+    use rustix::rand::{GetRandomFlags, getrandom};
+    getrandom(&mut seed[..], GetRandomFlags::empty()) == Ok(32)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_filled(_seed: &mut [u8; 32]) -> bool {
+    false
 }
 
 /// Returns what no other process of this machine has, by its number, the moment and where the

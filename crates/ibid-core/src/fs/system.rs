@@ -38,6 +38,14 @@ impl Host {
     }
 }
 
+/// Returns the id of this installation as it was when this process first asked for it: for what is
+/// named after the process.
+pub(super) fn machine_id_once() -> &'static str {
+    FIRST_MACHINE_ID.get_or_init(read_machine_id)
+}
+
+static FIRST_MACHINE_ID: OnceLock<String> = OnceLock::new();
+
 /// Returns what the kernel drew at boot, or nothing where it does not tell. It is read once in the
 /// life of a process, which no boot outlives.
 pub fn boot_id() -> &'static str {
@@ -47,6 +55,13 @@ pub fn boot_id() -> &'static str {
 
 /// Returns the id of this installation, or nothing where there is none.
 pub fn machine_id() -> String {
+    let id = read_machine_id();
+    // Another is found only where somebody has changed it meanwhile.
+    let _ = FIRST_MACHINE_ID.set(id.clone());
+    id
+}
+
+fn read_machine_id() -> String {
     ["/etc/machine-id", "/var/lib/dbus/machine-id"]
         .into_iter()
         .find_map(first_line)

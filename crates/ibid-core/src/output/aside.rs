@@ -158,7 +158,7 @@ impl Aside<'_> {
                     Some(target) => {
                         match self.keep.ground().swept {
                             Some(swept) => swept.sweep(&target.dir),
-                            None => strays::sweep(&target.dir),
+                            None => strays::sweep(&target.dir, &|| ()),
                         }
                         let link = target.link.clone();
                         if !output.keep {

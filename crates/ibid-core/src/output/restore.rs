@@ -23,7 +23,9 @@ use super::walk::walk;
 use crate::action::OutputSpec;
 use crate::digest::TreeId;
 use crate::fs::PathError;
-use crate::store::{BlobProblem, LinkMode, ListingProblem, LocalStore, StoredAs, StoredOutput};
+use crate::store::{
+    BlobProblem, LinkMode, ListingProblem, LocalStore, OutputContent, StoredAs, StoredOutput,
+};
 use crate::tree::{Entry, Escaped, Place, RelPath, Tree};
 
 /// Why outputs were not put in place. Whatever stood before stands again.
@@ -120,6 +122,7 @@ impl Restorer<'_> {
         let mut repairs = Vec::new();
         for place in places(declared, outputs, self.ground.root, made)? {
             if let Some(missing) = place.missing_in_store() {
+                self.store.takes_longer();
                 let mut differences = Vec::new();
                 one(&place, &self.digests, &|_| None, &mut differences)?;
                 if differences.is_empty() {
@@ -207,6 +210,10 @@ impl Restorer<'_> {
         let Some(target) = place.target(parents)? else {
             return Ok(None);
         };
+        // What stands may be large, and is listed, hashed and moved.
+        if target.seen.is_some() || !matches!(place.content, Some(OutputContent::File { .. })) {
+            self.store.takes_longer();
+        }
         let standing = walk(&target.dir, &target.name)?;
         let differences = compare(&wanted, &target, &standing, &self.digests);
         Ok((!differences.is_empty()).then(|| Repair {

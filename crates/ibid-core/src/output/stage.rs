@@ -200,7 +200,7 @@ impl<'a> Staging<'a> {
         let mut seen = std::collections::BTreeSet::new();
         for unit in &self.units {
             if seen.insert(unit.dir.path().to_owned()) {
-                strays::sweep(&unit.dir);
+                strays::sweep(&unit.dir, &|| self.store.takes_longer());
             }
         }
     }

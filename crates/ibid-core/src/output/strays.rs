@@ -31,17 +31,19 @@ impl Swept {
         let mut swept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if swept.insert(dir.path().to_owned()) {
             drop(swept);
-            sweep(dir);
+            sweep(dir, &|| ());
         }
     }
 }
 
-/// Removes staged outputs in `dir` whose makers are gone. What cannot be removed stays.
-pub(super) fn sweep(dir: &Dir) {
+/// Removes staged outputs in `dir` whose makers are gone, and says so before, as they may be large.
+/// What cannot be removed stays.
+pub(super) fn sweep(dir: &Dir, begins: &dyn Fn()) {
     for listed in dir.list().unwrap_or_default() {
         if is_stray(&listed.name)
             && let Ok(name) = RelPath::new(listed.name)
         {
+            begins();
             let _ = dir.remove_all(&name);
         }
     }
@@ -99,7 +101,7 @@ mod tests {
             std::fs::create_dir(temp.join(name)).unwrap();
             std::fs::write(temp.join(name).join("file"), "x").unwrap();
         }
-        sweep(&Dir::open(temp.path()).unwrap());
+        sweep(&Dir::open(temp.path()).unwrap(), &|| ());
         assert!(!temp.join(&gone).exists());
         for name in [own.as_str(), ".ibid-0123.tmp", ".ibid-x", "mine.tmp"] {
             assert!(temp.join(name).join("file").exists(), "{name}");

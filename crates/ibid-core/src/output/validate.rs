@@ -5,14 +5,12 @@
 //! store; and every path has one writer. Paths are compared as declared and as they lie on disk,
 //! because the user's links may make one place of two names.
 
-use std::collections::HashMap;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::aside::MadeLinks;
 use super::pattern::{Pattern, PatternError};
 use crate::action::{OutputKind, OutputSpec};
-use crate::fs::{FileKind, Signature, future_path};
+use crate::fs::{FileKind, RealPaths, Signature};
 use crate::tree::{Escaped, Place, RelPath};
 
 /// What a path that may not be an output is to the step.
@@ -162,7 +160,7 @@ pub fn validate(outputs: &[OutputSpec], reserved: &Reserved<'_>) -> Result<(), O
         }
     }
     for (output, real) in &places {
-        against_surroundings(output, real, reserved)?;
+        against_surroundings(output, real, reserved, &mut disk)?;
     }
     for (index, one) in places.iter().enumerate() {
         for other in &places[index + 1..] {
@@ -296,8 +294,9 @@ fn against_surroundings(
     output: &Place,
     real: &Path,
     reserved: &Reserved<'_>,
+    disk: &mut Disk,
 ) -> Result<(), OutputError> {
-    let real_root = future_path(reserved.root);
+    let real_root = disk.paths.future(reserved.root);
     if real_root.starts_with(real) || output.key_name().is_empty() {
         return Err(OutputError::Root {
             output: output.clone(),
@@ -317,7 +316,7 @@ fn against_surroundings(
         }
     }
     if let Some(store) = reserved.store {
-        let real_store = future_path(store);
+        let real_store = disk.paths.future(store);
         if real_store.starts_with(real) || real.starts_with(&real_store) {
             return Err(OutputError::Store {
                 output: output.clone(),
@@ -361,25 +360,19 @@ fn made_at(made: &MadeLinks, place: &Place, path: &Path) -> bool {
 /// each.
 #[derive(Default)]
 struct Disk {
-    parents: HashMap<PathBuf, PathBuf>,
+    paths: RealPaths,
 }
 
 impl Disk {
     /// Returns where `path` lies; a link there is followed unless it is `itself` meant.
     fn real(&mut self, path: &Path, itself: bool) -> PathBuf {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-            return future_path(path);
+            return self.paths.future(path);
         };
         if !itself && Signature::of_link(path).is_ok_and(|found| found.kind() == FileKind::Link) {
-            return future_path(path);
+            return self.paths.future(path);
         }
-        let name: OsString = name.to_owned();
-        if let Some(real) = self.parents.get(parent) {
-            return real.join(name);
-        }
-        let real = future_path(parent);
-        self.parents.insert(parent.to_owned(), real.clone());
-        real.join(name)
+        self.paths.future(parent).join(name)
     }
 }
 

@@ -1,11 +1,12 @@
 //! `Heart`: what keeps the leases of one handle alive, and the files that they are made of.
 //!
-//! One thread beats for all leases that are held, however many there are. The file of a lease that
-//! is released becomes a spare: it leaves its place for a name in `tmp/`, and the next lease is
-//! written into it there and renamed to its own place. So a run of many steps neither creates nor
-//! removes a file for each of them, which ext4 punishes: it passes over every inode that was freed
-//! a moment ago. Invariants: a lease has its name only while its content is whole and its own; a
-//! spare is used by the process alone that made it, and a child that was forked uses none.
+//! One thread beats for all leases that are held, however many there are; it starts with the first
+//! that may be held for longer than a moment. The file of a lease that is released becomes a spare:
+//! it leaves its place for a name in `tmp/`, and the next lease, or an entry of history, is written
+//! into it there and renamed to its own place. So a run of many steps neither creates nor removes a
+//! file for each of them, which ext4 punishes: it passes over every inode that was freed a moment
+//! ago. Invariants: a lease has its name only while its content is whole and its own; a spare is
+//! used by the process alone that made it, and a child that was forked uses none.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -43,15 +44,13 @@ pub(super) struct LeaseFile {
 }
 
 impl LeaseFile {
-    /// Takes a file that is open for reading and writing.
-    pub(super) fn new(file: File, path: &Path) -> Result<Self, fs::PathError> {
-        let seen = Signature::of_open(&file, path)?;
-        let inode = (seen.device, seen.inode);
-        Ok(Self {
+    /// Takes a file that is open for reading and writing, with its status.
+    pub(super) fn new(file: File, seen: &Signature) -> Self {
+        Self {
             file,
-            inode,
+            inode: (seen.device, seen.inode),
             length: AtomicU64::new(seen.size),
-        })
+        }
     }
 
     /// Says whether `path` is a name of this very file. As long as it is open, no other can have
@@ -150,7 +149,7 @@ impl Heart {
         let own = Own {
             pid,
             boot: fs::boot_and_namespace(host),
-            start: fs::start_time(pid).unwrap_or(0),
+            start: fs::own_start().unwrap_or(0),
         };
         // What a parent has set aside it goes on using itself.
         state.spares.clear();
@@ -191,23 +190,52 @@ impl Heart {
     pub(super) fn rest(&self) {
         let mut state = self.shared.state();
         state.closed = true;
-        let is_own = state.own.as_ref().map(|own| own.pid) == Some(std::process::id());
-        for spare in state.spares.drain(..).filter(|_| is_own) {
-            if spare.file.is_at(&spare.path) {
+        let spares = std::mem::take(&mut state.spares);
+        let own = state.own.as_ref().map(|own| own.pid);
+        for spare in spares {
+            if own == Some(std::process::id()) && spare.file.is_at(&spare.path) {
                 // What stays behind is found by age.
                 let _ = fs::remove_file(&spare.path);
             }
         }
-        self.shared.wake.notify_all();
+        // Nobody waits where no thread beats.
+        if state.beaten_by.is_some() {
+            self.shared.wake.notify_all();
+        }
     }
 
-    /// Beats for a lease from now on.
-    pub(super) fn hold(&self, file: Arc<LeaseFile>) -> Beating {
-        let pid = std::process::id();
+    /// Beats for a lease from now on; for one that is held for a moment only once
+    /// [`Self::beat_for_all`] is called.
+    pub(super) fn hold(&self, file: Arc<LeaseFile>, pace: Pace) -> Beating {
         let mut state = self.shared.state();
         let number = state.next;
         state.next += 1;
         state.held.insert(number, (file, 0));
+        if pace == Pace::Lasting {
+            self.start(&mut state);
+        }
+        Beating {
+            shared: Arc::clone(&self.shared),
+            number,
+        }
+    }
+
+    /// Beats from now on for what was taken for a moment, too.
+    pub(super) fn beat_for_all(&self) {
+        let mut state = self.shared.state();
+        if !state.held.is_empty() {
+            self.start(&mut state);
+        }
+    }
+
+    /// Says whether a thread beats.
+    #[cfg(test)]
+    pub(super) fn beats(&self) -> bool {
+        self.shared.state().beaten_by.is_some()
+    }
+
+    fn start(&self, state: &mut State) {
+        let pid = std::process::id();
         if state.beaten_by != Some(pid) {
             let shared = Arc::clone(&self.shared);
             let thread = std::thread::Builder::new().name("ibid-lease".to_owned());
@@ -215,11 +243,47 @@ impl Heart {
             let started = thread.spawn(move || shared.beat());
             state.beaten_by = started.is_ok().then_some(pid);
         }
-        Beating {
-            shared: Arc::clone(&self.shared),
-            number,
+    }
+
+    /// Takes the spare that the last lease has left, to be filled with something else: its file,
+    /// where that lies, which it is and how long. Where many leases are taken they use it
+    /// themselves.
+    pub(super) fn give_away(&self) -> Option<GivenAway> {
+        let mut state = self.shared.state();
+        let is_own = state.own.as_ref().map(|own| own.pid) == Some(std::process::id());
+        if !is_own || state.next > FEW {
+            return None;
+        }
+        let Spare { path, file } = state.spares.pop()?;
+        drop(state);
+        match Arc::try_unwrap(file) {
+            Ok(LeaseFile {
+                file,
+                inode,
+                length,
+            }) => Some(((file, path, inode), length.into_inner())),
+            // Somebody may still write in it.
+            Err(file) => {
+                if file.is_at(&path) {
+                    let _ = fs::remove_file(&path);
+                }
+                None
+            }
         }
     }
+}
+
+/// A spare that becomes something else: its file, where it lies, which it is, and how long.
+pub(super) type GivenAway = ((File, PathBuf, (u64, u64)), u64);
+
+/// For how long a lease is to be held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pace {
+    /// For as long as it takes: others see that its owner lives.
+    #[default]
+    Lasting,
+    /// For a moment: work of a few calls, long over when the first beat would be due.
+    Brief,
 }
 
 impl Drop for Heart {
@@ -256,8 +320,8 @@ pub(super) struct Beating {
 
 impl Beating {
     /// Ends the lease at `place`, unless somebody else has that by now, and keeps its file for
-    /// another one under a name in `tmp`.
-    pub(super) fn release(&self, file: Arc<LeaseFile>, place: &Path, tmp: &Path) {
+    /// another one under a name in `tmp`, where many are taken or its owner says that it `keeps` it.
+    pub(super) fn release(&self, (file, keeps): (Arc<LeaseFile>, bool), place: &Path, tmp: &Path) {
         // First of all: what has no name any more must not be written to.
         self.shared.state().held.remove(&self.number);
         if !file.is_at(place) {
@@ -265,7 +329,7 @@ impl Beating {
         }
         let state = self.shared.state();
         let is_own = state.own.as_ref().map(|own| own.pid) == Some(std::process::id());
-        let is_used = state.next > FEW && state.spares.len() < SPARES;
+        let is_used = (keeps || state.next > FEW) && state.spares.len() < SPARES;
         let is_wanted = is_own && !state.closed && is_used;
         drop(state);
         let path = tmp.join(fs::random_name());
@@ -293,7 +357,7 @@ impl Drop for Beating {
     fn drop(&mut self) {
         let mut state = self.shared.state();
         state.held.remove(&self.number);
-        if state.closed && state.held.is_empty() {
+        if state.closed && state.held.is_empty() && state.beaten_by.is_some() {
             self.shared.wake.notify_all();
         }
     }

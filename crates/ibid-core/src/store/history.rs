@@ -12,7 +12,7 @@ use super::run_index::{LabelHash, RunIndex, RunName};
 use crate::action::Trigger;
 use crate::digest::encoding::{DecodeError, Decoder, Encoder};
 use crate::digest::{BlobId, Digest, Key};
-use crate::fs::{self, FileKind, PathError, Published};
+use crate::fs::{self, FileKind, PathError, Published, Staged};
 
 pub(super) const FORMAT: u64 = 1;
 
@@ -209,7 +209,7 @@ impl LocalStore {
             let (what, limit) = ("the history entry", LIMIT);
             return Err(StoreError::TooLarge { what, limit });
         }
-        let mut staged = self.stage_bytes(&bytes, FILE_MODE)?;
+        let mut staged = self.stage_entry(&bytes)?;
         loop {
             let name = RunName {
                 time: entry.time,
@@ -226,6 +226,19 @@ impl LocalStore {
                 return Ok(());
             }
         }
+    }
+
+    /// Stages an entry, in the file of a lease that has made way for it if there is one.
+    fn stage_entry(&self, bytes: &[u8]) -> Result<Staged, StoreError> {
+        self.prepare_write()?;
+        if let Some((file, length)) = self.heart.give_away() {
+            let mode = self.layout.file_mode(FILE_MODE);
+            // One that cannot be filled is gone, and the error comes again if it is the disk's.
+            if let Ok(staged) = Staged::refill(file, (length, mode), bytes) {
+                return Ok(staged);
+            }
+        }
+        self.stage_bytes(bytes, FILE_MODE)
     }
 
     /// Returns the newest `count` entries, the newest first.
@@ -295,13 +308,13 @@ impl LocalStore {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use ibid_testkit::TempDir;
 
     use super::*;
     use crate::store::StoreOptions;
 
-    fn entry() -> RunEntry {
+    pub(in crate::store) fn entry() -> RunEntry {
         RunEntry {
             time: 1,
             label: "p/s".to_owned(),

@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(store.intake().put_new(b"content"), None);
         let path = store.layout.blob(&blob);
         crate::fs::set_mode_of(&path, 0o644).unwrap();
-        let file = crate::fs::open_in_place(&path).unwrap();
+        let (file, _) = crate::fs::open_in_place(&path).unwrap();
         std::os::unix::fs::FileExt::write_all_at(&file, b"x", 0).unwrap();
         assert_eq!(store.intake().put_new(b"content"), None);
         assert!(!store.put_bytes(b"content").unwrap().reused);

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::RwLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -82,6 +83,8 @@ pub(super) struct Layout {
     sharing: Sharing,
     /// The status of the root, which says what everything below may be.
     facts: RwLock<Option<Facts>>,
+    /// The description was read when the store was opened, and nothing was written since.
+    described: AtomicBool,
 }
 
 impl Layout {
@@ -91,6 +94,7 @@ impl Layout {
             v1: root.join("v1"),
             sharing,
             facts: RwLock::default(),
+            described: AtomicBool::new(false),
         }
     }
 
@@ -156,7 +160,7 @@ impl Layout {
         };
         match self.read_description() {
             Ok(Some(format)) if format > FORMAT => return Err(newer(format)),
-            Ok(_) => {}
+            Ok(format) => self.described.store(format.is_some(), Ordering::Relaxed),
             Err(error) if error.is_absent() => return self.check_foreign(),
             Err(error) => return Err(OpenError::Io(error)),
         }
@@ -190,6 +194,10 @@ impl Layout {
     /// Makes the store's tag and its description in its root, unless they are there. Refuses a
     /// directory that holds other things (hazard D7).
     pub(super) fn create(&self, created: &str) -> Result<(), StoreError> {
+        // Of a store that is gone meanwhile no file can be staged, and then it is looked for again.
+        if self.described.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
         let described = match self.read_description() {
             Ok(described) => described,
             Err(error) if error.is_absent() => {
@@ -428,6 +436,15 @@ impl Layout {
     pub(super) fn settle_links(&self) -> Result<(), PathError> {
         const FOLDERS: [&str; 6] = ["tmp", "blobs", "keys", "tombstones", "runs", "pins"];
         refuse_link(&self.v1)?;
+        // A listing tells of all at once. It is ibid's own, and says nothing of any result.
+        let listed = fs::look_aside(|| fs::list_dir(&self.v1));
+        let has_link = match &listed {
+            Ok(listed) => listed.iter().any(|(_, kind)| *kind == FileKind::Link),
+            Err(error) => !error.is_absent(),
+        };
+        if !has_link {
+            return Ok(());
+        }
         let trash = self.dir("trash");
         if leads_nowhere(&trash) {
             // It cannot go into itself; what lies in the other folder is nobody's either.

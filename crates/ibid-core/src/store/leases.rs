@@ -24,6 +24,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::error::StoreError;
+pub use super::heart::Pace;
 use super::heart::{Beating, LeaseFile, Own, Reused};
 use super::layout::{FILE_MODE, is_link, list_or_empty};
 use super::local::LocalStore;
@@ -186,9 +187,16 @@ pub struct LeaseAttempt<'a> {
     seen: Option<(Vec<u8>, Instant)>,
     ancestors: Option<Vec<u32>>,
     abandoned: Option<(u32, u64)>,
+    pace: Pace,
 }
 
 impl LocalStore {
+    /// Says that what leases were taken for a moment for takes longer: others see from now on that
+    /// their owner lives.
+    pub fn takes_longer(&self) {
+        self.heart.beat_for_all();
+    }
+
     /// Prepares to get a lease; nothing happens before the first try.
     pub fn lease(&self, on: LeaseOn<'_>) -> LeaseAttempt<'_> {
         let Own { pid, boot, start } = self.heart.own(&self.options.host);
@@ -207,6 +215,7 @@ impl LocalStore {
             seen: None,
             ancestors: None,
             abandoned: None,
+            pace: Pace::default(),
         }
     }
 
@@ -258,6 +267,13 @@ impl LocalStore {
 }
 
 impl LeaseAttempt<'_> {
+    /// Says for how long the lease is to be held.
+    #[must_use]
+    pub fn at(mut self, pace: Pace) -> Self {
+        self.pace = pace;
+        self
+    }
+
     /// Tries once, without waiting. A dead holder's lease is taken over.
     pub fn try_acquire(&mut self) -> Acquisition {
         self.try_at(Instant::now())
@@ -289,7 +305,11 @@ impl LeaseAttempt<'_> {
             };
             match self.judge(&content, now) {
                 Some(holder) if self.waits_for_us(&holder) => return Acquisition::Unavailable,
-                Some(holder) => return Acquisition::Held(holder),
+                Some(holder) => {
+                    // Whoever waits for this one may hold others meanwhile.
+                    self.store.takes_longer();
+                    return Acquisition::Held(holder);
+                }
                 None => self.take_over(&content),
             }
         }
@@ -352,16 +372,16 @@ impl LeaseAttempt<'_> {
         match published {
             Published::AlreadyThere => Ok(None),
             Published::New => {
-                let file = fs::open_in_place(&self.path).map_err(StoreError::Io)?;
-                let file = LeaseFile::new(file, &self.path).map_err(StoreError::Io)?;
-                Ok(Some(self.held(Arc::new(file))))
+                let (file, seen) = fs::open_in_place(&self.path).map_err(StoreError::Io)?;
+                Ok(Some(self.held(Arc::new(LeaseFile::new(file, &seen)))))
             }
         }
     }
 
     fn held(&self, file: Arc<LeaseFile>) -> Lease {
         Lease {
-            beating: self.store.heart.hold(Arc::clone(&file)),
+            beating: self.store.heart.hold(Arc::clone(&file), self.pace),
+            keeps_file: false,
             file,
             path: self.path.clone(),
             tmp: self.store.layout.dir("tmp"),
@@ -453,9 +473,17 @@ pub struct Lease {
     abandoned: Option<(u32, u64)>,
     file: Arc<LeaseFile>,
     beating: Beating,
+    /// Whether its file is kept for what is written next.
+    keeps_file: bool,
 }
 
 impl Lease {
+    /// Releases it, and keeps its file for an entry of history that is appended next: that costs
+    /// less than removing one file and making another.
+    pub fn make_way(mut self) {
+        self.keeps_file = true;
+    }
+
     /// Returns the session, by its leader and when that started, that the owner of a lease which
     /// was taken over left running on this machine when it was killed.
     pub fn abandoned(&self) -> Option<(u32, u64)> {
@@ -487,7 +515,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let file = Arc::clone(&self.file);
+        let file = (Arc::clone(&self.file), self.keeps_file);
         self.beating.release(file, &self.path, &self.tmp);
     }
 }

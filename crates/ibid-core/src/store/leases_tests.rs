@@ -122,7 +122,7 @@ fn a_counter_that_stands_still_is_judged_by_the_observers_clock() {
     assert!(is_held(&attempt.try_at(start)));
     assert!(is_held(&attempt.try_at(start + STILL)));
     // A beat starts the time again.
-    let file = fs::open_in_place(&attempt.path).unwrap();
+    let (file, _) = fs::open_in_place(&attempt.path).unwrap();
     let beat = b"00000000000000000008";
     std::os::unix::fs::FileExt::write_all_at(&file, beat, 0).unwrap();
     let later = start + STILL + BEAT;
@@ -212,6 +212,70 @@ fn held_leases_keep_saying_that_their_owner_lives_by_one_thread() {
     for (path, lease) in held {
         drop(lease);
         assert!(!fs::exists(&path).unwrap());
+    }
+}
+
+#[test]
+fn a_lease_of_a_moment_beats_once_that_takes_longer_or_its_owner_waits() {
+    for waits in [false, true] {
+        let dir = TempDir::new();
+        let (mut store, other) = (open(&dir, "b"), open(&dir, "b"));
+        store.heart = Heart::new(Duration::from_millis(1));
+        let _others = other.lease(LeaseOn::Key(&key())).try_acquire();
+        let mut attempt = store
+            .lease(LeaseOn::Output(Path::new("/a")))
+            .at(Pace::Brief);
+        let Acquisition::Acquired(lease) = attempt.try_acquire() else {
+            panic!("nobody holds it");
+        };
+        assert!(!store.heart.beats());
+        if waits {
+            assert!(is_held(&store.lease(LeaseOn::Key(&key())).try_acquire()));
+        } else {
+            store.takes_longer();
+        }
+        assert!(store.heart.beats());
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while counter(&attempt.path).as_slice() < b"00000000000000000002".as_slice() {
+            assert!(Instant::now() < deadline, "it does not beat");
+            std::thread::yield_now();
+        }
+        assert!(lease.is_ours());
+    }
+}
+
+#[test]
+fn the_file_of_a_lease_that_made_way_is_the_next_entry_of_history() {
+    use crate::store::history::tests::entry;
+    for label in ["p", &"long".repeat(100)] {
+        let dir = TempDir::new();
+        let store = open(&dir, "b");
+        let mut attempt = store.lease(LeaseOn::Output(Path::new("/a")));
+        let Acquisition::Acquired(lease) = attempt.try_acquire() else {
+            panic!("nobody holds it");
+        };
+        let number = Signature::of_link(&attempt.path).unwrap().inode;
+        lease.make_way();
+        assert!(!fs::exists(&attempt.path).unwrap());
+        let mut first = entry();
+        (first.label, first.root, first.host) = (label.to_owned(), String::new(), String::new());
+        store.append(&first).unwrap();
+        store.append(&first).unwrap();
+        assert_eq!(store.entries(3).unwrap(), [first.clone(), first]);
+        let runs = fs::list_signatures(&store.layout.dir("runs")).unwrap();
+        let those = runs.iter().filter(|(_, seen)| seen.inode == number);
+        assert_eq!((runs.len(), those.count()), (2, 1));
+        assert!(runs.iter().all(|(_, seen)| seen.mode & 0o7777 == FILE_MODE));
+        assert!(fs::list_dir(&store.layout.dir("tmp")).unwrap().is_empty());
+        // One for which nothing comes goes with the store.
+        let mut attempt = store.lease(LeaseOn::Output(Path::new("/a")));
+        if let Acquisition::Acquired(lease) = attempt.try_acquire() {
+            lease.make_way();
+        }
+        let tmp = store.layout.dir("tmp");
+        assert_eq!(fs::list_dir(&tmp).unwrap().len(), 1);
+        store.leave();
+        assert!(fs::list_dir(&tmp).unwrap().is_empty());
     }
 }
 

@@ -72,7 +72,7 @@ pub use format::{
 pub use history::{RunEntry, RunOutcome};
 pub use intake::Intake;
 pub use layout::{make_folder_beside, make_root};
-pub use leases::{Acquisition, Backoff, Holder, Lease, LeaseAttempt, LeaseOn};
+pub use leases::{Acquisition, Backoff, Holder, Lease, LeaseAttempt, LeaseOn, Pace};
 pub use listing::{Found, KeyState, ListedFile, RunState, Walk};
 pub use local::{Access, Durability, LocalStore, StoreOptions};
 pub use outlet::{Linked, Outlet};

@@ -181,7 +181,7 @@ mod tests {
         assert!(store.outlet().open_shareable(&blob, 5_001).is_none());
         let path = store.layout.blob(&blob);
         crate::fs::set_mode_of(&path, 0o644).unwrap();
-        let file = crate::fs::open_in_place(&path).unwrap();
+        let (file, _) = crate::fs::open_in_place(&path).unwrap();
         std::os::unix::fs::FileExt::write_all_at(&file, b"x", 9).unwrap();
         assert!(!read(5_000));
         assert!(store.outlet().open_shareable(&blob, 5_000).is_none());

@@ -24,6 +24,7 @@ use self::shard::Shards;
 use crate::digest::{Digest, TreeId};
 use crate::fs::{
     FileSystem, Host, Signature, Timestamp, create_dirs, look_aside, may_write_in, slots,
+    stamping_time,
 };
 
 /// How far `stat` is believed.
@@ -287,8 +288,8 @@ impl StatCache {
     }
 
     /// Returns the time on `fs`, for a hashing of the file with this signature that begins
-    /// afterwards. A file is touched there at the first call of the process, and when the one at
-    /// hand was changed since: an earlier start is always on the safe side.
+    /// afterwards. It is asked for at the first call of the process, and when the one at hand was
+    /// changed since: an earlier start is always on the safe side.
     pub fn started(&self, signature: &Signature, fs: &FileSystem) -> Started {
         let last = lock(&self.probes).get(&fs.device).copied();
         let changed = signature.last_change().as_nanos() + i128::from(fs.granularity);
@@ -299,8 +300,24 @@ impl StatCache {
     }
 
     /// Returns the time on `fs` as it is at this call: for outputs of a process that has just
-    /// ended.
+    /// ended. Where this very kernel stamps, its clock tells; elsewhere a file is touched.
     pub fn started_anew(&self, fs: &FileSystem) -> Started {
+        use crate::fs::FileSystemKind::{Btrfs, Local};
+        // Who is given no folder goes by the clock that it is given.
+        let has_folder = self.own_dir.is_some() || !self.probe_dirs.is_empty();
+        let is_ours = has_folder && matches!(fs.kind, Local | Btrfs);
+        let started = match is_ours.then(stamping_time).flatten() {
+            Some(at) => Started {
+                at,
+                by_wall_clock: false,
+            },
+            None => self.touched_on(fs),
+        };
+        lock(&self.probes).insert(fs.device, started);
+        started
+    }
+
+    fn touched_on(&self, fs: &FileSystem) -> Started {
         let probe = self.probe_dirs.iter().find_map(|dir| touch_on(dir, fs));
         // Its own folder may be made for that.
         let probe = probe.or_else(|| {
@@ -308,7 +325,7 @@ impl StatCache {
             create_dirs(own, Some(0o700)).ok()?;
             touch_on(own, fs)
         });
-        let started = match probe {
+        match probe {
             Some(at) => Started {
                 at,
                 by_wall_clock: false,
@@ -317,9 +334,7 @@ impl StatCache {
                 at: (self.clock)(),
                 by_wall_clock: true,
             },
-        };
-        lock(&self.probes).insert(fs.device, started);
-        started
+        }
     }
 
     /// Remembers the digest of the file with this signature. Written with others, at the latest
