@@ -52,11 +52,13 @@ pub(crate) fn find_near(
 }
 
 /// Returns the first bytes of a name as a number, in the same order.
+#[inline]
 pub(crate) fn leading(name: &[u8; 32]) -> u64 {
     u64::from_be_bytes(*name.first_chunk().expect("a name has 32 bytes"))
 }
 
 /// Returns about where `wanted` stands among `len` items from `first` to `last`, evenly spread.
+#[inline]
 pub(crate) fn guess(wanted: u64, (first, last): (u64, u64), len: usize) -> usize {
     let above = u128::from(wanted.saturating_sub(first));
     let about = above * len as u128 / (u128::from(last.saturating_sub(first)) + 1);
@@ -93,6 +95,7 @@ impl Starts {
     }
 
     /// Returns about where a name stands; `None` where nothing was noted, or of other names.
+    #[inline]
     pub(crate) fn about(&self, leading: u64, len: usize) -> Option<usize> {
         let slot = (leading >> (64 - BITS)) as usize;
         let (from, to) = (*self.starts.get(slot)?, *self.starts.get(slot + 1)?);

@@ -202,8 +202,9 @@ impl Source<'_> {
                 next.store(count, Ordering::Relaxed);
                 *values = Err(error);
             } else if let Ok(values) = values.as_mut() {
-                own.into_iter()
-                    .for_each(|(number, value)| values[number] = value);
+                for (number, value) in own {
+                    values[number] = value;
+                }
             }
         };
         rayon::scope(|scope| {

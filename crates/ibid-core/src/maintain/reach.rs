@@ -320,9 +320,8 @@ struct Reach<'a> {
 /// A result that is to be read, and what is known of it without that.
 struct Named {
     entry: Entry,
-    /// What is left of it where its blob is gone or damaged: the newest entry of history of its
-    /// key, if there is one, which has its label.
-    lost: Option<Option<RunName>>,
+    /// The newest entry of history of its key, which has the label where its blob is gone.
+    newest: Option<RunName>,
 }
 
 /// What reading a result came to.
@@ -378,8 +377,7 @@ impl<'a> Reach<'a> {
             entry.pinned = pinned.contains(&it.key) || pins.contains_key(&it.result);
             entry.trashed = self.trash.get(&it.result).copied().into_iter().collect();
             entry.key_disk = it.disk;
-            let lost = Some(newest);
-            Named { entry, lost }
+            Named { entry, newest }
         });
         let mut named: Vec<Named> = standing.collect();
         let of_history = history.results.iter().map(|(result, _)| *result);
@@ -400,7 +398,10 @@ impl<'a> Reach<'a> {
             let last_use = history.named(&result).max(pins.get(&result).copied());
             let mut entry = entry_of(result, last_use.unwrap_or(0));
             entry.pinned = pins.contains_key(&result);
-            Named { entry, lost: None }
+            Named {
+                entry,
+                newest: None,
+            }
         }));
         self.read_results(named);
         self.read_listings();
@@ -433,17 +434,18 @@ impl<'a> Reach<'a> {
             read[at as usize] = Some(of);
         }
         self.inventory.entries.reserve_exact(named.len());
-        for (Named { entry, lost }, read) in named.into_iter().zip(read) {
+        for (Named { entry, newest }, read) in named.into_iter().zip(read) {
             match read.expect("every result was read") {
                 // Of one that stands, the key's file is left to evict.
-                Read::Lost(own) => self.inventory.entries.extend(lost.map(|newest| {
+                Read::Lost(own) if entry.stands => {
                     let label = newest.and_then(|newest| self.walk.label_of(&newest));
-                    Entry {
+                    self.inventory.entries.push(Entry {
                         label: label.unwrap_or_default().into(),
                         blobs: own.into_iter().collect(),
                         ..entry
-                    }
-                })),
+                    });
+                }
+                Read::Lost(_) => {}
                 Read::Whole(needed) => self.add(entry, needed),
                 Read::Unknown(reason) => {
                     let text = format!("the result {}: {reason}", entry.result.short());

@@ -55,7 +55,8 @@ impl RunName {
         let mut name = [b'-'; LENGTH];
         let mut put = |place: std::ops::Range<usize>, mut rest: u64, base: u64| {
             for digit in name[place].iter_mut().rev() {
-                *digit = b"0123456789abcdef"[(rest % base) as usize];
+                let least = u32::try_from(rest % base).expect("a digit is small");
+                *digit = char::from_digit(least, 16).map_or(b'0', |digit| digit as u8);
                 rest /= base;
             }
         };
