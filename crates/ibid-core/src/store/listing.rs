@@ -387,8 +387,14 @@ impl Walk {
                 noted.names(&opened, shards[at].as_bytes(), &mut names);
                 let mut found = Vec::with_capacity(names.len());
                 for name in &names {
-                    let facts = noted.facts(&opened, name);
-                    found.extend(facts.and_then(|facts| make(&opened, *name, facts)));
+                    match opened.facts_here(&name.digits()) {
+                        Ok(facts) => found.extend(make(&opened, *name, facts)),
+                        Err(error) if error.is_absent() => {}
+                        Err(error) => {
+                            noted.problem(&error);
+                            break;
+                        }
+                    }
                 }
                 parts.push((at, found));
             }
@@ -503,19 +509,6 @@ impl Noted {
         names.sort_unstable();
         // A name may come twice in a listing that goes on while names change.
         names.dedup();
-    }
-
-    /// Looks at what was listed, which may be gone by now.
-    fn facts(&mut self, shard: &Dir, name: &Digest) -> Option<Facts> {
-        match shard.facts_here(&name.digits()) {
-            Ok(facts) => Some(facts),
-            Err(error) => {
-                if !error.is_absent() {
-                    self.problem(&error);
-                }
-                None
-            }
-        }
     }
 }
 
