@@ -62,13 +62,18 @@ impl Digest {
 
     /// Returns the 64 lowercase hexadecimal digits, without the algorithm's prefix.
     pub fn hex(&self) -> String {
+        String::from_utf8(self.digits().to_vec()).expect("the digits are ASCII")
+    }
+
+    /// Returns the same digits without a place of their own in memory.
+    pub fn digits(&self) -> [u8; 64] {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut text = [0; 64];
         for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
             pair[0] = DIGITS[usize::from(byte >> 4)];
             pair[1] = DIGITS[usize::from(byte & 15)];
         }
-        String::from_utf8(text.to_vec()).expect("the digits are ASCII")
+        text
     }
 
     /// Returns the first twelve hexadecimal digits: for messages, never for names.

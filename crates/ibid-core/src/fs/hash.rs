@@ -1,14 +1,18 @@
 //! Hashing open files: by reading, never by mapping.
 //!
 //! A mapped file that somebody cuts short ends in SIGBUS, so everything goes through `pread`.
-//! Large files are cut into the subtrees that BLAKE3 itself defines; each is read into a buffer
-//! that stays in the cache of one core and is hashed there, so reading is parallel too.
+//! Large files are cut into subtrees that BLAKE3 itself defines; threads take them in turn, in the
+//! order of the file, each into a buffer that stays in the cache of one core and is hashed there,
+//! so reading is parallel too. A buffer begins with a page: copying and hashing are slower where
+//! each of their wide steps touches two lines of the cache.
 
 use std::cell::RefCell;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use blake3::hazmat::{self, ChainingValue, HasherExt as _};
 
@@ -19,7 +23,13 @@ use crate::digest::Digest;
 pub(super) const PARALLEL_FROM: u64 = 1 << 20;
 
 /// What one thread reads and hashes at a time: a power of two, so that it is a whole subtree.
-const PIECE: u64 = 128 << 10;
+const PIECE: u64 = 512 << 10;
+
+/// What is read at a time of a file that one thread hashes beside others.
+const ALONE: u64 = 128 << 10;
+
+/// Where buffers begin.
+const PAGE: usize = 4096;
 
 /// Threads stay within one window, so that a disk sees nearly sequential reads.
 const WINDOW: u64 = 1 << 30;
@@ -65,14 +75,14 @@ pub fn hash_open(
         source.expect_end(size)?;
         return Ok(digest);
     }
-    if size < PIECE {
+    if size < ALONE {
         return source.small(size);
     }
     let mut hasher = blake3::Hasher::new();
     let mut done = 0;
     // One byte more than is expected: a short count is the end of a regular file.
     while done <= size {
-        let want = (size + 1 - done).min(PIECE);
+        let want = (size + 1 - done).min(ALONE);
         let got = with_buffer(want, |buffer| {
             let got = file.read_at(buffer, done).context("read", path)?;
             hasher.update(&buffer[..got]);
@@ -143,40 +153,69 @@ impl Source<'_> {
     /// Hashes a file of more than one piece.
     fn root(&self, size: u64) -> Result<Digest, HashError> {
         let left = hazmat::left_subtree_len(size);
-        let (left, right) = self.both(0, left, size - left)?;
+        let (left, right) = if size > WINDOW {
+            (self.subtree(0, left)?, self.subtree(left, size - left)?)
+        } else {
+            let values = self.window(0, size)?;
+            let (one, other) = values.split_at(pieces_in(left));
+            (merged(one, left), merged(other, size - left))
+        };
         let root = hazmat::merge_subtrees_root(&left, &right, hazmat::Mode::Hash);
         Ok(Digest::from_bytes(*root.as_bytes()))
     }
 
+    /// Hashes a subtree; the depth of this recursion is the logarithm of the size.
     fn subtree(&self, offset: u64, len: u64) -> Result<ChainingValue, HashError> {
-        if len <= PIECE {
-            return self.piece(offset, len);
+        if len <= WINDOW {
+            return Ok(merged(&self.window(offset, len)?, len));
         }
         let left = hazmat::left_subtree_len(len);
-        let (left, right) = self.both(offset, left, len - left)?;
+        let one = self.subtree(offset, left)?;
+        let other = self.subtree(offset + left, len - left)?;
         Ok(hazmat::merge_subtrees_non_root(
-            &left,
-            &right,
+            &one,
+            &other,
             hazmat::Mode::Hash,
         ))
     }
 
-    /// Hashes two neighbours: the depth of this recursion is the logarithm of the size.
-    fn both(
-        &self,
-        offset: u64,
-        left: u64,
-        right: u64,
-    ) -> Result<(ChainingValue, ChainingValue), HashError> {
-        let middle = offset + left;
-        if left + right > WINDOW {
-            return Ok((self.subtree(offset, left)?, self.subtree(middle, right)?));
-        }
-        let (left, right) = rayon::join(
-            || self.subtree(offset, left),
-            || self.subtree(middle, right),
-        );
-        Ok((left?, right?))
+    /// Hashes the pieces of a part by all threads of the pool that have nothing else to do.
+    fn window(&self, offset: u64, len: u64) -> Result<Vec<ChainingValue>, HashError> {
+        let count = pieces_in(len);
+        let next = AtomicUsize::new(0);
+        let values = Mutex::new(Ok(vec![ChainingValue::default(); count]));
+        let take = || {
+            let mut own = Vec::new();
+            let failed = loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= count {
+                    break None;
+                }
+                let start = number as u64 * PIECE;
+                match self.piece(offset + start, PIECE.min(len - start)) {
+                    Ok(value) => own.push((number, value)),
+                    Err(error) => break Some(error),
+                }
+            };
+            let mut values = values.lock().expect("nobody panics while holding this");
+            if let Some(error) = failed {
+                next.store(count, Ordering::Relaxed);
+                *values = Err(error);
+            } else if let Ok(values) = values.as_mut() {
+                for (number, value) in own {
+                    values[number] = value;
+                }
+            }
+        };
+        rayon::scope(|scope| {
+            for _ in 1..rayon::current_num_threads().min(count) {
+                scope.spawn(|_| take());
+            }
+            take();
+        });
+        values
+            .into_inner()
+            .expect("nobody panics while holding this")
     }
 
     fn piece(&self, offset: u64, len: u64) -> Result<ChainingValue, HashError> {
@@ -216,7 +255,22 @@ impl Source<'_> {
     }
 }
 
-/// Lends the first `len` bytes of this thread's buffer.
+fn pieces_in(len: u64) -> usize {
+    usize::try_from(len.div_ceil(PIECE)).expect("a window has few pieces")
+}
+
+/// Joins neighbours that are `len` bytes together.
+fn merged(values: &[ChainingValue], len: u64) -> ChainingValue {
+    if let [value] = values {
+        return *value;
+    }
+    let left = hazmat::left_subtree_len(len);
+    let (one, other) = values.split_at(pieces_in(left));
+    let (one, other) = (merged(one, left), merged(other, len - left));
+    hazmat::merge_subtrees_non_root(&one, &other, hazmat::Mode::Hash)
+}
+
+/// Lends `len` bytes of this thread's buffer, from the start of a page.
 fn with_buffer<T>(
     len: u64,
     use_it: impl FnOnce(&mut [u8]) -> Result<T, HashError>,
@@ -226,10 +280,11 @@ fn with_buffer<T>(
     }
     let len = usize::try_from(len).expect("a piece fits in memory");
     BUFFER.with_borrow_mut(|buffer| {
-        if buffer.len() < len {
-            buffer.resize(len, 0);
+        if buffer.len() < len + PAGE {
+            buffer.resize(len + PAGE, 0);
         }
-        use_it(&mut buffer[..len])
+        let start = buffer.as_ptr().align_offset(PAGE).min(PAGE);
+        use_it(&mut buffer[start..start + len])
     })
 }
 
@@ -262,6 +317,8 @@ mod tests {
             262_145,
             1 << 20,
             (1 << 20) + 1,
+            (3 << 19) - 1,
+            3 << 19,
             5_000_003,
         ] {
             let (file, path) = file_of(&dir, &bytes[..size]);

@@ -11,11 +11,12 @@
 //! not understood are of a later version: unknown. A record that is not understood hides texts of
 //! code at most, which explain and decide nothing; they are not waited for.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::named::AlsoNamed;
 use super::reach;
-use crate::digest::{BlobId, Key, near};
+use crate::digest::near::{self, Starts};
+use crate::digest::{BlobId, Key};
 use crate::fs::{PathError, Timestamp};
 use crate::store::{LocalStore, Pin, RunName};
 
@@ -96,10 +97,12 @@ pub struct Inventory {
     pub blobs: Vec<Blob>,
     /// All results: those that stand, then those that only history or a pin names.
     pub entries: Vec<Entry>,
+    /// Where their names begin.
+    pub(super) starts: Starts,
     /// Blobs that history names, and the texts of code that they name, whether or not a result
     /// needs them too: indices into `blobs`, each with the newest time at which something named
     /// it. They stay when the results go that need them.
-    pub also_named: HashMap<u32, u64>,
+    pub also_named: AlsoNamed,
     /// History's files, the oldest first, with the bytes of disk that they take.
     pub runs: Vec<(RunName, u64)>,
     /// Keys that are invalidated, and since when.
@@ -124,14 +127,16 @@ pub struct Inventory {
 impl Inventory {
     /// Returns where a blob stands in [`Inventory::blobs`], if it is there.
     pub fn number(&self, blob: &BlobId) -> Option<u32> {
-        number(&self.blobs, blob)
+        number(&self.blobs, &self.starts, blob)
     }
 }
 
-/// Returns where a blob stands among blobs in the order of their names.
-pub(super) fn number(blobs: &[Blob], blob: &BlobId) -> Option<u32> {
+/// Returns where a blob stands among blobs in the order of their names, which begin where `starts`
+/// says, if it says anything.
+pub(super) fn number(blobs: &[Blob], starts: &Starts, blob: &BlobId) -> Option<u32> {
     let leading = near::leading(blob.digest().as_bytes());
-    let about = near::guess(leading, (0, u64::MAX), blobs.len());
+    let about = starts.about(leading, blobs.len());
+    let about = about.unwrap_or_else(|| near::guess(leading, (0, u64::MAX), blobs.len()));
     let at = near::find_near(blobs.len(), about, |at| blobs[at].id.cmp(blob))?;
     u32::try_from(at).ok()
 }

@@ -19,6 +19,7 @@
 mod apply;
 mod check;
 mod inventory;
+mod named;
 mod plan;
 mod policy;
 mod reach;
@@ -30,6 +31,7 @@ mod worth;
 pub use apply::{Done, apply, apply_while};
 pub use check::{Checked, Flaw, FlawClass, FlawKind, Leftovers, check, verify, verify_result};
 pub use inventory::{Blob, Entry, Inventory, Leftover, LeftoverKind, take, take_settled};
+pub use named::AlsoNamed;
 pub use plan::{Plan, plan};
 pub use policy::Policy;
 pub use repair::{Repaired, repair};

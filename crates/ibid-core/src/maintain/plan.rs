@@ -108,8 +108,7 @@ pub fn plan(inventory: &Inventory, policy: &Policy) -> Plan {
     let is_needed = needed(inventory, &all);
     let history = history(inventory, policy, &is_needed);
     plan.forget = history.forget;
-    let is_named =
-        |blob: &u32| inventory.also_named.contains_key(blob) && !history.blobs.contains(blob);
+    let is_named = |blob: &u32| inventory.also_named.has(*blob) && !history.blobs.contains(blob);
     let unreachable = unreachable(inventory, policy, &history.blobs, &is_needed);
     let stays = missed(inventory, &[]);
     plan.delete.retain(|at| !stays.contains(at));
@@ -119,7 +118,7 @@ pub fn plan(inventory: &Inventory, policy: &Policy) -> Plan {
     let gone: u64 = gone.iter().map(|at| inventory.leftovers[*at].disk).sum();
     let unnamed = unreachable
         .iter()
-        .filter(|at| !inventory.also_named.contains_key(at));
+        .filter(|at| !inventory.also_named.has(**at));
     let unnamed: u64 = unnamed.map(|at| inventory.blobs[*at as usize].disk).sum();
     // What goes by itself is no reason to evict.
     let standing = plan
@@ -253,12 +252,15 @@ enum Part {
 /// Forgets history that is past its age, and the oldest of it where it would take more than a
 /// quarter of the budget: it explains results, and must not crowd them out.
 fn history(inventory: &Inventory, policy: &Policy, is_needed: &[bool]) -> Forgotten {
+    if policy.max_size.is_none() && policy.max_age.is_none() {
+        return Forgotten::default();
+    }
     let runs = inventory.runs.iter().enumerate();
     let runs = runs.map(|(at, (name, disk))| (name.time, Part::Run(at), *disk));
     let blobs = inventory.also_named.iter();
-    let blobs = blobs.filter(|(at, _)| may_go(inventory, **at, 0));
+    let blobs = blobs.filter(|(at, _)| may_go(inventory, *at, 0));
     let disk_of = |at: u32| inventory.blobs[at as usize].disk;
-    let blobs = blobs.map(|(at, time)| (*time, Part::Blob(*at), disk_of(*at)));
+    let blobs = blobs.map(|(at, time)| (time, Part::Blob(at), disk_of(at)));
     let mut parts: Vec<_> = runs.chain(blobs).collect();
     parts.sort_unstable();
     let most = policy.max_size.map_or(u64::MAX, |most| most / 4);
@@ -322,7 +324,7 @@ fn unreachable(
         if is_needed[*blob as usize] {
             return false;
         }
-        if inventory.also_named.contains_key(blob) {
+        if inventory.also_named.has(*blob) {
             return of_history.contains(blob);
         }
         may_go(inventory, *blob, grace)

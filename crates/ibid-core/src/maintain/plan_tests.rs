@@ -148,7 +148,7 @@ fn age_evicts_what_was_not_used_and_forgets_history() {
         },
     ];
     inventory.runs = vec![run(200 * DAY, 4), run(10 * DAY, 4)];
-    inventory.also_named.insert(3, NOW - 200 * DAY);
+    inventory.also_named.note(3, NOW - 200 * DAY);
     let of_age = Policy {
         max_age: Some(Policy::MAX_AGE),
         ..policy(None)
@@ -186,7 +186,7 @@ fn what_nothing_names_goes_after_the_grace() {
         blob.modified = NOW - age * HOUR;
     }
     inventory.entries = vec![entry("a", 300 * DAY, &[2])];
-    inventory.also_named.insert(3, NOW - 300 * DAY);
+    inventory.also_named.note(3, NOW - 300 * DAY);
     assert_eq!(plan(&inventory, &policy(None)).discard, [1]);
     inventory.unknown = vec!["a key's file".to_owned()];
     assert!(plan(&inventory, &policy(None)).is_empty());
@@ -324,7 +324,7 @@ fn what_stays_for_being_young_is_counted_for_the_next_collection() {
 fn history_takes_a_quarter_of_the_budget_at_most() {
     let mut inventory = store(&[100; 2], 300 * DAY);
     inventory.entries = vec![entry("a", DAY, &[0])];
-    inventory.also_named.insert(1, NOW - 150 * DAY);
+    inventory.also_named.note(1, NOW - 150 * DAY);
     inventory.runs = (0..100).map(|days| run(days * DAY, 4)).collect();
     let plan = plan(&inventory, &policy(Some(400)));
     assert_eq!(plan.discard, [1], "it is the oldest of history");
@@ -426,7 +426,7 @@ fn kept(inventory: &Inventory, plan: &Plan) -> Vec<Entry> {
 fn records_that_history_names_stay_when_their_results_go() {
     let mut inventory = store(&[100; 3], 300 * DAY);
     inventory.entries = vec![entry("a", 9 * DAY, &[0, 1]), entry("a", 8 * DAY, &[2])];
-    inventory.also_named.insert(1, NOW - 9 * DAY);
+    inventory.also_named.note(1, NOW - 9 * DAY);
     let evicting = plan(&inventory, &policy(Some(290)));
     assert_eq!((evicting.evict, evicting.discard), (vec![0], vec![0, 1]));
     let of_age = Policy {

@@ -12,17 +12,18 @@
 //! and record is read once, and let go at once: what stays is numbers. What an earlier listing has
 //! read and the store has as it was is not read again: only what is there is looked at.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::inventory::{Blob, Entry, Inventory, Leftover, LeftoverKind, nanos, number};
 use crate::action::{ComponentKind, KeyRecord};
+use crate::digest::near::{self, Starts};
 use crate::digest::{BlobId, Key};
 use crate::fs::{Facts, PathError};
 use crate::store::{
     Found, KeyState, ListedFile, LocalStore, Pin, RESULT_LIMIT, Recalled, ResultSays, RunName,
-    RunState, Shelf, StoredResult, Walk, share_out,
+    RunState, Shelf, StoredResult, Walk, both, share_out,
 };
 use crate::tree::{Content, Entry as TreeEntry, Tree};
 
@@ -32,6 +33,9 @@ const HELD: u64 = 60_000_000_000;
 
 /// So many results or records are read by one thread before it takes more.
 const PIECE: usize = 64;
+
+/// From so many entries on, putting them into order is worth a thread.
+const MANY: usize = 4096;
 
 /// Takes the inventory of a store at the time `now` of its own clock.
 pub(super) fn take_with(
@@ -67,19 +71,13 @@ pub(super) fn take_with(
 /// What history says of keys and results.
 #[derive(Debug, Default)]
 struct History {
-    /// Of each key the time of its newest entry and its label, in the order of the keys.
-    keys: Vec<(Key, u64, Arc<str>)>,
+    /// Of each key its newest entry, in the order of the keys.
+    keys: Vec<(Key, RunName)>,
     /// Of each result the newest time at which an entry named it, in the order of the results.
     results: Vec<(BlobId, u64)>,
 }
 
 impl History {
-    fn of(&self, key: &Key) -> Option<(u64, &Arc<str>)> {
-        let at = self.keys.binary_search_by_key(&key, |(key, ..)| key).ok()?;
-        let (_, time, label) = &self.keys[at];
-        Some((*time, label))
-    }
-
     fn named(&self, result: &BlobId) -> Option<u64> {
         let at = self.results.binary_search_by_key(&result, |(it, _)| it);
         Some(self.results[at.ok()?].1)
@@ -87,12 +85,15 @@ impl History {
 
     /// Brings entries into order, and keeps the newest.
     fn settle(&mut self) {
-        self.keys
-            .sort_unstable_by(|a, b| (&a.0, b.1, &b.2).cmp(&(&b.0, a.1, &a.2)));
-        self.keys.dedup_by_key(|(key, ..)| *key);
-        self.results
-            .sort_unstable_by_key(|(result, time)| (*result, Reverse(*time)));
-        self.results.dedup_by_key(|(result, _)| *result);
+        let Self { keys, results } = self;
+        let of_keys = || {
+            keys.sort_unstable_by(|a, b| (&a.0, b.1).cmp(&(&b.0, a.1)));
+            keys.dedup_by_key(|(key, _)| *key);
+        };
+        both(results.len() > MANY, of_keys, || {
+            results.sort_unstable_by_key(|(result, time)| (*result, Reverse(*time)));
+            results.dedup_by_key(|(result, _)| *result);
+        });
     }
 }
 
@@ -129,16 +130,17 @@ fn list_blobs(walk: &mut Walk, inventory: &mut Inventory) {
         disk: facts.disk,
         modified: nanos(facts.signature.mtime),
     });
-    blobs.sort_unstable_by_key(|blob| blob.id);
-    // A name may come twice in a listing that goes on while names change.
-    blobs.dedup_by_key(|blob| blob.id);
     assert!(u32::try_from(blobs.len()).is_ok(), "fewer blobs than 2^32");
+    let leading = blobs
+        .iter()
+        .map(|blob| near::leading(blob.id.digest().as_bytes()));
+    inventory.starts = Starts::of(leading);
+    inventory.also_named.reserve(blobs.len());
 }
 
 /// What an entry of history says that anybody heeds.
 struct Said {
     key: Key,
-    label: Arc<str>,
     result: Option<BlobId>,
     /// The record, if it is stored.
     record: Option<u32>,
@@ -149,18 +151,15 @@ fn list_runs(
     walk: &mut Walk,
     inventory: &mut Inventory,
 ) -> History {
-    let blobs = &inventory.blobs;
-    // Labels are few, so threads seldom meet here for long.
-    let labels = Mutex::new(Texts::default());
+    let (blobs, starts) = (&inventory.blobs, &inventory.starts);
     let read = |name: RunName, facts: Facts, state: RunState<'_>| {
         // What a stranger says was run keeps nothing, and cannot keep anything from going.
         let said = match state {
             _ if !store.heeds(facts.owner) => Ok(None),
             RunState::Entry(entry) => Ok(Some(Said {
                 key: entry.key,
-                label: labels.lock().expect("no reader panics").shared(entry.label),
                 result: entry.result,
-                record: number(blobs, &entry.record),
+                record: number(blobs, starts, &entry.record),
             })),
             RunState::Damaged(_) => Ok(None),
             RunState::Unknown => Err(format!("`runs/{name}` is of a later version")),
@@ -169,13 +168,17 @@ fn list_runs(
         (name, facts.disk, said)
     };
     let mut history = History::default();
-    for (name, disk, said) in walk.runs(recalled, read) {
+    let listed = walk.runs(recalled, read);
+    inventory.runs.reserve_exact(listed.len());
+    history.keys.reserve_exact(listed.len());
+    history.results.reserve_exact(listed.len());
+    for (name, disk, said) in listed {
         inventory.runs.push((name, disk));
         match said {
             Ok(None) => {}
             Err(text) => inventory.unknown.push(text),
             Ok(Some(said)) => {
-                history.keys.push((said.key, name.time, said.label));
+                history.keys.push((said.key, name));
                 history
                     .results
                     .extend(said.result.map(|result| (result, name.time)));
@@ -185,7 +188,8 @@ fn list_runs(
             }
         }
     }
-    inventory.runs.sort_unstable();
+    // Two lists in order are joined, which a stable sort sees.
+    inventory.runs.sort();
     history.settle();
     history
 }
@@ -236,8 +240,6 @@ fn list_keys(
             }
         }
     }
-    standing.sort_unstable_by_key(|standing| standing.key);
-    standing.dedup_by_key(|standing| standing.key);
     list_tombstones(walk, inventory);
     inventory.damaged.sort_unstable();
     standing
@@ -298,8 +300,7 @@ fn list_leftovers(walk: &mut Walk, inventory: &mut Inventory) {
 impl Inventory {
     /// Notes that something beside results names a blob.
     fn also_name(&mut self, blob: u32, time: u64) {
-        let newest = self.also_named.entry(blob).or_insert(time);
-        *newest = time.max(*newest);
+        self.also_named.note(blob, time);
     }
 }
 
@@ -319,8 +320,8 @@ struct Reach<'a> {
 /// A result that is to be read, and what is known of it without that.
 struct Named {
     entry: Entry,
-    /// What is left of it where its blob is gone or damaged: history's label of its key.
-    lost: Option<Arc<str>>,
+    /// The newest entry of history of its key, which has the label where its blob is gone.
+    newest: Option<RunName>,
 }
 
 /// What reading a result came to.
@@ -366,35 +367,42 @@ impl<'a> Reach<'a> {
         let pins: HashMap<BlobId, u64> = pins
             .filter_map(|pin| Some((pin.result?, pin.when)))
             .collect();
-        let mut seen: Vec<BlobId> = standing.iter().map(|it| it.result).collect();
-        seen.sort_unstable();
-        let is_new = |result: &BlobId| seen.binary_search(result).is_err();
+        let mut keys = history.keys.as_slice();
         let standing = standing.into_iter().map(|it| {
-            let (newest, label) = history
-                .of(&it.key)
-                .map_or((0, None), |(time, label)| (time, Some(Arc::clone(label))));
-            let mut entry = entry_of(it.result, it.modified.max(newest));
+            let newest = newest_of(&it.key, &mut keys);
+            let time = newest.map_or(0, |newest| newest.time);
+            let mut entry = entry_of(it.result, it.modified.max(time));
             entry.key = it.key;
             entry.stands = true;
             entry.pinned = pinned.contains(&it.key) || pins.contains_key(&it.result);
             entry.trashed = self.trash.get(&it.result).copied().into_iter().collect();
             entry.key_disk = it.disk;
-            let lost = Some(label.unwrap_or_default());
-            Named { entry, lost }
+            Named { entry, newest }
         });
         let mut named: Vec<Named> = standing.collect();
         let of_history = history.results.iter().map(|(result, _)| *result);
         let mut others: Vec<_> = of_history.chain(pins.keys().copied()).collect();
-        others.retain(|result| is_new(result) && self.inventory.number(result).is_some());
         others.sort_unstable();
         others.dedup();
+        let mut seen = in_order(&named).into_iter().peekable();
+        others.retain(|result| {
+            while seen
+                .next_if(|at| named[*at as usize].entry.result < *result)
+                .is_some()
+            {}
+            let next = seen.peek().map(|at| &named[*at as usize].entry.result);
+            next != Some(result) && self.inventory.number(result).is_some()
+        });
+        drop(seen);
         named.extend(others.into_iter().map(|result| {
             let last_use = history.named(&result).max(pins.get(&result).copied());
             let mut entry = entry_of(result, last_use.unwrap_or(0));
             entry.pinned = pins.contains_key(&result);
-            Named { entry, lost: None }
+            Named {
+                entry,
+                newest: None,
+            }
         }));
-        drop(seen);
         self.read_results(named);
         self.read_listings();
         self.read_records();
@@ -409,8 +417,7 @@ impl<'a> Reach<'a> {
 
     /// Reads results in the order of their names, and adds them in their own order.
     fn read_results(&mut self, named: Vec<Named>) {
-        let mut order: Vec<u32> = (0..).take(named.len()).collect();
-        order.sort_unstable_by_key(|at| named[*at as usize].entry.result);
+        let order = in_order(&named);
         let parts = share_out(order.len(), PIECE, |numbers| {
             let (mut reader, mut labels) = (Shelf::new(self.walk), Texts::default());
             let read = numbers.map(|number| {
@@ -427,14 +434,18 @@ impl<'a> Reach<'a> {
             read[at as usize] = Some(of);
         }
         self.inventory.entries.reserve_exact(named.len());
-        for (Named { entry, lost }, read) in named.into_iter().zip(read) {
+        for (Named { entry, newest }, read) in named.into_iter().zip(read) {
             match read.expect("every result was read") {
                 // Of one that stands, the key's file is left to evict.
-                Read::Lost(own) => self.inventory.entries.extend(lost.map(|label| Entry {
-                    label,
-                    blobs: own.into_iter().collect(),
-                    ..entry
-                })),
+                Read::Lost(own) if entry.stands => {
+                    let label = newest.and_then(|newest| self.walk.label_of(&newest));
+                    self.inventory.entries.push(Entry {
+                        label: label.unwrap_or_default().into(),
+                        blobs: own.into_iter().collect(),
+                        ..entry
+                    });
+                }
+                Read::Lost(_) => {}
                 Read::Whole(needed) => self.add(entry, needed),
                 Read::Unknown(reason) => {
                     let text = format!("the result {}: {reason}", entry.result.short());
@@ -586,7 +597,7 @@ impl<'a> Reach<'a> {
     fn read_records(&mut self) {
         let mut needed = std::mem::take(&mut self.records);
         needed.sort_unstable();
-        let by_history = self.inventory.also_named.keys().copied();
+        let by_history = self.inventory.also_named.iter().map(|(record, _)| record);
         let mut records: Vec<u32> = needed.iter().map(|(record, _)| *record).collect();
         records.extend(by_history);
         records.sort_unstable();
@@ -613,7 +624,7 @@ impl<'a> Reach<'a> {
                 let entry = &mut self.inventory.entries[*entry as usize];
                 entry.blobs.extend_from_slice(&texts);
             }
-            if let Some(time) = self.inventory.also_named.get(&record).copied() {
+            if let Some(time) = self.inventory.also_named.get(record) {
                 for text in texts {
                     self.inventory.also_name(text, time);
                 }
@@ -659,6 +670,31 @@ fn texts_in(record: &[u8]) -> Option<Vec<BlobId>> {
         Content::Tree(_) | Content::Link { .. } => None,
     });
     Some(texts.collect())
+}
+
+/// Returns the newest entry of a key that is asked for after smaller ones, of which the entries go.
+fn newest_of(key: &Key, keys: &mut &[(Key, RunName)]) -> Option<RunName> {
+    while let Some(((of, newest), rest)) = keys.split_first() {
+        match of.cmp(key) {
+            Ordering::Less => *keys = rest,
+            Ordering::Equal => return Some(*newest),
+            Ordering::Greater => return None,
+        }
+    }
+    None
+}
+
+/// Returns the places of results in the order of their names.
+fn in_order(named: &[Named]) -> Vec<u32> {
+    let result = |at: u32| &named[at as usize].entry.result;
+    let leading = |at: u32| near::leading(result(at).digest().as_bytes());
+    let mut order: Vec<(u64, u32)> = (0..)
+        .take(named.len())
+        .map(|at| (leading(at), at))
+        .collect();
+    // What is compared lies side by side; nearly always it tells.
+    order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| result(a.1).cmp(result(b.1))));
+    order.into_iter().map(|(_, at)| at).collect()
 }
 
 /// A result of which nothing is known but its name and when it was used.

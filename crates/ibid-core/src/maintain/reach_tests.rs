@@ -246,9 +246,11 @@ impl Bench {
 
 fn reachable(inventory: &Inventory) -> BTreeSet<BlobId> {
     let needed = inventory.entries.iter().flat_map(|entry| &entry.blobs);
-    let named = needed.chain(inventory.also_named.keys());
+    let named = needed
+        .copied()
+        .chain(inventory.also_named.iter().map(|(number, _)| number));
     named
-        .map(|number| inventory.blobs[*number as usize].id)
+        .map(|number| inventory.blobs[number as usize].id)
         .collect()
 }
 
@@ -445,7 +447,7 @@ fn history_names_results_that_were_replaced_and_records_of_failed_runs() {
         (inventory.entries[1].key, inventory.entries[1].last_use),
         (key_of(1), 1)
     );
-    let named = |blob: &BlobId| inventory.also_named.get(&inventory.number(blob)?).copied();
+    let named = |blob: &BlobId| inventory.also_named.get(inventory.number(blob)?);
     assert_eq!((named(&failed), named(&blob(8))), (Some(3), Some(3)));
     let record = bench.record(&[6]);
     assert_eq!((named(&record), named(&blob(6))), (Some(2), Some(2)));
@@ -585,11 +587,7 @@ fn right_bytes_that_are_not_understood_are_unknown() {
     bench.append(&one(), result.run.record, Some(later));
     let inventory = bench.take();
     assert_eq!(inventory.unknown.len(), 2, "{:?}", inventory.unknown);
-    assert!(
-        inventory
-            .also_named
-            .contains_key(&inventory.number(&later).unwrap())
-    );
+    assert!(inventory.also_named.has(inventory.number(&later).unwrap()));
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn list(store: &LocalStore, now: u64) -> Inventory {
 
 /// Says all that an inventory says of names.
 fn said(inventory: &Inventory) -> impl PartialEq + std::fmt::Debug + use<> {
-    let also_named: BTreeMap<u32, u64> = inventory.also_named.clone().into_iter().collect();
+    let also_named: BTreeMap<u32, u64> = inventory.also_named.iter().collect();
     let Inventory {
         blobs,
         entries,

@@ -121,7 +121,7 @@ fn add_up(usage: &mut Usage, inventory: &Inventory) {
         usage.blobs = usage.blobs.saturating_add(blob.disk);
         if needed[number as usize] {
             usage.distinct = usage.distinct.saturating_add(blob.size);
-        } else if !inventory.also_named.contains_key(&number) {
+        } else if !inventory.also_named.has(number) {
             usage.unreachable = usage.unreachable.saturating_add(blob.disk);
         }
     }
@@ -185,8 +185,8 @@ fn exclusive(inventory: &Inventory, group_of: &[usize], groups: usize) -> Vec<u6
         Many,
     }
     let mut owners = vec![Owner::None; inventory.blobs.len()];
-    for number in inventory.also_named.keys() {
-        owners[*number as usize] = Owner::Many;
+    for (number, _) in inventory.also_named.iter() {
+        owners[number as usize] = Owner::Many;
     }
     for (entry, group) in inventory.entries.iter().zip(group_of) {
         for number in &entry.blobs {

@@ -52,7 +52,7 @@ fn inventory() -> impl Strategy<Value = Inventory> {
                 .iter()
                 .map(|(label, day, needs)| entry(*label, day * DAY, needs))
                 .collect(),
-            also_named,
+            also_named: also_named.into_iter().collect(),
             now: 730 * DAY,
             ..Inventory::default()
         })
@@ -63,7 +63,7 @@ fn inventory() -> impl Strategy<Value = Inventory> {
 fn reachable(inventory: &Inventory, stays: impl Fn(&Entry) -> bool) -> u64 {
     let entries = inventory.entries.iter().filter(|entry| stays(entry));
     let mut needed: BTreeSet<u32> = entries.flat_map(|entry| entry.blobs.clone()).collect();
-    needed.extend(inventory.also_named.keys());
+    needed.extend(inventory.also_named.iter().map(|(number, _)| number));
     let disk = |number: u32| inventory.blobs[number as usize].disk;
     needed.into_iter().map(disk).sum()
 }

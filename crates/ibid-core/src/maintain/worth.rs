@@ -77,9 +77,11 @@ pub(super) fn needed(inventory: &Inventory, entries: &[&Entry]) -> Vec<bool> {
 
 /// Returns the blobs that a result needs, its own among them, each once.
 fn needs<'a>(inventory: &'a Inventory, entry: &'a Entry) -> impl Iterator<Item = u32> + 'a {
-    let own = inventory.number(&entry.result);
-    let own = own.filter(|own| entry.blobs.binary_search(own).is_err());
-    entry.blobs.iter().copied().chain(own)
+    // It is among them but for inventories that nobody listed: no look-up is needed to see that.
+    let is_own = |blob: &u32| inventory.blobs[*blob as usize].id == entry.result;
+    let has_own = entry.blobs.iter().any(is_own);
+    let own = (!has_own).then(|| inventory.number(&entry.result));
+    entry.blobs.iter().copied().chain(own.flatten())
 }
 
 /// Says whether nothing speaks against evicting a result: no pin, and nobody used it just now.
@@ -169,7 +171,7 @@ impl<'a> Sharing<'a> {
 
     /// Returns the bytes of disk that a blob gives back once nothing needs it.
     fn gives_back(&self, blob: u32) -> u64 {
-        let stays = self.inventory.also_named.contains_key(&blob);
+        let stays = self.inventory.also_named.has(blob);
         if stays {
             return 0;
         }

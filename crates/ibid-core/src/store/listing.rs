@@ -21,7 +21,7 @@ use super::results::KEY_FILE_LIMIT;
 use super::run_index::RunName;
 use super::sharing_out::share_out;
 use crate::digest::encoding::Decoder;
-use crate::digest::{BlobId, Key};
+use crate::digest::{BlobId, Digest, Key};
 use crate::fs::{
     Dir, Facts, FileKind, IfPresent as _, Meter, PathError, Threads, hash_open, read_limited,
 };
@@ -133,27 +133,28 @@ impl LocalStore {
 }
 
 impl Walk {
-    /// Goes through all blobs, in no order, and returns what is made of each; nothing is verified.
+    /// Goes through all blobs, and returns what is made of each, in the order of their names;
+    /// nothing is verified.
     pub fn blobs<T: Send>(&mut self, make: impl Fn(BlobId, Facts) -> T + Sync) -> Vec<T> {
         self.sharded("blobs", |_, name, facts| {
-            let id = name.parse().ok()?;
-            (facts.signature.kind() == FileKind::File).then(|| make(id, facts))
+            let is_file = facts.signature.kind() == FileKind::File;
+            is_file.then(|| make(BlobId::new(name), facts))
         })
     }
 
-    /// Goes through the files of all keys, in no order, reads those that are not known, and
-    /// returns what is made of them.
+    /// Goes through the files of all keys, reads those that are not known, and returns what is
+    /// made of them, in the order of the keys.
     pub fn keys<T: Send>(
         &mut self,
         recalled: &Recalled,
         make: impl Fn(Key, Facts, KeyState) -> T + Sync,
     ) -> Vec<T> {
         self.sharded("keys", |shard, name, facts| {
-            let key = name.parse().ok()?;
+            let key = Key::new(name);
             if let Some(result) = recalled.key(&key, &facts.signature) {
                 return Some(make(key, facts, KeyState::Result(result)));
             }
-            let state = key_state(shard, name, &facts)?;
+            let state = key_state(shard, &name, &facts)?;
             if let KeyState::Result(result) = &state {
                 recalled.learn_key(&key, &facts.signature, result);
             }
@@ -167,13 +168,13 @@ impl Walk {
         make: impl Fn(Key, Facts, KeyState) -> T + Sync,
     ) -> Vec<T> {
         self.sharded("tombstones", |shard, name, facts| {
-            let state = key_state(shard, name, &facts)?;
-            Some(make(name.parse().ok()?, facts, state))
+            let state = key_state(shard, &name, &facts)?;
+            Some(make(Key::new(name), facts, state))
         })
     }
 
-    /// Goes through the files of history, in no order, reads those that are not known, and
-    /// returns what is made of them.
+    /// Goes through the files of history, reads those that are not known, and returns what is made
+    /// of them: two lists one after the other, each in the order of the names.
     pub fn runs<T: Send>(
         &mut self,
         recalled: &Recalled,
@@ -187,10 +188,17 @@ impl Walk {
         if let Err(error) = listed {
             self.problem(&error);
         }
+        // In order of time, as what is known of them is, and as they were written.
+        names.sort_unstable();
+        names.dedup();
         let parts = share_out(names.len(), PIECE, |numbers| {
             let (mut found, mut noted) = (Vec::new(), Noted::default());
+            let mut place = 0;
             for name in numbers.map(|at| names[at]) {
-                if let Some((facts, says)) = known_run(&dir, name, recalled) {
+                if let Some(known) = recalled.run(&name, &mut place)
+                    && let Ok(facts) = dir.facts_here(&name.bytes())
+                    && let Some(says) = known.with(&facts.signature)
+                {
                     found.push(make(name, facts, RunState::Entry(says)));
                     continue;
                 }
@@ -209,6 +217,15 @@ impl Walk {
             (found, noted)
         });
         self.together(parts)
+    }
+
+    /// Reads what history calls the step of one of its entries.
+    pub fn label_of(&self, name: &RunName) -> Option<String> {
+        let dir = self.top.dir(&relative("runs")).ok()?;
+        match run_file(&dir, &name.to_string()).ok()??.1 {
+            RunFile::Decoded(entry) => Some(entry.label),
+            RunFile::Other(_) => None,
+        }
     }
 
     /// Goes through the files that never got their name, or not yet.
@@ -241,7 +258,7 @@ impl Walk {
         let before = self.noted.problems.len();
         for below in ["trash/blobs", "trash/keys"] {
             let found = self.sharded(below, |_, name, facts| {
-                let is_file = facts.signature.kind() == FileKind::File;
+                let (is_file, name) = (facts.signature.kind() == FileKind::File, name.hex());
                 is_file.then(|| ListedFile {
                     path: format!("{below}/{}/{name}", &name[..2]),
                     facts,
@@ -337,11 +354,12 @@ impl Walk {
     }
 
     /// Goes through what lies in the shards of a directory under a name that belongs there, and
-    /// returns what is made of it.
+    /// returns what is made of it, in the order of the names: each shard is brought into order by
+    /// the thread that lists it.
     fn sharded<T: Send>(
         &mut self,
         below: &str,
-        make: impl Fn(&Dir, &str, Facts) -> Option<T> + Sync,
+        make: impl Fn(&Dir, Digest, Facts) -> Option<T> + Sync,
     ) -> Vec<T> {
         let Some(dir) = self.dir(below) else {
             return Vec::new();
@@ -361,21 +379,34 @@ impl Walk {
         // A small store is gone through sooner than a thread starts.
         let piece = if shards.len() < MANY { MANY } else { 1 };
         let parts = share_out(shards.len(), piece, |numbers| {
-            let (mut found, mut noted) = (Vec::new(), Noted::default());
-            for shard in numbers.map(|at| &shards[at]) {
-                let Some(opened) = noted.open(&dir, shard, device) else {
+            let (mut parts, mut noted, mut names) = (Vec::new(), Noted::default(), Vec::new());
+            for at in numbers {
+                let Some(opened) = noted.open(&dir, &shards[at], device) else {
                     continue;
                 };
-                noted.each(&opened, |name, facts| match std::str::from_utf8(name) {
-                    Ok(name) if name.starts_with(shard) && is_hex(name, 64) => {
-                        found.extend(make(&opened, name, facts));
+                noted.names(&opened, shards[at].as_bytes(), &mut names);
+                let mut found = Vec::with_capacity(names.len());
+                for name in &names {
+                    match opened.facts_here(&name.digits()) {
+                        Ok(facts) => found.extend(make(&opened, *name, facts)),
+                        Err(error) if error.is_absent() => {}
+                        Err(error) => {
+                            noted.problem(&error);
+                            break;
+                        }
                     }
-                    _ => {}
-                });
+                }
+                parts.push((at, found));
             }
-            (found, noted)
+            (parts, noted)
         });
-        self.together(parts)
+        let mut parts = self.together(parts);
+        parts.sort_unstable_by_key(|(at, _)| *at);
+        let mut all = Vec::with_capacity(parts.iter().map(|(_, found)| found.len()).sum());
+        for (_, mut found) in parts {
+            all.append(&mut found);
+        }
+        all
     }
 
     /// Joins what threads made, and what they noted.
@@ -462,6 +493,23 @@ impl Noted {
             self.problem(&error);
         }
     }
+
+    /// Lists the names in a shard that are digests and begin as it is called, in ascending order.
+    fn names(&mut self, shard: &Dir, begin: &[u8], names: &mut Vec<Digest>) {
+        names.clear();
+        let listed = shard.each_name(|name| {
+            if name.len() == 64 && name.starts_with(begin) {
+                let name = std::str::from_utf8(name).ok();
+                names.extend(name.and_then(|name| name.parse::<Digest>().ok()));
+            }
+        });
+        if let Err(error) = listed {
+            self.problem(&error);
+        }
+        names.sort_unstable();
+        // A name may come twice in a listing that goes on while names change.
+        names.dedup();
+    }
 }
 
 /// Returns the bytes of disk of what lies in a directory at any depth, as far as it can be seen.
@@ -535,18 +583,18 @@ fn is_large_and_wrong(dir: &Dir, path: &RelPath, blob: &BlobId) -> bool {
 
 /// Reads a key's file that was listed; one that seems damaged once more, and with care. `None` if
 /// it is gone by now.
-fn key_state(shard: &Dir, name: &str, listed: &Facts) -> Option<KeyState> {
+fn key_state(shard: &Dir, name: &Digest, listed: &Facts) -> Option<KeyState> {
     let size = listed.signature.size;
     if listed.signature.kind() == FileKind::File
         && size <= KEY_FILE_LIMIT
-        && let Some(bytes) = shard.read_listed(name.as_bytes(), size)
+        && let Some(bytes) = shard.read_listed(&name.digits(), size)
         && let Ok(file) = KeyFile::decode(&bytes)
     {
         return Some(file.into());
     }
     let mut damage = String::new();
     for _ in 0..2 {
-        match read_file(shard, &relative(name), KEY_FILE_LIMIT) {
+        match read_file(shard, &relative(&name.hex()), KEY_FILE_LIMIT) {
             Ok(None) => return None,
             Ok(Some(bytes)) => match KeyFile::decode(&bytes) {
                 Ok(file) => return Some(file.into()),
@@ -568,15 +616,6 @@ impl From<KeyFile> for KeyState {
             KeyFile::Unknown(what) => Self::Unknown(what),
         }
     }
-}
-
-/// Returns what is known of an entry of history that is as it was when it was read.
-fn known_run<'a>(dir: &Dir, name: RunName, recalled: &'a Recalled) -> Option<(Facts, RunSays<'a>)> {
-    if !recalled.knows_run(&name) {
-        return None;
-    }
-    let facts = dir.facts_here(name.to_string().as_bytes()).ok()?;
-    Some((facts, recalled.run(&name, &facts.signature)?))
 }
 
 /// What reading an entry of history came to.

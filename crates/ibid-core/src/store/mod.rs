@@ -85,7 +85,7 @@ pub(crate) use results::RESULT_LIMIT;
 pub use results::{Lookup, Recorded, Replace};
 pub use run_index::{LabelHash, RunName};
 pub use search::FoundOutput;
-pub(crate) use sharing_out::share_out;
+pub(crate) use sharing_out::{both, share_out};
 pub use shelf::Shelf;
 pub use survey::{Left, Place, Standing, Survey};
 pub use trash::Away;

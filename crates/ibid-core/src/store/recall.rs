@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::digest::{Digest, near};
+use crate::digest::Digest;
+use crate::digest::near::{self, Starts};
 use crate::fs::{self, Staged};
 
 /// The name of a record.
@@ -74,8 +75,8 @@ pub(super) struct Table {
     bytes: Vec<u8>,
     /// Where records begin, in the order of their names.
     records: Vec<u32>,
-    /// How the names of the first and the last begin.
-    ends: (u64, u64),
+    /// Where names begin that have the same first bits.
+    starts: Starts,
     /// Which of them were asked for.
     used: Vec<AtomicBool>,
     learnt: Mutex<Vec<(Name, Vec<u8>)>>,
@@ -90,12 +91,9 @@ impl Table {
         };
         let bytes = fs::read_small(&path, LIMIT).unwrap_or_default();
         let records = records(&bytes, &salt);
-        let leading = |at: Option<&u32>| {
-            let record = at.and_then(|at| bytes[*at as usize..].first_chunk());
-            record.map_or(0, near::leading)
-        };
+        let leading = |at: &u32| bytes[*at as usize..].first_chunk().map_or(0, near::leading);
         Self {
-            ends: (leading(records.first()), leading(records.last())),
+            starts: Starts::of(records.iter().map(leading)),
             used: records.iter().map(|_| AtomicBool::new(false)).collect(),
             bytes,
             records,
@@ -116,10 +114,17 @@ impl Table {
 
     /// Returns what is known under a name.
     pub(super) fn get(&self, name: &Name) -> Option<&[u8]> {
+        let about = self.starts.about(near::leading(name), self.records.len());
+        self.get_after(name, &mut about.unwrap_or(0))
+    }
+
+    /// The same, looking first where `place` says, which is then where the next name may stand:
+    /// for names that are asked for in ascending order.
+    pub(super) fn get_after(&self, name: &Name, place: &mut usize) -> Option<&[u8]> {
         let name_at = |at: usize| Digest::from_bytes(*self.name_at(at));
-        let about = near::guess(near::leading(name), self.ends, self.records.len());
         let wanted = Digest::from_bytes(*name);
-        let at = near::find_near(self.records.len(), about, |at| name_at(at).cmp(&wanted))?;
+        let at = near::find_near(self.records.len(), *place, |at| name_at(at).cmp(&wanted))?;
+        *place = at + 1;
         self.used[at].store(true, Ordering::Relaxed);
         split(&self.bytes[self.records[at] as usize..]).map(|(_, body, _)| body)
     }

@@ -10,6 +10,7 @@
 use super::local::LocalStore;
 use super::recall::{Name, Table};
 use super::run_index::RunName;
+use super::sharing_out::both;
 use crate::digest::{BlobId, Digest, Key};
 use crate::fs::{FileSystemKind, Signature};
 
@@ -57,6 +58,25 @@ pub struct ResultSays<'a> {
     /// What history calls the step.
     pub label: &'a str,
     blobs: &'a [[u8; BLOB]],
+}
+
+/// What is known of an entry of history while its status is what it was.
+pub(super) struct RunKnown<'a>(&'a [u8]);
+
+impl<'a> RunKnown<'a> {
+    /// Returns what it names, if this is its status.
+    pub(super) fn with(&self, signature: &Signature) -> Option<RunSays<'a>> {
+        let mut body = same(self.0, &status(signature))?;
+        let (key, record) = (digest(&mut body)?, digest(&mut body)?);
+        let (has_result, mut body) = body.split_first()?;
+        let result = digest(&mut body)?;
+        Some(RunSays {
+            key: Key::new(key),
+            record: BlobId::new(record),
+            result: (*has_result != 0).then(|| BlobId::new(result)),
+            label: std::str::from_utf8(body).ok()?,
+        })
+    }
 }
 
 /// A blob, and before it whether it is a listing.
@@ -115,12 +135,27 @@ impl LocalStore {
         let place = self.recall.get();
         let kind = place.and_then(|_| FileSystemKind::of(self.dir()).ok());
         let by_status = place.filter(|_| kind.is_some_and(FileSystemKind::keeps_stamps));
+        let ((keys, results), (runs, records)) = both(
+            place.is_some(),
+            || {
+                (
+                    Table::open(by_status, "keys"),
+                    Table::open(place, "results"),
+                )
+            },
+            || {
+                (
+                    Table::open(by_status, "runs"),
+                    Table::open(place, "records"),
+                )
+            },
+        );
         Recalled {
             begun: now,
-            keys: Table::open(by_status, "keys"),
-            runs: Table::open(by_status, "runs"),
-            results: Table::open(place, "results"),
-            records: Table::open(place, "records"),
+            keys,
+            runs,
+            results,
+            records,
         }
     }
 }
@@ -146,23 +181,10 @@ impl Recalled {
         }
     }
 
-    /// Says whether anything is known of an entry of history.
-    pub(super) fn knows_run(&self, name: &RunName) -> bool {
-        self.runs.get(&run_name(name)).is_some()
-    }
-
-    /// Returns what an entry of history names.
-    pub(super) fn run(&self, name: &RunName, signature: &Signature) -> Option<RunSays<'_>> {
-        let mut body = same(self.runs.get(&run_name(name))?, &status(signature))?;
-        let (key, record) = (digest(&mut body)?, digest(&mut body)?);
-        let (has_result, mut body) = body.split_first()?;
-        let result = digest(&mut body)?;
-        Some(RunSays {
-            key: Key::new(key),
-            record: BlobId::new(record),
-            result: (*has_result != 0).then(|| BlobId::new(result)),
-            label: std::str::from_utf8(body).ok()?,
-        })
+    /// Returns what is known of an entry of history, to be held against its status. Names are
+    /// asked for in ascending order; `place` is where the next may stand.
+    pub(super) fn run(&self, name: &RunName, place: &mut usize) -> Option<RunKnown<'_>> {
+        self.runs.get_after(&run_name(name), place).map(RunKnown)
     }
 
     pub(super) fn learn_run(&self, name: &RunName, signature: &Signature, says: &RunSays<'_>) {

@@ -16,6 +16,9 @@ const TIME: usize = 20;
 const HASH: usize = 8;
 const RANDOM: usize = 16;
 
+/// Characters of a name.
+const LENGTH: usize = TIME + 1 + HASH + 1 + RANDOM;
+
 /// The name of an entry's file: `<20 digits>-<8 hex>-<16 hex>`. In order of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RunName {
@@ -34,24 +37,42 @@ pub struct LabelHash(pub u32);
 impl RunName {
     /// Reads a name; `None` if it is none of an entry.
     pub(super) fn parse(name: &[u8]) -> Option<Self> {
-        let name = std::str::from_utf8(name).ok()?;
-        let parts: Vec<&str> = name.split('-').collect();
-        let [time, label, random] = parts[..] else {
-            return None;
-        };
-        let is_hex = |text: &str, len| {
-            text.len() == len && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-        };
-        let is_time = time.len() == TIME && time.bytes().all(|byte| byte.is_ascii_digit());
-        if !is_time || !is_hex(label, HASH) || !is_hex(random, RANDOM) {
+        let (time, rest) = name.split_at_checked(TIME)?;
+        let (label, random) = rest.strip_prefix(b"-")?.split_at_checked(HASH)?;
+        let random = random.strip_prefix(b"-")?;
+        if random.len() != RANDOM {
             return None;
         }
         Some(Self {
-            time: time.parse().ok()?,
-            label: LabelHash(u32::from_str_radix(label, 16).ok()?),
-            random: u64::from_str_radix(random, 16).ok()?,
+            time: number(time, 10)?,
+            label: LabelHash(u32::try_from(number(label, 16)?).ok()?),
+            random: number(random, 16)?,
         })
     }
+
+    /// Returns the name.
+    pub(super) fn bytes(&self) -> [u8; LENGTH] {
+        let mut name = [b'-'; LENGTH];
+        let mut put = |place: std::ops::Range<usize>, mut rest: u64, base: u64| {
+            for digit in name[place].iter_mut().rev() {
+                let least = u32::try_from(rest % base).expect("a digit is small");
+                *digit = char::from_digit(least, 16).map_or(b'0', |digit| digit as u8);
+                rest /= base;
+            }
+        };
+        put(0..TIME, self.time, 10);
+        put(TIME + 1..TIME + 1 + HASH, self.label.0.into(), 16);
+        put(LENGTH - RANDOM..LENGTH, self.random, 16);
+        name
+    }
+}
+
+/// Reads a number that is all digits.
+fn number(text: &[u8], base: u32) -> Option<u64> {
+    text.iter().try_fold(0_u64, |number, digit| {
+        let digit = char::from(*digit).to_digit(base)?;
+        number.checked_mul(base.into())?.checked_add(digit.into())
+    })
 }
 
 impl std::fmt::Display for RunName {
@@ -108,6 +129,7 @@ mod tests {
         let parsed = RunName::parse(name.as_bytes()).unwrap();
         assert_eq!((parsed.time, parsed.label.0), (7, 0x0a1b_2c3d));
         assert_eq!(parsed.to_string(), name);
+        assert_eq!(parsed.bytes(), name.as_bytes());
         for bad in [&name[1..], &name.replace('-', "_"), "", "\u{e9}-a-b"] {
             assert_eq!(RunName::parse(bad.as_bytes()), None, "{bad}");
         }

@@ -35,9 +35,39 @@ pub(crate) fn share_out<T: Send>(
     })
 }
 
+/// Does two things at once, if they are many enough for a thread to be worth it.
+pub(crate) fn both<A: Send, B>(
+    are_many: bool,
+    one: impl FnOnce() -> A + Send,
+    other: impl FnOnce() -> B,
+) -> (A, B) {
+    if !are_many {
+        return (one(), other());
+    }
+    let one = std::sync::Mutex::new(Some(one));
+    let take = || one.lock().expect("nobody panics with it").take();
+    std::thread::scope(|scope| {
+        let run = || take().map(|one| one());
+        let started = std::thread::Builder::new().spawn_scoped(scope, run).ok();
+        let other = other();
+        let made = started.and_then(|started| started.join().expect("no reader panics"));
+        (
+            made.unwrap_or_else(|| take().expect("nobody took it")()),
+            other,
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn both_things_are_done() {
+        for are_many in [false, true] {
+            assert_eq!(both(are_many, || 1, || "two"), (1, "two"));
+        }
+    }
 
     #[test]
     fn every_number_is_given_out_once() {
