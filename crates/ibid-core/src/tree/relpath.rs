@@ -61,6 +61,13 @@ impl RelPath {
         Some(Self(self.0[..end].to_vec()))
     }
 
+    /// Says whether both lie in the same directory. The root lies in none.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        let above = |path: &Self| path.0.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+        let (ours, theirs) = (above(self), above(other));
+        !self.is_root() && !other.is_root() && self.0[..ours] == other.0[..theirs]
+    }
+
     /// Returns the last component; the root has none.
     pub fn name(&self) -> Option<&[u8]> {
         self.0
