@@ -18,8 +18,8 @@ impl Dir {
     pub fn create_nameless(&self, mode: u32) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(mode as RawMode);
-        let made = rustix::fs::openat(self.handle(), c".", flags, mode);
-        made.map(File::from).map_err(io::Error::from)
+        let opened = rustix::fs::openat(self.handle(), c".", flags, mode);
+        opened.map(File::from).map_err(io::Error::from)
     }
 }
 
