@@ -143,6 +143,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn paths_lie_beside_each_other_exactly_where_their_parents_are_one() {
+        let texts = ["", "a", "b", "a/b", "a/c", "ab/c", "a/b/c", "b/b"];
+        let paths = texts.map(|text| RelPath::new(text).unwrap());
+        for one in &paths {
+            for other in &paths {
+                let expected = one.parent().is_some() && one.parent() == other.parent();
+                assert_eq!(one.is_beside(other), expected, "{one} {other}");
+            }
+        }
+    }
+
+    #[test]
     fn paths_that_could_leave_a_directory_are_refused() {
         for bad in [
             "/", "/a", "a/", "a//b", ".", "..", "a/..", "a/./b", "a\0b", "../a",
