@@ -17,6 +17,7 @@ mod live;
 mod look;
 mod meter;
 mod mounts;
+mod nameless;
 mod owner;
 mod private_dir;
 mod read;
@@ -49,6 +50,7 @@ pub use look::{
 };
 pub use meter::Meter;
 pub use mounts::MountPoint;
+pub use nameless::write_whole;
 pub use owner::{
     ancestors, boot_and_namespace, is_gone, is_tag_of_the_gone, own_start, owner_tag, start_time,
 };

@@ -381,9 +381,15 @@ pub fn rename_new(from: &Path, to: &Path) -> Result<bool, PathError> {
 /// `dir`, where nothing of that name may be.
 pub fn link_open(file: &File, dir: BorrowedFd<'_>, name: &Path) -> Result<(), PathError> {
     use std::os::fd::AsRawFd as _;
-    // Linking a descriptor itself needs a capability; its name in /proc does not.
-    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
-    rustix::fs::linkat(CWD, open, dir, name, AtFlags::SYMLINK_FOLLOW).context("link", name)
+    // Linking a descriptor itself needs a capability on older kernels; its name in /proc never does.
+    let linked = match rustix::fs::linkat(file, c"", dir, name, AtFlags::EMPTY_PATH) {
+        Err(Errno::NOENT | Errno::PERM | Errno::INVAL) => {
+            let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+            rustix::fs::linkat(CWD, open, dir, name, AtFlags::SYMLINK_FOLLOW)
+        }
+        linked => linked,
+    };
+    linked.context("link", name)
 }
 
 /// Waits until the names in a directory are on the disk.

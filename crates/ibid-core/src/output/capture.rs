@@ -17,7 +17,7 @@ use std::sync::Mutex;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::aside::{Aside, SpotKind};
-use super::content::{Begun, Digests, Entries, content, entries, files, tree};
+use super::content::{Begun, Digests, content, entries_by, files, into_tree};
 use super::target::Target;
 use super::walk::{Standing, Stood, walk};
 use crate::action::Storing;
@@ -86,6 +86,9 @@ struct Item {
     standing: Standing,
     keep: bool,
 }
+
+/// A file as it was listed, and its content.
+type Read = (Signature, Stored);
 
 /// What capturing came to.
 #[derive(Debug)]
@@ -180,7 +183,7 @@ impl Found {
             .map(|(_, (_, signature))| signature.size)
             .sum();
         digests.meter.add_total(size);
-        let begun = self.begin(size, digests);
+        let begun = self.begin(digests);
         let unstable = Mutex::new(Vec::new());
         let many = files_found.len() >= crate::scan::PARALLEL_FILES;
         let intake = many.then(|| store.intake());
@@ -203,41 +206,76 @@ impl Found {
             read.collect::<Result<_, CaptureError>>()?
         };
         let mut unstable = unstable.into_inner().expect("no holder panics");
-        unstable.extend(self.changed(aside));
-        if !unstable.is_empty() {
+        let mut contents = vec![Vec::new(); self.0.len()];
+        for ((index, (_, signature)), stored) in files_found.iter().zip(&read) {
+            // One that is not there is among what is unstable.
+            contents[*index].extend(stored.map(|stored| (**signature, stored)));
+        }
+        drop(files_found);
+        let is_read = unstable.is_empty();
+        let described = || is_read.then(|| self.described(&contents));
+        let (changed, described) = if many {
+            rayon::join(|| self.changed(aside), described)
+        } else {
+            (self.changed(aside), described())
+        };
+        unstable.extend(changed);
+        let Some(described) = described.filter(|_| unstable.is_empty()) else {
             unstable.sort();
             unstable.dedup();
             return Ok(Captured::Unstable(unstable));
-        }
-        let stored = read.into_iter().flatten();
-        let pairs = files_found.iter().zip(stored);
-        let mut contents = vec![Vec::new(); self.0.len()];
-        for ((index, (path, signature)), stored) in pairs {
-            contents[*index].push(((*path).clone(), **signature, stored));
-        }
-        drop(files_found);
-        let capture = self.finish(contents, (store, storing))?;
+        };
+        let capture = self.finish(contents, described, (store, storing))?;
         Ok(Captured::Whole(Capture { begun, ..capture }))
     }
 
-    /// Notes on each file system when reading begins.
-    fn begin(&self, size: u64, digests: &Digests<'_>) -> HashMap<u64, Option<Begun>> {
+    /// Notes on each file system when reading begins. Waits for its clock to move on where much
+    /// was written in its present tick.
+    fn begin(&self, digests: &Digests<'_>) -> HashMap<u64, Option<Begun>> {
         let mut begun = HashMap::new();
+        let unsettled = |device: u64, begun: &Begun| {
+            let files = self.0.iter().flat_map(|item| files(&item.standing));
+            files
+                .filter(|(_, seen)| seen.device == device && !digests.settles(begun, seen))
+                .map(|(_, seen)| seen.size)
+                .fold(0, u64::saturating_add)
+        };
         for item in &self.0 {
             for (_, signature) in files(&item.standing) {
                 let device = signature.device;
-                begun
-                    .entry(device)
-                    .or_insert_with(|| digests.begin(&item.target.dir, device, size));
+                begun.entry(device).or_insert_with(|| {
+                    let unsettled = |begun: &Begun| unsettled(device, begun);
+                    digests.begin_once(&item.target.dir, device, &unsettled)
+                });
             }
         }
         begun
     }
 
+    /// Says what each output is to a result, and the listing of each folder.
+    fn described(&self, contents: &[Vec<Read>]) -> Vec<(OutputContent, Option<Vec<u8>>)> {
+        let pairs = self.0.iter().zip(contents);
+        let one = |(item, contents): (&Item, &Vec<Read>)| {
+            let mut digests = contents.iter().map(|(_, stored)| *stored.blob.digest());
+            let entries = entries_by(&item.standing, |_| digests.next());
+            let entries = entries.expect("every file was read and nothing is special");
+            match into_tree(entries) {
+                Ok(tree) => {
+                    let listing = tree.encode();
+                    let tree = TreeId::new(Digest::of(&listing));
+                    (OutputContent::Tree(tree), Some(listing))
+                }
+                Err(entries) => (content(&entries).expect("something stands there"), None),
+            }
+        };
+        pairs.map(one).collect()
+    }
+
     /// Makes the outputs of a result, and stores the listings.
     fn finish(
         self,
-        contents: Vec<Vec<(RelPath, Signature, Stored)>>,
+        contents: Vec<Vec<Read>>,
+        described: Vec<(OutputContent, Option<Vec<u8>>)>,
         (store, storing): (&LocalStore, Storing),
     ) -> Result<Capture, CaptureError> {
         let mut capture = Capture {
@@ -246,24 +284,14 @@ impl Found {
             found: Vec::new(),
             begun: HashMap::new(),
         };
-        for (item, contents) in self.0.into_iter().zip(contents) {
+        let items = self.0.into_iter().zip(contents).zip(described);
+        for ((item, contents), (content, listing)) in items {
             let digest = |stored: &Stored| *stored.blob.digest();
-            let map = contents
-                .iter()
-                .map(|(path, _, stored)| (path.clone(), digest(stored)));
-            let entries: Entries = entries(&item.standing, &map.collect())
-                .expect("every file was read and nothing is special");
             let is_wanted = item.is_wanted(storing);
-            let content = if let Some(tree) = tree(&entries) {
-                let listing = tree.encode();
-                if is_wanted {
-                    let listing = store.put_bytes(&listing);
-                    capture.blobs.push(listing.map_err(CaptureError::Store)?);
-                }
-                OutputContent::Tree(TreeId::new(Digest::of(&listing)))
-            } else {
-                content(&entries).expect("something stands there")
-            };
+            if let Some(listing) = listing.filter(|_| is_wanted) {
+                let listing = store.put_bytes(&listing);
+                capture.blobs.push(listing.map_err(CaptureError::Store)?);
+            }
             capture.outputs.push(StoredOutput {
                 name: item.name.clone(),
                 at: item.at.clone(),
@@ -272,7 +300,7 @@ impl Found {
             });
             let seen = contents
                 .iter()
-                .map(|(_, seen, stored)| (*seen, digest(stored)));
+                .map(|(seen, stored)| (*seen, digest(stored)));
             let seen = seen.collect();
             if is_wanted {
                 capture

@@ -196,12 +196,20 @@ pub(super) fn files(standing: &Standing) -> impl Iterator<Item = (&RelPath, &Sig
 
 /// Makes entries of what stands; `None` if a digest is missing or something is special.
 pub(super) fn entries(standing: &Standing, digests: &BTreeMap<RelPath, Digest>) -> Option<Entries> {
+    entries_by(standing, |path| digests.get(path).copied())
+}
+
+/// The same with a digest for each file in the order of their paths.
+pub(super) fn entries_by(
+    standing: &Standing,
+    mut digest: impl FnMut(&RelPath) -> Option<Digest>,
+) -> Option<Entries> {
     let entry = |(path, stood): (&RelPath, &Stood)| {
         let entry = match stood.kind() {
             FileKind::File => Entry::File {
                 executable: stood.signature.is_executable(),
                 size: stood.signature.size,
-                blob: BlobId::new(*digests.get(path)?),
+                blob: BlobId::new(digest(path)?),
             },
             FileKind::Dir => Entry::Dir,
             FileKind::Link => Entry::Link(stood.link.clone()?),
@@ -219,6 +227,15 @@ pub(super) fn tree(entries: &Entries) -> Option<Tree> {
         Tree::from_entries(below.map(|(path, entry)| (path.clone(), entry.clone())))
             .expect("a walk gives a tree")
     })
+}
+
+/// The same of entries that are needed no more; those of anything else are given back.
+pub(super) fn into_tree(mut entries: Entries) -> Result<Tree, Entries> {
+    if entries.get(&RelPath::ROOT) != Some(&Entry::Dir) {
+        return Err(entries);
+    }
+    entries.remove(&RelPath::ROOT);
+    Ok(Tree::from_entries(entries).expect("a walk gives a tree"))
 }
 
 /// Returns what an output is to a result; `None` if there is nothing.

@@ -35,16 +35,16 @@ impl Stood {
 
 /// Lists `name` in `dir` and everything below it. Nothing there is an empty listing.
 pub(super) fn walk(dir: &Dir, name: &RelPath) -> Result<Standing, PathError> {
-    let mut standing = Standing::new();
     let Some(signature) = dir.status_if_any(name)? else {
-        return Ok(standing);
+        return Ok(Standing::new());
     };
     let kind = signature.kind();
     let link = (kind == FileKind::Link).then(|| dir.read_link(name));
     let link = link.transpose()?;
-    standing.insert(RelPath::ROOT, Stood { signature, link });
+    // One map is made of all at the end: sorting costs less than as many insertions.
+    let mut found = vec![(RelPath::ROOT, Stood { signature, link })];
     if kind != FileKind::Dir {
-        return Ok(standing);
+        return Ok(found.into_iter().collect());
     }
     let top = dir.dir(name)?;
     let mut level = vec![RelPath::ROOT];
@@ -58,20 +58,22 @@ pub(super) fn walk(dir: &Dir, name: &RelPath) -> Result<Standing, PathError> {
         let dirs = listed.iter().flatten();
         let dirs = dirs.filter(|(_, stood)| stood.kind() == FileKind::Dir);
         level = dirs.map(|(path, _)| path.clone()).collect();
-        standing.extend(listed.into_iter().flatten());
+        found.extend(listed.into_iter().flatten());
         if level.is_empty() {
             break;
         }
     }
-    Ok(standing)
+    Ok(found.into_iter().collect())
 }
 
 /// Lists one folder, whose entries lie `depth` below the output.
 fn list(top: &Dir, path: &RelPath, depth: usize) -> Result<Vec<(RelPath, Stood)>, PathError> {
     let here = top.dir(path)?;
-    let listed = here.list()?.into_iter().map(|listed| {
-        let signature = here.facts_here(&listed.name)?.signature;
-        let name = RelPath::new(listed.name).expect("a listed name is one component");
+    let names = here.names()?;
+    let listed = names.spans.iter().map(|span| {
+        let name = span.name(&names.bytes);
+        let signature = here.facts_here(name)?.signature;
+        let name = RelPath::new(name).expect("a listed name is one component");
         let link = match signature.kind() {
             FileKind::Link => Some(here.read_link(&name)?),
             FileKind::Dir if depth >= MAX_TREE_DEPTH => {
@@ -81,7 +83,9 @@ fn list(top: &Dir, path: &RelPath, depth: usize) -> Result<Vec<(RelPath, Stood)>
         };
         Ok((path.join(&name), Stood { signature, link }))
     });
-    listed.collect()
+    let mut listed = listed.collect::<Result<Vec<_>, _>>()?;
+    listed.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(listed)
 }
 
 fn too_deep(path: PathBuf) -> PathError {

@@ -2,19 +2,25 @@
 //!
 //! The folder for temporary files and each folder of blobs are opened once, without following a
 //! link below the store, and blobs are named by short names in them. An intake stores only what is
-//! new and goes right at the first try: created read-only under a name that nobody else knows,
-//! written, closed, renamed, looked at. `None` is no verdict, and leaves nothing behind: whoever
-//! gets it goes the long way, which verifies what is there, makes what is missing and tells of
-//! failures.
+//! new and goes right at the first try: created read-only without a name, written, checked as
+//! `close` does, linked, looked at. A link takes the lock of one folder, where a rename from another
+//! takes three and threads wait for each other. Where files have names, it is created under one that nobody
+//! else knows, written, closed, renamed, looked at. `None` is no verdict, and leaves nothing behind:
+//! whoever gets it goes the long way, which verifies what is there, makes what is missing and tells
+//! of failures.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::blobs::Stored;
 use super::layout::BLOB_MODE;
 use super::local::LocalStore;
 use crate::digest::BlobId;
-use crate::fs::{Dir, Signature, close_checked, random_name, set_mode, umask};
+use crate::fs::{
+    Dir, Signature, close_checked, link_open, random_name, set_mode, umask, write_whole,
+};
 use crate::tree::RelPath;
 
 /// One for each first byte of a digest.
@@ -29,6 +35,8 @@ pub struct Intake<'a> {
     folders: Vec<OnceLock<Option<Dir>>>,
     /// The bits of a blob's mode, and whether they have to be set.
     mode: (u32, bool),
+    /// Whether files are made without a name and linked.
+    nameless: AtomicBool,
 }
 
 impl LocalStore {
@@ -47,6 +55,7 @@ impl LocalStore {
                 .take(FOLDERS)
                 .collect(),
             mode: (mode, mode & umask() != 0),
+            nameless: AtomicBool::new(true),
         }
     }
 }
@@ -61,6 +70,57 @@ impl Intake<'_> {
         if folder.has_here(name.as_bytes()) != Some(false) {
             return None;
         }
+        let seen = if self.nameless.load(Ordering::Relaxed) {
+            self.linked(bytes, staging, (folder, &name))?
+        } else {
+            self.renamed(bytes, staging, (folder, &name))?
+        };
+        let is_right = |seen: &Signature| {
+            seen.size == bytes.len() as u64 && seen.mode & 0o7777 == self.mode.0 && seen.links == 1
+        };
+        // Where a folder hands down other rights, or somebody else stored it in this moment.
+        if !is_right(&seen) {
+            return None;
+        }
+        self.store.options.verified.remember(&seen, blob.digest());
+        self.store.ages.learn(seen.mtime);
+        self.store.added.count(seen.size);
+        Some(Stored {
+            blob,
+            size: seen.size,
+            reused: false,
+            modified: seen.mtime,
+        })
+    }
+
+    /// Writes a file without a name and links it. Where such files are unknown or cannot be linked,
+    /// all that follow are renamed.
+    fn linked(&self, bytes: &[u8], staging: &Dir, to: (&Dir, &str)) -> Option<Signature> {
+        let (folder, name) = to;
+        let (mode, is_to_be_set) = self.mode;
+        let Ok(mut file) = staging.create_nameless(mode) else {
+            self.nameless.store(false, Ordering::Relaxed);
+            return self.renamed(bytes, staging, to);
+        };
+        if is_to_be_set {
+            set_mode(&file, mode, staging.path()).ok()?;
+        }
+        write_whole(&mut file, bytes).ok()?;
+        if link_open(&file, folder.handle(), Path::new(name)).is_err() {
+            self.nameless.store(false, Ordering::Relaxed);
+            return None;
+        }
+        // Linking changes the signature, so it is taken after that.
+        Signature::of_open(&file, folder.path()).ok()
+    }
+
+    /// Writes a file under a name that nobody else knows and renames it.
+    fn renamed(
+        &self,
+        bytes: &[u8],
+        staging: &Dir,
+        (folder, name): (&Dir, &str),
+    ) -> Option<Signature> {
         let staged = random_name();
         let staged = staged.as_bytes();
         let (mode, is_to_be_set) = self.mode;
@@ -78,23 +138,8 @@ impl Intake<'_> {
             return None;
         }
         // Renaming changes the signature, so it is taken after that.
-        let seen = folder.facts_here(name.as_bytes()).ok()?.signature;
-        let is_right = |seen: &Signature| {
-            seen.size == bytes.len() as u64 && seen.mode & 0o7777 == mode && seen.links == 1
-        };
-        // Where a folder hands down other rights, or somebody else stored it in this moment.
-        if !is_right(&seen) {
-            return None;
-        }
-        self.store.options.verified.remember(&seen, blob.digest());
-        self.store.ages.learn(seen.mtime);
-        self.store.added.count(seen.size);
-        Some(Stored {
-            blob,
-            size: seen.size,
-            reused: false,
-            modified: seen.mtime,
-        })
+        let found = folder.facts_here(name.as_bytes()).ok()?;
+        Some(found.signature)
     }
 
     /// Returns the folder in which a blob lies, and makes it where it is missing.
@@ -129,6 +174,8 @@ mod tests {
         one.put_bytes(b"first").unwrap();
         let intake = one.intake();
         for number in 0_u32..600 {
+            // As where the file system knows no files without a name.
+            intake.nameless.store(number < 300, Ordering::Relaxed);
             let bytes = number.to_le_bytes();
             let taken = intake.put_new(&bytes).unwrap();
             let put = other.put_bytes(&bytes).unwrap();

@@ -71,7 +71,7 @@ impl Tree {
         let mut tree: BTreeMap<_, _> = entries.into_iter().collect();
         tree.remove(&RelPath::ROOT);
         let mut missing = Vec::new();
-        for path in tree.keys() {
+        for path in first_of_each_run(tree.keys()) {
             let mut parent = path.parent();
             while let Some(dir) = parent.filter(|dir| !dir.is_root() && !tree.contains_key(dir)) {
                 parent = dir.parent();
@@ -79,7 +79,7 @@ impl Tree {
             }
         }
         tree.extend(missing.into_iter().map(|dir| (dir, Entry::Dir)));
-        tree.keys().try_for_each(|path| check_place(path, &tree))?;
+        first_of_each_run(tree.keys()).try_for_each(|path| check_place(path, &tree))?;
         Ok(Self(tree))
     }
 
@@ -147,7 +147,7 @@ impl Tree {
     /// Decodes a listing, and refuses one that no directory has.
     pub fn decode(bytes: &[u8]) -> Result<Self, TreeError> {
         let mut decoder = Decoder::new(bytes);
-        let mut tree = BTreeMap::new();
+        let mut tree: BTreeMap<RelPath, Entry> = BTreeMap::new();
         for _ in 0..decoder.array()? {
             decoder.array_of(2)?;
             let bytes = decoder.bytes()?;
@@ -157,10 +157,13 @@ impl Tree {
             let Ok(path) = RelPath::new(bytes) else {
                 return Ok(decoder.fail("path that is not below a directory")?);
             };
-            if path.is_root() || tree.last_key_value().is_some_and(|(last, _)| *last >= path) {
+            let last = tree.last_key_value().map(|(last, _)| last);
+            if path.is_root() || last.is_some_and(|last| *last >= path) {
                 return Ok(decoder.fail("paths out of order")?);
             }
-            check_place(&path, &tree)?;
+            if !last.is_some_and(|last| last.is_beside(&path)) {
+                check_place(&path, &tree)?;
+            }
             let entry = Entry::decode(&mut decoder)?;
             tree.insert(path, entry);
         }
@@ -217,6 +220,18 @@ impl Entry {
             _ => decoder.fail("unknown kind of entry"),
         }
     }
+}
+
+/// Leaves out each path that lies beside the one before it: what is so of the directory of one is so
+/// of the other's.
+fn first_of_each_run<'a>(
+    paths: impl Iterator<Item = &'a RelPath>,
+) -> impl Iterator<Item = &'a RelPath> {
+    let mut last: Option<&RelPath> = None;
+    paths.filter(move |path| {
+        let last = last.replace(path);
+        !last.is_some_and(|last| last.is_beside(path))
+    })
 }
 
 /// Checks that `path` is not too deep and lies in a directory that `tree` lists.

@@ -61,6 +61,13 @@ impl RelPath {
         Some(Self(self.0[..end].to_vec()))
     }
 
+    /// Says whether both lie in the same directory. The root lies in none.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        let above = |path: &Self| path.0.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+        let (ours, theirs) = (above(self), above(other));
+        !self.is_root() && !other.is_root() && self.0[..ours] == other.0[..theirs]
+    }
+
     /// Returns the last component; the root has none.
     pub fn name(&self) -> Option<&[u8]> {
         self.0
@@ -134,6 +141,18 @@ impl fmt::Debug for RelPath {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_lie_beside_each_other_exactly_where_their_parents_are_one() {
+        let texts = ["", "a", "b", "a/b", "a/c", "ab/c", "a/b/c", "b/b"];
+        let paths = texts.map(|text| RelPath::new(text).unwrap());
+        for one in &paths {
+            for other in &paths {
+                let expected = one.parent().is_some() && one.parent() == other.parent();
+                assert_eq!(one.is_beside(other), expected, "{one} {other}");
+            }
+        }
+    }
 
     #[test]
     fn paths_that_could_leave_a_directory_are_refused() {
