@@ -23,7 +23,7 @@ use ibid_core::pipeline::Pipeline;
 use ibid_core::store::Sharing;
 
 use crate::args::GlobalArgs;
-use crate::context::{Context, Session, now, system_time, wall_clock};
+use crate::context::{Context, Session, now, stamp_clock, system_time};
 use crate::exit::Exit;
 use crate::report::{Console, nothing_to_do, up_to_date_names};
 use crate::run::Run;
@@ -110,7 +110,7 @@ impl Asking {
         let asking = Self {
             digest: digest(words, &dir)?,
             local_dir,
-            began: wall_clock(),
+            began: stamp_clock(),
             quiet,
         };
         Some((asking, env))
