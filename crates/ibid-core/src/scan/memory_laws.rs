@@ -418,6 +418,28 @@ fn more_trees_than_have_room_do_not_drive_one_another_out_before_a_day_has_gone(
 }
 
 #[test]
+fn files_of_others_in_the_same_folder_do_not_make_way() {
+    let Some(grove) = Grove::planted() else {
+        return;
+    };
+    let dir = grove.dir.join("stats");
+    std::fs::create_dir(&dir).unwrap();
+    let old = Timestamp {
+        seconds: 1_000_000,
+        nanos: 0,
+    };
+    for number in 0..300 {
+        let own = dir.join(format!("tree-house-{number}.jpg"));
+        std::fs::write(&own, "").unwrap();
+        put_back(&own, old);
+    }
+    grove.remember(later);
+    let left = std::fs::read_dir(&dir).unwrap();
+    let own = left.filter(|it| it.as_ref().unwrap().path().extension().is_some());
+    assert_eq!(own.count(), 300);
+}
+
+#[test]
 fn where_nothing_may_be_written_no_tree_is_kept() {
     let Some(grove) = Grove::planted() else {
         return;
