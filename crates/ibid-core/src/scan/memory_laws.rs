@@ -326,6 +326,11 @@ fn another_boot_or_machine_remembers_nothing() {
         let Some(grove) = Grove::new() else { return };
         assert_eq!(grove.look_as(host(boot, machine)), WHOLE);
     }
+    let Some(grove) = Grove::planted() else {
+        return;
+    };
+    grove.remember_in(&grove.stats(host("", "machine"), later));
+    assert!(!grove.kept().exists(), "it may be of another boot");
 }
 
 #[test]
