@@ -23,7 +23,7 @@ use ibid_core::pipeline::Pipeline;
 use ibid_core::store::Sharing;
 
 use crate::args::GlobalArgs;
-use crate::context::{Context, Session, now, system_time, wall_clock};
+use crate::context::{Context, Session, now, stamp_clock, system_time};
 use crate::exit::Exit;
 use crate::report::{Console, nothing_to_do, up_to_date_names};
 use crate::run::Run;
@@ -110,7 +110,7 @@ impl Asking {
         let asking = Self {
             digest: digest(words, &dir)?,
             local_dir,
-            began: wall_clock(),
+            began: stamp_clock(),
             quiet,
         };
         Some((asking, env))
@@ -121,6 +121,8 @@ impl Asking {
 fn digest(words: &[OsString], dir: &Path) -> Option<Digest> {
     let binary = Signature::of(Path::new("/proc/self/exe")).ok()?;
     let groups = rustix::process::getgroups().ok()?;
+    // What was found stands for one boot, so that has to be known.
+    let boot = Some(fs::boot_id()).filter(|boot| !boot.is_empty())?;
     let who = [
         rustix::process::geteuid().as_raw(),
         rustix::process::getegid().as_raw(),
@@ -132,7 +134,7 @@ fn digest(words: &[OsString], dir: &Path) -> Option<Digest> {
     put(env!("CARGO_PKG_VERSION").as_bytes());
     put(format!("{binary:?}").as_bytes());
     put(format!("{who:?} {groups:?}").as_bytes());
-    put(fs::boot_id().as_bytes());
+    put(boot.as_bytes());
     put(dir.as_os_str().as_bytes());
     words
         .iter()

@@ -12,7 +12,7 @@ use ibid_core::action::AccessMode;
 use ibid_core::config::{self, Config, ConfigError, Loaded, Overrides, ProjectFile};
 use ibid_core::dirs::{Dirs, DirsError, LocalDir, Platform, Surroundings};
 use ibid_core::environ::EnvSnapshot;
-use ibid_core::fs::{FileSystemKind, Host, Timestamp};
+use ibid_core::fs::{FileSystemKind, Host, Timestamp, no_later_than_stamps};
 use ibid_core::scan::{StatCache, StatCacheOptions, StatPolicy, StatWrites};
 use ibid_core::store::{
     self, Access, LocalStore, OpenError, OwnerCheck, ProcessMemory, RecallPlace, Refusal, Sharing,
@@ -256,7 +256,7 @@ impl Session {
             policy: self.stat_policy(),
             writes: StatWrites::Forbidden,
             host: self.host.clone(),
-            clock: wall_clock,
+            clock: stamp_clock,
         })
     }
 
@@ -276,7 +276,7 @@ impl Session {
             policy,
             writes: StatWrites::Allowed,
             host: self.host.clone(),
-            clock: wall_clock,
+            clock: stamp_clock,
         })
     }
 
@@ -321,6 +321,12 @@ pub(crate) fn wall_clock() -> Timestamp {
         seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
         nanos: since.subsec_nanos(),
     }
+}
+
+/// Returns the time by which the age of stamps is judged: never ahead of those of this moment, as the
+/// exact clock is between two ticks, and by far where what is loaded before this program tells it.
+pub(crate) fn stamp_clock() -> Timestamp {
+    no_later_than_stamps(wall_clock())
 }
 
 /// Reads the clock.

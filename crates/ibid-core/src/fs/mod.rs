@@ -73,7 +73,7 @@ pub use system::{
     COARSEST_NANOS, CachedPages, FileSystem, FileSystemId, FileSystemKind, Host, boot_id,
     cached_pages, machine_id, memory_limit, open_files_limit,
 };
-pub use touch::{stamping_time, touch_link, touch_open};
+pub use touch::{no_later_than_stamps, stamping_time, touch_link, touch_open};
 pub use trial::{NameTrial, Trial, can_share, nameless_file, try_file, try_names};
 pub use witness::{
     Account, Noted, begin_account, counts_until, end_account, look_aside, spoil_account,

@@ -318,6 +318,7 @@ pub fn cached_pages(file: &File) -> Option<CachedPages> {
     unsafe extern "C" {
         fn syscall(number: c_long, ...) -> c_long;
     }
+    wait_for_writes(file);
     // Offset and length; a length of zero means to the end.
     let range = [0_u64; 2];
     // Cached, dirty, under write-back, evicted, recently evicted.
@@ -338,6 +339,27 @@ pub fn cached_pages(file: &File) -> Option<CachedPages> {
         dirty: counts[1],
         writeback: counts[2],
     })
+}
+
+/// Waits until no call that writes to the file is under way. Such a call stamps the file once, when
+/// it begins, and may have to wait long for the bytes that it stores: until then no page is dirty,
+/// and no stamp tells that one will be. It holds the inode, for which a search for data has to wait
+/// on ext4 and btrfs, and reading on XFS.
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+fn wait_for_writes(file: &File) {
+    use rustix::fs::{SeekFrom, seek, tell};
+    // Elsewhere nobody goes by the answer, and a search may ask a server.
+    let facts = rustix::fs::fstatfs(file);
+    if facts.is_ok_and(|facts| FileSystemKind::from_facts(&facts).tells_dirty_pages())
+        && let Ok(at) = tell(file)
+        && seek(file, SeekFrom::Data(0)).is_ok()
+    {
+        // Only its position was moved, and a position that was told can be gone to.
+        let _ = seek(file, SeekFrom::Start(at));
+    }
 }
 
 /// The call is known on Linux only.
@@ -398,5 +420,99 @@ mod tests {
         file.sync_all().unwrap();
         let after = cached_pages(&file).unwrap();
         assert!(after.are_clean(), "{before:?} {after:?}");
+    }
+
+    /// A page of memory whose first reader waits until it is filled.
+    #[cfg(target_arch = "x86_64")]
+    #[expect(unsafe_code, reason = "no library wraps userfaultfd(2) here")]
+    mod slow_page {
+        use std::ffi::{c_int, c_long, c_ulong, c_void};
+        unsafe extern "C" {
+            fn syscall(number: c_long, ...) -> c_long;
+            fn mmap(
+                at: *mut c_void,
+                len: usize,
+                p: c_int,
+                f: c_int,
+                fd: c_int,
+                o: i64,
+            ) -> *mut c_void;
+            fn ioctl(fd: c_int, request: c_ulong, ...) -> c_int;
+        }
+
+        pub(super) struct SlowPage {
+            pub(super) bytes: &'static [u8],
+            fd: c_int,
+        }
+
+        impl SlowPage {
+            pub(super) fn new() -> Option<Self> {
+                // SAFETY: a new private page is mapped, which nobody else knows, and the structures
+                // are those of the calls: `uffdio_api` and `uffdio_register`.
+                unsafe {
+                    let fd = c_int::try_from(syscall(323, 0o2_000_000)).ok()?;
+                    let mut api = [0xaa_u64, 0, 0];
+                    if fd < 0 || ioctl(fd, 0xc018_aa3f, api.as_mut_ptr()) != 0 {
+                        return None;
+                    }
+                    let page = mmap(std::ptr::null_mut(), 4096, 3, 0x22, -1, 0);
+                    let mut register = [page as u64, 4096, 1, 0];
+                    (ioctl(fd, 0xc020_aa00, register.as_mut_ptr()) == 0).then(|| Self {
+                        bytes: std::slice::from_raw_parts(page.cast(), 4096),
+                        fd,
+                    })
+                }
+            }
+
+            pub(super) fn fill(&self, byte: u8) {
+                let source = [byte; 4096];
+                let mut copy = [
+                    self.bytes.as_ptr() as u64,
+                    source.as_ptr() as u64,
+                    4096,
+                    0,
+                    0,
+                ];
+                // SAFETY: the structure is `uffdio_copy`, and both pages are alive.
+                let done = unsafe { ioctl(self.fd, 0xc028_aa03, copy.as_mut_ptr()) };
+                assert_eq!(done, 0);
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    #[expect(clippy::disallowed_methods, reason = "a test makes its own files")]
+    fn pages_are_not_clean_while_a_write_waits_for_its_bytes() {
+        let dir = TempDir::new();
+        let path = dir.join("file");
+        std::fs::write(&path, [b'o'; 4096]).unwrap();
+        let file = File::open(&path).unwrap();
+        file.sync_all().unwrap();
+        let known = FileSystem::of(&path).unwrap().kind.tells_dirty_pages();
+        let Some(page) = slow_page::SlowPage::new().filter(|_| known) else {
+            return;
+        };
+        let stamp = || std::fs::metadata(&path).unwrap().modified().unwrap();
+        let before = stamp();
+        let (bytes, page) = (page.bytes, &page);
+        let pause = std::time::Duration::from_millis(300);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                use std::os::unix::fs::FileExt as _;
+                let file = File::options().write(true).open(&path).unwrap();
+                file.write_all_at(bytes, 0).unwrap();
+            });
+            while stamp() == before {
+                std::thread::yield_now();
+            }
+            scope.spawn(move || {
+                std::thread::sleep(pause);
+                page.fill(b'n');
+            });
+            let pages = cached_pages(&file);
+            let read = std::fs::read(&path).unwrap();
+            assert!(read[0] == b'n' || !pages.is_some_and(CachedPages::are_clean));
+        });
     }
 }

@@ -30,6 +30,13 @@ pub fn touch_link(path: &Path) -> Result<(), PathError> {
     rustix::fs::utimensat(CWD, path, &NOW, AtFlags::SYMLINK_NOFOLLOW).context("touch", path)
 }
 
+/// Returns a time that is no later than the stamps which this kernel gives from now on, by the
+/// host's clock `exact` as this process sees it: whoever asks whether something is older than now
+/// must not take a stamp of this moment for an old one.
+pub fn no_later_than_stamps(exact: Timestamp) -> Timestamp {
+    stamping_time().map_or(exact, |stamping| stamping.min(exact))
+}
+
 /// Returns the time that this kernel would give now to a file on a file system that it stamps
 /// itself, or an earlier one: the clock that moves from tick to tick, and not the exact one, which
 /// may be ahead of the stamps of this moment by more than a tick where a machine is busy. The kernel
@@ -93,9 +100,15 @@ mod tests {
             let Some(before) = stamping_time() else {
                 return;
             };
+            let ahead = Timestamp {
+                seconds: before.seconds + 3600,
+                ..before
+            };
+            let now = no_later_than_stamps(ahead);
             touch_open(staged.file(), staged.path()).unwrap();
             let stamp = crate::fs::Signature::of_open(staged.file(), staged.path()).unwrap();
             assert!(stamp.mtime >= before && stamp.ctime >= before);
+            assert!(stamp.mtime >= now && stamp.ctime >= now);
         }
     }
 }

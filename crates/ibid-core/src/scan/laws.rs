@@ -476,6 +476,31 @@ fn a_reboot_forgets_what_was_young() {
     assert_eq!(know(elsewhere), None);
 }
 
+#[test]
+fn where_the_boot_is_not_known_each_process_is_one_of_its_own() {
+    let bench = Bench::new();
+    let path = bench.put("a", "one");
+    let dir = bench.dir.join("stats");
+    let signature = Signature::of(&path).unwrap();
+    let stats = || {
+        let boot_id = String::new();
+        stats_at(&dir, Host { boot_id, ..host() })
+    };
+    let know = |stats: &StatCache| {
+        let fs = stats.file_system(&path, signature.device)?;
+        stats.known(&signature, &fs)
+    };
+    let first = stats();
+    let fs = first.file_system(&path, signature.device).unwrap();
+    if !first.believes(&fs) {
+        return;
+    }
+    first.remember(&signature, &fs, Digest::of(b"one"), Origin::Private);
+    assert_eq!(know(&first), Some(Digest::of(b"one")));
+    drop(first);
+    assert_eq!(know(&stats()), None);
+}
+
 /// Returns the drifts that `change` makes, by the name of their path.
 fn drifts(bench: &Bench, declared: &str, change: impl FnOnce()) -> BTreeMap<String, DriftKind> {
     let filter = Filter::inputs(&[]).unwrap();

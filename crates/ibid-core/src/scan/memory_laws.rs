@@ -326,6 +326,11 @@ fn another_boot_or_machine_remembers_nothing() {
         let Some(grove) = Grove::new() else { return };
         assert_eq!(grove.look_as(host(boot, machine)), WHOLE);
     }
+    let Some(grove) = Grove::planted() else {
+        return;
+    };
+    grove.remember_in(&grove.stats(host("", "machine"), later));
+    assert!(!grove.kept().exists(), "it may be of another boot");
 }
 
 #[test]
@@ -415,6 +420,28 @@ fn more_trees_than_have_room_do_not_drive_one_another_out_before_a_day_has_gone(
     grove.remember(later);
     assert!(!other(7).exists(), "an old one does");
     assert!(other(8).exists());
+}
+
+#[test]
+fn files_of_others_in_the_same_folder_do_not_make_way() {
+    let Some(grove) = Grove::planted() else {
+        return;
+    };
+    let dir = grove.dir.join("stats");
+    std::fs::create_dir(&dir).unwrap();
+    let old = Timestamp {
+        seconds: 1_000_000,
+        nanos: 0,
+    };
+    for number in 0..300 {
+        let own = dir.join(format!("tree-house-{number}.jpg"));
+        std::fs::write(&own, "").unwrap();
+        put_back(&own, old);
+    }
+    grove.remember(later);
+    let left = std::fs::read_dir(&dir).unwrap();
+    let own = left.filter(|it| it.as_ref().unwrap().path().extension().is_some());
+    assert_eq!(own.count(), 300);
 }
 
 #[test]

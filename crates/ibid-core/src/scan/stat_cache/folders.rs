@@ -189,7 +189,7 @@ impl Where<'_> {
         let dir = Dir::open(self.dir).ok()?;
         let own = self.name();
         let mut others = list_signatures(self.dir).ok()?;
-        others.retain(|(name, _)| name.starts_with(PREFIX.as_bytes()) && name != own.as_bytes());
+        others.retain(|(name, _)| is_of_a_tree(name) && name != own.as_bytes());
         others.sort_by_key(|(_, signature)| signature.mtime);
         let mut files = others.len() + 1;
         let mut bytes = length + others.iter().map(|(_, other)| other.size).sum::<u64>();
@@ -206,6 +206,13 @@ impl Where<'_> {
         }
         Some(())
     }
+}
+
+/// Says whether a file is called like one that is written here: users choose the folder, and may keep
+/// files of their own in it.
+fn is_of_a_tree(name: &[u8]) -> bool {
+    let hex = name.strip_prefix(PREFIX.as_bytes());
+    hex.is_some_and(|hex| hex.len() == 16 && hex.iter().all(u8::is_ascii_hexdigit))
 }
 
 /// Reads the list of folders; their offsets count from its end.

@@ -23,8 +23,8 @@ use self::rules::{Circumstances, Writers};
 use self::shard::Shards;
 use crate::digest::{Digest, TreeId};
 use crate::fs::{
-    FileSystem, Host, Signature, Timestamp, create_dirs, look_aside, may_write_in, slots,
-    stamping_time,
+    FileSystem, Host, Signature, Timestamp, create_dirs, look_aside, may_write_in, random_bytes,
+    slots, stamping_time,
 };
 
 /// How far `stat` is believed.
@@ -141,12 +141,14 @@ impl StatCache {
             clock,
         } = options;
         let usable = policy != StatPolicy::Off;
+        // Where the kernel does not tell, whatever was kept may be of another boot.
+        let knows_boot = !host.boot_id.is_empty();
         let may_write = writes == StatWrites::Allowed;
         let shards = dir
             .as_deref()
             .filter(|_| usable)
             .map(|dir| Shards::new(dir, &host.machine_id, writes));
-        let trees = dir.clone().filter(|_| usable).map(|dir| {
+        let trees = dir.clone().filter(|_| usable && knows_boot).map(|dir| {
             // What is litter, and how a listing is encoded, is for each version to say.
             let version = env!("CARGO_PKG_VERSION");
             let salt = format!("ibid {version} stat cache, trees\n{}", host.machine_id);
@@ -154,6 +156,7 @@ impl StatCache {
         });
         let digest = Digest::of(host.boot_id.as_bytes());
         let boot = digest.as_bytes().first_chunk().expect("32 bytes");
+        let boot = if knows_boot { *boot } else { random_bytes() };
         Self {
             shards,
             trees,
@@ -163,7 +166,7 @@ impl StatCache {
             probe_dirs: if may_write { probe_dirs } else { Vec::new() },
             own_dir: dir.filter(|_| may_write),
             clock,
-            boot: u64::from_le_bytes(*boot),
+            boot: u64::from_le_bytes(boot),
             systems: Mutex::default(),
             probes: Mutex::default(),
         }
