@@ -189,8 +189,7 @@ impl Walk {
             self.problem(&error);
         }
         // In order of time, as what is known of them is, and as they were written.
-        names.sort_unstable();
-        names.dedup();
+        in_order(&mut names);
         let parts = share_out(names.len(), PIECE, |numbers| {
             let (mut found, mut noted) = (Vec::new(), Noted::default());
             let mut place = 0;
@@ -374,7 +373,7 @@ impl Walk {
         if let Err(error) = listed {
             self.problem(&error);
         }
-        shards.sort_unstable();
+        in_order(&mut shards);
         let device = self.device;
         // A small store is gone through sooner than a thread starts.
         let piece = if shards.len() < MANY { MANY } else { 1 };
@@ -506,10 +505,16 @@ impl Noted {
         if let Err(error) = listed {
             self.problem(&error);
         }
-        names.sort_unstable();
-        // A name may come twice in a listing that goes on while names change.
-        names.dedup();
+        in_order(names);
     }
+}
+
+/// Brings listed names into order, each once: one may come twice in a listing that goes on while
+/// names change. Whoever joins lists by their order counts on that: of a blob that is in one twice,
+/// the second would be named by nothing.
+fn in_order<T: Ord>(names: &mut Vec<T>) {
+    names.sort_unstable();
+    names.dedup();
 }
 
 /// Returns the bytes of disk of what lies in a directory at any depth, as far as it can be seen.
@@ -692,4 +697,16 @@ fn relative(path: &str) -> RelPath {
 fn is_hex(text: &str, len: usize) -> bool {
     let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     text.len() == len && text.bytes().all(is_digit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_listed_twice_is_gone_through_once() {
+        let mut shards = ["b1", "0a", "b1", "ff", "0a"].map(str::to_owned).to_vec();
+        in_order(&mut shards);
+        assert_eq!(shards, ["0a", "b1", "ff"]);
+    }
 }
