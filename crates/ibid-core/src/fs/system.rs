@@ -188,6 +188,11 @@ impl FileSystemKind {
         }
     }
 
+    /// Says whether this very kernel stamps files here, and keeps a folder's stamps with its names.
+    pub const fn is_stamped_here(self) -> bool {
+        matches!(self, Self::Local | Self::Btrfs)
+    }
+
     /// Says whether `cachestat` is known to tell dirty pages here.
     pub const fn tells_dirty_pages(self) -> bool {
         matches!(self, Self::Local | Self::Btrfs)
@@ -507,6 +512,7 @@ mod tests {
                 std::thread::yield_now();
             }
             scope.spawn(move || {
+                // As long as it takes to see that the question waits.
                 std::thread::sleep(pause);
                 page.fill(b'n');
             });

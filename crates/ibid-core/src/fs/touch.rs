@@ -85,14 +85,14 @@ pub fn stamping_time() -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fs::{FileSystem, FileSystemKind, Staged};
+    use crate::fs::{FileSystem, Staged};
     use ibid_testkit::TempDir;
 
     #[test]
     fn a_stamp_is_never_older_than_the_clock_that_stamps() {
         let temp = TempDir::new();
         let kind = FileSystem::of(temp.path()).unwrap().kind;
-        if !matches!(kind, FileSystemKind::Local | FileSystemKind::Btrfs) {
+        if !kind.is_stamped_here() {
             return;
         }
         let staged = Staged::create(temp.path()).unwrap();

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::digest::{BlobId, Digest, TreeId};
-use crate::fs::{FileSystemKind, Host, Meter, Signature, Timestamp};
+use crate::fs::{Host, Meter, Signature, Timestamp};
 use crate::tree::{Content, Entry, RelPath, Tree};
 use ibid_testkit::TempDir;
 
@@ -99,8 +99,8 @@ impl Bench {
     }
 
     fn is_local(&self) -> bool {
-        let kind = crate::fs::FileSystem::of(self.dir.path()).unwrap().kind;
-        matches!(kind, FileSystemKind::Local | FileSystemKind::Btrfs)
+        let system = crate::fs::FileSystem::of(self.dir.path()).unwrap();
+        system.kind.is_stamped_here()
     }
 }
 
@@ -117,7 +117,8 @@ fn set_time(path: &Path, seconds: i64) {
     set_stamp(path, Timestamp { seconds, nanos: 5 });
 }
 
-fn set_stamp(path: &Path, stamp: Timestamp) {
+/// Sets both times of a file.
+pub(super) fn set_stamp(path: &Path, stamp: Timestamp) {
     let stamp = rustix::fs::Timespec {
         tv_sec: stamp.seconds,
         tv_nsec: stamp.nanos.into(),

@@ -15,9 +15,10 @@ use std::path::{Path, PathBuf};
 
 use ibid_testkit::TempDir;
 
+use super::laws::set_stamp;
 use super::*;
 use crate::digest::{Digest, TreeId};
-use crate::fs::{FileSystem, FileSystemKind, Host, Meter, Signature, Timestamp};
+use crate::fs::{FileSystem, Host, Meter, Signature, Timestamp};
 use crate::tree::RelPath;
 
 /// So many files lie in each of two folders.
@@ -87,7 +88,7 @@ impl Grove {
         }
         symlink("a/0000", grove.at("link")).unwrap();
         let kind = FileSystem::of(grove.dir.path()).unwrap().kind;
-        matches!(kind, FileSystemKind::Local | FileSystemKind::Btrfs).then_some(grove)
+        kind.is_stamped_here().then_some(grove)
     }
 
     fn tree(&self) -> PathBuf {
@@ -161,20 +162,6 @@ impl Grove {
     }
 }
 
-/// Sets the modification time of a file to what it was.
-fn put_back(path: &Path, stamp: Timestamp) {
-    let stamp = rustix::fs::Timespec {
-        tv_sec: stamp.seconds,
-        tv_nsec: stamp.nanos.into(),
-    };
-    let times = rustix::fs::Timestamps {
-        last_access: stamp,
-        last_modification: stamp,
-    };
-    let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
-    rustix::fs::utimensat(rustix::fs::CWD, path, &times, flags).unwrap();
-}
-
 /// The bytes of every file of the tree.
 const WHOLE: u64 = 2 * 5 * FILES as u64;
 
@@ -205,7 +192,7 @@ fn a_name_that_came_went_or_changed_is_seen() {
         change(&grove);
         for (folder, time) in times {
             if folder.exists() {
-                put_back(&folder, time);
+                set_stamp(&folder, time);
             }
         }
         grove.look();
@@ -219,7 +206,7 @@ fn a_file_of_other_bytes_is_read_alone_whatever_hides_it() {
     let time = Signature::of(&path).unwrap().mtime;
     // In place, of the same size, with its time put back: its folder does not change.
     std::fs::write(&path, "other").unwrap();
-    put_back(&path, time);
+    set_stamp(&path, time);
     assert_eq!(grove.look(), 5);
     let Some(grove) = Grove::new() else { return };
     let path = grove.at("a/0007");
@@ -235,7 +222,7 @@ fn a_file_of_other_bytes_is_read_alone_whatever_hides_it() {
     let Some(grove) = Grove::new() else { return };
     let (path, new) = (grove.at("a/0007"), grove.dir.join("new"));
     std::fs::write(&new, "other").unwrap();
-    put_back(&new, Signature::of(&path).unwrap().mtime);
+    set_stamp(&new, Signature::of(&path).unwrap().mtime);
     std::fs::rename(&new, &path).unwrap();
     assert!(grove.look() > 0);
 }
@@ -247,12 +234,12 @@ fn folders_and_links_that_change_places_are_seen() {
     let top = Signature::of(&grove.tree()).unwrap().mtime;
     let (a, b) = (grove.at("a"), grove.at("b"));
     renameat_with(CWD, &a, CWD, &b, RenameFlags::EXCHANGE).unwrap();
-    put_back(&grove.tree(), top);
+    set_stamp(&grove.tree(), top);
     grove.look();
     let Some(grove) = Grove::new() else { return };
     std::fs::remove_file(grove.at("link")).unwrap();
     symlink("b/0000", grove.at("link")).unwrap();
-    put_back(&grove.tree(), top);
+    set_stamp(&grove.tree(), top);
     grove.look();
 }
 
@@ -410,7 +397,7 @@ fn more_trees_than_have_room_do_not_drive_one_another_out_before_a_day_has_gone(
             .count()
     };
     assert_eq!(count(), 256, "a young one does not make way");
-    put_back(
+    set_stamp(
         &other(7),
         Timestamp {
             seconds: 1_000_000,
@@ -436,7 +423,7 @@ fn files_of_others_in_the_same_folder_do_not_make_way() {
     for number in 0..300 {
         let own = dir.join(format!("tree-house-{number}.jpg"));
         std::fs::write(&own, "").unwrap();
-        put_back(&own, old);
+        set_stamp(&own, old);
     }
     grove.remember(later);
     let left = std::fs::read_dir(&dir).unwrap();

@@ -305,10 +305,9 @@ impl StatCache {
     /// Returns the time on `fs` as it is at this call: for outputs of a process that has just
     /// ended. Where this very kernel stamps, its clock tells; elsewhere a file is touched.
     pub fn started_anew(&self, fs: &FileSystem) -> Started {
-        use crate::fs::FileSystemKind::{Btrfs, Local};
         // Who is given no folder goes by the clock that it is given.
         let has_folder = self.own_dir.is_some() || !self.probe_dirs.is_empty();
-        let is_ours = has_folder && matches!(fs.kind, Local | Btrfs);
+        let is_ours = has_folder && fs.kind.is_stamped_here();
         let started = match is_ours.then(stamping_time).flatten() {
             Some(at) => Started {
                 at,
@@ -450,11 +449,10 @@ impl StatCache {
         then: Timestamp,
         read: Option<bool>,
     ) -> bool {
-        use crate::fs::FileSystemKind::{Btrfs, Local};
         let hashed = Circumstances {
             started: then,
             // These are stamped by this very kernel, by no later a clock than the host's.
-            by_wall_clock: !matches!(fs.kind, Local | Btrfs),
+            by_wall_clock: !fs.kind.is_stamped_here(),
             writers: match read {
                 None => Writers::Ended,
                 Some(true) if fs.kind.tells_dirty_pages() => Writers::NoDirtyPage,
@@ -480,8 +478,7 @@ impl StatCache {
     /// kernel keeps the one with the other. Layers of an overlay may be exchanged below it, and
     /// elsewhere nobody knows.
     pub(super) fn believes_folders(&self, fs: &FileSystem) -> bool {
-        use crate::fs::FileSystemKind::{Btrfs, Local};
-        self.trees.is_some() && self.believes(fs) && matches!(fs.kind, Local | Btrfs)
+        self.trees.is_some() && self.believes(fs) && fs.kind.is_stamped_here()
     }
 
     /// Says whether a folder that was listed from `started` on, with a status that was taken

@@ -8,7 +8,7 @@ use std::process::Command;
 use ibid_testkit::lab::{INTRUDER, LAB_GROUP, files, give, plant};
 
 use super::{
-    ADA, BOB, exec, hits, key_files, key_of, lab, make_older, members, poison, runs, words,
+    ADA, BOB, exec, hits, honest, key_files, key_of, lab, make_older, members, poison, runs, words,
 };
 
 /// Returns where a key's file of one store lies in another.
@@ -187,9 +187,7 @@ fn a_folder_of_an_intruder_in_the_store_is_told_and_not_used() {
 #[test]
 fn a_private_store_that_others_may_write_is_refused_with_a_hint() {
     let Some(lab) = lab() else { return };
-    let mut ada = lab.stranger(ADA);
-    ada.write("honest", "honest\n");
-    ada.set("SRC", "honest");
+    let ada = honest(lab.stranger(ADA));
     runs(&ada, "1");
     let cache = ada.env.cache();
     for (owner, group, mode, hint) in [

@@ -35,12 +35,14 @@ fn words(point: &str) -> Vec<String> {
 
 /// Users of the lab, who agree on the result of the step.
 fn members(lab: &Lab) -> [LabUser; 2] {
-    MEMBERS.map(|uid| {
-        let mut user = lab.user(uid, &MEMBERS);
-        user.write("honest", "honest\n");
-        user.set("SRC", "honest");
-        user
-    })
+    MEMBERS.map(|uid| honest(lab.user(uid, &MEMBERS)))
+}
+
+/// A user whose step gives what its command gives.
+fn honest(mut user: LabUser) -> LabUser {
+    user.write("honest", "honest\n");
+    user.set("SRC", "honest");
+    user
 }
 
 /// Runs the step afresh, which has to give what its command gives; returns whether that ran.

@@ -8,7 +8,8 @@ use ibid_testkit::component;
 use ibid_testkit::lab::{INTRUDER, LAB_GROUP, LabUser, files, give, plant};
 
 use super::{
-    ADA, BOB, UMASKS, closed_to_the_group, exec, hits, key_of, lab, members, poison, runs, words,
+    ADA, BOB, UMASKS, closed_to_the_group, exec, hits, honest, key_of, lab, members, poison, runs,
+    words,
 };
 
 #[test]
@@ -93,9 +94,7 @@ fn a_member_makes_the_store_of_a_group_and_a_user_a_private_one() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     hits(&bob, "1");
 
-    let mut alone = lab.stranger(ADA);
-    alone.write("honest", "honest\n");
-    alone.set("SRC", "honest");
+    let alone = honest(lab.stranger(ADA));
     let (_, ran) = exec(&alone, 0o000, "1");
     assert!(!ran.stderr.contains("warning"), "{}", ran.story());
     for file in files(&alone.env.cache()) {

@@ -8,14 +8,12 @@ use std::time::Duration;
 use ibid_testkit::Ran;
 use ibid_testkit::lab::{LAB_GROUP, LabUser, files, give};
 
-use super::{ADA, BOB, closed_to_the_group, hits, key_of, lab, make_older, members, runs};
+use super::{ADA, BOB, closed_to_the_group, hits, honest, key_of, lab, make_older, members, runs};
 
 #[test]
 fn root_does_not_use_a_users_store_unless_told() {
     let Some(lab) = lab() else { return };
-    let mut ada = lab.stranger(ADA);
-    ada.write("honest", "honest\n");
-    ada.set("SRC", "honest");
+    let ada = honest(lab.stranger(ADA));
     runs(&ada, "1");
     let before = files(&ada.env.cache());
     let mut root = lab.stranger(0);
@@ -126,9 +124,7 @@ fn where_each_removes_their_own_files_a_collection_tells_of_the_others_in_one_li
 #[test]
 fn root_changes_nothing_in_a_users_store_and_checks_it() {
     let Some(lab) = lab() else { return };
-    let mut ada = lab.stranger(ADA);
-    ada.write("honest", "honest\n");
-    ada.set("SRC", "honest");
+    let ada = honest(lab.stranger(ADA));
     runs(&ada, "1");
     let key = key_of(&ada, "1");
     let cache = ada.env.cache();
@@ -166,9 +162,7 @@ fn root_changes_nothing_in_a_users_store_and_checks_it() {
 #[test]
 fn a_store_that_others_may_write_is_checked_and_closed_by_its_owner() {
     let Some(lab) = lab() else { return };
-    let mut ada = lab.stranger(ADA);
-    ada.write("honest", "honest\n");
-    ada.set("SRC", "honest");
+    let ada = honest(lab.stranger(ADA));
     runs(&ada, "1");
     let cache = ada.env.cache();
     let key = key_of(&ada, "1");
