@@ -10,10 +10,10 @@
 //! to be as it was listed: each move looks again, and a result that could not be evicted keeps all
 //! that it needs. What fails is told, and the rest goes on.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::ErrorKind;
 
-use super::inventory::{Inventory, LeftoverKind};
+use super::inventory::{Entry, Inventory, LeftoverKind};
 use super::plan::Plan;
 use crate::digest::Key;
 use crate::fs::PathError;
@@ -120,12 +120,15 @@ impl Applying<'_> {
         false
     }
 
-    /// Takes what became of a file that was to go to the trash: whether it went.
-    fn went_away(&mut self, away: Result<Away, PathError>, disk: u64) -> bool {
-        if away.as_ref().ok() == Some(&Away::Deleted) {
+    /// Takes what became of a file that was to go to the trash. What another collection is at goes,
+    /// too, and is counted there.
+    fn went_away(&mut self, away: Result<Away, PathError>, disk: u64) -> Away {
+        let away_to = *away.as_ref().unwrap_or(&Away::Stays);
+        if away_to == Away::Deleted {
             self.deleted(disk);
         }
-        self.went(away.map(Away::went))
+        self.went(away.map(Away::is_ours));
+        away_to
     }
 
     /// Takes back from the trash what is needed: a collector died that was about to.
@@ -150,24 +153,17 @@ impl Applying<'_> {
 
     /// Takes the keys' files away. Returns the blobs that results need which stay after all.
     fn evict(&mut self, evict: &[usize]) -> BTreeSet<u32> {
-        let mut spared = BTreeSet::new();
+        let (mut spared, mut any) = (BTreeSet::new(), false);
         for at in evict {
             let entry = &self.inventory.entries[*at];
-            let is_evicted = self.goes_on()
-                && (!entry.stands || {
-                    let away = self.store.evict(&entry.key, &entry.result);
-                    self.evicted
-                        .extend((away.as_ref().ok() == Some(&Away::Trashed)).then_some(entry.key));
-                    self.went_away(away, entry.key_disk)
-                });
-            if is_evicted {
-                self.done.evicted += 1;
+            if self.goes_on() && (!entry.stands || self.evict_key(entry)) {
+                any = true;
             } else {
                 spared.extend(entry.blobs.iter().copied());
                 spared.extend(self.inventory.number(&entry.result));
             }
         }
-        if self.done.evicted > 0 {
+        if any {
             // Whoever remembers these results asks again. On a disk too full for that nobody is
             // worse off than with an older memory of a result that was right.
             let _ = self.store.renew_generation();
@@ -175,13 +171,27 @@ impl Applying<'_> {
         spared
     }
 
+    /// Takes the key's file of a result away. Says whether the key is without it by now.
+    fn evict_key(&mut self, entry: &Entry) -> bool {
+        let away = self.store.evict(&entry.key, &entry.result);
+        let away = self.went_away(away, entry.key_disk);
+        if away.lies_in_trash() {
+            self.evicted.insert(entry.key);
+        }
+        self.done.evicted += usize::from(away.is_ours());
+        away.went()
+    }
+
     /// Moves blobs to the trash, results before what they need. Returns those that went.
     fn discard(&mut self, plan: &Plan, spared: &BTreeSet<u32>) -> BTreeSet<u32> {
         let entries = plan.evict.iter().map(|at| &self.inventory.entries[*at]);
-        let results = entries.filter_map(|entry| self.inventory.number(&entry.result));
-        let results: BTreeSet<u32> = results.collect();
-        let (first, then): (Vec<u32>, Vec<u32>) =
-            plan.discard.iter().partition(|blob| results.contains(blob));
+        let results =
+            entries.filter_map(|entry| Some((self.inventory.number(&entry.result)?, entry.stands)));
+        let results: BTreeMap<u32, bool> = results.collect();
+        let (first, then): (Vec<u32>, Vec<u32>) = plan
+            .discard
+            .iter()
+            .partition(|blob| results.contains_key(blob));
         let mut moved = BTreeSet::new();
         for at in first.into_iter().chain(then) {
             if spared.contains(&at) {
@@ -193,11 +203,14 @@ impl Applying<'_> {
             }
             let blob = &self.inventory.blobs[at as usize];
             let away = self.store.discard_blob(&blob.id, blob.modified);
-            let lies_there = away.as_ref().ok() == Some(&Away::Trashed);
-            if self.went_away(away, blob.disk) && lies_there {
-                self.done.discarded += 1;
+            let away = self.went_away(away, blob.disk);
+            if away.lies_in_trash() {
                 moved.insert(at);
             }
+            self.done.discarded += usize::from(away == Away::Trashed);
+            // Of a result that only history names, its own blob is all that there is to evict.
+            let only_named = results.get(&at) == Some(&false);
+            self.done.evicted += usize::from(only_named && away.is_ours());
         }
         moved
     }
@@ -209,7 +222,7 @@ impl Applying<'_> {
                 return;
             }
             let (name, disk) = &self.inventory.runs[*at];
-            let forgotten = self.store.forget_run(&name.to_string()).map(|()| true);
+            let forgotten = self.store.forget_run(&name.to_string());
             if self.went(forgotten) {
                 self.deleted(*disk);
             }
@@ -235,8 +248,11 @@ impl Applying<'_> {
                 return;
             }
             let deleted = match &leftover.blob {
+                Some((blob, modified)) if inventory.is_copy(leftover) => {
+                    self.store.delete_copy(blob, *modified)
+                }
                 Some((blob, modified)) => self.store.delete_discarded(blob, *modified),
-                None => self.store.delete_leftover(&leftover.path).map(|()| true),
+                None => self.store.delete_leftover(&leftover.path),
             };
             if self.went(deleted) {
                 self.deleted(leftover.disk);

@@ -349,6 +349,111 @@ fn what_lies_in_the_trash_and_is_named_comes_back_before_the_trash_goes() {
     assert_eq!(bench.standing(), [true, false, true]);
 }
 
+impl Done {
+    /// What two collections did together.
+    fn and(self, other: &Self) -> Self {
+        Self {
+            evicted: self.evicted + other.evicted,
+            discarded: self.discarded + other.discarded,
+            deleted: self.deleted + other.deleted,
+            freed: self.freed + other.freed,
+            ..self
+        }
+    }
+}
+
+/// Lays down one of each thing that goes by age.
+fn litter(bench: &Bench) {
+    let v1 = bench.dir.join("store/v1");
+    let random = "0123456789abcdef".repeat(2);
+    let old = [
+        format!("tmp/{random}"),
+        format!("leases/{}", "ab".repeat(32)),
+        format!("trash/damaged-{random}"),
+        "views/tree/file".to_owned(),
+        "runs/00000000000000000007-0a1b2c3d-00000000000000ff".to_owned(),
+    ];
+    for path in old.map(|path| v1.join(path)) {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, "left behind").unwrap();
+        age(&path, 400 * DAY);
+    }
+    age(&v1.join("views/tree"), 400 * DAY);
+}
+
+#[test]
+fn of_a_blob_that_was_written_anew_the_copy_in_the_trash_goes() {
+    let bench = Bench::with(2);
+    let blobs: Vec<BlobId> = bench.results.iter().map(output_of).collect();
+    for (number, blob) in (0..).zip(&blobs) {
+        let inventory = take(&bench.store, 0).unwrap();
+        let modified = inventory.blobs[inventory.number(blob).unwrap() as usize].modified;
+        assert!(bench.store.discard_blob(blob, modified).unwrap().went());
+        let stored = bench.store.put_bytes(&vec![number; 400_000]).unwrap();
+        assert!(!stored.reused, "a writer does not look in the trash");
+    }
+    let mut inventory = take(&bench.store, 0).unwrap();
+    inventory.now += 1_000_000_000;
+    let planned = plan(&inventory, &Policy::unreachable_only(Duration::ZERO));
+    assert_eq!((planned.take_back.len(), planned.delete.len()), (0, 2));
+    // The second one's new copy goes before the old one does, by a collector that saw less.
+    std::fs::remove_file(bench.blob_path(&blobs[1])).unwrap();
+    let done = apply(&bench.store, &inventory, &planned).unwrap();
+    assert_eq!((done.deleted, done.spared), (1, 1));
+    let after = take(&bench.store, 0).unwrap();
+    assert!(after.leftovers.iter().all(|it| it.blob.is_none()));
+    assert_eq!(bench.standing(), [true, true]);
+}
+
+#[test]
+fn what_two_collections_do_at_once_is_counted_once() {
+    let random_names = |bench: &Bench| {
+        litter(bench);
+        let gone = &bench.results[0];
+        bench.store.invalidate(&gone.key, 1, "").unwrap();
+        let trashed = output_of(&bench.results[1]);
+        let inventory = take(&bench.store, 0).unwrap();
+        let modified = inventory.blobs[inventory.number(&trashed).unwrap() as usize].modified;
+        assert!(bench.store.discard_blob(&trashed, modified).unwrap().went());
+        let (mut inventory, mut policy) = bench.policy(3);
+        // All of the trash is older than no grace at all.
+        inventory.now += 400 * DAY * 1_000_000_000;
+        (policy.grace, policy.max_age) = (Duration::ZERO, Some(Duration::from_hours(400 * 24)));
+        let planned = plan(&inventory, &policy);
+        (inventory, planned)
+    };
+    for steps in 0.. {
+        let bench = Bench::with(6);
+        let (inventory, planned) = random_names(&bench);
+        let left = Cell::new(steps);
+        let other = Cell::new(None);
+        let goes_on = || {
+            if left.replace(left.get() - 1) == 0 {
+                other.set(Some(apply(&bench.store, &inventory, &planned).unwrap()));
+            }
+            true
+        };
+        let done = apply_while(&bench.store, &inventory, &planned, &goes_on).unwrap();
+        let Some(other) = other.into_inner() else {
+            assert!(
+                steps > 20,
+                "the second came between any two files of the first"
+            );
+            break;
+        };
+        let both = done.and(&other);
+        let expected = Done {
+            evicted: planned.evict.len(),
+            discarded: planned.discard.len(),
+            deleted: planned.deletions(&inventory),
+            freed: planned.before - planned.after,
+            ..both.clone()
+        };
+        assert_eq!(both, expected, "the second came after {steps} files");
+        assert_eq!(both.problems, [""; 0]);
+    }
+}
+
 #[test]
 fn a_damaged_keys_file_stops_no_collection_even_where_it_cannot_be_put_aside() {
     let bench = Bench::with(3);

@@ -129,6 +129,12 @@ impl Inventory {
     pub fn number(&self, blob: &BlobId) -> Option<u32> {
         number(&self.blobs, &self.starts, blob)
     }
+
+    /// Says whether something in the trash is a blob that was in its place, too, when listed.
+    pub(super) fn is_copy(&self, leftover: &Leftover) -> bool {
+        let blob = leftover.blob.as_ref();
+        blob.is_some_and(|(blob, _)| self.number(blob).is_some())
+    }
 }
 
 /// Returns where a blob stands among blobs in the order of their names, which begin where `starts`

@@ -193,13 +193,17 @@ fn is_freshened(inventory: &Inventory, leftover: &Leftover) -> bool {
     of_blob.is_some_and(|(_, modified)| age_of(inventory, modified) <= YOUNG)
 }
 
-/// Returns the leftovers that results need which stay, as far as these are not evicted.
+/// Returns the leftovers that results need which stay, as far as these are not evicted. Of a blob
+/// that is in its place as well, what lies in the trash is a copy, which nobody needs.
 fn missed(inventory: &Inventory, evicted: &[usize]) -> BTreeSet<usize> {
     let evicted: HashSet<usize> = evicted.iter().copied().collect();
     let all = inventory.entries.iter().enumerate();
     let kept = all.filter(|(at, _)| !evicted.contains(at));
     let missed = kept.flat_map(|(_, entry)| &entry.trashed);
-    missed.map(|at| *at as usize).collect()
+    let missed = missed.map(|at| *at as usize);
+    missed
+        .filter(|at| !inventory.is_copy(&inventory.leftovers[*at]))
+        .collect()
 }
 
 /// Returns the leftovers that are past their age.

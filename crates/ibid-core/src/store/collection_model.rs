@@ -213,7 +213,7 @@ impl Collector {
             Target::Key(key, _) => self.store.move_key_out(&top, key, seen),
             Target::Blob(blob, _) => self.store.move_blob_out(&top, blob, seen),
         };
-        self.next_if_none((moved.unwrap() == Moved::Done).then_some(Phase::Confirm))
+        self.next_if_none((moved.unwrap() != Moved::Gone).then_some(Phase::Confirm))
     }
 
     fn next_if_none(&mut self, phase: Option<Phase>) -> Phase {

@@ -165,7 +165,7 @@ fn a_second_collector_finds_nothing_to_move() {
     // The same inode lies in the trash: a lost reply looks no different.
     assert_eq!(
         first.move_blob_out(&top, &blob, &seen).unwrap(),
-        Moved::Done
+        Moved::Found
     );
     assert!(first.confirm_discard(&top, &blob, listed).unwrap());
     assert!(!first.discard_blob(&blob, listed).unwrap().went());
@@ -656,6 +656,37 @@ fn a_result_that_answers_is_touched_once_a_day() {
     assert!(matches!(store.look_up(&key("a")), Lookup::Found(_)));
     store.mark_used(&key("a"), young);
     assert_eq!(Signature::of_link(&place).unwrap().mtime, young);
+}
+
+#[test]
+fn what_a_reader_freshens_while_it_is_being_deleted_goes_back() {
+    let dir = TempDir::new();
+    let (store, blob, listed) = with_trashed_blob(&dir);
+    let (file, _) = fs::open_nofollow(&trashed(&store, CONTENT)).unwrap();
+    let top = top(&store);
+    let aside = store.move_blob_aside(&top, &blob, listed).unwrap().unwrap();
+    fs::touch_open(&file, Path::new("opened before")).unwrap();
+    assert!(!store.confirm_delete(&top, (&blob, listed), &aside).unwrap());
+    assert!(there(&place(&store, CONTENT)));
+    assert!(!there(&trashed(&store, CONTENT)));
+}
+
+#[test]
+fn a_commit_touches_what_it_reused_and_writes_nothing_anew() {
+    let dir = TempDir::new();
+    let store = open(&dir);
+    let (result, stored) = prepare(&store, key("a"), CONTENT);
+    let path = place(&store, CONTENT);
+    age(&path, HOUR);
+    let before = Signature::of_link(&path).unwrap();
+    let stored: Vec<_> = stored
+        .into_iter()
+        .map(|it| Stored { reused: true, ..it })
+        .collect();
+    store.record(&result, &stored, Replace::No).unwrap();
+    let after = Signature::of_link(&path).unwrap();
+    assert_eq!(after.inode, before.inode);
+    assert!(after.mtime > before.mtime);
 }
 
 #[test]

@@ -33,11 +33,13 @@ impl LocalStore {
                         Ok(Away::if_so(deleted, Away::Deleted))
                     }
                     Err(error) => Err(error),
-                    Ok(Moved::Gone) => Ok(Away::Stays),
-                    Ok(Moved::Done) => {
-                        let stays_away = self.confirm_evict(&top, key, &file)?;
-                        Ok(Away::if_so(stays_away, Away::Trashed))
-                    }
+                    Ok(moved) => match moved.away() {
+                        Away::Stays => Ok(Away::Stays),
+                        away => {
+                            let stays_away = self.confirm_evict(&top, key, &file)?;
+                            Ok(Away::if_so(stays_away, away))
+                        }
+                    },
                 }
             }
             _ => Ok(Away::Stays),
@@ -164,10 +166,10 @@ impl LocalStore {
         self.delete_key_file(&top, key, |file| file == evicted)
     }
 
-    /// Deletes for good a key's file in the trash; a tombstone goes back instead.
-    pub(super) fn delete_trashed_key(&self, top: &Dir, key: &Key) -> Result<(), PathError> {
-        let deleted = self.delete_key_file(top, key, |file| !is_tombstone(file));
-        deleted.map(drop)
+    /// Deletes for good a key's file in the trash; a tombstone goes back instead. Says whether it
+    /// was deleted.
+    pub(super) fn delete_trashed_key(&self, top: &Dir, key: &Key) -> Result<bool, PathError> {
+        self.delete_key_file(top, key, |file| !is_tombstone(file))
     }
 
     /// Deletes for good what `goes`, else puts it back. The file first gets a name that nobody else

@@ -13,6 +13,7 @@
 //! nothing on another device is touched (hazard D7). `docs/design/collection.md` has the proof.
 
 use std::io::ErrorKind;
+use std::path::Path;
 
 use rustix::io::Errno;
 
@@ -34,8 +35,22 @@ const DELETABLE: [&str; 4] = ["trash/", "tmp/", "leases/", "views/"];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moved {
     Done,
+    /// It lies where it was to go, and this process may not be the one that moved it: a network
+    /// file system that loses a reply answers the repeated call as if it came too late.
+    Found,
     /// What was to be moved is gone.
     Gone,
+}
+
+impl Moved {
+    /// Returns where it is now.
+    pub(super) fn away(self) -> Away {
+        match self {
+            Self::Done => Away::Trashed,
+            Self::Found => Away::Found,
+            Self::Gone => Away::Stays,
+        }
+    }
 }
 
 /// What became of a file that was to go.
@@ -43,8 +58,10 @@ pub(super) enum Moved {
 pub enum Away {
     /// It stays, or somebody else took it.
     Stays,
-    /// It lies in the trash.
+    /// It lies in the trash, where this process moved it.
     Trashed,
+    /// It lies in the trash, where another process may have moved it, which counts it.
+    Found,
     /// It is deleted: the trash had no room for it.
     Deleted,
 }
@@ -58,6 +75,16 @@ impl Away {
     /// Says whether it went.
     pub fn went(self) -> bool {
         self != Self::Stays
+    }
+
+    /// Says whether it went by what this process did.
+    pub fn is_ours(self) -> bool {
+        matches!(self, Self::Trashed | Self::Deleted)
+    }
+
+    /// Says whether it lies in the trash.
+    pub fn lies_in_trash(self) -> bool {
+        matches!(self, Self::Trashed | Self::Found)
     }
 }
 
@@ -87,11 +114,13 @@ impl LocalStore {
                 Ok(Away::if_so(deleted, Away::Deleted))
             }
             Err(error) => Err(error),
-            Ok(Moved::Gone) => Ok(Away::Stays),
-            Ok(Moved::Done) => {
-                let stays_away = self.confirm_discard(&top, blob, modified)?;
-                Ok(Away::if_so(stays_away, Away::Trashed))
-            }
+            Ok(moved) => match moved.away() {
+                Away::Stays => Ok(Away::Stays),
+                away => {
+                    let stays_away = self.confirm_discard(&top, blob, modified)?;
+                    Ok(Away::if_so(stays_away, away))
+                }
+            },
         }
     }
 
@@ -148,20 +177,61 @@ impl LocalStore {
         let Some(top) = self.top()? else {
             return Ok(false);
         };
+        match self.move_blob_aside(&top, blob, modified)? {
+            Some(aside) => self.confirm_delete(&top, (blob, modified), &aside),
+            None => Ok(false),
+        }
+    }
+
+    /// Gives a blob in the trash a name that nobody else uses, if it is as listed.
+    pub(super) fn move_blob_aside(
+        &self,
+        top: &Dir,
+        blob: &BlobId,
+        modified: u64,
+    ) -> Result<Option<RelPath>, PathError> {
         let trashed = self.below(&self.layout.trashed_blob(blob));
-        let as_listed = |path: &RelPath| {
-            let found = top.status_if_any(path)?;
-            Ok(found.is_some_and(|it| stamp(&it) == modified))
-        };
+        let found = top.status_if_any(&trashed)?;
+        if found.is_none_or(|it| stamp(&it) != modified) {
+            return Ok(None);
+        }
         let aside = Self::aside(&blob.hex());
-        if !as_listed(&trashed)? || top.rename(&trashed, &top, &aside).if_present()?.is_none() {
-            return Ok(false);
+        let moved = top.rename(&trashed, top, &aside).if_present()?;
+        Ok(moved.map(|()| aside))
+    }
+
+    /// Looks at what was moved aside: somebody may have opened and freshened it before, and then it
+    /// goes back to its place. Says whether it was deleted.
+    pub(super) fn confirm_delete(
+        &self,
+        top: &Dir,
+        (blob, modified): (&BlobId, u64),
+        aside: &RelPath,
+    ) -> Result<bool, PathError> {
+        let found = top.status_if_any(aside)?;
+        if found.is_some_and(|it| stamp(&it) == modified) {
+            return top.remove_file(aside).map(|()| true);
         }
-        if as_listed(&aside)? {
-            return top.remove_file(&aside).map(|()| true);
-        }
-        let back = top.rename_new(&aside, &top, &self.below(&self.layout.blob(blob)));
+        let back = top.rename_new(aside, top, &self.below(&self.layout.blob(blob)));
         unless_taken_or_gone(back).map(|()| false)
+    }
+
+    /// Deletes for good a blob in the trash of which a whole copy has its place, whether or not
+    /// something needs it: whoever had the bytes wrote them anew. Where nothing is in its place any
+    /// more, this one comes back. Says whether it was deleted.
+    pub fn delete_copy(&self, blob: &BlobId, modified: u64) -> Result<bool, PathError> {
+        let Some(top) = self.top()? else {
+            return Ok(false);
+        };
+        let Some(place) = top.facts_if_any(&self.below(&self.layout.blob(blob)))? else {
+            return self.take_back(blob).map(|_| false);
+        };
+        // What is moved to the trash meanwhile is told from this one by its time.
+        let is_other = stamp(&place.signature) != modified && !place.seems_hollow();
+        if is_other && self.contains_verified(blob, place.signature.size).is_ok() {
+            return self.delete_discarded(blob, modified);
+        }
+        Ok(false)
     }
 
     /// Takes a blob back from the trash, where it is looked for under its name. Says whether there
@@ -188,23 +258,27 @@ impl LocalStore {
         unless_taken_or_gone(renamed).map(|()| true)
     }
 
-    /// Forgets an entry of history by its file's name.
-    pub fn forget_run(&self, name: &str) -> Result<(), PathError> {
+    /// Forgets an entry of history by its file's name. Says whether it was there.
+    pub fn forget_run(&self, name: &str) -> Result<bool, PathError> {
         let path = self.layout.dir("runs").join(name);
         let is_entry = RunName::parse(name.as_bytes()).is_some_and(|it| it.to_string() == name);
         if !is_entry {
             return Err(Errno::INVAL).context("forget", &path);
         }
         match self.top()? {
-            Some(top) => top.remove_file(&self.below(&path)).if_present().map(drop),
-            None => Ok(()),
+            Some(top) => {
+                let removed = top.remove_file(&self.below(&path)).if_present()?;
+                Ok(removed.is_some())
+            }
+            None => Ok(false),
         }
     }
 
     /// Deletes for good what lies at this path below the version's directory, a file or a tree,
     /// through handles that no link leads out of. Only what is in `trash/`, `tmp/`, `leases/` or
     /// `views/` can be deleted. A tombstone that lies among the evicted keys' files goes back.
-    pub fn delete_leftover(&self, path: &str) -> Result<(), PathError> {
+    /// Says whether the path itself was deleted here, which of two that are at it is one.
+    pub fn delete_leftover(&self, path: &str) -> Result<bool, PathError> {
         let refused = || Err(Errno::INVAL).context("delete", &self.layout.dir(path));
         let Ok(below) = RelPath::new(path) else {
             return refused();
@@ -213,25 +287,27 @@ impl LocalStore {
             return refused();
         }
         let Some(top) = self.top()? else {
-            return Ok(());
+            return Ok(false);
         };
         if self.take_back_tombstone(path)? {
-            return Ok(());
+            return Ok(false);
         }
         let device = top.own_status()?.device;
+        let mut last = false;
+        // The path itself comes last.
         for (file, kind) in found_at(&top, &below, device)?.into_iter().rev() {
             let removed = match self.evicted_key(&file) {
-                _ if kind == FileKind::Dir => top.remove_dir(&file),
+                _ if kind == FileKind::Dir => top.remove_dir(&file).map(|()| true),
                 Some(key) => self.delete_trashed_key(&top, &key),
-                None => top.remove_file(&file),
+                None => top.remove_file(&file).map(|()| true),
             };
-            match removed.if_present() {
+            last = match removed.if_present() {
                 // Somebody puts something there at this moment.
-                Err(error) if error.source.kind() == ErrorKind::DirectoryNotEmpty => {}
-                removed => removed.map(drop)?,
-            }
+                Err(error) if error.source.kind() == ErrorKind::DirectoryNotEmpty => false,
+                removed => removed? == Some(true),
+            };
         }
-        Ok(())
+        Ok(last)
     }
 
     /// Takes back what is remembered of an invalidation, where a collector that looked whether it
@@ -288,7 +364,7 @@ impl LocalStore {
     }
 
     /// Returns a path of the layout relative to the version's directory.
-    pub(super) fn below(&self, path: &std::path::Path) -> RelPath {
+    pub(super) fn below(&self, path: &Path) -> RelPath {
         use std::os::unix::ffi::OsStrExt as _;
         let below = path.strip_prefix(self.layout.version());
         let below = below.expect("names of the layout lie below the version's directory");
@@ -296,7 +372,8 @@ impl LocalStore {
     }
 
     /// Renames what was `seen` into the trash, and makes directories there that are missing. After
-    /// an error the inode in the trash decides: only the reply may be lost (hazard D6).
+    /// an error the inode in the trash decides: only the reply may be lost (hazard D6), or another
+    /// collector was first.
     pub(super) fn move_out(
         &self,
         top: &Dir,
@@ -318,7 +395,7 @@ impl LocalStore {
             .status_if_any(to)?
             .is_some_and(|it| inode(&it) == inode(seen))
         {
-            return Ok(Moved::Done);
+            return Ok(Moved::Found);
         }
         if is_absence(&error) {
             return Ok(Moved::Gone);
