@@ -38,7 +38,7 @@ pub use beneath::{Dir, Listed, set_mode, set_mode_of, umask};
 pub use config_file::{ConfigFile, read_config_file};
 pub use copy::{copy_hashing, reflink};
 pub use error::{IfPresent, IoContext, PathError};
-pub use facts::Facts;
+pub use facts::{Facts, is_hollow};
 pub use folder::{Folder, Names, Span, name_at};
 pub use hash::{HashError, Threads, hash_open};
 pub use kept::Kept;

@@ -181,10 +181,8 @@ impl Layout {
             read => read.map(Cow::Borrowed),
         };
         let bytes = match read {
-            // A folder or a FIFO has taken its place.
-            Err(_) if Signature::of(&path).is_ok_and(|it| it.kind() != FileKind::File) => {
-                return Ok(None);
-            }
+            // A folder, a FIFO or a file of holes has taken its place.
+            Err(error) if is_no_description(&error, &path) => return Ok(None),
             bytes => bytes?,
         };
         let json: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
@@ -526,6 +524,13 @@ fn sharded(v1: &Path, name: &str, hex: &str) -> PathBuf {
     path.push(&hex[..2]);
     path.push(hex);
     path
+}
+
+/// Says whether what stands at the place of a description can be none, by why it was not read.
+fn is_no_description(error: &PathError, path: &Path) -> bool {
+    error.source.kind() == ErrorKind::FileTooLarge
+        || Errno::from_io_error(&error.source) == Some(Errno::LOOP)
+        || Signature::of(path).is_ok_and(|it| it.kind() != FileKind::File)
 }
 
 pub(super) fn description(created: &str) -> Vec<u8> {

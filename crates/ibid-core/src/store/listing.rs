@@ -23,7 +23,8 @@ use super::sharing_out::share_out;
 use crate::digest::encoding::Decoder;
 use crate::digest::{BlobId, Digest, Key};
 use crate::fs::{
-    Dir, Facts, FileKind, IfPresent as _, Meter, PathError, Threads, hash_open, read_limited,
+    Dir, Facts, FileKind, IfPresent as _, Meter, PathError, Threads, hash_open, is_hollow,
+    read_limited,
 };
 use crate::tree::{Escaped, RelPath};
 
@@ -573,15 +574,19 @@ fn read_file(dir: &Dir, path: &RelPath, limit: u64) -> Result<Option<Vec<u8>>, F
     }
 }
 
-/// Hashes a large file before it is taken into memory: it may be one of holes (hazard G5).
+/// Hashes a large file before it is taken into memory: it may be one of holes (hazard G5). One that
+/// is too large for any value, and all holes, is wrong without that.
 fn is_large_and_wrong(dir: &Dir, path: &RelPath, blob: &BlobId) -> bool {
     let Ok((file, signature)) = dir.open_file(path) else {
         return false;
     };
-    if !(HASHED_FIRST..VALUE_LIMIT).contains(&signature.size) {
+    if signature.size < HASHED_FIRST {
         return false;
     }
     let path = dir.path_of(path);
+    if signature.size >= VALUE_LIMIT {
+        return Facts::of_open(&file, &path).is_ok_and(|facts| is_hollow(&file, &facts));
+    }
     let hashed = hash_open(&file, &path, signature.size, Threads::Many, &Meter::new());
     hashed.is_ok_and(|digest| digest != *blob.digest())
 }

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use ibid_testkit::{Ran, TestEnv, component};
-use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 use serde_json::Value;
 
 use crate::{by_shell, cost, json, ok, test_env};
@@ -16,7 +16,7 @@ use crate::{by_shell, cost, json, ok, test_env};
 const POINTS: usize = 60;
 
 /// A pipeline of two matrices: folders with links, empty files and text on both streams, and files.
-fn pipeline(points: usize) -> TestEnv {
+pub(super) fn pipeline(points: usize) -> TestEnv {
     let env = test_env();
     let names: Vec<_> = (0..points).map(|i| format!("\"p{i}\"")).collect();
     let names = names.join(", ");
@@ -79,13 +79,13 @@ fn shuffle<T>(items: &mut [T], seed: u64) {
 
 /// One stored result, and where its files lie below the version's folder.
 #[derive(Clone, Debug)]
-struct Stored {
+pub(super) struct Stored {
     key: String,
-    key_file: PathBuf,
-    result: PathBuf,
-    run: PathBuf,
+    pub(super) key_file: PathBuf,
+    pub(super) result: PathBuf,
+    pub(super) run: PathBuf,
     /// A blob that no other result needs: a file of its output.
-    output: PathBuf,
+    pub(super) output: PathBuf,
 }
 
 fn sharded(v1: &Path, kind: &str, digest: &str) -> PathBuf {
@@ -94,7 +94,7 @@ fn sharded(v1: &Path, kind: &str, digest: &str) -> PathBuf {
 }
 
 /// Finds the files of each result by what they hold.
-fn stored(env: &TestEnv) -> Vec<Stored> {
+pub(super) fn stored(env: &TestEnv) -> Vec<Stored> {
     let v1 = env.cache().join("v1");
     let blobs: BTreeMap<Vec<u8>, PathBuf> = tree(&v1.join("blobs"))
         .into_iter()
@@ -156,6 +156,9 @@ fn fifo(path: &Path) {
     mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o644), 0).expect("a FIFO can be made");
 }
 
+/// How many kinds of files there are that are none.
+const SPECIAL: usize = 6;
+
 /// Puts something in the place of a file that is none.
 fn special(path: &Path, which: usize) {
     if path.is_dir() {
@@ -165,10 +168,19 @@ fn special(path: &Path, which: usize) {
     } else {
         let _ = fs::remove_file(path);
     }
-    match which % 4 {
+    match which % SPECIAL {
         0 => fifo(path),
         1 => fs::create_dir_all(path.join("deep")).expect("a folder can be made"),
         2 => symlink("/dev/zero", path).expect("a link can be made"),
+        3 => {
+            let itself = path.file_name().expect("it has a name");
+            symlink(itself, path).expect("a link can be made");
+        }
+        // Only the superuser makes devices.
+        4 if rustix::process::geteuid().is_root() => {
+            let (kind, mode) = (FileType::CharacterDevice, Mode::from_raw_mode(0o666));
+            mknodat(CWD, path, kind, mode, makedev(1, 5)).expect("a device can be made");
+        }
         // The name of a socket is short, so it is made elsewhere.
         _ => {
             let short = std::env::temp_dir().join(format!("ibid-{}", std::process::id()));
@@ -273,12 +285,12 @@ fn plant_others(ten: &mut dyn FnMut() -> Vec<Stored>, cache: &Path, planted: &mu
     }
 }
 
-fn report(ran: &Ran) -> Value {
+pub(super) fn report(ran: &Ran) -> Value {
     serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.story()))
 }
 
 /// The flaws of a report by kind and path, in its order.
-fn told(env: &TestEnv, report: &Value) -> Vec<(String, PathBuf)> {
+pub(super) fn told(env: &TestEnv, report: &Value) -> Vec<(String, PathBuf)> {
     let flaws = report["flaws"].as_array().expect("flaws are listed");
     let one = |flaw: &Value| {
         let kind = flaw["kind"].as_str().expect("it has a kind").to_owned();
@@ -450,7 +462,7 @@ fn a_special_file_at_any_name_is_told_and_never_waited_for() {
         "blob",
         "run",
     ];
-    for (which, name) in (0..4).flat_map(|which| names.map(|name| (which, name))) {
+    for (which, name) in (0..SPECIAL).flat_map(|which| names.map(|name| (which, name))) {
         if which == 1 && name.starts_with("v1") && name != "v1/generation" {
             continue;
         }

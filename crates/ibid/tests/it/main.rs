@@ -18,6 +18,7 @@ mod exec;
 mod explain;
 mod fsck;
 mod hash;
+mod holes;
 mod hostile;
 mod lookback;
 mod lookback_steps;

@@ -1,5 +1,7 @@
 //! Blobs: each read to its end by one of two threads, and what was found of it.
 //!
+//! A file of holes that nothing can need is not read: it is wrong without that.
+//!
 //! What is wrong is read once more from a new descriptor, because on a network file system a
 //! replaced file can look cut (hazard B5). What is not there is looked for in the trash, from where
 //! every reader takes it back.
@@ -39,6 +41,9 @@ pub(super) enum State {
     Missing,
 }
 
+/// A blob with the length that something needs, if that is known.
+type Wanted<'a> = (&'a BlobId, Option<u64>);
+
 /// What was found of blobs so far.
 pub(super) struct States<'a> {
     store: &'a LocalStore,
@@ -74,21 +79,22 @@ impl<'a> States<'a> {
         self.read
     }
 
-    /// Looks at those of these blobs that are not known yet, with two threads.
-    pub(super) fn look_at(&mut self, blobs: &[(BlobId, u64)], book: &mut Book) {
-        let mut fresh: Vec<BlobId> = Vec::new();
+    /// Looks at those of these blobs that are not known yet, with two threads; each comes with the
+    /// length that something needs, if that is known.
+    pub(super) fn look_at(&mut self, blobs: &[(BlobId, Option<u64>)], book: &mut Book) {
+        let mut fresh: Vec<(BlobId, Option<u64>)> = Vec::new();
         for (blob, size) in blobs {
             if !self.known.contains_key(blob) {
-                self.meter.add_total(*size);
-                fresh.push(*blob);
+                self.meter.add_total(size.unwrap_or(0));
+                fresh.push((*blob, *size));
             }
         }
         fresh.sort_unstable();
-        fresh.dedup();
+        fresh.dedup_by_key(|(blob, _)| *blob);
         let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
         let reader = || {
-            while let Some(blob) = fresh.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let looked = self.look(blob);
+            while let Some((blob, size)) = fresh.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let looked = self.look(blob, *size);
                 found
                     .lock()
                     .expect("no reader panics")
@@ -107,14 +113,15 @@ impl<'a> States<'a> {
         }
     }
 
-    /// Returns what a blob is worth, and looks at it if it was not looked at yet.
-    pub(super) fn state(&mut self, blob: &BlobId, book: &mut Book) -> State {
+    /// Returns what a blob is worth, and looks at it if it was not looked at yet. `size` is the
+    /// length that whoever asks needs, if it says one.
+    pub(super) fn state(&mut self, blob: &BlobId, size: Option<u64>, book: &mut Book) -> State {
         let known = self.known.get(blob);
         // One that was not there may have been written meanwhile, or taken to the trash.
         if let Some(known) = known.filter(|known| **known != State::Missing) {
             return known.clone();
         }
-        let looked = self.look(blob);
+        let looked = self.look(blob, size);
         self.take(*blob, looked, book);
         self.known[blob].clone()
     }
@@ -131,17 +138,18 @@ impl<'a> States<'a> {
         self.known.insert(blob, looked.state);
     }
 
-    fn look(&self, blob: &BlobId) -> Looked {
+    fn look(&self, blob: &BlobId, size: Option<u64>) -> Looked {
         let path = self.store.blob_path(blob);
         let looked = match self.reading {
-            Reading::All => twice(blob, &path, self.meter),
+            Reading::All => twice((blob, size), &path, self.meter),
             Reading::Status => status(&path),
         };
         if looked.state != State::Missing {
             return looked;
         }
         // Few lie there, and what is wrong of them is nobody's loss: the blob is missing.
-        let trashed = twice(blob, &self.store.trashed_blob_path(blob), self.meter);
+        let trashed = self.store.trashed_blob_path(blob);
+        let trashed = twice((blob, size), &trashed, self.meter);
         match trashed.state {
             State::Whole(_) => trashed,
             State::Flawed(..) | State::Missing => looked,
@@ -171,7 +179,7 @@ impl Looked {
 
 /// Reads one blob again.
 pub(super) fn recheck(blob: &BlobId, path: &Path) -> Recheck {
-    let looked = hash(blob, path, &Meter::new());
+    let looked = hash((blob, None), path, &Meter::new());
     match looked.state {
         State::Whole(_) => Recheck::Sound,
         State::Missing => Recheck::Absent,
@@ -194,17 +202,17 @@ fn status(path: &Path) -> Looked {
 }
 
 /// Reads a blob, and what is wrong once more.
-fn twice(blob: &BlobId, path: &Path, meter: &Meter) -> Looked {
-    match hash(blob, path, meter) {
+fn twice(wanted: Wanted<'_>, path: &Path, meter: &Meter) -> Looked {
+    match hash(wanted, path, meter) {
         Looked {
             state: State::Flawed(_, FlawKind::BlobContent),
             ..
-        } => hash(blob, path, meter),
+        } => hash(wanted, path, meter),
         looked => looked,
     }
 }
 
-fn hash(blob: &BlobId, path: &Path, meter: &Meter) -> Looked {
+fn hash((blob, needed): Wanted<'_>, path: &Path, meter: &Meter) -> Looked {
     let (file, facts) = match LocalStore::peek_open(path) {
         Ok(opened) => opened,
         Err(Unusable::NotAFile(found)) => {
@@ -217,6 +225,11 @@ fn hash(blob: &BlobId, path: &Path, meter: &Meter) -> Looked {
         Err(_) => return Looked::sound(State::Missing),
     };
     let size = facts.signature.size;
+    // Reading it could take days. What needs as many bytes is the only reason to.
+    if needed != Some(size) && fs::is_hollow(&file, &facts) {
+        let reason = format!("nearly all of its {size} bytes are holes, and nothing needs as many");
+        return Looked::flawed(FlawKind::BlobContent, path, reason);
+    }
     let wrong = |reason| Looked {
         bytes: size,
         ..Looked::flawed(FlawKind::BlobContent, path, reason)

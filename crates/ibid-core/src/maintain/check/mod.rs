@@ -113,14 +113,19 @@ pub fn check(store: &LocalStore, meter: &Meter) -> Checked {
         book.add(FlawKind::Stranger, stranger, reason);
     }
     small::check_what_is_missing(store, &survey, &mut book);
-    let mut blobs = Vec::new();
+    let (mut blobs, mut hollow) = (Vec::new(), Vec::new());
     for standing in &survey.standing {
         ground.judge(standing, &mut book);
         match standing.place {
             Place::Dir if standing.facts.signature.kind() != FileKind::Dir => {
                 book.not_a(FlawKind::NotAFile, standing, "a directory");
             }
-            Place::Blob(blob) => blobs.push((blob, standing.facts.signature.size)),
+            // What says that it needs as many bytes is asked first.
+            Place::Blob(blob) if standing.facts.seems_hollow() => hollow.push((blob, None)),
+            Place::Blob(blob) => {
+                meter.add_total(standing.facts.signature.size);
+                blobs.push((blob, None));
+            }
             _ => {}
         }
     }
@@ -148,6 +153,7 @@ pub fn check(store: &LocalStore, meter: &Meter) -> Checked {
             _ => {}
         }
     }
+    needs.look_at(&hollow);
     finished(needs, survey)
 }
 

@@ -66,6 +66,11 @@ impl<'a> Needs<'a> {
         &mut self.book
     }
 
+    /// Looks at those of these blobs that nothing needed so far.
+    pub(super) fn look_at(&mut self, blobs: &[(BlobId, Option<u64>)]) {
+        self.states.look_at(blobs, &mut self.book);
+    }
+
     pub(super) fn found_broken(&self) -> bool {
         !self.broken.is_empty()
     }
@@ -85,7 +90,7 @@ impl<'a> Needs<'a> {
             }
         };
         let stands = true;
-        match self.states.state(&blob, &mut self.book) {
+        match self.states.state(&blob, None, &mut self.book) {
             State::Whole(_) => self.read_result(key, &blob, stands),
             State::Flawed(at, kind) => {
                 let (key, result) = (*key, blob);
@@ -121,7 +126,7 @@ impl<'a> Needs<'a> {
             }
         };
         self.labels.entry(entry.key).or_insert(entry.label);
-        if let State::Flawed(at, _) = self.states.state(&entry.record, &mut self.book) {
+        if let State::Flawed(at, _) = self.states.state(&entry.record, None, &mut self.book) {
             self.book.spoil(&at, &entry.key);
         }
         if let Some(result) = entry.result {
@@ -152,7 +157,10 @@ impl<'a> Needs<'a> {
             Ok(found) if found.key == *key => return self.result(key, result),
             Ok(found) => format!("it names the result of another key, {}", found.key.short()),
             Err(Unusable::Damaged(reason))
-                if matches!(self.states.state(result, &mut self.book), State::Whole(_)) =>
+                if matches!(
+                    self.states.state(result, None, &mut self.book),
+                    State::Whole(_)
+                ) =>
             {
                 format!("what it names is no result: {reason}")
             }
@@ -167,7 +175,7 @@ impl<'a> Needs<'a> {
         if self.seen.contains(blob) || !self.store.seems_present(blob, None) {
             return;
         }
-        match self.states.state(blob, &mut self.book) {
+        match self.states.state(blob, None, &mut self.book) {
             State::Whole(_) => self.read_result(key, blob, false),
             State::Flawed(at, kind) => {
                 let (key, result, stands) = (*key, *blob, false);
@@ -239,9 +247,7 @@ impl<'a> Needs<'a> {
         let label = result.run.label.clone();
         self.labels.entry(*key).or_insert(label);
         let direct: Vec<_> = result.blobs().collect();
-        let sized = direct.iter().map(|(id, size)| (*id, size.unwrap_or(0)));
-        self.states
-            .look_at(&sized.collect::<Vec<_>>(), &mut self.book);
+        self.states.look_at(&direct, &mut self.book);
         let mut of = Of {
             key,
             blob,
@@ -321,7 +327,9 @@ impl<'a> Needs<'a> {
                     Entry::Link(_) | Entry::LinkOut { .. } | Entry::Dir => None,
                 });
                 let files: Vec<_> = files.collect();
-                self.states.look_at(&files, &mut self.book);
+                let sized = files.iter().map(|(blob, size)| (*blob, Some(*size)));
+                let sized: Vec<_> = sized.collect();
+                self.states.look_at(&sized, &mut self.book);
                 Some(std::rc::Rc::new(files))
             }
             Err(Unusable::Damaged(reason)) => {
@@ -343,7 +351,7 @@ impl<'a> Needs<'a> {
         size: Option<u64>,
         what: impl FnOnce() -> String,
     ) -> bool {
-        match self.states.state(blob, &mut self.book) {
+        match self.states.state(blob, size, &mut self.book) {
             State::Whole(found) if size.is_none_or(|size| size == found) => return true,
             State::Whole(found) => {
                 let size = size.unwrap_or_default();
