@@ -143,8 +143,10 @@ fn not_captured(error: CaptureError, cx: &Context<'_>) -> NotStored {
         CaptureError::Outputs(problems) => {
             NotStored::Outputs(problems.iter().map(ToString::to_string).collect())
         }
-        // Said alike of whatever did not fit first.
-        CaptureError::Store(full @ StoreError::Full { .. }) => not_stored(&full, cx),
+        // Said alike of whatever did not fit first, or stood in the way.
+        CaptureError::Store(all @ (StoreError::Full { .. } | StoreError::Theirs { .. })) => {
+            not_stored(&all, cx)
+        }
         error => not_stored(&error, cx),
     }
 }

@@ -105,6 +105,18 @@ pub enum StoreError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A file of another member stands in the way, and the folders of the store are sticky. Told
+    /// without the file: what holds of the whole store is said once.
+    #[error(
+        "in the store `{}` only its owner may replace a file (its folders are sticky)",
+        Escaped::path(.path)
+    )]
+    Theirs {
+        /// The store.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A system call failed.
     #[error("cannot store")]
     Io(#[source] PathError),

@@ -8,6 +8,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use rustix::io::Errno;
+
 use super::added::Added;
 use super::error::{Fault, OpenError, StoreError};
 use super::freshen::Ages;
@@ -254,6 +256,18 @@ impl LocalStore {
             self.deny(&error);
         }
         StoreError::Io(error)
+    }
+
+    /// Does the same for a file that was to replace another.
+    pub(super) fn replace_failed(&self, error: PathError) -> StoreError {
+        let is_theirs = Errno::from_io_error(&error.source) == Some(Errno::PERM);
+        if is_theirs && self.options.sharing == Sharing::Group {
+            return StoreError::Theirs {
+                path: self.dir().to_owned(),
+                source: error.source,
+            };
+        }
+        self.write_failed(error)
     }
 
     fn deny(&self, error: &PathError) {

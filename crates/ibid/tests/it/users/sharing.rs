@@ -123,6 +123,40 @@ fn where_members_may_not_replace_each_others_files_a_run_goes_on() {
 }
 
 #[test]
+fn that_members_may_not_replace_each_others_files_is_said_once_a_run() {
+    let Some(lab) = lab() else { return };
+    let [ada, bob] = members(&lab);
+    give(&lab.store(), (0, LAB_GROUP), 0o3770);
+    let steps = |user: &LabUser| {
+        let step = |name| {
+            format!("[steps.{name}]\nrun = \"echo {name} > {name}\"\noutputs = [\"{name}\"]\n")
+        };
+        let text: String = ["a", "b", "c"].map(step).concat();
+        user.write("ibid.toml", &format!("{text}\n"));
+    };
+    for user in [&ada, &bob] {
+        steps(user);
+    }
+    let ran = ada.run(0o022, ["run"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.story());
+    let ran = bob.run(0o022, ["run", "--force"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.story());
+    assert_eq!(
+        ran.stderr.matches("ran, not stored").count(),
+        3,
+        "{}",
+        ran.story()
+    );
+    assert_eq!(
+        ran.stderr.matches("warning: ").count(),
+        1,
+        "{}",
+        ran.story()
+    );
+    assert!(ran.stderr.contains("sticky"), "{}", ran.story());
+}
+
+#[test]
 fn without_a_list_the_members_of_the_group_are_trusted() {
     let Some(lab) = lab() else { return };
     let Some(unshare) = component("unshare") else {
