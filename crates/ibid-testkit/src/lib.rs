@@ -9,10 +9,12 @@ pub mod campaign;
 mod component;
 pub mod disks;
 pub mod lab;
+mod slow_page;
 mod temp_dir;
 mod test_env;
 mod trace;
 
 pub use component::{component, needs_root, skipped};
+pub use slow_page::SlowPage;
 pub use temp_dir::TempDir;
 pub use test_env::{Ran, TestEnv, without_moments};

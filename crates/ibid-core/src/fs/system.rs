@@ -378,8 +378,12 @@ pub fn cached_pages(_file: &File) -> Option<CachedPages> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt as _;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use ibid_testkit::{SlowPage, TempDir};
+
     use super::*;
-    use ibid_testkit::TempDir;
 
     #[test]
     fn the_memory_of_a_machine_is_read_in_kibibytes() {
@@ -427,66 +431,23 @@ mod tests {
         assert!(after.are_clean(), "{before:?} {after:?}");
     }
 
-    /// A page of memory whose first reader waits until it is filled.
-    #[cfg(target_arch = "x86_64")]
-    #[expect(unsafe_code, reason = "no library wraps userfaultfd(2) here")]
-    mod slow_page {
-        use std::ffi::{c_int, c_long, c_ulong, c_void};
-        unsafe extern "C" {
-            fn syscall(number: c_long, ...) -> c_long;
-            fn mmap(
-                at: *mut c_void,
-                len: usize,
-                p: c_int,
-                f: c_int,
-                fd: c_int,
-                o: i64,
-            ) -> *mut c_void;
-            fn ioctl(fd: c_int, request: c_ulong, ...) -> c_int;
-        }
-
-        pub(super) struct SlowPage {
-            pub(super) bytes: &'static [u8],
-            fd: c_int,
-        }
-
-        impl SlowPage {
-            pub(super) fn new() -> Option<Self> {
-                // SAFETY: a new private page is mapped, which nobody else knows, and the structures
-                // are those of the calls: `uffdio_api` and `uffdio_register`.
-                unsafe {
-                    let fd = c_int::try_from(syscall(323, 0o2_000_000)).ok()?;
-                    let mut api = [0xaa_u64, 0, 0];
-                    if fd < 0 || ioctl(fd, 0xc018_aa3f, api.as_mut_ptr()) != 0 {
-                        return None;
-                    }
-                    let page = mmap(std::ptr::null_mut(), 4096, 3, 0x22, -1, 0);
-                    let mut register = [page as u64, 4096, 1, 0];
-                    (ioctl(fd, 0xc020_aa00, register.as_mut_ptr()) == 0).then(|| Self {
-                        bytes: std::slice::from_raw_parts(page.cast(), 4096),
-                        fd,
-                    })
-                }
-            }
-
-            pub(super) fn fill(&self, byte: u8) {
-                let source = [byte; 4096];
-                let mut copy = [
-                    self.bytes.as_ptr() as u64,
-                    source.as_ptr() as u64,
-                    4096,
-                    0,
-                    0,
-                ];
-                // SAFETY: the structure is `uffdio_copy`, and both pages are alive.
-                let done = unsafe { ioctl(self.fd, 0xc028_aa03, copy.as_mut_ptr()) };
-                assert_eq!(done, 0);
-            }
+    /// Waits until a thread of this process sleeps in the kernel, or `has_ended` says yes.
+    #[expect(clippy::disallowed_methods, reason = "a test looks at its own threads")]
+    fn wait_until_asleep(thread: rustix::thread::Pid, has_ended: &AtomicBool) {
+        let status = format!("/proc/self/task/{}/stat", thread.as_raw_nonzero());
+        let sleeps = || {
+            let text = std::fs::read_to_string(&status).unwrap();
+            // The name of the thread, in parentheses, comes before its state.
+            text.rsplit(')')
+                .next()
+                .is_some_and(|rest| rest.trim_start().starts_with(['D', 'S']))
+        };
+        while !has_ended.load(Ordering::Acquire) && !sleeps() {
+            std::thread::yield_now();
         }
     }
 
     #[test]
-    #[cfg(target_arch = "x86_64")]
     #[expect(clippy::disallowed_methods, reason = "a test makes its own files")]
     fn pages_are_not_clean_while_a_write_waits_for_its_bytes() {
         let dir = TempDir::new();
@@ -495,28 +456,26 @@ mod tests {
         let file = File::open(&path).unwrap();
         file.sync_all().unwrap();
         let known = FileSystem::of(&path).unwrap().kind.tells_dirty_pages();
-        let Some(page) = slow_page::SlowPage::new().filter(|_| known) else {
+        let Some(page) = SlowPage::new().filter(|_| known) else {
             return;
         };
         let stamp = || std::fs::metadata(&path).unwrap().modified().unwrap();
         let before = stamp();
-        let (bytes, page) = (page.bytes, &page);
-        let pause = std::time::Duration::from_millis(300);
+        let (page, asker, has_asked) = (&page, rustix::thread::gettid(), AtomicBool::new(false));
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                use std::os::unix::fs::FileExt as _;
                 let file = File::options().write(true).open(&path).unwrap();
-                file.write_all_at(bytes, 0).unwrap();
+                file.write_all_at(page.bytes(), 0).unwrap();
             });
             while stamp() == before {
                 std::thread::yield_now();
             }
-            scope.spawn(move || {
-                // As long as it takes to see that the question waits.
-                std::thread::sleep(pause);
+            scope.spawn(|| {
+                wait_until_asleep(asker, &has_asked);
                 page.fill(b'n');
             });
             let pages = cached_pages(&file);
+            has_asked.store(true, Ordering::Release);
             let read = std::fs::read(&path).unwrap();
             assert!(read[0] == b'n' || !pages.is_some_and(CachedPages::are_clean));
         });
