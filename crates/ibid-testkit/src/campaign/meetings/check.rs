@@ -2,8 +2,8 @@
 
 use super::super::Report;
 use super::super::case::runs;
-use super::super::snapshot::{Item, Snapshot};
-use super::scene::{Act, Meeting, ask_again, command};
+use super::super::snapshot::{self, Item, Snapshot};
+use super::scene::{Act, Meeting, age_trash, ask_again, command, deletable, remove_trash, trash};
 use crate::TestEnv;
 use crate::trace::Traced;
 
@@ -14,6 +14,8 @@ pub(super) struct Ends<'a> {
     /// `None` where it was killed.
     pub(super) first: Option<&'a Traced>,
     pub(super) second: &'a Traced,
+    /// How many files a collection might have deleted when they began.
+    pub(super) files: usize,
     /// What was done, for messages.
     pub(super) what: &'a str,
 }
@@ -25,12 +27,63 @@ impl Ends<'_> {
             self.check_side((first, "first"), ran, report);
         }
         self.check_side((second, "second"), self.second, report);
+        if self.meeting.only_collects() {
+            self.check_counts(report);
+        }
         // A process that was killed may have left what it was about to put back.
-        if self.first.is_some() {
+        if self.first.is_some() && !self.meeting.is_spoiled() {
             self.check_whole("then", report);
+            if self.must_be_hit() {
+                // What stands needs nothing from there: whoever makes room deletes it.
+                remove_trash(self.env);
+            }
         }
         self.check_again(report);
+        if first.collects() || second.collects() {
+            self.check_trash(report);
+        }
         self.check_whole("in the end", report);
+    }
+
+    /// Checks that what two collections deleted is counted once.
+    fn check_counts(&self, report: &mut Report) {
+        let deleted = |ran: &Traced| -> usize {
+            let told: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap_or_default();
+            let count = told["files_deleted"].as_u64();
+            count.and_then(|it| it.try_into().ok()).unwrap_or(0)
+        };
+        let gone = self.files.saturating_sub(deletable(self.env));
+        let told = self.first.map_or(0, deleted) + deleted(self.second);
+        // What a process deleted that was killed, nobody tells.
+        if told > gone || (self.first.is_some() && told != gone) {
+            let what = self.what;
+            report.violation(format!("{what}: {gone} files are gone, {told} are told"));
+        }
+    }
+
+    /// Checks that the next collection empties the trash, and that nothing is missed then.
+    fn check_trash(&self, report: &mut Report) {
+        let what = self.what;
+        // The first one moves what nothing names by now.
+        for _ in 0..2 {
+            age_trash(self.env);
+            let mut gc = command(self.env, "after", &["gc"]);
+            let ran = self.env.finish(gc.env("IBID_GRACE", "0s"));
+            if ran.code != Some(0) {
+                report.violation(format!("{what}: `gc` in the end: {}", ran.story()));
+            }
+        }
+        let left = trash(self.env);
+        if !left.is_empty() {
+            report.violation(format!("{what}: `gc` left {left:?} in the trash"));
+        }
+        // Where the outputs stand, the store is not asked.
+        snapshot::remove(&self.env.work("after/out"));
+        if self.ask_in("after", report) {
+            report.violation(format!(
+                "{what}: what stood is no hit when the trash is empty"
+            ));
+        }
     }
 
     fn check_side(&self, (act, side): (Act, &str), ran: &Traced, report: &mut Report) {
@@ -47,7 +100,7 @@ impl Ends<'_> {
             report.violation(format!("{what}: the {side}: {code:?}: {stderr}"));
             return;
         }
-        if stderr.contains("warning: ") {
+        if stderr.contains("warning: ") && !self.meeting.is_spoiled() {
             report.violation(format!("{what}: the {side}: {stderr}"));
         }
         if matches!(act, Act::Ask | Act::Refresh) {

@@ -7,7 +7,9 @@
 //! where the meeting says so: a pause may last as long as it likes.
 //!
 //! Right is: both end well with what they were asked for, the store is sound before anybody
-//! repairs it, what was committed, refreshed or pinned is a hit, what was invalidated is none.
+//! repairs it, what was committed, refreshed or pinned is a hit, also where the trash is gone, what
+//! was invalidated is none, what two collections delete is counted once, and the next one leaves
+//! nothing in the trash.
 
 mod check;
 mod scene;
@@ -16,7 +18,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use self::check::Ends;
-use self::scene::{MEETINGS, Meeting};
+use self::scene::{MEETINGS, Meeting, deletable};
 use super::{Plan, Report, points};
 use crate::TestEnv;
 use crate::trace::{self, Deed, Scope, Traced};
@@ -98,11 +100,10 @@ impl Known {
         let mut moments = Vec::new();
         for at in 1..=self.calls.0 {
             for other_at in 0..=self.calls.1 {
-                // Whoever is killed ends soon, so that there is little to wait for.
-                for killed in [false, true]
-                    .into_iter()
-                    .take(1 + usize::from(other_at == 0))
-                {
+                // Whoever is killed ends soon, so that there is little to wait for; of two
+                // collections the other goes on beside what that leaves.
+                let dies = other_at == 0 || self.meeting.only_collects();
+                for killed in [false, true].into_iter().take(1 + usize::from(dies)) {
                     moments.push(Moment {
                         known: self,
                         at,
@@ -129,6 +130,7 @@ impl Moment<'_> {
         let env = TestEnv::new(&plan.binary);
         let meeting = &self.known.meeting;
         meeting.set_up(&env);
+        let files = deletable(&env);
         let (first, second) = self.meet(&env);
         let (Some(second), Some(point)) = (second, &first.struck) else {
             report.count("meetings not reached", 1);
@@ -154,6 +156,7 @@ impl Moment<'_> {
             meeting,
             first: (!self.killed).then_some(&first),
             second: &second,
+            files,
             what: &what,
         };
         ends.check(report);

@@ -44,6 +44,10 @@ pub(super) enum Held {
     Stored,
     /// The same, and its blobs lie in the trash.
     Trashed,
+    /// The same, and other bytes lie there under the name of one of them.
+    Spoiled,
+    /// Blobs in the trash which nothing names.
+    Discarded,
 }
 
 /// Two processes and a store.
@@ -91,7 +95,7 @@ const fn with_grace(meeting: Meeting) -> Meeting {
 }
 
 /// Their order is part of the numbers of points.
-pub(super) const MEETINGS: [Meeting; 21] = [
+pub(super) const MEETINGS: [Meeting; 27] = [
     in_a_long_pause(meeting(
         "long commit of reused blobs, gc",
         Held::Unnamed,
@@ -161,7 +165,32 @@ pub(super) const MEETINGS: [Meeting; 21] = [
         Held::Stored,
         (Act::Prune, Act::Pin),
     )),
+    meeting(
+        "gc, gc of what nothing names",
+        Held::Unnamed,
+        (Act::Gc, Act::Gc),
+    ),
+    meeting("gc, gc of the trash", Held::Discarded, (Act::Gc, Act::Gc)),
+    meeting("prune, gc", Held::Stored, (Act::Prune, Act::Gc)),
+    meeting("gc, prune", Held::Trashed, (Act::Gc, Act::Prune)),
+    meeting(
+        "gc, restore from a spoiled trash",
+        Held::Spoiled,
+        (Act::Gc, Act::Ask),
+    ),
+    meeting(
+        "restore from a spoiled trash, gc",
+        Held::Spoiled,
+        (Act::Ask, Act::Gc),
+    ),
 ];
+
+impl Act {
+    /// Says whether it gives space back.
+    pub(super) fn collects(self) -> bool {
+        matches!(self, Self::Gc | Self::Prune)
+    }
+}
 
 impl Meeting {
     /// Makes the workspaces and what the store holds.
@@ -181,13 +210,20 @@ impl Meeting {
                 fs::remove_dir_all(version(env).join("keys")).expect("the store is ours");
             }
             Held::Stored => stored(SCRIPT),
-            Held::Trashed => {
+            Held::Trashed | Held::Spoiled | Held::Discarded => {
                 stored(SCRIPT);
                 let trash = version(env).join("trash");
                 fs::create_dir_all(&trash).expect("the store is ours");
                 fs::rename(version(env).join("blobs"), trash.join("blobs"))
                     .expect("the store is ours");
             }
+        }
+        match self.held {
+            Held::Spoiled => spoil(env),
+            Held::Discarded => {
+                fs::remove_dir_all(version(env).join("keys")).expect("the store is ours");
+            }
+            Held::Nothing | Held::Unnamed | Held::Stored | Held::Trashed => {}
         }
         if self.held != Held::Nothing {
             // History has its times within: what it tells of is in use for a minute.
@@ -226,12 +262,14 @@ impl Meeting {
         let mut command = match act {
             Act::Ask => ask(env, side, SCRIPT),
             Act::Refresh => ask_with(env, (side, &["--force"]), SCRIPT),
-            Act::Gc => command(env, side, &["gc"]),
+            Act::Gc => command(env, side, &["gc", "--json"]),
             // A budget would empty the trash, too.
-            Act::Prune if self.grace != "0s" => command(env, side, &["prune", "--max-age", "30m"]),
-            Act::Prune => command(env, side, &["prune", "--max-size", "1K"]),
-            Act::Invalidate => about(env, "invalidate"),
-            Act::Pin => about(env, "pin"),
+            Act::Prune if self.grace != "0s" => {
+                command(env, side, &["prune", "--json", "--max-age", "30m"])
+            }
+            Act::Prune => command(env, side, &["prune", "--json", "--max-size", "1K"]),
+            Act::Invalidate => about(env, side, "invalidate"),
+            Act::Pin => about(env, side, "pin"),
         };
         command.env("IBID_GRACE", self.grace);
         command
@@ -248,10 +286,57 @@ impl Meeting {
         self.first == act || self.second == act
     }
 
+    /// Says whether two collections meet.
+    pub(super) fn only_collects(&self) -> bool {
+        self.first.collects() && self.second.collects()
+    }
+
     /// Says whether the store held a result that a collection has no reason to take.
     pub(super) fn keeps_result(&self) -> bool {
-        self.held == Held::Trashed
+        self.held == Held::Trashed && !self.has(Act::Prune)
     }
+
+    /// Says whether the store was damaged, which is told by whom it meets first.
+    pub(super) fn is_spoiled(&self) -> bool {
+        self.held == Held::Spoiled
+    }
+}
+
+/// Returns the files that a collection may delete, by their paths below the version's folder.
+pub(super) fn deletable(env: &TestEnv) -> usize {
+    let files = |dir: &str| Snapshot::of(&version(env).join(dir)).files().count();
+    ["blobs", "keys", "trash", "runs"].map(files).iter().sum()
+}
+
+/// Returns what lies in the trash.
+pub(super) fn trash(env: &TestEnv) -> Vec<PathBuf> {
+    let trash = Snapshot::of(&version(env).join("trash"));
+    trash.files().cloned().collect()
+}
+
+/// Removes the trash, as if a collection had needed the room.
+pub(super) fn remove_trash(env: &TestEnv) {
+    let _ = fs::remove_dir_all(version(env).join("trash"));
+}
+
+/// Makes everything in the trash an hour older, so that nobody can be about to take it back.
+pub(super) fn age_trash(env: &TestEnv) {
+    for below in trash(env) {
+        let path = version(env).join("trash").join(below);
+        let was = modified(&path).expect("the store is ours");
+        set_modified(&path, was - HOUR);
+    }
+}
+
+/// Writes other bytes of the same length under the name of an output's blob in the trash.
+fn spoil(env: &TestEnv) {
+    let hex = blake3::hash(b"own\n").to_hex();
+    let path = version(env)
+        .join("trash/blobs")
+        .join(&hex.as_str()[..2])
+        .join(hex.as_str());
+    fs::remove_file(&path).expect("the output is stored");
+    fs::write(&path, "OWN\n").expect("the store is ours");
 }
 
 /// Asks for the result of a script in a workspace.
@@ -282,10 +367,11 @@ pub(super) fn command(env: &TestEnv, side: &str, words: &[&str]) -> Command {
     command
 }
 
-/// Prepares a command about the key that is held, which is named in full.
-fn about(env: &TestEnv, verb: &str) -> Command {
+/// Prepares a command about the key that is held, which is named in full. It is not run where the
+/// result was made: what an invalidation leaves in a workspace tells nothing to others.
+fn about(env: &TestEnv, side: &str, verb: &str) -> Command {
     let key = fs::read_to_string(env.home("../tmp/key")).unwrap_or_default();
-    command(env, "before", &[verb, &key])
+    command(env, side, &[verb, &key])
 }
 
 fn version(env: &TestEnv) -> PathBuf {
@@ -312,9 +398,13 @@ fn make_older(env: &TestEnv) {
             let Some(was) = modified(&path).filter(|it| (oldest..=mark).contains(it)) else {
                 continue;
             };
-            let times = FileTimes::new().set_modified(was - HOUR);
-            let changed = File::open(&path).and_then(|file| file.set_times(times));
-            changed.expect("the store is ours");
+            set_modified(&path, was - HOUR);
         }
     }
+}
+
+fn set_modified(path: &Path, time: SystemTime) {
+    let times = FileTimes::new().set_modified(time);
+    let changed = File::open(path).and_then(|file| file.set_times(times));
+    changed.expect("the store is ours");
 }
