@@ -7,6 +7,8 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use super::blobs::HASHED_FIRST;
 use super::format::{KeyFile, StoredResult};
 use super::layout::{FORMAT, TAG};
@@ -225,7 +227,10 @@ pub(super) fn open(path: &Path) -> Peeked<(File, Facts)> {
     match Facts::of_link(path).map(|facts| facts.signature.kind()) {
         Ok(FileKind::File) => Err(Unusable::Unreadable(error)),
         Ok(kind) => Err(Unusable::NotAFile(kind)),
-        Err(now) if now.is_absent() => Err(Unusable::Absent),
+        // A loop of links above it leads nowhere, and is told where it lies.
+        Err(now) if now.is_absent() || Errno::from_io_error(&now.source) == Some(Errno::LOOP) => {
+            Err(Unusable::Absent)
+        }
         Err(_) => Err(Unusable::Unreadable(error)),
     }
 }

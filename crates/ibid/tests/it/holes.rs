@@ -11,11 +11,15 @@ use crate::fsck::{pipeline, report, stored, told};
 
 const TERABYTE: u64 = 1 << 40;
 
-/// Puts a file of holes in the place of another.
+/// Puts a file of holes in the place of another, if there is one, with its mode.
 fn hole(path: &Path) {
-    fs::remove_file(path).expect("the store is ours");
+    let mode = fs::symlink_metadata(path).ok().map(|it| it.permissions());
+    let _ = fs::remove_file(path);
     let file = File::create(path).expect("the store is ours");
     file.set_len(TERABYTE).expect("the file system has holes");
+    if let Some(mode) = mode {
+        file.set_permissions(mode).expect("the file is ours");
+    }
 }
 
 /// Runs a command that has to end long before anybody could have read all of it.

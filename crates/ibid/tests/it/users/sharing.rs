@@ -132,7 +132,7 @@ fn that_members_may_not_replace_each_others_files_is_said_once_a_run() {
             format!("[steps.{name}]\nrun = \"echo {name} > {name}\"\noutputs = [\"{name}\"]\n")
         };
         let text: String = ["a", "b", "c"].map(step).concat();
-        user.write("ibid.toml", &format!("{text}\n"));
+        user.write("ibid.toml", &text);
     };
     for user in [&ada, &bob] {
         steps(user);
