@@ -29,7 +29,7 @@ const MISSING: u64 = 1;
 
 #[repr(C)]
 struct Api {
-    api: u64,
+    protocol: u64,
     features: u64,
     ioctls: u64,
 }
@@ -68,7 +68,7 @@ impl SlowPage {
         unsafe {
             let fd = userfaultfd(UserfaultfdFlags::CLOEXEC).ok()?;
             let mut api = Api {
-                api: PROTOCOL,
+                protocol: PROTOCOL,
                 features: 0,
                 ioctls: 0,
             };
