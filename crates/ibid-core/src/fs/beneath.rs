@@ -40,8 +40,8 @@ const DIRECTORY: OFlags = OFlags::RDONLY
 /// An open directory; what is below it is named by [`RelPath`]s.
 #[derive(Debug)]
 pub struct Dir {
-    handle: OwnedFd,
-    path: PathBuf,
+    pub(super) handle: OwnedFd,
+    pub(super) path: PathBuf,
 }
 
 /// One name in a listed directory.
@@ -181,78 +181,6 @@ impl Dir {
         rustix::fs::openat(at.dir(), at.name, flags, Mode::RUSR | Mode::WUSR)
             .map(File::from)
             .context("create", &path)
-    }
-
-    /// Makes a file that must not exist in the directory itself, for writing, with the permission
-    /// bits that the umask leaves of `mode`.
-    pub fn create_here(&self, name: &[u8], mode: u32) -> Result<File, PathError> {
-        let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        rustix::fs::openat(
-            &self.handle,
-            name,
-            flags,
-            Mode::from_raw_mode(mode as RawMode),
-        )
-        .map(File::from)
-        .map_err(|error| self.failed("create", name, error))
-    }
-
-    /// Looks at a name in the directory itself, without following it if it is a link.
-    pub fn facts_here(&self, name: &[u8]) -> Result<Facts, PathError> {
-        Facts::of_name(&self.handle, name, || super::below(&self.path, name))
-            .map_err(|error| self.failed("look at", name, error))
-    }
-
-    /// Says whether anything has this name in the directory itself; `None` where that cannot be
-    /// told.
-    pub fn has_here(&self, name: &[u8]) -> Option<bool> {
-        let flags = AtFlags::SYMLINK_NOFOLLOW;
-        let found = rustix::fs::statx(&self.handle, name, flags, StatxFlags::TYPE);
-        witness::unlike_any(&self.path);
-        match found {
-            Ok(_) => Some(true),
-            Err(Errno::NOENT) => Some(false),
-            Err(_) => None,
-        }
-    }
-
-    /// Renames what has the name `from` in the directory itself to `to` in the directory `target`
-    /// itself, over what stands there.
-    pub fn rename_here(&self, from: &[u8], target: &Self, to: &[u8]) -> Result<(), PathError> {
-        rustix::fs::renameat(&self.handle, from, &target.handle, to)
-            .map_err(|error| self.failed("rename", from, error))
-    }
-
-    /// Removes a file or link in the directory itself.
-    pub fn remove_here(&self, name: &[u8]) -> Result<(), PathError> {
-        rustix::fs::unlinkat(&self.handle, name, AtFlags::empty())
-            .map_err(|error| self.failed("remove", name, error))
-    }
-
-    /// Opens a file of ibid's own for reading, by a short path that ibid made itself: it is not
-    /// followed if it is a link, folders above it are.
-    pub fn open_own(&self, name: &[u8]) -> io::Result<File> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-        witness::unlike_any(&self.path);
-        rustix::fs::openat(&self.handle, name, flags | OFlags::CLOEXEC, Mode::empty())
-            .map(File::from)
-            .map_err(io::Error::from)
-    }
-
-    /// Gives a file of ibid's own the second name `to` in the directory `target` itself, where
-    /// nothing may stand.
-    pub fn link_own(&self, name: &[u8], target: &Self, to: &[u8]) -> io::Result<()> {
-        let flags = AtFlags::empty();
-        rustix::fs::linkat(&self.handle, name, &target.handle, to, flags).map_err(io::Error::from)
-    }
-
-    fn failed(&self, operation: &'static str, name: &[u8], error: Errno) -> PathError {
-        PathError {
-            operation,
-            path: super::below(&self.path, name),
-            source: error.into(),
-        }
     }
 
     /// Opens a regular file for reading. A link, FIFO, socket, device or directory is refused
@@ -578,125 +506,5 @@ pub fn umask() -> u32 {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "tests build trees by plain calls"
-)]
-mod tests {
-    use super::*;
-    use ibid_testkit::TempDir;
-    use std::fs;
-    use std::os::unix::fs::symlink;
-
-    fn path(text: &str) -> RelPath {
-        RelPath::new(text).unwrap()
-    }
-
-    #[test]
-    fn no_call_below_a_handle_passes_a_link() {
-        let temp = TempDir::new();
-        fs::create_dir_all(temp.join("outside/x")).unwrap();
-        fs::write(temp.join("outside/x/file"), "theirs").unwrap();
-        fs::create_dir(temp.join("in")).unwrap();
-        let dir = Dir::open(&temp.join("in")).unwrap();
-        symlink(temp.join("outside"), temp.join("in/absolute")).unwrap();
-        symlink("../outside", temp.join("in/relative")).unwrap();
-        fs::write(temp.join("in/mine"), "mine").unwrap();
-        for link in ["absolute", "relative"] {
-            let below = |name: &str| path(&format!("{link}/x/{name}"));
-            assert!(dir.dir(&path(link)).is_err());
-            assert!(dir.dir(&path(&format!("{link}/x"))).is_err());
-            assert!(dir.create_dirs(&below("new")).is_err());
-            assert!(dir.create_private_dir(&below("new")).is_err());
-            assert!(dir.create_file(&below("new")).is_err());
-            assert!(dir.open_file(&below("file")).is_err());
-            assert!(dir.status(&below("file")).is_err());
-            assert!(dir.create_link(&below("new"), b"text").is_err());
-            assert!(dir.rename(&path("mine"), &dir, &below("new")).is_err());
-            assert!(dir.rename(&below("file"), &dir, &path("stolen")).is_err());
-            assert!(dir.remove_file(&below("file")).is_err());
-            assert!(dir.remove_all(&below("file")).is_err());
-            for flags in [OFlags::RDONLY, DIRECTORY] {
-                assert!(dir.walk(&below("file"), flags).is_err());
-                assert!(dir.walk(&path(link), flags).is_err());
-            }
-            dir.remove_all(&path(link)).unwrap();
-        }
-        assert_eq!(fs::read_dir(temp.join("outside/x")).unwrap().count(), 1);
-        assert_eq!(fs::read(temp.join("outside/x/file")).unwrap(), b"theirs");
-    }
-
-    #[test]
-    fn removing_a_tree_removes_links_and_not_their_targets() {
-        let temp = TempDir::new();
-        fs::create_dir_all(temp.join("in/a/b/c")).unwrap();
-        fs::write(temp.join("in/a/b/file"), "x").unwrap();
-        fs::write(temp.join("kept"), "kept").unwrap();
-        symlink(temp.path(), temp.join("in/a/b/c/up")).unwrap();
-        let dir = Dir::open(&temp.join("in")).unwrap();
-        dir.remove_all(&path("a")).unwrap();
-        dir.remove_all(&path("a")).unwrap();
-        assert_eq!(dir.list().unwrap(), []);
-        assert!(temp.join("kept").exists());
-    }
-
-    #[test]
-    fn paths_longer_than_the_kernel_takes_are_walked() {
-        let temp = TempDir::new();
-        let name = "n".repeat(200);
-        let deep = path(&vec![name.as_str(); 40].join("/"));
-        let dir = Dir::open(temp.path()).unwrap();
-        dir.create_dirs(&deep).unwrap();
-        dir.create_file(&deep.join(&path("file"))).unwrap();
-        assert!(dir.open_file(&deep.join(&path("file"))).is_ok());
-        dir.remove_all(&path(&name)).unwrap();
-        assert_eq!(dir.list().unwrap(), []);
-    }
-
-    #[test]
-    fn only_regular_files_are_opened_and_a_fifo_is_not_waited_for() {
-        let temp = TempDir::new();
-        let dir = Dir::open(temp.path()).unwrap();
-        rustix::fs::mkfifoat(CWD, temp.join("fifo"), Mode::RWXU).unwrap();
-        fs::create_dir(temp.join("dir")).unwrap();
-        symlink("/dev/zero", temp.join("link")).unwrap();
-        for name in ["fifo", "dir", "link"] {
-            assert!(dir.open_file(&path(name)).is_err(), "{name}");
-        }
-    }
-
-    #[test]
-    fn a_rename_to_a_new_name_never_replaces() {
-        let temp = TempDir::new();
-        let dir = Dir::open(temp.path()).unwrap();
-        fs::write(temp.join("a"), "a").unwrap();
-        fs::write(temp.join("b"), "b").unwrap();
-        assert!(dir.rename_new(&path("a"), &dir, &path("b")).is_err());
-        dir.rename_new(&path("a"), &dir, &path("c")).unwrap();
-        assert_eq!(fs::read(temp.join("b")).unwrap(), b"b");
-        assert_eq!(fs::read(temp.join("c")).unwrap(), b"a");
-    }
-
-    #[test]
-    fn linking_a_file_never_replaces_and_a_directory_cannot_be_linked() {
-        let temp = TempDir::new();
-        let dir = Dir::open(temp.path()).unwrap();
-        fs::write(temp.join("a"), "a").unwrap();
-        fs::write(temp.join("b"), "b").unwrap();
-        fs::create_dir(temp.join("d")).unwrap();
-        let taken = dir.link_new(&path("a"), &dir, &path("b")).unwrap_err();
-        assert_eq!(taken.source.kind(), io::ErrorKind::AlreadyExists);
-        dir.link_new(&path("a"), &dir, &path("c")).unwrap();
-        assert_eq!(fs::read(temp.join("c")).unwrap(), b"a");
-        assert!(dir.link_new(&path("d"), &dir, &path("e")).is_err());
-    }
-
-    #[test]
-    fn missing_directories_are_made_through_the_users_links() {
-        let temp = TempDir::new();
-        fs::create_dir(temp.join("scratch")).unwrap();
-        symlink(temp.join("scratch"), temp.join("results")).unwrap();
-        Dir::open_or_create(&temp.join("results/a/b")).unwrap();
-        assert!(temp.join("scratch/a/b").is_dir());
-    }
-}
+#[path = "beneath_tests.rs"]
+mod tests;

@@ -10,6 +10,7 @@ mod error;
 mod facts;
 mod folder;
 mod hash;
+mod here;
 mod kept;
 mod list;
 mod listed;

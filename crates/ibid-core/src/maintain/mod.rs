@@ -24,6 +24,7 @@ mod plan;
 mod policy;
 mod reach;
 mod repair;
+mod standing;
 mod trigger;
 mod usage;
 mod worth;

@@ -12,30 +12,24 @@
 //! and record is read once, and let go at once: what stays is numbers. What an earlier listing has
 //! read and the store has as it was is not read again: only what is there is looked at.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::inventory::{Blob, Entry, Inventory, Leftover, LeftoverKind, nanos, number};
+use super::inventory::{Blob, Entry, Inventory};
+use super::standing::{History, Standing, list_blobs, list_keys, list_leftovers, list_runs};
 use crate::action::{ComponentKind, KeyRecord};
-use crate::digest::near::{self, Starts};
+use crate::digest::near;
 use crate::digest::{BlobId, Key};
-use crate::fs::{Facts, PathError};
+use crate::fs::PathError;
 use crate::store::{
-    Found, KeyState, ListedFile, LocalStore, Pin, RESULT_LIMIT, Recalled, ResultSays, RunName,
-    RunState, Shelf, StoredResult, Walk, both, share_out,
+    Found, LocalStore, Pin, RESULT_LIMIT, Recalled, ResultSays, RunName, Shelf, StoredResult, Walk,
+    share_out,
 };
 use crate::tree::{Content, Entry as TreeEntry, Tree};
 
-/// A lease that was written to within so many nanoseconds is held: its holder does so every two
-/// seconds.
-const HELD: u64 = 60_000_000_000;
-
 /// So many results or records are read by one thread before it takes more.
 const PIECE: usize = 64;
-
-/// From so many entries on, putting them into order is worth a thread.
-const MANY: usize = 4096;
 
 /// Takes the inventory of a store at the time `now` of its own clock.
 pub(super) fn take_with(
@@ -68,35 +62,6 @@ pub(super) fn take_with(
     Ok(inventory)
 }
 
-/// What history says of keys and results.
-#[derive(Debug, Default)]
-struct History {
-    /// Of each key its newest entry, in the order of the keys.
-    keys: Vec<(Key, RunName)>,
-    /// Of each result the newest time at which an entry named it, in the order of the results.
-    results: Vec<(BlobId, u64)>,
-}
-
-impl History {
-    fn named(&self, result: &BlobId) -> Option<u64> {
-        let at = self.results.binary_search_by_key(&result, |(it, _)| it);
-        Some(self.results[at.ok()?].1)
-    }
-
-    /// Brings entries into order, and keeps the newest.
-    fn settle(&mut self) {
-        let Self { keys, results } = self;
-        let of_keys = || {
-            keys.sort_unstable_by(|a, b| (&a.0, b.1).cmp(&(&b.0, a.1)));
-            keys.dedup_by_key(|(key, _)| *key);
-        };
-        both(results.len() > MANY, of_keys, || {
-            results.sort_unstable_by_key(|(result, time)| (*result, Reverse(*time)));
-            results.dedup_by_key(|(result, _)| *result);
-        });
-    }
-}
-
 /// Texts of which many are the same, each kept once.
 #[derive(Debug, Default)]
 struct Texts(HashSet<Arc<str>>);
@@ -109,198 +74,6 @@ impl Texts {
         let new: Arc<str> = text.into();
         self.0.insert(Arc::clone(&new));
         new
-    }
-}
-
-/// What stands for a key.
-struct Standing {
-    key: Key,
-    result: BlobId,
-    /// When its file was written or touched.
-    modified: u64,
-    /// The bytes of disk that its file takes.
-    disk: u64,
-}
-
-fn list_blobs(walk: &mut Walk, inventory: &mut Inventory) {
-    let blobs = &mut inventory.blobs;
-    *blobs = walk.blobs(|id, facts| Blob {
-        id,
-        size: facts.signature.size,
-        disk: facts.disk,
-        modified: nanos(facts.signature.mtime),
-    });
-    assert!(u32::try_from(blobs.len()).is_ok(), "fewer blobs than 2^32");
-    let leading = blobs
-        .iter()
-        .map(|blob| near::leading(blob.id.digest().as_bytes()));
-    inventory.starts = Starts::of(leading);
-    inventory.also_named.reserve(blobs.len());
-}
-
-/// What an entry of history says that anybody heeds.
-struct Said {
-    key: Key,
-    result: Option<BlobId>,
-    /// The record, if it is stored.
-    record: Option<u32>,
-}
-
-fn list_runs(
-    (store, recalled): (&LocalStore, &Recalled),
-    walk: &mut Walk,
-    inventory: &mut Inventory,
-) -> History {
-    let (blobs, starts) = (&inventory.blobs, &inventory.starts);
-    let read = |name: RunName, facts: Facts, state: RunState<'_>| {
-        // What a stranger says was run keeps nothing, and cannot keep anything from going.
-        let said = match state {
-            _ if !store.heeds(facts.owner) => Ok(None),
-            RunState::Entry(entry) => Ok(Some(Said {
-                key: entry.key,
-                result: entry.result,
-                record: number(blobs, starts, &entry.record),
-            })),
-            RunState::Damaged(_) => Ok(None),
-            RunState::Unknown => Err(format!("`runs/{name}` is of a later version")),
-            RunState::Unreadable(reason) => Err(format!("`runs/{name}`: {reason}")),
-        };
-        (name, facts.disk, said)
-    };
-    let mut history = History::default();
-    let listed = walk.runs(recalled, read);
-    inventory.runs.reserve_exact(listed.len());
-    history.keys.reserve_exact(listed.len());
-    history.results.reserve_exact(listed.len());
-    for (name, disk, said) in listed {
-        inventory.runs.push((name, disk));
-        match said {
-            Ok(None) => {}
-            Err(text) => inventory.unknown.push(text),
-            Ok(Some(said)) => {
-                history.keys.push((said.key, name));
-                history
-                    .results
-                    .extend(said.result.map(|result| (result, name.time)));
-                if let Some(record) = said.record {
-                    inventory.also_name(record, name.time);
-                }
-            }
-        }
-    }
-    // Two lists in order are joined, which a stable sort sees.
-    inventory.runs.sort();
-    history.settle();
-    history
-}
-
-fn list_keys(
-    (store, recalled): (&LocalStore, &Recalled),
-    walk: &mut Walk,
-    inventory: &mut Inventory,
-) -> Vec<Standing> {
-    let mut standing = Vec::new();
-    // Only what is read here is kept of a file's status.
-    let listed = walk.keys(recalled, |key, facts, state| {
-        let modified = nanos(facts.signature.mtime);
-        // A stranger's file is a miss, whatever it says: it answers no request, and may go first.
-        let heeded = store.heeds(facts.owner).then_some(modified);
-        (key, facts.disk, heeded, state)
-    });
-    for (key, disk, heeded, state) in listed {
-        inventory.small_files += disk;
-        let modified = heeded.unwrap_or(0);
-        let mut unknown = |reason: &str| {
-            let text = format!("the file of key {}: {reason}", key.short());
-            inventory.unknown.push(text.clone());
-            text
-        };
-        match state {
-            KeyState::Result(result) => standing.push(Standing {
-                key,
-                result,
-                modified,
-                disk,
-            }),
-            KeyState::Tombstone(tombstone) => {
-                // A file that was copied here may claim an older time than it came.
-                let since = tombstone.when.max(modified);
-                inventory.tombstones.push((key, since));
-            }
-            _ if heeded.is_none() => {}
-            KeyState::Unknown(what) => {
-                unknown(&format!("a later version wrote it: {what}"));
-            }
-            KeyState::Unreadable(reason) => {
-                unknown(&reason);
-            }
-            KeyState::Damaged(reason) => {
-                let text = unknown(&format!("damaged: {reason}"));
-                inventory.damaged.push((key, text));
-            }
-        }
-    }
-    list_tombstones(walk, inventory);
-    inventory.damaged.sort_unstable();
-    standing
-}
-
-/// Adds the invalidations that are remembered, of each key the newest.
-fn list_tombstones(walk: &mut Walk, inventory: &mut Inventory) {
-    let listed = walk.tombstones(|key, facts, state| {
-        let modified = nanos(facts.signature.mtime);
-        let since = match state {
-            KeyState::Tombstone(tombstone) => tombstone.when.max(modified),
-            // It names nothing, whatever it is.
-            _ => modified,
-        };
-        (key, since, facts.disk)
-    });
-    for (key, since, disk) in listed {
-        inventory.small_files += disk;
-        inventory.tombstones.push((key, since));
-    }
-    let newest_first = |(key, since): &(Key, u64)| (*key, Reverse(*since));
-    inventory.tombstones.sort_unstable_by_key(newest_first);
-    inventory.tombstones.dedup_by_key(|(key, _)| *key);
-}
-
-fn list_leftovers(walk: &mut Walk, inventory: &mut Inventory) {
-    let Inventory { leftovers, now, .. } = inventory;
-    let mut add = |kind, file: ListedFile| {
-        let signature = file.facts.signature;
-        let since = match kind {
-            // Being moved is a change of status only.
-            LeftoverKind::Trash => signature.ctime,
-            LeftoverKind::Staged | LeftoverKind::Lease | LeftoverKind::View => {
-                signature.last_change()
-            }
-        };
-        let since = nanos(since);
-        if kind == LeftoverKind::Lease && since.saturating_add(HELD) > *now {
-            return;
-        }
-        let blob = file.path.strip_prefix("trash/blobs/");
-        let blob = blob.and_then(|below| below.get(3..)?.parse().ok());
-        leftovers.push(Leftover {
-            kind,
-            path: file.path,
-            disk: file.disk,
-            since,
-            blob: blob.map(|blob| (blob, nanos(signature.mtime))),
-        });
-    };
-    walk.staged(|file| add(LeftoverKind::Staged, file));
-    walk.leases(|file| add(LeftoverKind::Lease, file));
-    walk.trash(|file| add(LeftoverKind::Trash, file));
-    walk.views(|file| add(LeftoverKind::View, file));
-    leftovers.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-}
-
-impl Inventory {
-    /// Notes that something beside results names a blob.
-    fn also_name(&mut self, blob: u32, time: u64) {
-        self.also_named.note(blob, time);
     }
 }
 
