@@ -9,10 +9,12 @@ pub mod campaign;
 mod component;
 pub mod disks;
 pub mod lab;
+mod settled;
 mod temp_dir;
 mod test_env;
 mod trace;
 
 pub use component::{component, needs_root, skipped};
+pub use settled::until_settled;
 pub use temp_dir::TempDir;
 pub use test_env::{Ran, TestEnv, without_moments};

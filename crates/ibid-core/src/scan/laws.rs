@@ -17,7 +17,7 @@ use super::*;
 use crate::digest::{BlobId, Digest, TreeId};
 use crate::fs::{Host, Meter, Signature, Timestamp};
 use crate::tree::{Content, Entry, RelPath, Tree};
-use ibid_testkit::TempDir;
+use ibid_testkit::{TempDir, until_settled};
 
 fn wall() -> Timestamp {
     let now = std::time::SystemTime::now()
@@ -580,12 +580,7 @@ fn a_file_that_was_quiet_when_hashed_is_not_read_again_after_the_run() {
     let file = std::fs::File::open(&path).unwrap();
     file.sync_all().unwrap();
     let tells = bench.is_local() && crate::fs::cached_pages(&file).is_some();
-    // The start of hashing must lie more than a tick after the change; stamps tell when it does.
-    let changed = Signature::of(&path).unwrap().ctime;
-    let probe = bench.put("probe", "");
-    while Signature::of(&probe).unwrap().mtime.as_nanos() < changed.as_nanos() + 30_000_000 {
-        bench.put("probe", "");
-    }
+    until_settled();
     bench.with(|scanner| {
         let seen = [Seen::from(scanner.file_digest(&path).unwrap())];
         assert_eq!(scanner.recheck(&seen), []);

@@ -23,8 +23,8 @@ use self::rules::{Circumstances, Writers};
 use self::shard::Shards;
 use crate::digest::{Digest, TreeId};
 use crate::fs::{
-    FileSystem, Host, Signature, Timestamp, create_dirs, look_aside, may_write_in, random_bytes,
-    slots, stamping_time,
+    COARSEST_NANOS, FileSystem, Host, Signature, Timestamp, create_dirs, look_aside, may_write_in,
+    random_bytes, slots, stamping_time,
 };
 
 /// How far `stat` is believed.
@@ -295,9 +295,11 @@ impl StatCache {
     /// changed since: an earlier start is always on the safe side.
     pub fn started(&self, signature: &Signature, fs: &FileSystem) -> Started {
         let last = lock(&self.probes).get(&fs.device).copied();
-        let changed = signature.last_change().as_nanos() + i128::from(fs.granularity);
+        // One for which the file is racy by any rule would make it so at each look to come.
+        let window = fs.granularity.max(COARSEST_NANOS);
+        let settled = signature.last_change().as_nanos() + i128::from(window);
         match last {
-            Some(started) if changed < started.at.as_nanos() => started,
+            Some(started) if settled < started.at.as_nanos() => started,
             _ => self.started_anew(fs),
         }
     }
