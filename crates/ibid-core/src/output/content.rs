@@ -280,9 +280,9 @@ pub(super) fn wanted<E>(
         OutputContent::Link(text) => (Entry::Link(text.clone()), None),
         OutputContent::Tree(id) => (Entry::Dir, Some(listing(*id)?)),
     };
-    let mut entries = Entries::from([(RelPath::ROOT, top)]);
-    let below = below.iter().flat_map(Tree::iter);
-    entries.extend(below.map(|(path, entry)| (path.clone(), entry.clone())));
+    // The listing of a large folder becomes what it holds, without a copy of each entry.
+    let mut entries = below.map(Tree::into_entries).unwrap_or_default();
+    entries.insert(RelPath::ROOT, top);
     Ok(entries)
 }
 
