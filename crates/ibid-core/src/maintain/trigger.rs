@@ -4,9 +4,9 @@
 //! number, and the more it stored the likelier it collects. So a store is collected about once for
 //! every fiftieth of its budget that was added, whoever added it, and a run that stored nothing
 //! never waits for it. What a collection leaves above the budget for being younger than a minute is
-//! noted, and the first run that stores after that minute collects. So it does after a draw in a
-//! store that is younger than a minute itself, where nothing can go. One collection at a time, by a
-//! lease that nothing depends on.
+//! noted, and the first run that stores after that minute collects. So it does after a draw for
+//! nothing but the number of files in a store that is younger than a minute itself, where nothing
+//! can go. One collection at a time, by a lease that nothing depends on.
 
 use std::time::Duration;
 
@@ -69,7 +69,8 @@ pub fn draws_collection(store: &LocalStore, max_size: Option<u64>, now: u64) -> 
     }
     let draw = f64::from(u32::from_le_bytes(random_bytes())) / (f64::from(u32::MAX) + 1.0);
     // The stamp is only looked at where it can matter.
-    if is_due(load, max_size, draw) && !is_put_off(store, bytes, now) {
+    let by_size = is_due(Load { files: 0, ..load }, max_size, draw);
+    if by_size || (is_due(load, max_size, draw) && !is_put_off(store, bytes, now)) {
         return true;
     }
     (draw < CHANCE && is_overdue(load, age(store, now), draw))
@@ -221,21 +222,17 @@ mod tests {
         let store = LocalStore::open(&dir.join("store"), StoreOptions::default()).unwrap();
         store.put_bytes(b"content").unwrap();
         let made = nanos(store.made().unwrap().unwrap());
-        // By its size it is always drawn.
-        let draws = |now| draws_collection(&store, Some(1), now);
-        assert!(draws(made + YOUNG), "it is old enough");
-        assert!(draws(made - 1), "a wrong clock puts nothing off");
+        let is_put_off = |now| is_put_off(&store, 1, now);
+        assert!(!is_put_off(made + YOUNG), "it is old enough");
+        assert!(!is_put_off(made - 1), "a wrong clock puts nothing off");
         assert_eq!(store.waiting_since(), None);
-        assert!(!draws(made));
+        assert!(draws_collection(&store, Some(1), made), "it may not fit");
+        assert!(is_put_off(made));
         let since = store.waiting_since().unwrap();
-        assert!(!draws(made + YOUNG - 1));
+        assert!(is_put_off(made + YOUNG - 1));
         assert_eq!(store.waiting_since(), Some(since), "it is noted once");
-        let draws_nothing = Some(u64::MAX);
-        assert!(draws_collection(
-            &store,
-            draws_nothing,
-            nanos(since) + YOUNG + 1
-        ));
+        let later = nanos(since) + YOUNG + 1;
+        assert!(draws_collection(&store, Some(u64::MAX), later));
     }
 
     #[test]
