@@ -18,6 +18,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawMode, RenameFlags, StatxFlags};
 use rustix::io::Errno;
@@ -36,6 +37,12 @@ const LONGEST_PATH: usize = 4000;
 const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::CLOEXEC);
+
+/// Reading leaves no stamp.
+#[cfg(target_os = "linux")]
+const UNSTAMPED: OFlags = OFlags::NOATIME;
+#[cfg(not(target_os = "linux"))]
+const UNSTAMPED: OFlags = OFlags::empty();
 
 /// An open directory; what is below it is named by [`RelPath`]s.
 #[derive(Debug)]
@@ -258,20 +265,44 @@ impl Dir {
     /// Opens a regular file for reading. A link, FIFO, socket, device or directory is refused
     /// without waiting for it (hazard G3).
     pub fn open_file(&self, below: &RelPath) -> Result<(File, Signature), PathError> {
-        let path = self.path_of(below);
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let opened = self.open_beneath(below, flags).inspect_err(|error| {
-            witness::place(&path, Links::Keep, Some(*error));
+        let path = || self.path_of(below);
+        let opened = self.open_unstamped(below).map_err(|error| {
+            witness::place(&path(), Links::Keep, Some(error));
+            PathError {
+                operation: "open",
+                path: path(),
+                source: error.into(),
+            }
         });
-        let file = File::from(opened.context("open", &path)?);
-        let signature = Signature::of_open(&file, &path)?;
-        witness::way(&self.path, below);
-        witness::opened(&path, Links::Keep, (&file, &signature));
+        let file = File::from(opened?);
+        let signature = Signature::of_open(&file, Path::new(""));
+        let signature = signature.map_err(|error| PathError {
+            path: path(),
+            ..error
+        })?;
+        if witness::is_on() {
+            witness::way(&self.path, below);
+            witness::opened(&path(), Links::Keep, (&file, &signature));
+        }
         if signature.kind() == FileKind::File {
             Ok((file, signature))
         } else {
-            Err(Errno::INVAL).context("open as a regular file", &path)
+            Err(Errno::INVAL).context("open as a regular file", &path())
         }
+    }
+
+    /// Opens for reading, so that the kernel need not stamp each file with when it was read: that
+    /// writes to every inode. It is refused for files of other users.
+    fn open_unstamped(&self, below: &RelPath) -> Result<OwnedFd, Errno> {
+        static REFUSED: AtomicBool = AtomicBool::new(false);
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        if !REFUSED.load(Ordering::Relaxed) {
+            match self.open_beneath(below, flags | UNSTAMPED) {
+                Err(Errno::PERM) => REFUSED.store(true, Ordering::Relaxed),
+                opened => return opened,
+            }
+        }
+        self.open_beneath(below, flags)
     }
 
     /// Looks at what stands below, without following it if it is a link.
@@ -559,6 +590,12 @@ pub fn set_mode_of(path: &Path, mode: u32) -> Result<(), PathError> {
         .context("change mode of", path)
 }
 
+/// Says whether this process may write what is read-only: nobody changes who it is while it runs.
+pub fn is_root() -> bool {
+    static IS_ROOT: OnceLock<bool> = OnceLock::new();
+    *IS_ROOT.get_or_init(|| rustix::process::geteuid().is_root())
+}
+
 /// Returns the permission bits that new files of this process do not get.
 ///
 /// It is read from `/proc`, because asking by `umask(2)` changes it for all threads; 022 where
@@ -590,6 +627,25 @@ mod tests {
 
     fn path(text: &str) -> RelPath {
         RelPath::new(text).unwrap()
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn reading_what_was_opened_leaves_no_stamp() {
+        use std::io::Read as _;
+        use std::os::unix::fs::MetadataExt as _;
+        let temp = TempDir::new();
+        let dir = Dir::open(temp.path()).unwrap();
+        fs::write(temp.join("file"), "text").unwrap();
+        let long_ago = std::time::UNIX_EPOCH + std::time::Duration::from_secs(7);
+        let times = fs::FileTimes::new().set_accessed(long_ago);
+        let file = File::options().write(true).open(temp.join("file")).unwrap();
+        file.set_times(times).unwrap();
+        let (mut opened, _) = dir.open_file(&path("file")).unwrap();
+        let mut text = String::new();
+        opened.read_to_string(&mut text).unwrap();
+        let accessed = fs::metadata(temp.join("file")).unwrap().atime();
+        assert_eq!((text.as_str(), accessed), ("text", 7));
     }
 
     #[test]

@@ -193,6 +193,12 @@ impl FileSystemKind {
         matches!(self, Self::Local | Self::Btrfs)
     }
 
+    /// Says whether `close` does nothing here that can fail: the kernel asks no such file system, and
+    /// what has no room was refused when it was written.
+    pub const fn closes_silently(self) -> bool {
+        matches!(self, Self::Local | Self::Btrfs | Self::Memory)
+    }
+
     /// Says whether `cachestat` is known to tell dirty pages here.
     pub const fn tells_dirty_pages(self) -> bool {
         matches!(self, Self::Local | Self::Btrfs)
@@ -380,6 +386,22 @@ pub fn cached_pages(_file: &File) -> Option<CachedPages> {
 mod tests {
     use super::*;
     use ibid_testkit::TempDir;
+
+    #[test]
+    fn only_file_systems_that_are_asked_nothing_close_silently() {
+        let silent = |magic| FileSystemKind::from_magic(magic).closes_silently();
+        // ext4, XFS, btrfs, tmpfs; then NFS, SMB2, FUSE, Lustre, layers and what nobody knows.
+        assert!([0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994].map(silent) == [true; 4]);
+        let others = [
+            0x6969,
+            0xfe53_4d42,
+            0x6573_5546,
+            0x0bd0_0bd0,
+            0x794c_7630,
+            7,
+        ];
+        assert!(others.map(silent) == [false; 6]);
+    }
 
     #[test]
     fn the_memory_of_a_machine_is_read_in_kibibytes() {

@@ -178,11 +178,8 @@ impl Restorer<'_> {
         }
         let tree = Tree::from_entries(all.into_iter().filter(|(path, _)| !path.is_root()))
             .map_err(|error| RestoreError::Listing(error.to_string()))?;
-        let mut entries = Entries::from([(RelPath::ROOT, Entry::Dir)]);
-        entries.extend(
-            tree.iter()
-                .map(|(path, entry)| (path.clone(), entry.clone())),
-        );
+        let mut entries = tree.into_entries();
+        entries.insert(RelPath::ROOT, Entry::Dir);
         let differences = compare(&entries, &target, &standing, &self.digests);
         self.put_right(vec![Repair {
             mirror: RelPath::new("restored").expect("one component"),

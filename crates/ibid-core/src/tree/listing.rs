@@ -89,6 +89,11 @@ impl Tree {
         self.0.iter()
     }
 
+    /// Returns the entries of a tree that is needed no more.
+    pub fn into_entries(self) -> BTreeMap<RelPath, Entry> {
+        self.0
+    }
+
     /// Returns the entry at `path`.
     pub fn get(&self, path: &RelPath) -> Option<&Entry> {
         self.0.get(path)
