@@ -14,7 +14,7 @@ use rayon::iter::{
 };
 
 use super::seen::Proof;
-use super::stat_cache::{Entry, Folders, Kept, Named, Remembered, Started};
+use super::stat_cache::{Entry, Folders, Kept, Named, Remembered};
 use super::survey::{Link, Member, Past, Row, Survey, Surveyed};
 use super::walk::PARALLEL_ENTRIES;
 use super::{Filter, ScanError, Scanner};
@@ -36,8 +36,6 @@ const WORTH_WRITING: usize = 64;
 pub(super) struct Memory {
     /// Which tree, seen through which filter.
     tree: Digest,
-    /// When this look at it began.
-    pub(super) began: Started,
     known: Option<Folders>,
 }
 
@@ -77,7 +75,6 @@ impl Scanner<'_> {
         name.extend(filter.identity());
         let tree = Digest::of(&name);
         Some(Memory {
-            began: self.stats.now(),
             known: self.stats.folders(&tree),
             tree,
         })

@@ -206,7 +206,7 @@ impl Walk<'_> {
                 if let Some(found) = memory.look_through(self.scanner, path, own) {
                     return found;
                 }
-                let settled = stats.settles_names(&signature, system, memory.began);
+                let settled = stats.settles_names(&signature, system);
                 past.settled = settled.then_some((signature, *system));
             }
         }
