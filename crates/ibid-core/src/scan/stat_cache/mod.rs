@@ -414,7 +414,7 @@ impl StatCache {
     /// Says whether the status of a folder on `fs` may stand for the names in it: where this very
     /// kernel keeps the one with the other. Layers of an overlay may be exchanged below it, and
     /// elsewhere nobody knows.
-    pub(super) fn believes_folders(&self, fs: &FileSystem) -> bool {
+    fn believes_folders(&self, fs: &FileSystem) -> bool {
         self.trees.is_some() && self.believes(fs) && fs.kind.is_stamped_here()
     }
 
