@@ -119,18 +119,14 @@ impl Dir {
         self.handle.as_fd()
     }
 
+    /// Gives the descriptor away.
+    pub(super) fn into_handle(self) -> OwnedFd {
+        self.handle
+    }
+
     /// Looks at the directory itself.
     pub fn own_status(&self) -> Result<Signature, PathError> {
-        let found = rustix::fs::statx(
-            &self.handle,
-            c"",
-            AtFlags::EMPTY_PATH,
-            StatxFlags::BASIC_STATS,
-        )
-        .map(|stat| Signature::from_statx(&stat));
-        let seen = found.as_ref().map_err(|error| *error);
-        witness::looked(&self.path, Links::Follow, seen);
-        found.context("look at", &self.path)
+        Facts::of_dir(&self.handle, &self.path).map(|facts| facts.signature)
     }
 
     /// Opens a directory below.

@@ -33,18 +33,10 @@ impl Host {
         Self {
             name,
             boot_id: boot_id().to_owned(),
-            machine_id: machine_id(),
+            machine_id: machine_id().to_owned(),
         }
     }
 }
-
-/// Returns the id of this installation as it was when this process first asked for it: for what is
-/// named after the process.
-pub(super) fn machine_id_once() -> &'static str {
-    FIRST_MACHINE_ID.get_or_init(read_machine_id)
-}
-
-static FIRST_MACHINE_ID: OnceLock<String> = OnceLock::new();
 
 /// Returns what the kernel drew at boot, or nothing where it does not tell. It is read once in the
 /// life of a process, which no boot outlives.
@@ -53,19 +45,14 @@ pub fn boot_id() -> &'static str {
     BOOT_ID.get_or_init(|| first_line("/proc/sys/kernel/random/boot_id").unwrap_or_default())
 }
 
-/// Returns the id of this installation, or nothing where there is none.
-pub fn machine_id() -> String {
-    let id = read_machine_id();
-    // Another is found only where somebody has changed it meanwhile.
-    let _ = FIRST_MACHINE_ID.set(id.clone());
-    id
-}
-
-fn read_machine_id() -> String {
-    ["/etc/machine-id", "/var/lib/dbus/machine-id"]
-        .into_iter()
-        .find_map(first_line)
-        .unwrap_or_default()
+/// Returns the id of this installation, or nothing where there is none. It is read once in the life
+/// of a process, whose name for others hangs on it.
+pub fn machine_id() -> &'static str {
+    static MACHINE_ID: OnceLock<String> = OnceLock::new();
+    MACHINE_ID.get_or_init(|| {
+        let mut files = ["/etc/machine-id", "/var/lib/dbus/machine-id"].into_iter();
+        files.find_map(first_line).unwrap_or_default()
+    })
 }
 
 /// Returns how many bytes of memory the processes of this control group may use together, if that

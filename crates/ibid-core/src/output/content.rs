@@ -95,10 +95,12 @@ impl Digests<'_> {
         name: &RelPath,
         standing: &Standing,
     ) -> Result<BTreeMap<RelPath, Digest>, PathError> {
-        let files: Vec<_> = files(standing).collect();
+        let is_file = |(_, stood): &(&RelPath, &Stood)| stood.kind() == FileKind::File;
+        let files: Vec<_> = standing.iter().filter(is_file).collect();
         let one = |threads: Threads| {
-            move |&(path, signature): &(&RelPath, &Signature)| {
-                let digest = self.of(dir, &name.join(path), signature, threads)?;
+            move |&(path, stood): &(&RelPath, &Stood)| {
+                let read = || self.of(dir, &name.join(path), &stood.signature, threads);
+                let digest = stood.digest.map_or_else(read, Ok)?;
                 Ok((path.clone(), digest))
             }
         };
@@ -108,10 +110,11 @@ impl Digests<'_> {
         // With everything known no pool is started.
         let mut digests = BTreeMap::new();
         let mut unknown = Vec::new();
-        for (path, signature) in files {
-            match self.known(dir, signature) {
+        for (path, stood) in files {
+            let known = || self.known(dir, &stood.signature);
+            match stood.digest.or_else(known) {
                 Some(digest) => drop(digests.insert(path.clone(), digest)),
-                None => unknown.push((path, signature)),
+                None => unknown.push((path, stood)),
             }
         }
         if unknown.len() < PARALLEL_FILES {
