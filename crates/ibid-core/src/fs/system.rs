@@ -228,7 +228,10 @@ impl FileSystem {
     /// Looks at the file system that the open `file` lies on; `device` is that of its signature.
     pub fn of_open(file: impl AsFd, path: &Path, device: u64) -> Result<Self, PathError> {
         let facts = rustix::fs::fstatfs(&file).context("look at the file system of", path)?;
-        let kind = FileSystemKind::from_facts(&facts);
+        let kind = match FileSystemKind::from_facts(&facts) {
+            _ if is_exchangeable(&facts, device) => FileSystemKind::Unknown,
+            kind => kind,
+        };
         // Layers of an overlay number their inodes each for itself, so a device counts there.
         let uuid = uuid(&file).filter(|_| kind.has_own_inodes());
         let id = match uuid {
@@ -253,6 +256,19 @@ impl FileSystem {
         let (file, signature) = open_any(path)?;
         Self::of_open(&file, path, signature.device)
     }
+}
+
+/// Says whether what is mounted here later may differ in nothing but bytes: an image that is only
+/// read. Builds that give the same image each time fix its uuid, the order of its inodes and their
+/// stamps, and a loop device shows one after the other under one number.
+#[expect(
+    clippy::cast_sign_loss,
+    reason = "flags are bits, in words of several widths"
+)]
+fn is_exchangeable(facts: &rustix::fs::StatFs, device: u64) -> bool {
+    const LOOP: u32 = 7;
+    let read_only = rustix::fs::StatVfsMountFlags::RDONLY.bits();
+    rustix::fs::major(device) == LOOP && facts.f_flags as u64 & read_only != 0
 }
 
 /// Tells the subvolumes and snapshots of one btrfs apart, which share its uuid and their inode
@@ -410,6 +426,17 @@ mod tests {
         let first = FileSystem::of(dir.path()).unwrap();
         assert_eq!(first, FileSystem::of(dir.path()).unwrap());
         assert_ne!(first.id, FileSystem::of(Path::new("/proc")).unwrap().id);
+    }
+
+    #[test]
+    fn an_image_that_is_only_read_may_be_another_one_next_time() {
+        let Some(mount) = ibid_testkit::disks::image("ext4", 16) else {
+            return;
+        };
+        let kind = || FileSystem::of(mount.path()).unwrap().kind;
+        assert_eq!(kind(), FileSystemKind::Local);
+        mount.read_only();
+        assert_eq!(kind(), FileSystemKind::Unknown);
     }
 
     #[test]
