@@ -26,11 +26,20 @@ impl Dir {
 /// Writes the whole content of a new file, and has a file system of this kind check it as `close`
 /// does.
 pub fn write_whole(file: &mut File, bytes: &[u8], on: FileSystemKind) -> io::Result<()> {
+    whole_by(file, bytes, on, close_checked)
+}
+
+fn whole_by(
+    file: &mut File,
+    bytes: &[u8],
+    on: FileSystemKind,
+    close: impl FnOnce(File) -> io::Result<()>,
+) -> io::Result<()> {
     file.write_all(bytes)?;
     if on.closes_silently() {
         return Ok(());
     }
-    close_checked(file.try_clone()?)
+    close(file.try_clone()?)
 }
 
 #[cfg(test)]
@@ -38,9 +47,24 @@ mod tests {
     use std::path::Path;
 
     use ibid_testkit::TempDir;
+    use rustix::io::Errno;
 
     use super::*;
     use crate::fs::{Signature, link_open, list_dir};
+
+    #[test]
+    fn a_write_that_fails_when_the_file_is_closed_fails_where_closing_tells() {
+        let temp = TempDir::new();
+        let dir = Dir::open(temp.path()).unwrap();
+        let whole = |kind| {
+            let mut file = dir.create_nameless(0o444).unwrap();
+            whole_by(&mut file, b"content", kind, |_| Err(Errno::IO.into()))
+        };
+        for kind in [FileSystemKind::Unknown, FileSystemKind::Network] {
+            assert!(whole(kind).is_err());
+        }
+        assert!(whole(FileSystemKind::Local).is_ok());
+    }
 
     #[test]
     fn a_file_without_a_name_is_whole_once_it_has_one_and_gone_without() {

@@ -68,9 +68,14 @@ pub fn draws_collection(store: &LocalStore, max_size: Option<u64>, now: u64) -> 
         return false;
     }
     let draw = f64::from(u32::from_le_bytes(random_bytes())) / (f64::from(u32::MAX) + 1.0);
+    draws(store, load, (max_size, now), draw)
+}
+
+/// The same, of a store that may be written and to which something was added.
+fn draws(store: &LocalStore, load: Load, (max_size, now): (Option<u64>, u64), draw: f64) -> bool {
     // The stamp is only looked at where it can matter.
     let by_size = is_due(Load { files: 0, ..load }, max_size, draw);
-    if by_size || (is_due(load, max_size, draw) && !is_put_off(store, bytes, now)) {
+    if by_size || (is_due(load, max_size, draw) && !is_put_off(store, load.bytes, now)) {
         return true;
     }
     (draw < CHANCE && is_overdue(load, age(store, now), draw))
@@ -84,7 +89,10 @@ fn is_put_off(store: &LocalStore, added: u64, now: u64) -> bool {
     let made = store.made().ok().flatten().map(nanos);
     let age = made.and_then(|made| now.checked_sub(made));
     age.is_some_and(|age| age < YOUNG)
-        && (store.waiting_since().is_some() || store.note_waiting(added.max(1)).is_ok())
+        && (store.waiting_since().is_some() || {
+            // On a full disk it is said to be noted, and is not.
+            store.note_waiting(added.max(1)).is_ok() && store.waiting_since().is_some()
+        })
 }
 
 /// Says whether the last collection left something for the next one, which is old enough by now.
@@ -213,6 +221,21 @@ mod tests {
         assert!(is_overdue(SOME, LONG + Duration::from_secs(1), 0.06));
         assert!(!is_overdue(SOME, LONG + Duration::from_secs(1), 0.07));
         assert!(!is_overdue(SOME, LONG, 0.0));
+    }
+
+    #[test]
+    fn many_files_in_a_store_that_was_just_made_are_noted_and_collected_later() {
+        let dir = TempDir::new();
+        let store = LocalStore::open(&dir.join("store"), StoreOptions::default()).unwrap();
+        store.put_bytes(b"content").unwrap();
+        let made = nanos(store.made().unwrap().unwrap());
+        let load = Load {
+            bytes: 0,
+            files: FILES,
+        };
+        assert!(!draws(&store, load, (Some(u64::MAX), made), 0.5));
+        assert!(store.waiting_since().is_some());
+        assert!(draws(&store, load, (Some(u64::MAX), made + YOUNG), 0.5));
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub struct Intake<'a> {
     nameless: AtomicBool,
     /// How many blobs were new since the last one that was not.
     new: AtomicU32,
-    /// The file system of the store, which may have to be asked whether a file is whole.
+    /// The file system where blobs lie, which may have to be asked whether a file is whole.
     on: FileSystemKind,
 }
 
@@ -57,9 +57,12 @@ impl LocalStore {
         let root = root.and_then(|()| Dir::open(self.dir()).ok());
         let version = root.and_then(|root| below(&root, "v1"));
         let mode = self.layout.file_mode(BLOB_MODE);
+        let on = version.as_ref().map(|dir| FileSystemKind::of(dir.path()));
+        let on = on.and_then(Result::ok).unwrap_or(FileSystemKind::Unknown);
         Intake {
             store: self,
             staging: version.as_ref().and_then(|dir| below(dir, "tmp")),
+            on,
             version,
             folders: std::iter::repeat_with(OnceLock::new)
                 .take(FOLDERS)
@@ -67,7 +70,6 @@ impl LocalStore {
             mode: (mode, mode & umask() != 0),
             nameless: AtomicBool::new(true),
             new: AtomicU32::new(0),
-            on: FileSystemKind::of(self.dir()).unwrap_or(FileSystemKind::Unknown),
         }
     }
 }
@@ -188,6 +190,38 @@ mod tests {
     use super::*;
     use crate::store::StoreOptions;
     use ibid_testkit::TempDir;
+
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test puts something in the way"
+    )]
+    fn what_stands_in_the_way_of_a_link_is_looked_at_and_never_taken_for_the_blob() {
+        use std::fs;
+        use std::os::unix::fs::symlink;
+        let temp = TempDir::new();
+        let store = LocalStore::open(&temp.join("store"), StoreOptions::default()).unwrap();
+        let ways: [&dyn Fn(&Path); 5] = [
+            &|path| fs::write(path, "CONTENT0").unwrap(),
+            &|path| fs::write(path, "c").unwrap(),
+            &|path| fs::create_dir(path).unwrap(),
+            &|path| symlink("/nowhere", path).unwrap(),
+            &|path| symlink("/etc/passwd", path).unwrap(),
+        ];
+        for (number, put) in ways.iter().enumerate() {
+            let bytes = format!("content{number}").into_bytes();
+            let blob = BlobId::of(&bytes);
+            let path = store.layout.blob(&blob);
+            store.layout.make_dir_of(&path).unwrap();
+            put(&path);
+            let intake = store.intake();
+            intake.new.store(NEW_IN_A_ROW, Ordering::Relaxed);
+            assert_eq!(intake.put_new(&bytes), None);
+            assert_eq!(intake.new.load(Ordering::Relaxed), 0);
+            assert!(!store.put_bytes(&bytes).unwrap().reused);
+            assert!(store.contains_verified(&blob, 8).is_ok());
+        }
+    }
 
     #[test]
     fn what_is_taken_in_is_as_if_put_and_leaves_nothing_beside() {

@@ -176,4 +176,23 @@ mod tests {
         assert_eq!(started(500), 500, "the file may get the same stamps again");
         assert_eq!(started(501), 501, "and was changed since");
     }
+    #[test]
+    fn the_clock_that_stamps_is_asked_for_each_hashing() {
+        let dir = TempDir::new();
+        let fs = FileSystem::of(dir.path()).unwrap();
+        let clocks = Clocks::new(Timestamp::default, vec![dir.path().to_owned()], None);
+        let now = || stamping_time().map(Timestamp::as_nanos);
+        let Some(_) = now().filter(|_| fs.kind.is_stamped_here()) else {
+            return;
+        };
+        let file = Signature {
+            mtime: Timestamp::default(),
+            ctime: Timestamp::default(),
+            ..Signature::of(dir.path()).unwrap()
+        };
+        let started = || clocks.started(&file, &fs).at.as_nanos();
+        let first = started();
+        while now() <= Some(first) {}
+        assert!(started() > first);
+    }
 }
