@@ -18,8 +18,9 @@ use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawMode, RenameFlags, StatxFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawMode, RenameFlags};
 use rustix::io::Errno;
 
 use super::folder::{Names, names_in};
@@ -36,6 +37,12 @@ const LONGEST_PATH: usize = 4000;
 const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::CLOEXEC);
+
+/// Reading leaves no stamp.
+#[cfg(target_os = "linux")]
+const UNSTAMPED: OFlags = OFlags::NOATIME;
+#[cfg(not(target_os = "linux"))]
+const UNSTAMPED: OFlags = OFlags::empty();
 
 /// An open directory; what is below it is named by [`RelPath`]s.
 #[derive(Debug)]
@@ -112,18 +119,14 @@ impl Dir {
         self.handle.as_fd()
     }
 
+    /// Gives the descriptor away.
+    pub(super) fn into_handle(self) -> OwnedFd {
+        self.handle
+    }
+
     /// Looks at the directory itself.
     pub fn own_status(&self) -> Result<Signature, PathError> {
-        let found = rustix::fs::statx(
-            &self.handle,
-            c"",
-            AtFlags::EMPTY_PATH,
-            StatxFlags::BASIC_STATS,
-        )
-        .map(|stat| Signature::from_statx(&stat));
-        let seen = found.as_ref().map_err(|error| *error);
-        witness::looked(&self.path, Links::Follow, seen);
-        found.context("look at", &self.path)
+        Facts::of_dir(&self.handle, &self.path).map(|facts| facts.signature)
     }
 
     /// Opens a directory below.
@@ -186,20 +189,44 @@ impl Dir {
     /// Opens a regular file for reading. A link, FIFO, socket, device or directory is refused
     /// without waiting for it (hazard G3).
     pub fn open_file(&self, below: &RelPath) -> Result<(File, Signature), PathError> {
-        let path = self.path_of(below);
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let opened = self.open_beneath(below, flags).inspect_err(|error| {
-            witness::place(&path, Links::Keep, Some(*error));
+        let path = || self.path_of(below);
+        let opened = self.open_unstamped(below).map_err(|error| {
+            witness::place(&path(), Links::Keep, Some(error));
+            PathError {
+                operation: "open",
+                path: path(),
+                source: error.into(),
+            }
         });
-        let file = File::from(opened.context("open", &path)?);
-        let signature = Signature::of_open(&file, &path)?;
-        witness::way(&self.path, below);
-        witness::opened(&path, Links::Keep, (&file, &signature));
+        let file = File::from(opened?);
+        let signature = Signature::of_open(&file, Path::new(""));
+        let signature = signature.map_err(|error| PathError {
+            path: path(),
+            ..error
+        })?;
+        if witness::is_on() {
+            witness::way(&self.path, below);
+            witness::opened(&path(), Links::Keep, (&file, &signature));
+        }
         if signature.kind() == FileKind::File {
             Ok((file, signature))
         } else {
-            Err(Errno::INVAL).context("open as a regular file", &path)
+            Err(Errno::INVAL).context("open as a regular file", &path())
         }
+    }
+
+    /// Opens for reading, so that the kernel need not stamp each file with when it was read: that
+    /// writes to every inode. It is refused for files of other users.
+    fn open_unstamped(&self, below: &RelPath) -> Result<OwnedFd, Errno> {
+        static REFUSED: AtomicBool = AtomicBool::new(false);
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        if !REFUSED.load(Ordering::Relaxed) {
+            match self.open_beneath(below, flags | UNSTAMPED) {
+                Err(Errno::PERM) => REFUSED.store(true, Ordering::Relaxed),
+                opened => return opened,
+            }
+        }
+        self.open_beneath(below, flags)
     }
 
     /// Looks at what stands below, without following it if it is a link.
@@ -485,6 +512,12 @@ pub fn set_mode_of(path: &Path, mode: u32) -> Result<(), PathError> {
     let through = format!("/proc/self/fd/{}", held.as_raw_fd());
     rustix::fs::chmod(&through, Mode::from_raw_mode(mode as RawMode))
         .context("change mode of", path)
+}
+
+/// Says whether this process may write what is read-only: nobody changes who it is while it runs.
+pub fn is_root() -> bool {
+    static IS_ROOT: OnceLock<bool> = OnceLock::new();
+    *IS_ROOT.get_or_init(|| rustix::process::geteuid().is_root())
 }
 
 /// Returns the permission bits that new files of this process do not get.

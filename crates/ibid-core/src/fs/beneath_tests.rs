@@ -120,3 +120,25 @@ fn missing_directories_are_made_through_the_users_links() {
     Dir::open_or_create(&temp.join("results/a/b")).unwrap();
     assert!(temp.join("scratch/a/b").is_dir());
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn reading_what_was_opened_leaves_no_stamp() {
+    use std::io::Read as _;
+    use std::os::unix::fs::MetadataExt as _;
+    let temp = TempDir::new();
+    let dir = Dir::open(temp.path()).unwrap();
+    fs::write(temp.join("file"), "text").unwrap();
+    let long_ago = std::time::UNIX_EPOCH + std::time::Duration::from_secs(7);
+    let times = fs::FileTimes::new().set_accessed(long_ago);
+    let file = File::options().write(true).open(temp.join("file")).unwrap();
+    file.set_times(times).unwrap();
+    let (mut opened, _) = dir.open_file(&path("file")).unwrap();
+    let mut text = String::new();
+    opened.read_to_string(&mut text).unwrap();
+    let accessed = fs::metadata(temp.join("file")).unwrap().atime();
+    assert_eq!((text.as_str(), accessed), ("text", 7));
+    // Whoever may not leave out the stamps of others' files reads them all the same.
+    let theirs = Dir::open(Path::new("/etc")).unwrap();
+    assert!(theirs.open_file(&path("passwd")).is_ok());
+}

@@ -61,6 +61,15 @@ impl Facts {
             .context("look at", path)
     }
 
+    /// Looks at an open directory, and notes it as the look at `path` that it is.
+    pub(super) fn of_dir(dir: impl AsFd, path: &Path) -> Result<Self, PathError> {
+        let found = rustix::fs::statx(dir, c"", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)
+            .map(|stat| Self::from_statx(&stat));
+        let seen = found.as_ref().map(|facts| &facts.signature);
+        witness::looked(path, Links::Follow, seen.map_err(|error| *error));
+        found.context("look at", path)
+    }
+
     /// Looks at what has a name in an open directory, a link itself included, and notes it as the
     /// look at `path` that it is.
     pub(super) fn of_name(

@@ -1,8 +1,8 @@
 //! `Folder`: an open directory whose entries are listed and looked at by their names alone.
 //!
 //! For walks over many files: names lie in one buffer and not in one allocation each, and every
-//! look starts at the directory. No link is followed but one that leads to the directory itself.
-//! A handle is only good for looking; whoever writes below a directory uses `Dir`.
+//! look starts at the directory. No link is followed but those that lead to a directory that is
+//! opened by its path. A handle is only good for looking; whoever writes below a directory uses `Dir`.
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Mode, OFlags, RawDir, StatxFlags};
 use rustix::io::Errno;
 
-use super::{Facts, FileKind, IoContext as _, Links, PathError, Signature, witness};
+use super::{Dir, Facts, FileKind, IoContext as _, Links, PathError, Signature, witness};
+use crate::tree::RelPath;
 
 /// What one call for names may return.
 const NAMES: usize = 16 << 10;
@@ -91,14 +92,15 @@ impl<'a> Folder<'a> {
         Ok(Self { handle, path })
     }
 
+    /// Opens the directory `below` another, which has this path: no link is followed.
+    pub fn beneath(top: &Dir, below: &RelPath, path: &'a Path) -> Result<Self, PathError> {
+        let handle = top.dir(below)?.into_handle();
+        Ok(Self { handle, path })
+    }
+
     /// Looks at the directory itself.
     pub fn signature(&self) -> Result<Signature, PathError> {
-        let (flags, wanted) = (AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS);
-        let found = rustix::fs::statx(&self.handle, c"", flags, wanted)
-            .map(|stat| Signature::from_statx(&stat));
-        let seen = found.as_ref().map_err(|error| *error);
-        witness::looked(self.path, Links::Follow, seen);
-        found.context("look at", self.path)
+        Facts::of_dir(&self.handle, self.path).map(|facts| facts.signature)
     }
 
     /// Lists the names.

@@ -35,7 +35,7 @@ mod touch;
 mod trial;
 mod witness;
 
-pub use beneath::{Dir, Listed, set_mode, set_mode_of, umask};
+pub use beneath::{Dir, Listed, is_root, set_mode, set_mode_of, umask};
 pub use config_file::{ConfigFile, read_config_file};
 pub use copy::{copy_hashing, reflink};
 pub use error::{IfPresent, IoContext, PathError};

@@ -1,16 +1,16 @@
 //! Files that have no name before they are whole.
 //!
 //! Invariants: what is not linked by `link_open` is gone with its last descriptor, so nothing is
-//! left behind and nothing has to be removed; a file is whole only if its writes and a `close` were
-//! checked (hazard E1), which a second descriptor is there for: the first is needed for linking.
-//! Many network file systems know no such files.
+//! left behind and nothing has to be removed; a file is whole only if its writes and, where that can
+//! fail, a `close` were checked (hazard E1), which a second descriptor is there for: the first is
+//! needed for linking. Many network file systems know no such files.
 
 use std::fs::File;
 use std::io::{self, Write as _};
 
 use rustix::fs::{Mode, OFlags, RawMode};
 
-use super::{Dir, close_checked};
+use super::{Dir, FileSystemKind, close_checked};
 
 impl Dir {
     /// Makes a file without a name on the file system of the directory, for writing, with the
@@ -23,10 +23,23 @@ impl Dir {
     }
 }
 
-/// Writes the whole content of a new file, and has its file system check it as `close` does.
-pub fn write_whole(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+/// Writes the whole content of a new file, and has a file system of this kind check it as `close`
+/// does.
+pub fn write_whole(file: &mut File, bytes: &[u8], on: FileSystemKind) -> io::Result<()> {
+    whole_by(file, bytes, on, close_checked)
+}
+
+fn whole_by(
+    file: &mut File,
+    bytes: &[u8],
+    on: FileSystemKind,
+    close: impl FnOnce(File) -> io::Result<()>,
+) -> io::Result<()> {
     file.write_all(bytes)?;
-    close_checked(file.try_clone()?)
+    if on.closes_silently() {
+        return Ok(());
+    }
+    close(file.try_clone()?)
 }
 
 #[cfg(test)]
@@ -34,16 +47,37 @@ mod tests {
     use std::path::Path;
 
     use ibid_testkit::TempDir;
+    use rustix::io::Errno;
 
     use super::*;
     use crate::fs::{Signature, link_open, list_dir};
 
     #[test]
+    fn a_write_that_fails_when_the_file_is_closed_fails_where_closing_tells() {
+        let temp = TempDir::new();
+        let dir = Dir::open(temp.path()).unwrap();
+        let whole = |kind| {
+            let mut file = dir.create_nameless(0o444).unwrap();
+            whole_by(&mut file, b"content", kind, |_| Err(Errno::IO.into()))
+        };
+        for kind in [FileSystemKind::Unknown, FileSystemKind::Network] {
+            assert!(whole(kind).is_err());
+        }
+        assert!(whole(FileSystemKind::Local).is_ok());
+    }
+
+    #[test]
     fn a_file_without_a_name_is_whole_once_it_has_one_and_gone_without() {
+        for kind in [FileSystemKind::Local, FileSystemKind::Unknown] {
+            is_whole_with_a_name_and_gone_without(kind);
+        }
+    }
+
+    fn is_whole_with_a_name_and_gone_without(kind: FileSystemKind) {
         let temp = TempDir::new();
         let dir = Dir::open(temp.path()).unwrap();
         let mut file = dir.create_nameless(0o444).unwrap();
-        write_whole(&mut file, b"content").unwrap();
+        write_whole(&mut file, b"content", kind).unwrap();
         assert_eq!(list_dir(temp.path()).unwrap(), []);
         link_open(&file, dir.handle(), Path::new("name")).unwrap();
         let seen = Signature::of_open(&file, temp.path()).unwrap();

@@ -6,8 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use super::system::machine_id_once;
-use super::{Host, boot_id, read_link, read_once};
+use super::{Host, boot_id, machine_id, read_link, read_once};
 use crate::digest::Digest;
 
 /// When a process started, in clock ticks since the boot; `None` if there is no such process.
@@ -69,7 +68,7 @@ impl Own {
     fn ask(pid: u32) -> Self {
         let namespace = read_link(Path::new("/proc/self/ns/pid")).unwrap_or_default();
         let namespace = String::from_utf8_lossy(&namespace).into_owned();
-        let here = match place(machine_id_once(), boot_id(), &namespace) {
+        let here = match place(machine_id(), boot_id(), &namespace) {
             known if known.is_empty() => UNKNOWN.to_owned(),
             known => Digest::of(known.as_bytes()).hex()[..16].to_owned(),
         };

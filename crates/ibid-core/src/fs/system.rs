@@ -33,18 +33,10 @@ impl Host {
         Self {
             name,
             boot_id: boot_id().to_owned(),
-            machine_id: machine_id(),
+            machine_id: machine_id().to_owned(),
         }
     }
 }
-
-/// Returns the id of this installation as it was when this process first asked for it: for what is
-/// named after the process.
-pub(super) fn machine_id_once() -> &'static str {
-    FIRST_MACHINE_ID.get_or_init(read_machine_id)
-}
-
-static FIRST_MACHINE_ID: OnceLock<String> = OnceLock::new();
 
 /// Returns what the kernel drew at boot, or nothing where it does not tell. It is read once in the
 /// life of a process, which no boot outlives.
@@ -53,19 +45,14 @@ pub fn boot_id() -> &'static str {
     BOOT_ID.get_or_init(|| first_line("/proc/sys/kernel/random/boot_id").unwrap_or_default())
 }
 
-/// Returns the id of this installation, or nothing where there is none.
-pub fn machine_id() -> String {
-    let id = read_machine_id();
-    // Another is found only where somebody has changed it meanwhile.
-    let _ = FIRST_MACHINE_ID.set(id.clone());
-    id
-}
-
-fn read_machine_id() -> String {
-    ["/etc/machine-id", "/var/lib/dbus/machine-id"]
-        .into_iter()
-        .find_map(first_line)
-        .unwrap_or_default()
+/// Returns the id of this installation, or nothing where there is none. It is read once in the life
+/// of a process, whose name for others hangs on it.
+pub fn machine_id() -> &'static str {
+    static MACHINE_ID: OnceLock<String> = OnceLock::new();
+    MACHINE_ID.get_or_init(|| {
+        let mut files = ["/etc/machine-id", "/var/lib/dbus/machine-id"].into_iter();
+        files.find_map(first_line).unwrap_or_default()
+    })
 }
 
 /// Returns how many bytes of memory the processes of this control group may use together, if that
@@ -193,6 +180,12 @@ impl FileSystemKind {
         matches!(self, Self::Local | Self::Btrfs)
     }
 
+    /// Says whether `close` does nothing here that can fail: the kernel asks no such file system, and
+    /// what has no room was refused when it was written.
+    pub const fn closes_silently(self) -> bool {
+        matches!(self, Self::Local | Self::Btrfs | Self::Memory)
+    }
+
     /// Says whether `cachestat` is known to tell dirty pages here.
     pub const fn tells_dirty_pages(self) -> bool {
         matches!(self, Self::Local | Self::Btrfs)
@@ -235,7 +228,10 @@ impl FileSystem {
     /// Looks at the file system that the open `file` lies on; `device` is that of its signature.
     pub fn of_open(file: impl AsFd, path: &Path, device: u64) -> Result<Self, PathError> {
         let facts = rustix::fs::fstatfs(&file).context("look at the file system of", path)?;
-        let kind = FileSystemKind::from_facts(&facts);
+        let kind = match FileSystemKind::from_facts(&facts) {
+            _ if is_exchangeable(&facts, device) => FileSystemKind::Unknown,
+            kind => kind,
+        };
         // Layers of an overlay number their inodes each for itself, so a device counts there.
         let uuid = uuid(&file).filter(|_| kind.has_own_inodes());
         let id = match uuid {
@@ -260,6 +256,19 @@ impl FileSystem {
         let (file, signature) = open_any(path)?;
         Self::of_open(&file, path, signature.device)
     }
+}
+
+/// Says whether what is mounted here later may differ in nothing but bytes: an image that is only
+/// read. Builds that give the same image each time fix its uuid, the order of its inodes and their
+/// stamps, and a loop device shows one after the other under one number.
+#[expect(
+    clippy::cast_sign_loss,
+    reason = "flags are bits, in words of several widths"
+)]
+fn is_exchangeable(facts: &rustix::fs::StatFs, device: u64) -> bool {
+    const LOOP: u32 = 7;
+    let read_only = rustix::fs::StatVfsMountFlags::RDONLY.bits();
+    rustix::fs::major(device) == LOOP && facts.f_flags as u64 & read_only != 0
 }
 
 /// Tells the subvolumes and snapshots of one btrfs apart, which share its uuid and their inode
@@ -386,6 +395,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_file_systems_that_are_asked_nothing_close_silently() {
+        let silent = |magic| FileSystemKind::from_magic(magic).closes_silently();
+        // ext4, XFS, btrfs, tmpfs; then NFS, SMB2, FUSE, Lustre, layers and what nobody knows.
+        assert!([0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994].map(silent) == [true; 4]);
+        let others = [
+            0x6969,
+            0xfe53_4d42,
+            0x6573_5546,
+            0x0bd0_0bd0,
+            0x794c_7630,
+            7,
+        ];
+        assert!(others.map(silent) == [false; 6]);
+    }
+
+    #[test]
     fn the_memory_of_a_machine_is_read_in_kibibytes() {
         let text = "MemTotal:       16303428 kB\nMemFree:          131072 kB\n";
         assert_eq!(memory_total(text), Some(16_303_428 * 1024));
@@ -405,6 +430,17 @@ mod tests {
         let first = FileSystem::of(dir.path()).unwrap();
         assert_eq!(first, FileSystem::of(dir.path()).unwrap());
         assert_ne!(first.id, FileSystem::of(Path::new("/proc")).unwrap().id);
+    }
+
+    #[test]
+    fn an_image_that_is_only_read_may_be_another_one_next_time() {
+        let Some(mount) = ibid_testkit::disks::image("ext4", 16) else {
+            return;
+        };
+        let kind = || FileSystem::of(mount.path()).unwrap().kind;
+        assert_eq!(kind(), FileSystemKind::Local);
+        mount.read_only();
+        assert_eq!(kind(), FileSystemKind::Unknown);
     }
 
     #[test]

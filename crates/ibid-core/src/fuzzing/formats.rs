@@ -65,6 +65,11 @@ pub(super) const TARGETS: &[Target] = &[
         seeds: stats::records,
     },
     Target {
+        name: "known-tree",
+        run: stats::tree,
+        seeds: stats::trees,
+    },
+    Target {
         name: "stream-log",
         run: stream_log,
         seeds: || {

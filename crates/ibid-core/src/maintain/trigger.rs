@@ -4,7 +4,9 @@
 //! number, and the more it stored the likelier it collects. So a store is collected about once for
 //! every fiftieth of its budget that was added, whoever added it, and a run that stored nothing
 //! never waits for it. What a collection leaves above the budget for being younger than a minute is
-//! noted, and the first run that stores after that minute collects. One collection at a time, by a lease that nothing depends on.
+//! noted, and the first run that stores after that minute collects. So it does after a draw for
+//! nothing but the number of files in a store that is younger than a minute itself, where nothing
+//! can go. One collection at a time, by a lease that nothing depends on.
 
 use std::time::Duration;
 
@@ -66,10 +68,31 @@ pub fn draws_collection(store: &LocalStore, max_size: Option<u64>, now: u64) -> 
         return false;
     }
     let draw = f64::from(u32::from_le_bytes(random_bytes())) / (f64::from(u32::MAX) + 1.0);
+    draws(store, load, (max_size, now), draw)
+}
+
+/// The same, of a store that may be written and to which something was added.
+fn draws(store: &LocalStore, load: Load, (max_size, now): (Option<u64>, u64), draw: f64) -> bool {
     // The stamp is only looked at where it can matter.
-    is_due(load, max_size, draw)
-        || (draw < CHANCE && is_overdue(load, age(store, now), draw))
+    let by_size = is_due(Load { files: 0, ..load }, max_size, draw);
+    if by_size || (is_due(load, max_size, draw) && !is_put_off(store, load.bytes, now)) {
+        return true;
+    }
+    (draw < CHANCE && is_overdue(load, age(store, now), draw))
         || max_size.is_some() && is_awaited(store, now)
+}
+
+/// Says whether nothing can go because the store itself is not old enough, and then notes what was
+/// added: the first run that stores when it is collects.
+fn is_put_off(store: &LocalStore, added: u64, now: u64) -> bool {
+    // What is of later was stamped by a clock that was wrong, and puts nothing off.
+    let made = store.made().ok().flatten().map(nanos);
+    let age = made.and_then(|made| now.checked_sub(made));
+    age.is_some_and(|age| age < YOUNG)
+        && (store.waiting_since().is_some() || {
+            // On a full disk it is said to be noted, and is not.
+            store.note_waiting(added.max(1)).is_ok() && store.waiting_since().is_some()
+        })
 }
 
 /// Says whether the last collection left something for the next one, which is old enough by now.
@@ -198,6 +221,41 @@ mod tests {
         assert!(is_overdue(SOME, LONG + Duration::from_secs(1), 0.06));
         assert!(!is_overdue(SOME, LONG + Duration::from_secs(1), 0.07));
         assert!(!is_overdue(SOME, LONG, 0.0));
+    }
+
+    #[test]
+    fn many_files_in_a_store_that_was_just_made_are_noted_and_collected_later() {
+        let dir = TempDir::new();
+        let store = LocalStore::open(&dir.join("store"), StoreOptions::default()).unwrap();
+        store.put_bytes(b"content").unwrap();
+        let made = nanos(store.made().unwrap().unwrap());
+        let load = Load {
+            bytes: 0,
+            files: FILES,
+        };
+        assert!(!draws(&store, load, (Some(u64::MAX), made), 0.5));
+        assert!(store.waiting_since().is_some());
+        assert!(draws(&store, load, (Some(u64::MAX), made + YOUNG), 0.5));
+    }
+
+    #[test]
+    fn a_store_in_which_nothing_can_be_old_enough_is_collected_by_the_first_run_that_stores_later()
+    {
+        let dir = TempDir::new();
+        let store = LocalStore::open(&dir.join("store"), StoreOptions::default()).unwrap();
+        store.put_bytes(b"content").unwrap();
+        let made = nanos(store.made().unwrap().unwrap());
+        let is_put_off = |now| is_put_off(&store, 1, now);
+        assert!(!is_put_off(made + YOUNG), "it is old enough");
+        assert!(!is_put_off(made - 1), "a wrong clock puts nothing off");
+        assert_eq!(store.waiting_since(), None);
+        assert!(draws_collection(&store, Some(1), made), "it may not fit");
+        assert!(is_put_off(made));
+        let since = store.waiting_since().unwrap();
+        assert!(is_put_off(made + YOUNG - 1));
+        assert_eq!(store.waiting_since(), Some(since), "it is noted once");
+        let later = nanos(since) + YOUNG + 1;
+        assert!(draws_collection(&store, Some(u64::MAX), later));
     }
 
     #[test]

@@ -17,11 +17,11 @@ use std::sync::Mutex;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::aside::{Aside, SpotKind};
-use super::content::{Begun, Digests, content, entries_by, files, into_tree};
+use super::content::{Begun, Digests, entries_by, files, into_content};
 use super::target::Target;
 use super::walk::{Standing, Stood, walk};
 use crate::action::Storing;
-use crate::digest::{BlobId, Digest, TreeId};
+use crate::digest::{BlobId, Digest};
 use crate::fs::{FileKind, PathError, Signature, Threads};
 use crate::store::{Intake, LocalStore, OutputContent, StoreError, Stored, StoredAs, StoredOutput};
 use crate::tree::{Escaped, RelPath};
@@ -89,6 +89,9 @@ struct Item {
 
 /// A file as it was listed, and its content.
 type Read = (Signature, Stored);
+
+/// What an output is to a result, and the listing of a folder.
+type Described = (OutputContent, Option<Vec<u8>>);
 
 /// What capturing came to.
 #[derive(Debug)]
@@ -220,6 +223,11 @@ impl Found {
             (self.changed(aside), described())
         };
         unstable.extend(changed);
+        // Nothing that can be described stands where an output went or turned meanwhile.
+        let torn = described.iter().flatten().zip(&self.0);
+        let torn = torn.filter(|(described, _)| described.is_none());
+        unstable.extend(torn.map(|(_, item)| item.path_of(&RelPath::ROOT)));
+        let described = described.and_then(|all| all.into_iter().collect::<Option<_>>());
         let Some(described) = described.filter(|_| unstable.is_empty()) else {
             unstable.sort();
             unstable.dedup();
@@ -253,20 +261,13 @@ impl Found {
     }
 
     /// Says what each output is to a result, and the listing of each folder.
-    fn described(&self, contents: &[Vec<Read>]) -> Vec<(OutputContent, Option<Vec<u8>>)> {
+    fn described(&self, contents: &[Vec<Read>]) -> Vec<Option<Described>> {
         let pairs = self.0.iter().zip(contents);
         let one = |(item, contents): (&Item, &Vec<Read>)| {
             let mut digests = contents.iter().map(|(_, stored)| *stored.blob.digest());
             let entries = entries_by(&item.standing, |_| digests.next());
             let entries = entries.expect("every file was read and nothing is special");
-            match into_tree(entries) {
-                Ok(tree) => {
-                    let listing = tree.encode();
-                    let tree = TreeId::new(Digest::of(&listing));
-                    (OutputContent::Tree(tree), Some(listing))
-                }
-                Err(entries) => (content(&entries).expect("something stands there"), None),
-            }
+            into_content(entries)
         };
         pairs.map(one).collect()
     }
@@ -275,7 +276,7 @@ impl Found {
     fn finish(
         self,
         contents: Vec<Vec<Read>>,
-        described: Vec<(OutputContent, Option<Vec<u8>>)>,
+        described: Vec<Described>,
         (store, storing): (&LocalStore, Storing),
     ) -> Result<Capture, CaptureError> {
         let mut capture = Capture {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::walk::{Standing, Stood};
-use crate::digest::{BlobId, Digest};
+use crate::digest::{BlobId, Digest, TreeId};
 use crate::fs::{
     CachedPages, Dir, FileKind, FileSystem, HashError, IoContext as _, Meter, PathError, Signature,
     Threads, cached_pages, hash_open,
@@ -95,10 +95,12 @@ impl Digests<'_> {
         name: &RelPath,
         standing: &Standing,
     ) -> Result<BTreeMap<RelPath, Digest>, PathError> {
-        let files: Vec<_> = files(standing).collect();
+        let is_file = |(_, stood): &(&RelPath, &Stood)| stood.kind() == FileKind::File;
+        let files: Vec<_> = standing.iter().filter(is_file).collect();
         let one = |threads: Threads| {
-            move |&(path, signature): &(&RelPath, &Signature)| {
-                let digest = self.of(dir, &name.join(path), signature, threads)?;
+            move |&(path, stood): &(&RelPath, &Stood)| {
+                let read = || self.of(dir, &name.join(path), &stood.signature, threads);
+                let digest = stood.digest.map_or_else(read, Ok)?;
                 Ok((path.clone(), digest))
             }
         };
@@ -108,10 +110,11 @@ impl Digests<'_> {
         // With everything known no pool is started.
         let mut digests = BTreeMap::new();
         let mut unknown = Vec::new();
-        for (path, signature) in files {
-            match self.known(dir, signature) {
+        for (path, stood) in files {
+            let known = || self.known(dir, &stood.signature);
+            match stood.digest.or_else(known) {
                 Some(digest) => drop(digests.insert(path.clone(), digest)),
-                None => unknown.push((path, signature)),
+                None => unknown.push((path, stood)),
             }
         }
         if unknown.len() < PARALLEL_FILES {
@@ -220,25 +223,29 @@ pub(super) fn entries_by(
     standing.iter().map(entry).collect()
 }
 
-/// Makes the tree of an output that is a directory.
+/// Makes the tree of an output that is a directory. What was listed is none where a name stood for
+/// a folder first and for something else then: it changed meanwhile, or its file system lists it
+/// twice.
 pub(super) fn tree(entries: &Entries) -> Option<Tree> {
     (entries.get(&RelPath::ROOT) == Some(&Entry::Dir)).then(|| {
         let below = entries.iter().filter(|(path, _)| !path.is_root());
-        Tree::from_entries(below.map(|(path, entry)| (path.clone(), entry.clone())))
-            .expect("a walk gives a tree")
-    })
+        Tree::from_entries(below.map(|(path, entry)| (path.clone(), entry.clone()))).ok()
+    })?
 }
 
-/// The same of entries that are needed no more; those of anything else are given back.
-pub(super) fn into_tree(mut entries: Entries) -> Result<Tree, Entries> {
+/// Returns what an output is to a result, and the listing of a folder, from entries that are needed
+/// no more; `None` where [`content`] has none.
+pub(super) fn into_content(mut entries: Entries) -> Option<(OutputContent, Option<Vec<u8>>)> {
     if entries.get(&RelPath::ROOT) != Some(&Entry::Dir) {
-        return Err(entries);
+        return Some((content(&entries)?, None));
     }
     entries.remove(&RelPath::ROOT);
-    Ok(Tree::from_entries(entries).expect("a walk gives a tree"))
+    let listing = Tree::from_entries(entries).ok()?.encode();
+    let tree = TreeId::new(Digest::of(&listing));
+    Some((OutputContent::Tree(tree), Some(listing)))
 }
 
-/// Returns what an output is to a result; `None` if there is nothing.
+/// Returns what an output is to a result; `None` if there is nothing, or what was listed is no tree.
 pub(super) fn content(entries: &Entries) -> Option<OutputContent> {
     Some(match entries.get(&RelPath::ROOT)? {
         Entry::File {
@@ -258,7 +265,7 @@ pub(super) fn content(entries: &Entries) -> Option<OutputContent> {
 /// Returns the entries of an output of a result; `listing` reads the tree of a directory.
 pub(super) fn wanted<E>(
     content: &OutputContent,
-    listing: impl FnOnce(crate::digest::TreeId) -> Result<Tree, E>,
+    listing: impl FnOnce(TreeId) -> Result<Tree, E>,
 ) -> Result<Entries, E> {
     let (top, below) = match content {
         OutputContent::File {
@@ -276,8 +283,94 @@ pub(super) fn wanted<E>(
         OutputContent::Link(text) => (Entry::Link(text.clone()), None),
         OutputContent::Tree(id) => (Entry::Dir, Some(listing(*id)?)),
     };
-    let mut entries = Entries::from([(RelPath::ROOT, top)]);
-    let below = below.iter().flat_map(Tree::iter);
-    entries.extend(below.map(|(path, entry)| (path.clone(), entry.clone())));
+    // The listing of a large folder becomes what it holds, without a copy of each entry.
+    let mut entries = below.map(Tree::into_entries).unwrap_or_default();
+    entries.insert(RelPath::ROOT, top);
     Ok(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use ibid_testkit::TempDir;
+
+    use super::*;
+    use crate::fs::{Host, Staged, Timestamp};
+    use crate::scan::{StatCacheOptions, StatPolicy, StatWrites};
+
+    fn entries_of(listed: &[(&str, Entry)]) -> Entries {
+        let path = |text: &str| match text {
+            "" => RelPath::ROOT,
+            text => RelPath::new(text).unwrap(),
+        };
+        let listed = listed.iter();
+        listed
+            .map(|(text, entry)| (path(text), entry.clone()))
+            .collect()
+    }
+
+    fn file() -> Entry {
+        Entry::File {
+            executable: false,
+            size: 1,
+            blob: BlobId::of(b"x"),
+        }
+    }
+
+    #[test]
+    fn where_much_was_written_in_this_tick_reading_begins_when_that_is_told_from_what_follows() {
+        let temp = TempDir::new();
+        let stats = StatCache::open(StatCacheOptions {
+            dir: Some(temp.join("stats")),
+            probe_dirs: vec![temp.path().to_owned()],
+            policy: StatPolicy::Safe,
+            writes: StatWrites::Allowed,
+            host: Host::this(),
+            clock: Timestamp::default,
+        });
+        let meter = Meter::new();
+        let digests = Digests {
+            stats: &stats,
+            meter: &meter,
+        };
+        let dir = Dir::open(temp.path()).unwrap();
+        let mut staged = Staged::create(temp.path()).unwrap();
+        staged.publish_over(&temp.join("file")).unwrap();
+        let seen = Signature::of_link(&temp.join("file")).unwrap();
+        let begun = |bytes: u64| {
+            let unsettled = |begun: &Begun| {
+                let is_settled = digests.settles(begun, &seen);
+                if is_settled { 0 } else { bytes }
+            };
+            digests.begin_once(&dir, seen.device, &unsettled)
+        };
+        // Nothing is remembered of files in memory, and nobody waits where stamps are coarse, as
+        // those of layers are taken to be.
+        let waits = |begun: &Begun| begun.fs.granularity <= LONGEST_WAIT;
+        let Some(begun) = begun(WORTH_A_TICK).filter(waits) else {
+            return;
+        };
+        assert!(digests.settles(&begun, &seen));
+    }
+
+    #[test]
+    fn what_stands_is_the_same_content_whether_its_entries_are_kept_or_not() {
+        let folder = [("", Entry::Dir), ("a", Entry::Dir), ("a/x", file())];
+        let link = [("", Entry::Link(b"to".to_vec()))];
+        for listed in [&folder[..], &link[..], &[("", file())][..]] {
+            let entries = entries_of(listed);
+            let kept = content(&entries).unwrap();
+            let listing = tree(&entries).map(|tree| tree.encode());
+            assert_eq!(into_content(entries), Some((kept, listing)));
+        }
+    }
+
+    #[test]
+    fn a_name_that_was_listed_as_a_folder_and_as_a_file_makes_no_content() {
+        let torn = entries_of(&[("", Entry::Dir), ("a", file()), ("a/x", file())]);
+        for entries in [torn, Entries::new()] {
+            assert_eq!(tree(&entries), None);
+            assert_eq!(content(&entries), None);
+            assert_eq!(into_content(entries), None);
+        }
+    }
 }

@@ -167,14 +167,14 @@ impl Staging<'_> {
         if file.executable || file.size == 0 {
             return Ok(None);
         }
-        if rustix::process::geteuid().is_root() {
+        if crate::fs::is_root() {
             self.refuse(LinkRefusal::Root);
             return Ok(None);
         }
-        if let Some(linked) = outlet.link(&file.blob, file.size, dir, name) {
+        if let Some(signature) = outlet.link(&file.blob, file.size, dir, name) {
             return Ok(Some(Filled {
-                signature: linked.signature,
-                is_own: linked.is_settled,
+                signature,
+                is_own: true,
             }));
         }
         let path = Path::new(std::ffi::OsStr::from_bytes(name));

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::aside::MadeLinks;
 use super::content::{Digests, Entries, content, entries, wanted};
-use super::glance::listed_as_known;
+use super::glance::{glance, standing};
 use super::keep::mirror;
 use super::pattern::Pattern;
 use super::restore::RestoreError;
@@ -253,15 +253,12 @@ pub(super) fn one(
 ) -> Result<(), RestoreError> {
     let mut tell = |path: PathBuf, what| differences.push(Difference { path, what });
     let target = place.target(Parents::AsTheyAre)?;
-    // A folder is mostly as it should be, which takes a look at each name and no more.
-    if let (Some(target), Some(OutputContent::Tree(id))) = (&target, place.content)
-        && listed_as_known(target, digests) == Some(*id)
-    {
-        return Ok(());
-    }
     let standing = match &target {
-        Some(target) => standing_at(target)?,
-        None => Standing::new(),
+        Some(target) => standing_unless_known(target, place.content, digests)?,
+        None => Some(Standing::new()),
+    };
+    let Some(standing) = standing else {
+        return Ok(());
     };
     let (target, content_wanted) = match (target, place.content) {
         (_, None) if standing.is_empty() => return Ok(()),
@@ -302,14 +299,31 @@ pub(super) fn one(
     Ok(())
 }
 
+/// Lists what stands at a target; `None` for a folder that is known to be what is wanted. Mostly it
+/// is, which takes a look at each name and no more.
+fn standing_unless_known(
+    target: &Target,
+    wanted: Option<&OutputContent>,
+    digests: &Digests<'_>,
+) -> Result<Option<Standing>, PathError> {
+    if let Some(OutputContent::Tree(id)) = wanted
+        && let Some(looked) = glance(target, digests.stats)
+    {
+        if looked.id() == Some(*id) {
+            return Ok(None);
+        }
+        if let Some(standing) = standing(target, &looked) {
+            return Ok(Some(standing));
+        }
+    }
+    standing_at(target).map(Some)
+}
+
 /// Lists what stands at a target. A single file was looked at when the target was found.
 fn standing_at(target: &Target) -> Result<Standing, PathError> {
     match target.seen {
         Some(signature) if signature.kind() == FileKind::File => {
-            let file = Stood {
-                signature,
-                link: None,
-            };
+            let file = Stood::new(signature, None);
             Ok(Standing::from([(RelPath::ROOT, file)]))
         }
         _ => walk(&target.dir, &target.name),

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use super::aside::{Earlier, Kept, MadeLinks, Reading, Search, settle_all};
 use super::content::{Digests, Entries, files, wanted};
+use super::glance::{glance, standing};
 use super::inspect::{DifferenceKind, NotStored, Wanted, compare, one, places};
 use super::keep::{Ground, Keep, Thing, mirror};
 use super::stage::{LinkRefusal, Staging};
@@ -178,11 +179,8 @@ impl Restorer<'_> {
         }
         let tree = Tree::from_entries(all.into_iter().filter(|(path, _)| !path.is_root()))
             .map_err(|error| RestoreError::Listing(error.to_string()))?;
-        let mut entries = Entries::from([(RelPath::ROOT, Entry::Dir)]);
-        entries.extend(
-            tree.iter()
-                .map(|(path, entry)| (path.clone(), entry.clone())),
-        );
+        let mut entries = tree.into_entries();
+        entries.insert(RelPath::ROOT, Entry::Dir);
         let differences = compare(&entries, &target, &standing, &self.digests);
         self.put_right(vec![Repair {
             mirror: RelPath::new("restored").expect("one component"),
@@ -214,7 +212,11 @@ impl Restorer<'_> {
         if target.seen.is_some() || !matches!(place.content, Some(OutputContent::File { .. })) {
             self.store.takes_longer();
         }
-        let standing = walk(&target.dir, &target.name)?;
+        let looked = glance(&target, self.digests.stats);
+        let standing = match looked.and_then(|looked| standing(&target, &looked)) {
+            Some(standing) => standing,
+            None => walk(&target.dir, &target.name)?,
+        };
         let differences = compare(&wanted, &target, &standing, &self.digests);
         Ok((!differences.is_empty()).then(|| Repair {
             target,

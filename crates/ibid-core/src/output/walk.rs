@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
+use crate::digest::Digest;
 use crate::fs::{Dir, FileKind, PathError, Signature};
 use crate::tree::{MAX_TREE_DEPTH, RelPath};
 
@@ -24,9 +25,20 @@ pub(super) struct Stood {
     pub(super) signature: Signature,
     /// The text, if it is a link.
     pub(super) link: Option<Vec<u8>>,
+    /// The digest, if it is a file whose status was found to tell it.
+    pub(super) digest: Option<Digest>,
 }
 
 impl Stood {
+    /// Makes it of a status and the text of a link.
+    pub(super) fn new(signature: Signature, link: Option<Vec<u8>>) -> Self {
+        Self {
+            signature,
+            link,
+            digest: None,
+        }
+    }
+
     /// Returns what kind of thing it is.
     pub(super) fn kind(&self) -> FileKind {
         self.signature.kind()
@@ -42,7 +54,7 @@ pub(super) fn walk(dir: &Dir, name: &RelPath) -> Result<Standing, PathError> {
     let link = (kind == FileKind::Link).then(|| dir.read_link(name));
     let link = link.transpose()?;
     // One map is made of all at the end: sorting costs less than as many insertions.
-    let mut found = vec![(RelPath::ROOT, Stood { signature, link })];
+    let mut found = vec![(RelPath::ROOT, Stood::new(signature, link))];
     if kind != FileKind::Dir {
         return Ok(found.into_iter().collect());
     }
@@ -81,7 +93,7 @@ fn list(top: &Dir, path: &RelPath, depth: usize) -> Result<Vec<(RelPath, Stood)>
             }
             FileKind::Dir | FileKind::File | FileKind::Special => None,
         };
-        Ok((path.join(&name), Stood { signature, link }))
+        Ok((path.join(&name), Stood::new(signature, link)))
     });
     let mut listed = listed.collect::<Result<Vec<_>, _>>()?;
     listed.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::seen::{Seen, What};
-use super::survey::{Listing, Member};
+use super::survey::{Files, Listing, Member};
+use super::walk::Top;
 use super::{Filter, Pattern, ScanError, Scanner, SymlinkPolicy};
 use crate::digest::{BlobId, TreeId};
 use crate::fs::{self, FileKind, Links, Signature};
@@ -189,7 +190,9 @@ impl Trees<'_> {
             None => fs::real_path(dir)?,
             Some(layer) => layer.real_path(dir)?,
         });
-        let mut survey = self.scanner.survey(dir, self.filter, true)?;
+        let mut survey = self
+            .scanner
+            .survey(Top::Path(dir), self.filter, Files::Read)?;
         for at in survey.dirs.iter_mut().filter(|at| at.has_links) {
             for row in &mut at.rows {
                 let Member::Link(link) = &mut row.member else {

@@ -14,8 +14,8 @@ use rayon::iter::{
 };
 
 use super::seen::Proof;
-use super::stat_cache::{Entry, Folders, Kept, Named, Remembered, Started};
-use super::survey::{Link, Member, Past, Row, Survey, Surveyed};
+use super::stat_cache::{Entry, Folders, Kept, Named, Remembered};
+use super::survey::{Files, Link, Member, Past, Row, Survey, Surveyed};
 use super::walk::PARALLEL_ENTRIES;
 use super::{Filter, ScanError, Scanner};
 use crate::digest::{Digest, TreeId};
@@ -36,14 +36,13 @@ const WORTH_WRITING: usize = 64;
 pub(super) struct Memory {
     /// Which tree, seen through which filter.
     tree: Digest,
-    /// When this look at it began.
-    pub(super) began: Started,
     known: Option<Folders>,
 }
 
 /// A folder that is looked through along what is remembered of it.
 struct Again<'a> {
     scanner: &'a Scanner<'a>,
+    files: Files,
     folder: &'a Folder<'a>,
     system: &'a FileSystem,
     remembered: &'a Remembered<'a>,
@@ -58,26 +57,17 @@ impl Scanner<'_> {
         if self.layer.is_some() {
             return None;
         }
-        // Whoever lists it says what is wrong with it.
-        let signature = Folder::open(dir)
-            .and_then(|folder| folder.signature())
-            .ok()?;
-        let system = self.stats.file_system(dir, signature.device)?;
-        if !self.stats.believes_folders(&system) {
-            return None;
-        }
-        let mut name = system.id.as_bytes().to_vec();
-        name.extend(signature.inode.to_le_bytes());
-        // The filter may ask where something lies.
+        // The filter may ask where something lies. What stands at the path is told by its status.
         let from_root = dir.strip_prefix(self.root).ok();
-        name.push(u8::from(from_root.is_some()));
-        let from_root = from_root.map_or(&b""[..], |path| path.as_os_str().as_bytes());
-        name.extend((from_root.len() as u64).to_le_bytes());
-        name.extend(from_root);
+        let mut name = vec![u8::from(from_root.is_some())];
+        for path in [Some(dir), from_root] {
+            let path = path.map_or(&b""[..], |path| path.as_os_str().as_bytes());
+            name.extend((path.len() as u64).to_le_bytes());
+            name.extend(path);
+        }
         name.extend(filter.identity());
         let tree = Digest::of(&name);
         Some(Memory {
-            began: self.stats.now(),
             known: self.stats.folders(&tree),
             tree,
         })
@@ -90,7 +80,11 @@ impl Scanner<'_> {
         let recalled: usize = survey.dirs.iter().map(|dir| dir.past.recalled).sum();
         let enough = |new: usize| new > 0 && new * WORTH_WRITING >= entries;
         let fits = (LEAST_ENTRIES..=MOST_ENTRIES).contains(&entries);
-        if !fits || !enough(entries - recalled) || !self.stats.keeps_folders() {
+        let is_settled = |dir: &Surveyed| dir.past.settled.is_some();
+        if !fits || !enough(entries - recalled) || !survey.dirs.iter().any(is_settled) {
+            return;
+        }
+        if !self.stats.keeps_folders() {
             return;
         }
         let kept = |dir| self.kept(dir);
@@ -154,7 +148,7 @@ impl Memory {
     /// where it has to be listed.
     pub(super) fn look_through(
         &self,
-        scanner: &Scanner<'_>,
+        (scanner, files): (&Scanner<'_>, Files),
         path: &RelPath,
         (folder, signature, system): (&Folder<'_>, &Signature, &FileSystem),
     ) -> Option<Result<Surveyed, ScanError>> {
@@ -166,6 +160,7 @@ impl Memory {
             folder.not_listed_again();
             let again = Again {
                 scanner,
+                files,
                 folder,
                 system,
                 remembered,
@@ -226,13 +221,13 @@ impl Again<'_> {
         let (signature, member, same) = match signature.kind() {
             FileKind::File => {
                 let known = self.known(&entry, &signature);
-                let (signature, digest, proof) = if let Some(digest) = known {
-                    (signature, digest, Proof::Known)
+                let (signature, member) = if let Some(digest) = known {
+                    (signature, Member::File(digest, Proof::Known))
                 } else {
-                    let of = (self.folder, entry.name);
-                    (self.scanner).examine_in(of, signature, (Some(self.system), None))?
+                    let (of, system) = ((self.folder, entry.name), (Some(self.system), None));
+                    (self.scanner).file_in(of, signature, system, self.files)?
                 };
-                (signature, Member::File(digest, proof), known.is_some())
+                (signature, member, known.is_some())
             }
             FileKind::Dir => (signature, Member::Dir, true),
             FileKind::Link => {

@@ -1,8 +1,9 @@
 //! Laws of trees that are looked through along what is remembered of them: nothing that changed is
 //! taken for what it was, whatever hides it, and what did not change is not read.
 //!
-//! Files of the stat cache itself are taken away before each look, so that only what is remembered
-//! of the tree can save reading; what is right is said by a scanner without a stat cache.
+//! Each look is that at an input and that at an output. Files of the stat cache itself are taken away
+//! before it, so that only what is remembered of the tree can save reading; what is right is said by
+//! a scanner without a stat cache.
 
 #![expect(
     clippy::disallowed_methods,
@@ -17,9 +18,9 @@ use ibid_testkit::TempDir;
 
 use super::laws::set_stamp;
 use super::*;
-use crate::digest::{Digest, TreeId};
-use crate::fs::{FileSystem, Host, Meter, Signature, Timestamp};
-use crate::tree::RelPath;
+use crate::digest::{BlobId, Digest, TreeId};
+use crate::fs::{Dir, FileKind, FileSystem, Host, Meter, Signature, Timestamp};
+use crate::tree::{Entry, RelPath, Tree};
 
 /// So many files lie in each of two folders.
 const FILES: usize = 120;
@@ -69,7 +70,7 @@ impl Grove {
     fn new() -> Option<Self> {
         let grove = Self::planted()?;
         grove.remember(later);
-        assert!(grove.kept().exists(), "the tree is remembered");
+        assert_eq!(grove.kept().len(), 2, "as an input and as an output");
         Some(grove)
     }
 
@@ -110,13 +111,19 @@ impl Grove {
         })
     }
 
-    /// Returns the file that remembers the tree.
-    fn kept(&self) -> PathBuf {
+    /// Returns the files that remember the tree.
+    fn kept(&self) -> Vec<PathBuf> {
         let stats = std::fs::read_dir(self.dir.join("stats"));
         let names = stats.into_iter().flatten().map(|it| it.unwrap().path());
         let is_tree = |path: &PathBuf| path.to_string_lossy().contains("/tree-");
-        let mut trees = names.filter(is_tree);
-        trees.next().unwrap_or_else(|| self.dir.join("none"))
+        names.filter(is_tree).collect()
+    }
+
+    /// Returns when they were written.
+    fn written(&self) -> Vec<Timestamp> {
+        let signature = |path: &PathBuf| Signature::of(path).unwrap();
+        let kept = self.kept();
+        kept.iter().map(|path| signature(path).mtime).collect()
     }
 
     /// Looks at the tree once with all its files known.
@@ -135,6 +142,7 @@ impl Grove {
             }
         }
         self.listed(stats, &Meter::new());
+        Glance::at(&Dir::open(&self.tree()).unwrap(), stats).unwrap();
     }
 
     /// Returns the listing with its digest, which need not be made of it.
@@ -146,15 +154,61 @@ impl Grove {
     }
 
     /// Looks at the tree with nothing but what is remembered of it, and returns how many bytes
-    /// were read. What it finds must be what stands there.
+    /// were read.
     fn look_as(&self, host: Host) -> u64 {
+        let (read, unknown) = self.find_as(host);
+        assert_eq!(unknown, read, "outputs go by the rules of inputs");
+        read
+    }
+
+    /// The same with the number of bytes that lie in files which are not known of an output. What
+    /// is found must be what stands there.
+    fn find_as(&self, host: Host) -> (u64, u64) {
         for shard in 0..16 {
             let _ = std::fs::remove_file(self.dir.join(format!("stats/{shard:x}")));
         }
+        let unknown = self.glanced(&self.stats(host.clone(), later));
         let (stats, meter) = (self.stats(host, later), Meter::new());
         let found = self.listed(&stats, &meter);
         assert_eq!(found, self.listed(&StatCache::off(), &Meter::new()));
-        meter.done()
+        (meter.done(), unknown)
+    }
+
+    /// Glances at the tree as at an output, and returns how many bytes lie in files that are not
+    /// known. What it tells must be what stands there.
+    fn glanced(&self, stats: &StatCache) -> u64 {
+        let (root, off, meter) = (self.dir.join("root"), StatCache::off(), Meter::new());
+        let scanner = Scanner::new(&root, &off, &meter).with_symlinks(SymlinkPolicy::Keep);
+        let stands = scanner.tree(&self.tree(), &Filter::everything()).unwrap();
+        let stands = Tree::decode(&stands.tree.encode()).unwrap();
+        let glance = Glance::at(&Dir::open(&self.tree()).unwrap(), stats).unwrap();
+        let (mut told, mut unknown) = (Vec::new(), 0);
+        glance.each(|path, glimpse| {
+            let entry = match (glimpse.signature.kind(), stands.get(&path)) {
+                (FileKind::Link, _) => Entry::Link(glimpse.link.unwrap().to_vec()),
+                (FileKind::Dir, _) => Entry::Dir,
+                (_, Some(Entry::File { blob, .. })) => {
+                    let unread = glimpse.digest.is_none();
+                    unknown += glimpse.signature.size * u64::from(unread);
+                    Entry::File {
+                        executable: glimpse.signature.is_executable(),
+                        size: glimpse.signature.size,
+                        blob: glimpse.digest.map_or(*blob, BlobId::new),
+                    }
+                }
+                (_, other) => panic!("{path} is {other:?}"),
+            };
+            told.push((path, entry));
+        });
+        assert_eq!(Tree::from_entries(told).unwrap(), stands);
+        assert!(glance.id().is_none_or(|id| id == stands.id()));
+        assert!(unknown == 0 || glance.id().is_none());
+        unknown
+    }
+
+    /// Finds what stands there both ways, where inputs and outputs differ.
+    fn find(&self) {
+        self.find_as(host("boot", "machine"));
     }
 
     fn look(&self) -> u64 {
@@ -168,11 +222,10 @@ const WHOLE: u64 = 2 * 5 * FILES as u64;
 #[test]
 fn a_tree_that_did_not_change_is_known_by_its_folders_alone() {
     let Some(grove) = Grove::new() else { return };
-    let before = std::fs::metadata(grove.kept()).unwrap().modified().unwrap();
+    let before = grove.written();
     assert_eq!(grove.look(), 0);
     assert_eq!(grove.look(), 0);
-    let after = std::fs::metadata(grove.kept()).unwrap().modified().unwrap();
-    assert_eq!(after, before, "nothing is written where nothing is new");
+    assert_eq!(grove.written(), before, "where nothing is new");
 }
 
 #[test]
@@ -252,12 +305,12 @@ fn what_a_link_leads_to_outside_counts_at_each_look() {
     std::fs::write(&outside, "one").unwrap();
     symlink(&outside, grove.at("out")).unwrap();
     grove.remember(later);
-    assert!(grove.kept().exists());
-    grove.look();
+    assert_eq!(grove.kept().len(), 2);
+    grove.find();
     std::fs::write(&outside, "two").unwrap();
-    grove.look();
+    grove.find();
     std::fs::remove_file(&outside).unwrap();
-    grove.look();
+    grove.find();
     // The other way round: it led nowhere when the tree was remembered.
     let Some(grove) = Grove::planted() else {
         return;
@@ -267,7 +320,7 @@ fn what_a_link_leads_to_outside_counts_at_each_look() {
     grove.remember(later);
     assert_eq!(grove.look(), 0);
     std::fs::write(&outside, "three").unwrap();
-    grove.look();
+    grove.find();
 }
 
 #[test]
@@ -302,8 +355,8 @@ fn a_folder_that_is_too_young_by_the_clock_is_not_kept() {
             return;
         };
         grove.remember(clock);
-        let kept = grove.kept().exists();
-        assert!(!kept, "its status does not stand for its names yet");
+        let kept = grove.kept();
+        assert!(kept.is_empty(), "a status does not stand for names yet");
     }
 }
 
@@ -317,33 +370,48 @@ fn another_boot_or_machine_remembers_nothing() {
         return;
     };
     grove.remember_in(&grove.stats(host("", "machine"), later));
-    assert!(!grove.kept().exists(), "it may be of another boot");
+    assert!(grove.kept().is_empty(), "it may be of another boot");
 }
 
 #[test]
 fn damaged_bytes_are_none() {
     let Some(grove) = Grove::new() else { return };
-    let (path, whole) = (grove.kept(), std::fs::read(grove.kept()).unwrap());
-    let at = |step: usize| (0..whole.len()).step_by(step);
+    let read = |path: &PathBuf| std::fs::read(path).unwrap();
+    let (paths, whole): (Vec<_>, Vec<_>) =
+        grove.kept().iter().map(|it| (it.clone(), read(it))).unzip();
+    let look_at = |change: &dyn Fn(&[u8]) -> Vec<u8>| {
+        for (path, whole) in paths.iter().zip(&whole) {
+            std::fs::write(path, change(whole)).unwrap();
+        }
+        grove.look()
+    };
+    let at = |step: usize| (0..whole[0].len()).step_by(step);
     for cut in at(997) {
-        std::fs::write(&path, &whole[..cut]).unwrap();
-        grove.look();
+        look_at(&|whole| whole[..cut].to_vec());
     }
     for at in at(331) {
-        let mut flipped = whole.clone();
-        flipped[at] ^= 4;
-        std::fs::write(&path, &flipped).unwrap();
-        grove.look();
+        look_at(&|whole| {
+            let mut flipped = whole.to_vec();
+            flipped[at] ^= 4;
+            flipped
+        });
     }
     // The last half of another time.
     let Some(other) = Grove::new() else { return };
-    let mut torn = std::fs::read(other.kept()).unwrap();
-    torn.truncate(whole.len() / 2);
-    torn.extend(&whole[torn.len()..]);
-    std::fs::write(&path, torn).unwrap();
-    grove.look();
-    std::fs::write(&path, whole).unwrap();
-    grove.look();
+    let other = read(&other.kept()[0]);
+    look_at(&|whole| [&other[..whole.len() / 2], &whole[whole.len() / 2..]].concat());
+    assert_eq!(look_at(&<[u8]>::to_vec), 0);
+}
+
+#[test]
+fn what_was_written_in_another_format_is_not_read() {
+    let Some(grove) = Grove::new() else { return };
+    for path in grove.kept() {
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[0] ^= 4;
+        std::fs::write(&path, bytes).unwrap();
+    }
+    assert_eq!(grove.look(), WHOLE);
 }
 
 #[test]
@@ -352,13 +420,13 @@ fn another_filter_has_a_memory_of_its_own() {
         return;
     };
     grove.filter = Filter::inputs(&["t/a/000*".to_owned()]).unwrap();
-    grove.look();
+    grove.find();
     grove.filter = Filter::everything();
     std::fs::create_dir(grove.at(".git")).unwrap();
     grove.remember(later);
-    grove.look();
+    grove.find();
     grove.filter = Filter::inputs(&[]).unwrap();
-    grove.look();
+    grove.find();
 }
 
 #[test]
@@ -371,10 +439,10 @@ fn what_comes_into_a_folder_that_only_led_to_an_output_is_seen() {
     grove.filter = filter.beside_outputs(vec![out], Vec::new());
     std::fs::create_dir(grove.at("way")).unwrap();
     grove.remember(later);
-    grove.look();
+    grove.find();
     // The folder above has the status that it had.
     std::fs::write(grove.at("way/in"), "").unwrap();
-    grove.look();
+    grove.find();
 }
 
 #[test]

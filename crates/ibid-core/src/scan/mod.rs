@@ -7,6 +7,7 @@
 mod content;
 mod error;
 mod filter;
+mod glance;
 #[cfg(test)]
 mod laws;
 mod layer;
@@ -25,6 +26,7 @@ mod walk;
 pub use content::{Globbed, Scanned, ScannedTree};
 pub use error::ScanError;
 pub use filter::{Filter, Pattern};
+pub use glance::{Glance, Glimpse};
 pub use layer::{Entries, Layer};
 pub use place::{at_every_depth, is_magic, is_pattern, place_of, without_detours};
 pub use scanner::{PARALLEL_FILES, Scanner, SymlinkPolicy, each};

@@ -11,7 +11,8 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::scanner::PARALLEL_FILES;
 use super::seen::{Drift, DriftKind, FileDigest, Held, Proof, Seen, What};
-use super::survey::{Member, Row, Survey, Surveyed};
+use super::survey::{Files, Member, Row, Survey, Surveyed};
+use super::walk::Top;
 use super::{Filter, Scanner};
 use crate::fs::{self, Links, Signature};
 use crate::tree::RelPath;
@@ -136,7 +137,7 @@ impl Scanner<'_> {
             path: path.below(dir),
             kind: DriftKind::Changed,
         };
-        let Ok(now) = self.survey(dir, filter, false) else {
+        let Ok(now) = self.survey(Top::Path(dir), filter, Files::Look) else {
             return vec![changed(&RelPath::ROOT)];
         };
         let compare = |old: &Surveyed| match now.position(&old.path) {

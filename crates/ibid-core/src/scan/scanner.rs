@@ -8,6 +8,7 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::seen::{FileDigest, Proof};
 use super::stat_cache::{Origin, Recalled, StatCache};
+use super::survey::{Files, Member};
 use super::{Layer, ScanError};
 use crate::digest::Digest;
 use crate::fs::{self, FileKind, FileSystem, Folder, Links, Meter, PathError, Signature, Threads};
@@ -120,32 +121,47 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Returns the digest of the regular file that was found to have this signature in an open
-    /// directory, the signature that it had before it was read, and what both rest on. `system`
-    /// is that of the directory, with what was recalled of the file there.
-    pub(super) fn examine_in(
+    /// Returns what the regular file is that was found to have this signature in an open
+    /// directory, and the signature that it had before it was read. `system` is that of the
+    /// directory, with what was recalled of the file there.
+    pub(super) fn file_in(
         &self,
         (folder, name): (&Folder<'_>, &CStr),
         looked: Signature,
-        (system, recalled): (Option<&FileSystem>, Option<&Recalled>),
-    ) -> Result<(Signature, Digest, Proof), ScanError> {
-        if let (Some(system), Some(recalled)) = (system, recalled)
-            && let Some(digest) = self.stats.bears_out(recalled, &looked, system)
-        {
-            return Ok((looked, digest, Proof::Known));
+        known: (Option<&FileSystem>, Option<&Recalled>),
+        files: Files,
+    ) -> Result<(Signature, Member), ScanError> {
+        if files == Files::Look {
+            return Ok((looked, Member::Unread));
         }
-        let of_folder = system.filter(|system| system.device == looked.device);
-        let elsewhere = || self.stats.file_system(&folder.below(name), looked.device);
-        let known = match of_folder {
-            Some(system) => self.stats.known(&looked, system),
-            None => elsewhere().and_then(|system| self.stats.known(&looked, &system)),
-        };
-        if let Some(digest) = known {
-            return Ok((looked, digest, Proof::Known));
+        if let Some(digest) = self.known_in((folder, name), &looked, known) {
+            return Ok((looked, Member::File(digest, Proof::Known)));
+        }
+        if files == Files::Know {
+            return Ok((looked, Member::Unread));
         }
         let path = folder.below(name);
         self.read_by(&path, || folder.open_any(name))
-            .map(|file| (file.signature, file.digest, file.proof))
+            .map(|file| (file.signature, Member::File(file.digest, file.proof)))
+    }
+
+    fn known_in(
+        &self,
+        (folder, name): (&Folder<'_>, &CStr),
+        looked: &Signature,
+        (system, recalled): (Option<&FileSystem>, Option<&Recalled>),
+    ) -> Option<Digest> {
+        if let (Some(system), Some(recalled)) = (system, recalled)
+            && let Some(digest) = self.stats.bears_out(recalled, looked, system)
+        {
+            return Some(digest);
+        }
+        let of_folder = system.filter(|system| system.device == looked.device);
+        let elsewhere = || self.stats.file_system(&folder.below(name), looked.device);
+        match of_folder {
+            Some(system) => self.stats.known(looked, system),
+            None => self.stats.known(looked, &elsewhere()?),
+        }
     }
 
     /// Returns the same of what a directory calls a file, without a look at it first: the stat
@@ -154,7 +170,7 @@ impl<'a> Scanner<'a> {
     pub(super) fn examine_unseen(
         &self,
         (folder, name): (&Folder<'_>, &CStr),
-    ) -> Result<Option<(Signature, Digest, Proof)>, ScanError> {
+    ) -> Result<Option<(Signature, Member)>, ScanError> {
         let Ok((file, signature)) = folder.open_any(name) else {
             return Ok(None);
         };
@@ -163,7 +179,7 @@ impl<'a> Scanner<'a> {
         }
         self.meter.add_total(signature.size);
         let read = self.read_once(&folder.below(name), &file, &signature)?;
-        Ok(read.map(|file| (file.signature, file.digest, file.proof)))
+        Ok(read.map(|file| (file.signature, Member::File(file.digest, file.proof))))
     }
 
     fn known(&self, path: &Path, signature: Signature) -> Result<Option<FileDigest>, ScanError> {

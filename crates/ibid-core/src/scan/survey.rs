@@ -66,12 +66,23 @@ pub(super) struct Row {
     pub(super) member: Member,
 }
 
+/// What becomes of the files that a survey meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Files {
+    /// They are looked at.
+    Look,
+    /// Those have a digest whose status tells it.
+    Know,
+    /// All have a digest; those are read whose status does not tell it.
+    Read,
+}
+
 /// What stands in a directory.
 #[derive(Debug)]
 pub(super) enum Member {
     /// A file, and what its digest rests on.
     File(Digest, Proof),
-    /// A file whose content was not asked for.
+    /// A file whose content was not asked for, or is not known.
     Unread,
     /// A directory.
     Dir,
@@ -158,6 +169,21 @@ impl Survey {
     /// Returns how many entries there are.
     pub(super) fn len(&self) -> usize {
         self.dirs.iter().map(|dir| dir.rows.len()).sum()
+    }
+
+    /// Says whether the content of every file is known.
+    pub(super) fn is_known(&self) -> bool {
+        let mut rows = self.dirs.iter().flat_map(|dir| &dir.rows);
+        self.id.is_some() || !rows.any(|row| matches!(row.member, Member::Unread))
+    }
+
+    /// Returns the digest of the listing; every file has to be known.
+    pub(super) fn listing_id(&self) -> TreeId {
+        self.id.unwrap_or_else(|| {
+            let mut hasher = Hasher::new();
+            self.encode_to(|bytes| hasher.update_here(bytes));
+            TreeId::new(hasher.finish())
+        })
     }
 
     /// Goes through all links.
@@ -268,12 +294,7 @@ pub struct Listing {
 impl Listing {
     /// Makes the listing of a survey whose files were all read.
     pub(super) fn new(survey: Arc<Survey>) -> Self {
-        if let Some(id) = survey.id {
-            return Self { survey, id };
-        }
-        let mut hasher = Hasher::new();
-        survey.encode_to(|bytes| hasher.update_here(bytes));
-        let id = TreeId::new(hasher.finish());
+        let id = survey.listing_id();
         Self { survey, id }
     }
 

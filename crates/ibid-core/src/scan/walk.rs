@@ -14,9 +14,9 @@ use rayon::iter::{
 use super::memory::Memory;
 use super::scanner::PARALLEL_FILES;
 use super::stat_cache::Recalled;
-use super::survey::{Link, Member, Past, Row, Survey, Surveyed};
+use super::survey::{Files, Link, Member, Past, Row, Survey, Surveyed};
 use super::{Filter, Layer, Pattern, ScanError, Scanner};
-use crate::fs::{self, FileKind, FileSystem, Folder, Names, Signature, Span, name_at};
+use crate::fs::{self, Dir, FileKind, FileSystem, Folder, Names, Signature, Span, name_at};
 use crate::tree::{MAX_TREE_DEPTH, RelPath};
 
 /// From this many entries in one directory on, they are looked at side by side.
@@ -25,12 +25,37 @@ pub(super) const PARALLEL_ENTRIES: usize = 1024;
 /// A walk through everything below a directory.
 struct Walk<'a> {
     scanner: &'a Scanner<'a>,
-    dir: &'a Path,
+    top: Top<'a>,
     from_root: Option<RelPath>,
     filter: &'a Filter,
-    /// Whether files are digested, or only looked at.
-    reads: bool,
+    files: Files,
     memory: Option<&'a Memory>,
+}
+
+/// Where a walk begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Top<'a> {
+    /// At a path; links that lead there are followed.
+    Path(&'a Path),
+    /// At an open directory, below which nothing leads elsewhere.
+    Open(&'a Dir),
+}
+
+impl<'a> Top<'a> {
+    fn path(self) -> &'a Path {
+        match self {
+            Self::Path(path) => path,
+            Self::Open(dir) => dir.path(),
+        }
+    }
+
+    /// Opens the directory `below` the top, which has the path `here`.
+    fn open<'h>(self, below: &RelPath, here: &'h Path) -> Result<Folder<'h>, ScanError> {
+        Ok(match self {
+            Self::Path(_) => Folder::open(here)?,
+            Self::Open(dir) => Folder::beneath(dir, below, here)?,
+        })
+    }
 }
 
 /// What the walk has found on all threads.
@@ -41,21 +66,23 @@ struct Gathered {
 }
 
 impl Scanner<'_> {
-    /// Looks at everything below `dir` that `filter` lets through, and digests the files if
-    /// `reads` says so.
+    /// Looks at everything below `top` that `filter` lets through.
     pub(super) fn survey(
         &self,
-        dir: &Path,
+        top: Top<'_>,
         filter: &Filter,
-        reads: bool,
+        files: Files,
     ) -> Result<Survey, ScanError> {
-        let memory = reads.then(|| self.memory_of(dir, filter)).flatten();
+        let memory = match files {
+            Files::Look => None,
+            Files::Know | Files::Read => self.memory_of(top.path(), filter),
+        };
         let walk = Walk {
             scanner: self,
-            dir,
-            from_root: self.below_root(dir),
+            top,
+            from_root: self.below_root(top.path()),
             filter,
-            reads,
+            files,
             memory: memory.as_ref(),
         };
         let mut dirs = walk.all()?;
@@ -178,7 +205,7 @@ impl Walk<'_> {
 
     /// Looks at the entries of one directory.
     fn visit(&self, path: &RelPath) -> Result<Surveyed, ScanError> {
-        let here = path.below(self.dir);
+        let here = path.below(self.top.path());
         let found = match self.scanner.layer {
             None => self.on_disk(path, &here)?,
             Some(layer) => {
@@ -189,24 +216,25 @@ impl Walk<'_> {
         if path.components().count() + 1 >= MAX_TREE_DEPTH
             && let Some(inner) = inner(&found).next()
         {
-            return Err(ScanError::TooDeep(inner.below(self.dir)));
+            return Err(ScanError::TooDeep(inner.below(self.top.path())));
         }
         Ok(found)
     }
 
     fn on_disk(&self, path: &RelPath, here: &Path) -> Result<Surveyed, ScanError> {
-        let folder = Folder::open(here)?;
+        let folder = self.top.open(path, here)?;
         let (mut system, mut past) = (None, Past::default());
-        if self.reads {
+        if self.files != Files::Look {
             let signature = folder.signature()?;
             let stats = self.scanner.stats;
             system = stats.file_system(here, signature.device);
             if let (Some(memory), Some(system)) = (self.memory, &system) {
                 let own = (&folder, &signature, system);
-                if let Some(found) = memory.look_through(self.scanner, path, own) {
+                let looker = (self.scanner, self.files);
+                if let Some(found) = memory.look_through(looker, path, own) {
                     return found;
                 }
-                let settled = stats.settles_names(&signature, system, memory.began);
+                let settled = stats.settles_names(&signature, system);
                 past.settled = settled.then_some((signature, *system));
             }
         }
@@ -252,7 +280,7 @@ impl Walk<'_> {
             }
             let full = fs::below(here, &name);
             let (signature, member) = match kind {
-                FileKind::File if self.reads => {
+                FileKind::File if self.files == Files::Read => {
                     let file = self.scanner.examine(&full, signature)?;
                     (file.signature, Member::File(file.digest, file.proof))
                 }
@@ -303,10 +331,13 @@ impl Visit<'_> {
         let of_file = of_file.filter(|_| span.kind == Some(FileKind::File));
         let recalled = of_file.map(|system| self.walk.scanner.stats.recall(span.inode, system));
         let found = match recalled {
-            Some(None) => match self.unseen(span)? {
-                None => self.look(span, None)?,
-                found => found,
-            },
+            Some(None) if self.walk.files == Files::Read => {
+                let entry = (self.folder, name_at(self.names, span.start));
+                match self.walk.scanner.examine_unseen(entry)? {
+                    None => self.look(span, None)?,
+                    found => found,
+                }
+            }
             recalled => self.look(span, recalled.flatten().as_ref())?,
         };
         Ok(found.map(|(signature, member)| Row {
@@ -315,13 +346,6 @@ impl Visit<'_> {
             signature,
             member,
         }))
-    }
-
-    /// Reads a file of which nothing is known, without a look at it first.
-    fn unseen(&self, span: &Span) -> Result<Option<(Signature, Member)>, ScanError> {
-        let entry = (self.folder, name_at(self.names, span.start));
-        let read = self.walk.scanner.examine_unseen(entry)?;
-        Ok(read.map(|(signature, digest, proof)| (signature, Member::File(digest, proof))))
     }
 
     fn look(
@@ -338,14 +362,11 @@ impl Visit<'_> {
             return Ok(None);
         }
         let member = match kind {
-            FileKind::File if self.walk.reads => {
-                let entry = (self.folder, name);
-                let known = (self.system.as_ref(), recalled);
-                let found = self.walk.scanner.examine_in(entry, signature, known)?;
-                let (signature, digest, proof) = found;
-                return Ok(Some((signature, Member::File(digest, proof))));
+            FileKind::File => {
+                let (entry, known) = ((self.folder, name), (self.system.as_ref(), recalled));
+                let (scanner, files) = (self.walk.scanner, self.walk.files);
+                return scanner.file_in(entry, signature, known, files).map(Some);
             }
-            FileKind::File => Member::Unread,
             FileKind::Dir => Member::Dir,
             FileKind::Link => link(self.folder.read_link(name)?),
             FileKind::Special => return Err(ScanError::Special(self.folder.below(name))),

@@ -43,15 +43,17 @@ impl LocalStore {
     /// Returns when the store was last collected, or made if it never was, as its own file system
     /// stamps it.
     pub fn last_collected(&self) -> Result<Option<Timestamp>, PathError> {
-        for path in [
-            self.layout.dir("collected"),
-            self.layout.root().join("store.json"),
-        ] {
-            if let Some(found) = Signature::of(&path).if_present()? {
-                return Ok(Some(found.mtime));
-            }
+        let found = Signature::of(&self.layout.dir("collected")).if_present()?;
+        match found {
+            Some(found) => Ok(Some(found.mtime)),
+            None => self.made(),
         }
-        Ok(None)
+    }
+
+    /// Returns when the store was made, as its own file system stamps it.
+    pub fn made(&self) -> Result<Option<Timestamp>, PathError> {
+        let found = Signature::of(&self.layout.root().join("store.json")).if_present()?;
+        Ok(found.map(|found| found.mtime))
     }
 
     /// Notes that the store is being collected, where there is room for that.

@@ -382,7 +382,7 @@ impl LocalStore {
         dir: BorrowedFd<'_>,
         name: &Path,
     ) -> Result<bool, BlobProblem> {
-        if size == 0 || rustix::process::geteuid().is_root() {
+        if size == 0 || fs::is_root() {
             return Ok(false);
         }
         let Some((file, before)) = self.open_steady(blob, size)? else {

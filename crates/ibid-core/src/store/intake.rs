@@ -3,28 +3,34 @@
 //! The folder for temporary files and each folder of blobs are opened once, without following a
 //! link below the store, and blobs are named by short names in them. An intake stores only what is
 //! new and goes right at the first try: created read-only without a name, written, checked as
-//! `close` does, linked, looked at. A link takes the lock of one folder, where a rename from another
-//! takes three and threads wait for each other. Where files have names, it is created under one that nobody
-//! else knows, written, closed, renamed, looked at. `None` is no verdict, and leaves nothing behind:
-//! whoever gets it goes the long way, which verifies what is there, makes what is missing and tells
-//! of failures.
+//! `close` does where that can fail, linked, looked at. A link takes the lock of one folder, where a
+//! rename from another takes three and threads wait for each other. It never replaces, so after many
+//! blobs that were new the next ones are written without a look whether they are there. Where files
+//! have names, each is created under one that nobody else knows, written, closed, renamed, looked at.
+//! `None` is no verdict, and leaves nothing behind: whoever gets it goes the long way, which verifies
+//! what is there, makes what is missing and tells of failures.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::blobs::Stored;
 use super::layout::BLOB_MODE;
 use super::local::LocalStore;
 use crate::digest::BlobId;
 use crate::fs::{
-    Dir, Signature, close_checked, link_open, random_name, set_mode, umask, write_whole,
+    Dir, FileSystemKind, Signature, close_checked, link_open, random_name, set_mode, umask,
+    write_whole,
 };
 use crate::tree::RelPath;
 
 /// One for each first byte of a digest.
 const FOLDERS: usize = 256;
+
+/// After so many new blobs in a row the next is taken for new until a link says otherwise. Writing
+/// one in vain costs as much as twenty looks.
+const NEW_IN_A_ROW: u32 = 16;
 
 /// The way into a store, for one capture.
 #[derive(Debug)]
@@ -37,6 +43,10 @@ pub struct Intake<'a> {
     mode: (u32, bool),
     /// Whether files are made without a name and linked.
     nameless: AtomicBool,
+    /// How many blobs were new since the last one that was not.
+    new: AtomicU32,
+    /// The file system where blobs lie, which may have to be asked whether a file is whole.
+    on: FileSystemKind,
 }
 
 impl LocalStore {
@@ -47,15 +57,19 @@ impl LocalStore {
         let root = root.and_then(|()| Dir::open(self.dir()).ok());
         let version = root.and_then(|root| below(&root, "v1"));
         let mode = self.layout.file_mode(BLOB_MODE);
+        let on = version.as_ref().map(|dir| FileSystemKind::of(dir.path()));
+        let on = on.and_then(Result::ok).unwrap_or(FileSystemKind::Unknown);
         Intake {
             store: self,
             staging: version.as_ref().and_then(|dir| below(dir, "tmp")),
+            on,
             version,
             folders: std::iter::repeat_with(OnceLock::new)
                 .take(FOLDERS)
                 .collect(),
             mode: (mode, mode & umask() != 0),
             nameless: AtomicBool::new(true),
+            new: AtomicU32::new(0),
         }
     }
 }
@@ -66,11 +80,15 @@ impl Intake<'_> {
         let blob = BlobId::of(bytes);
         let staging = self.staging.as_ref()?;
         let (folder, name) = (self.folder(&blob)?, blob.hex());
+        let is_nameless = self.nameless.load(Ordering::Relaxed);
         // Any answer but that nothing is there is for the long way.
-        if folder.has_here(name.as_bytes()) != Some(false) {
+        if !(is_nameless && self.new.load(Ordering::Relaxed) >= NEW_IN_A_ROW)
+            && folder.has_here(name.as_bytes()) != Some(false)
+        {
+            self.new.store(0, Ordering::Relaxed);
             return None;
         }
-        let seen = if self.nameless.load(Ordering::Relaxed) {
+        let seen = if is_nameless {
             self.linked(bytes, staging, (folder, &name))?
         } else {
             self.renamed(bytes, staging, (folder, &name))?
@@ -82,6 +100,7 @@ impl Intake<'_> {
         if !is_right(&seen) {
             return None;
         }
+        self.new.fetch_add(1, Ordering::Relaxed);
         self.store.options.verified.remember(&seen, blob.digest());
         self.store.ages.learn(seen.mtime);
         self.store.added.count(seen.size);
@@ -93,21 +112,29 @@ impl Intake<'_> {
         })
     }
 
-    /// Writes a file without a name and links it. Where such files are unknown or cannot be linked,
-    /// all that follow are renamed.
-    fn linked(&self, bytes: &[u8], staging: &Dir, to: (&Dir, &str)) -> Option<Signature> {
-        let (folder, name) = to;
+    /// Writes a file without a name and links it, unless the name is taken. Where such files are
+    /// unknown or cannot be linked, all that follow are renamed.
+    fn linked(
+        &self,
+        bytes: &[u8],
+        staging: &Dir,
+        (folder, name): (&Dir, &str),
+    ) -> Option<Signature> {
         let (mode, is_to_be_set) = self.mode;
         let Ok(mut file) = staging.create_nameless(mode) else {
             self.nameless.store(false, Ordering::Relaxed);
-            return self.renamed(bytes, staging, to);
+            return None;
         };
         if is_to_be_set {
             set_mode(&file, mode, staging.path()).ok()?;
         }
-        write_whole(&mut file, bytes).ok()?;
-        if link_open(&file, folder.handle(), Path::new(name)).is_err() {
-            self.nameless.store(false, Ordering::Relaxed);
+        write_whole(&mut file, bytes, self.on).ok()?;
+        if let Err(error) = link_open(&file, folder.handle(), Path::new(name)) {
+            if error.source.kind() == io::ErrorKind::AlreadyExists {
+                self.new.store(0, Ordering::Relaxed);
+            } else {
+                self.nameless.store(false, Ordering::Relaxed);
+            }
             return None;
         }
         // Linking changes the signature, so it is taken after that.
@@ -165,6 +192,38 @@ mod tests {
     use ibid_testkit::TempDir;
 
     #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test puts something in the way"
+    )]
+    fn what_stands_in_the_way_of_a_link_is_looked_at_and_never_taken_for_the_blob() {
+        use std::fs;
+        use std::os::unix::fs::symlink;
+        let temp = TempDir::new();
+        let store = LocalStore::open(&temp.join("store"), StoreOptions::default()).unwrap();
+        let ways: [&dyn Fn(&Path); 5] = [
+            &|path| fs::write(path, "CONTENT0").unwrap(),
+            &|path| fs::write(path, "c").unwrap(),
+            &|path| fs::create_dir(path).unwrap(),
+            &|path| symlink("/nowhere", path).unwrap(),
+            &|path| symlink("/etc/passwd", path).unwrap(),
+        ];
+        for (number, put) in ways.iter().enumerate() {
+            let bytes = format!("content{number}").into_bytes();
+            let blob = BlobId::of(&bytes);
+            let path = store.layout.blob(&blob);
+            store.layout.make_dir_of(&path).unwrap();
+            put(&path);
+            let intake = store.intake();
+            intake.new.store(NEW_IN_A_ROW, Ordering::Relaxed);
+            assert_eq!(intake.put_new(&bytes), None);
+            assert_eq!(intake.new.load(Ordering::Relaxed), 0);
+            assert!(!store.put_bytes(&bytes).unwrap().reused);
+            assert!(store.contains_verified(&blob, 8).is_ok());
+        }
+    }
+
+    #[test]
     fn what_is_taken_in_is_as_if_put_and_leaves_nothing_beside() {
         let temp = TempDir::new();
         let store =
@@ -207,6 +266,29 @@ mod tests {
         assert_eq!(store.intake().put_new(b"content"), None);
         assert!(!store.put_bytes(b"content").unwrap().reused);
         assert!(store.contains_verified(&blob, 7).is_ok());
+    }
+
+    #[test]
+    fn a_blob_that_is_there_is_found_without_a_look_too_and_then_is_looked_for_again() {
+        let temp = TempDir::new();
+        let store = LocalStore::open(&temp.join("store"), StoreOptions::default()).unwrap();
+        let there = store.put_bytes(b"there").unwrap().blob;
+        let seen = || Signature::of_link(&store.layout.blob(&there)).unwrap();
+        let before = seen();
+        let intake = store.intake();
+        for round in 0..2_u32 {
+            for number in 0..NEW_IN_A_ROW {
+                let bytes = [round, number].map(u32::to_le_bytes).concat();
+                assert!(intake.put_new(&bytes).is_some());
+            }
+            assert_eq!(intake.new.load(Ordering::Relaxed), NEW_IN_A_ROW);
+            assert_eq!(intake.put_new(b"there"), None);
+            assert_eq!(intake.new.load(Ordering::Relaxed), 0);
+            assert!(intake.nameless.load(Ordering::Relaxed));
+        }
+        assert_eq!(seen(), before);
+        let left = crate::fs::list_dir(&store.layout.dir("tmp")).unwrap();
+        assert_eq!(left, []);
     }
 
     #[test]

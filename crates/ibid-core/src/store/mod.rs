@@ -75,7 +75,7 @@ pub use layout::{make_folder_beside, make_root};
 pub use leases::{Acquisition, Backoff, Holder, Lease, LeaseAttempt, LeaseOn, Pace};
 pub use listing::{Found, KeyState, ListedFile, RunState, Walk};
 pub use local::{Access, Durability, LocalStore, StoreOptions};
-pub use outlet::{Linked, Outlet};
+pub use outlet::Outlet;
 pub use ownership::{NobodyElse, OwnerCheck, Sharing, TrustedOwners};
 pub use peek::{KeySays, Unusable};
 pub use pins::Pin;

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use super::blobs::SHARED_FROM;
 use super::local::LocalStore;
 use crate::digest::BlobId;
-use crate::fs::{Dir, Facts, Signature};
+use crate::fs::{self, Dir, Facts, Signature};
 
 /// Up to this size a blob is read whole before its copy is made.
 const SMALL: u64 = 256 * 1024;
@@ -22,16 +22,6 @@ const SMALL: u64 = 256 * 1024;
 pub struct Outlet<'a> {
     store: &'a LocalStore,
     blobs: Option<Dir>,
-}
-
-/// A blob that got a second name.
-#[derive(Clone, Copy, Debug)]
-pub struct Linked {
-    /// Its status under that name.
-    pub signature: Signature,
-    /// Whether nobody can have had it open for writing before: it had one name only, or has not
-    /// changed since that was known of it.
-    pub is_settled: bool,
 }
 
 impl LocalStore {
@@ -80,16 +70,16 @@ impl Outlet<'_> {
     }
 
     /// Gives a blob the second name `name` in `dir`, where nothing of that name may be. As root,
-    /// who may write what is read-only, and for an empty file it never does (hazard F2).
-    pub fn link(&self, blob: &BlobId, size: u64, dir: &Dir, name: &[u8]) -> Option<Linked> {
-        if size == 0 || rustix::process::geteuid().is_root() {
+    /// who may write what is read-only, and for an empty file it never does (hazard F2). Nobody can
+    /// have had the file open for writing before: it had one name only, or has not changed since
+    /// that was known of it. Returns its status under that name.
+    pub fn link(&self, blob: &BlobId, size: u64, dir: &Dir, name: &[u8]) -> Option<Signature> {
+        if size == 0 || fs::is_root() {
             return None;
         }
         let (blobs, short) = (self.blobs.as_ref()?, short_name(blob));
         let before = blobs.facts_here(&short).ok()?;
-        let is_settled = self.is_known(&before, blob, size)
-            && (before.signature.links == 1 || self.is_settled(&before.signature, blob));
-        if !is_settled {
+        if !self.is_known(&before, blob, size) {
             return None;
         }
         blobs.link_own(&short, dir, name).ok()?;
@@ -101,10 +91,7 @@ impl Outlet<'_> {
             ..before.signature
         };
         if let Some(signature) = signature.filter(|after| *after == expected(after)) {
-            return Some(Linked {
-                signature,
-                is_settled,
-            });
+            return Some(signature);
         }
         // Another blob has the name by now, or somebody else linked it too.
         let _ = dir.remove_here(name);

@@ -89,6 +89,11 @@ impl Tree {
         self.0.iter()
     }
 
+    /// Returns the entries of a tree that is needed no more.
+    pub fn into_entries(self) -> BTreeMap<RelPath, Entry> {
+        self.0
+    }
+
     /// Returns the entry at `path`.
     pub fn get(&self, path: &RelPath) -> Option<&Entry> {
         self.0.get(path)
@@ -115,28 +120,10 @@ impl Tree {
         let mut encoder = Encoder::new();
         encoder.array(self.0.len());
         for (path, entry) in &self.0 {
-            Self::encode_pair(path.as_bytes(), entry, &mut encoder);
+            encoder.array(2).bytes(path.as_bytes());
+            entry.encode(&mut encoder);
         }
         encoder.finish()
-    }
-
-    /// Appends the encoding of one entry.
-    pub(crate) fn encode_pair(path: &[u8], entry: &Entry, encoder: &mut Encoder) {
-        encoder.array(2).bytes(path);
-        entry.encode(encoder);
-    }
-
-    /// Returns the digest of the listing of `count` entries, encoded one by one, in order and in
-    /// any number of parts.
-    pub(crate) fn id_of_parts(count: usize, parts: &[&[u8]]) -> TreeId {
-        let mut encoder = Encoder::new();
-        encoder.array(count);
-        let mut whole = encoder.finish();
-        whole.reserve_exact(parts.iter().map(|part| part.len()).sum());
-        for part in parts {
-            whole.extend_from_slice(part);
-        }
-        TreeId::new(Digest::of(&whole))
     }
 
     /// Returns the digest of the encoding.

@@ -10,7 +10,7 @@ use super::case::{Got, Run, Step};
 use super::snapshot::Snapshot;
 use super::trace::{Trace, traced};
 use super::{Plan, Report};
-use crate::TestEnv;
+use crate::{TestEnv, until_settled};
 
 /// Nobody in particular.
 const STRANGER: u32 = 65534;
@@ -180,14 +180,13 @@ fn list_up_to_date(plan: &Plan, strace: &Path, report: &mut Report) {
     env.write("in.txt", "input\n");
     let bare = STEP.command(&env, &[]);
     STEP.run(&env);
-    // What is on the disk can be trusted at once; else it takes two minutes.
+    // What is on the disk can be trusted after two seconds; else it takes two minutes.
     for file in ["in.txt", "out/1", "out/2", "out/3"] {
         let synced = fs::File::open(env.work(file)).and_then(|file| file.sync_all());
         synced.expect("the file is there");
     }
+    until_settled();
     for _ in 0..3 {
-        // A tick of the clock by which files are stamped.
-        std::thread::sleep(std::time::Duration::from_millis(20));
         STEP.run(&env);
     }
     let to = env.home("trace");

@@ -9,7 +9,7 @@
 use std::fs::{self, File};
 use std::process::Command;
 
-use ibid_testkit::{TestEnv, component};
+use ibid_testkit::{TestEnv, component, until_settled};
 
 use crate::test_env;
 
@@ -98,6 +98,7 @@ fn done(path: Short) -> TestEnv {
         let file = File::open(path).expect("the step left it");
         file.sync_all().expect("the disk takes it");
     }
+    until_settled();
     env
 }
 

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use ibid_testkit::{Ran, TestEnv, component, skipped};
+use ibid_testkit::{Ran, TestEnv, component, skipped, until_settled};
 
 use crate::cost::changes;
 use crate::test_env;
@@ -136,6 +136,9 @@ impl World {
         if let Some((old, _)) = self.snapshot() {
             fs::remove_file(old).expect("it is ours");
         }
+        // What there is to do makes files, too.
+        self.run(&["run"]);
+        until_settled();
         for _ in 0..LOOKS {
             // What the disk has is no page that somebody could still store to.
             let folder = File::open(self.env.work("")).expect("it is there");

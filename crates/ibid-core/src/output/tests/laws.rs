@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt as _;
 use proptest::prelude::*;
 
 use super::super::content::{content, entries};
-use super::super::glance::listed_as_known;
+use super::super::glance::{glance, standing};
 use super::super::target::{Parents, Target};
 use super::super::walk::walk;
 use super::*;
@@ -115,19 +115,24 @@ proptest! {
         let target = Target::find(&bench.at("out"), None, Parents::AsTheyAre);
         let target = target.unwrap().unwrap();
         let is_empty = !tree.values().any(|node| matches!(node, Node::File(..)));
-        let unknown = listed_as_known(&target, &bench.digests());
-        prop_assert_eq!(unknown.is_some(), is_empty);
-        let standing = walk(&target.dir, &target.name).unwrap();
-        let digests = bench.digests();
-        let known = digests.of_all(&target.dir, &target.name, &standing).unwrap();
-        let read = content(&entries(&standing, &known).unwrap()).unwrap();
-        let seen = listed_as_known(&target, &digests).map(OutputContent::Tree);
-        prop_assert_eq!(seen, Some(read));
+        let known = || glance(&target, &bench.stats).and_then(|glance| glance.id());
+        prop_assert_eq!(known().is_some(), is_empty);
+        let stands = walk(&target.dir, &target.name).unwrap();
+        let digests = bench.digests().of_all(&target.dir, &target.name, &stands).unwrap();
+        let glanced = glance(&target, &bench.stats).unwrap();
+        let mut glanced = standing(&target, &glanced).unwrap();
+        let told = glanced.iter_mut().filter_map(|(path, stood)| {
+            Some((path.clone(), stood.digest.take()?))
+        });
+        prop_assert_eq!(&told.collect::<BTreeMap<_, _>>(), &digests);
+        prop_assert_eq!(&glanced, &stands);
+        let read = content(&entries(&stands, &digests).unwrap()).unwrap();
+        prop_assert_eq!(known().map(OutputContent::Tree), Some(read));
         fs::write(bench.at("out/0/new"), b"new").unwrap();
-        prop_assert_eq!(listed_as_known(&target, &digests), None);
+        prop_assert_eq!(known(), None);
         fs::remove_file(bench.at("out/0/new")).unwrap();
         rustix::fs::mkfifoat(rustix::fs::CWD, bench.at("out/0/new"), rustix::fs::Mode::RWXU).unwrap();
-        prop_assert_eq!(listed_as_known(&target, &digests), None);
+        prop_assert_eq!(known(), None);
     }
 
     #[test]

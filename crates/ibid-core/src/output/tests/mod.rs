@@ -81,11 +81,12 @@ fn build(dir: &Path, nodes: &Nodes) {
 
 /// A root with a store beside it.
 struct Bench {
-    temp: TempDir,
     store: LocalStore,
     storing: Storing,
     stats: StatCache,
     meter: Meter,
+    /// Goes last: the stat cache is written when it is dropped.
+    temp: TempDir,
 }
 
 impl Bench {

@@ -33,9 +33,16 @@ const MOST_BYTES: u64 = 256 << 20;
 /// would be written again at each look.
 const YOUNG: i128 = 86_400_000_000_000;
 
-/// What a file begins with: two sums, which tree and boot it is of, the digest of its listing,
-/// and how long the list of folders is.
-const HEADER: usize = 16 + 32 + 8 + 32 + 4;
+/// How files are written. It is another when the bytes mean something else, and when a filter leaves
+/// out other names or a listing is encoded otherwise.
+pub(super) const FORMAT: u32 = 1;
+
+/// What a file begins with: its format, two sums of what follows, which tree and boot it is of, the
+/// digest of its listing, and how long the list of folders is.
+pub(super) const HEADER: usize = SUMMED + 32 + 8 + 32 + 4;
+
+/// Where that begins of which the sums are.
+pub(super) const SUMMED: usize = 4 + 16;
 
 /// What a folder begins with: file system, status, and the numbers of names and of their bytes.
 const FOLDER: usize = 16 + STATUS + 4 + 4;
@@ -56,15 +63,18 @@ thread_local! {
 pub(in super::super) struct Folders {
     file: SlotFile,
     salt: Digest,
-    places: HashMap<Box<[u8]>, Place>,
+    places: Places,
     id: Option<TreeId>,
 }
 
+/// The folders, by their paths.
+pub(super) type Places = HashMap<Box<[u8]>, Place>;
+
 /// Where a folder lies in the file.
 #[derive(Clone, Copy, Debug)]
-struct Place {
-    offset: u64,
-    length: usize,
+pub(super) struct Place {
+    pub(super) offset: u64,
+    pub(super) length: usize,
     sum: [u8; 16],
 }
 
@@ -121,38 +131,70 @@ impl Where<'_> {
     /// Opens what is kept of the tree.
     pub(super) fn open(&self) -> Option<Folders> {
         let file = SlotFile::open(&self.path()).ok()?;
+        let size = usize::try_from(file.opened_length()).ok()?;
         let mut header = [0; HEADER];
         file.read_at(&mut header, 0).ok()?;
-        let mut rest = header.as_slice();
-        let sum: [u8; 16] = take(&mut rest);
-        let ours = take(&mut rest) == *self.tree.as_bytes()
-            && u64::from_le_bytes(take(&mut rest)) == self.boot;
-        let id: [u8; 32] = take(&mut rest);
-        let length = usize::try_from(u32::from_le_bytes(take(&mut rest))).ok()?;
-        if !ours || length > MAX_BYTES {
-            return None;
-        }
-        let mut head = vec![0; HEADER + length];
+        let mut head = vec![0; self.head_length(&header, size)?];
         file.read_at(&mut head, 0).ok()?;
-        if checksum(&head[16..], self.salt) != sum {
-            return None;
-        }
+        let (id, places) = self.decode_head(&head, size)?;
         Some(Folders {
             file,
             salt: *self.salt,
-            places: places(&head[HEADER..])?,
-            id: (id != [0; 32]).then(|| TreeId::new(Digest::from_bytes(id))),
+            places,
+            id,
         })
+    }
+
+    /// Returns how long the header is with the list of folders, in a file of this size; `None`
+    /// where it is not one of this tree.
+    pub(super) fn head_length(&self, header: &[u8; HEADER], size: usize) -> Option<usize> {
+        let mut rest = header.as_slice();
+        let format = u32::from_le_bytes(take(&mut rest));
+        let _: [u8; SUMMED - 4] = take(&mut rest);
+        let tree: [u8; 32] = take(&mut rest);
+        let boot = u64::from_le_bytes(take(&mut rest));
+        let _: [u8; 32] = take(&mut rest);
+        let list = usize::try_from(u32::from_le_bytes(take(&mut rest))).ok()?;
+        let ours = format == FORMAT && tree == *self.tree.as_bytes() && boot == self.boot;
+        let length = HEADER.checked_add(list)?;
+        (ours && length <= size && size <= MAX_BYTES).then_some(length)
+    }
+
+    /// Reads the digest of the listing, and where each folder lies in a file of this size.
+    pub(super) fn decode_head(&self, head: &[u8], size: usize) -> Option<(Option<TreeId>, Places)> {
+        let header = head.first_chunk::<HEADER>()?;
+        let sum = checksum(&head[SUMMED..], self.salt);
+        if self.head_length(header, size)? != head.len() || header[4..SUMMED] != sum {
+            return None;
+        }
+        let id: [u8; 32] = *header[SUMMED + 32 + 8..].first_chunk()?;
+        let id = (id != [0; 32]).then(|| TreeId::new(Digest::from_bytes(id)));
+        Some((id, places(&head[HEADER..], size)?))
     }
 
     /// Writes what is known of the tree, with the digest of its listing if all of it is there.
     pub(super) fn replace(&self, folders: &[Kept<'_>], id: Option<TreeId>, now: Timestamp) {
+        let Some(bytes) = self.encode(folders, id) else {
+            return;
+        };
+        if create_dirs(self.dir, Some(0o700)).is_err() {
+            return;
+        }
+        if look_aside(|| self.make_room(bytes.len() as u64, now)).is_some() {
+            // What cannot be written is listed again.
+            let _ = slots::replace(&self.path(), &bytes);
+        }
+    }
+
+    /// Returns the bytes of the file; `None` if these are too many.
+    pub(super) fn encode(&self, folders: &[Kept<'_>], id: Option<TreeId>) -> Option<Vec<u8>> {
         let mut list = Vec::new();
         let mut bodies = Vec::new();
         for folder in folders {
             let start = bodies.len();
-            if folder.encode(&mut bodies).is_none() || bodies.len() > MAX_BYTES {
-                return;
+            folder.encode(&mut bodies)?;
+            if bodies.len() > MAX_BYTES {
+                return None;
             }
             let body = &bodies[start..];
             let path = folder.path.as_bytes();
@@ -162,25 +204,17 @@ impl Where<'_> {
             list.extend(checksum(body, self.salt));
             list.extend(path);
         }
-        let Ok(length) = u32::try_from(list.len()) else {
-            return;
-        };
-        let mut bytes = vec![0; 16];
+        let mut bytes = FORMAT.to_le_bytes().to_vec();
+        bytes.extend([0; SUMMED - 4]);
         bytes.extend(self.tree.as_bytes());
         bytes.extend(self.boot.to_le_bytes());
         bytes.extend(id.map_or([0; 32], |id| *id.digest().as_bytes()));
-        bytes.extend(length.to_le_bytes());
+        bytes.extend(u32::try_from(list.len()).ok()?.to_le_bytes());
         bytes.extend(&list);
-        let sum = checksum(&bytes[16..], self.salt);
-        bytes[..16].copy_from_slice(&sum);
+        let sum = checksum(&bytes[SUMMED..], self.salt);
+        bytes[4..SUMMED].copy_from_slice(&sum);
         bytes.extend(&bodies);
-        if bytes.len() > MAX_BYTES || create_dirs(self.dir, Some(0o700)).is_err() {
-            return;
-        }
-        if look_aside(|| self.make_room(bytes.len() as u64, now)).is_some() {
-            // What cannot be written is listed again.
-            let _ = slots::replace(&self.path(), &bytes);
-        }
+        (bytes.len() <= MAX_BYTES).then_some(bytes)
     }
 
     /// Removes what was written longest ago until so many bytes have room; `None` if too much is
@@ -215,11 +249,11 @@ fn is_of_a_tree(name: &[u8]) -> bool {
     hex.is_some_and(|hex| hex.len() == 16 && hex.iter().all(u8::is_ascii_hexdigit))
 }
 
-/// Reads the list of folders; their offsets count from its end.
-fn places(list: &[u8]) -> Option<HashMap<Box<[u8]>, Place>> {
+/// Reads the list of folders in a file of this size; their offsets count from its end.
+fn places(list: &[u8], size: usize) -> Option<Places> {
     let first = (HEADER + list.len()) as u64;
     let mut rest = list;
-    let mut places = HashMap::new();
+    let mut places = Places::new();
     while !rest.is_empty() {
         let (fields, behind) = rest.split_at_checked(8 + 8 + 8 + 16)?;
         let mut fields = fields;
@@ -229,10 +263,13 @@ fn places(list: &[u8]) -> Option<HashMap<Box<[u8]>, Place>> {
         let (path, behind) = behind.split_at_checked(path)?;
         let place = Place {
             offset: first.checked_add(offset)?,
-            length: Some(length).filter(|length| *length <= MAX_BYTES)?,
+            length,
             sum: take(&mut fields),
         };
-        places.insert(path.into(), place);
+        let end = place.offset.checked_add(length as u64)?;
+        if end > size as u64 || places.insert(path.into(), place).is_some() {
+            return None;
+        }
         rest = behind;
     }
     Some(places)
@@ -273,11 +310,15 @@ impl Folders {
 
 impl<'a> Remembered<'a> {
     fn decode(bytes: &'a [u8], system: &FileSystemId, signature: &Signature) -> Option<Self> {
+        let (own, status) = bytes.get(..16 + STATUS)?.split_at(16);
+        let same = own == system.as_bytes() && *status == status_of(signature);
+        same.then(|| Self::of_any_status(bytes)).flatten()
+    }
+
+    /// Reads a folder, whatever status it had.
+    pub(super) fn of_any_status(bytes: &'a [u8]) -> Option<Self> {
         let (head, rest) = bytes.split_at_checked(FOLDER)?;
-        let (status, mut counts) = head[16..].split_at(STATUS);
-        if head[..16] != *system.as_bytes() || *status != status_of(signature) {
-            return None;
-        }
+        let mut counts = &head[16 + STATUS..];
         let count = usize::try_from(u32::from_le_bytes(take(&mut counts))).ok()?;
         let length = usize::try_from(u32::from_le_bytes(take(&mut counts))).ok()?;
         let (entries, names) = rest.split_at_checked(count.checked_mul(NAMED)?)?;
@@ -299,7 +340,11 @@ impl<'a> Remembered<'a> {
         let mut rest = self.entries.get(index * NAMED..(index + 1) * NAMED)?;
         let start = usize::try_from(u32::from_le_bytes(take(&mut rest))).ok()?;
         let length = usize::from(u16::from_le_bytes(take(&mut rest)));
-        let [trusted] = take(&mut rest);
+        let trusted = match take(&mut rest) {
+            [0] => false,
+            [1] => true,
+            _ => return None,
+        };
         let name = self.names.get(start..start.checked_add(length + 1)?)?;
         let name = CStr::from_bytes_with_nul(name).ok()?;
         let plain = !matches!(name.to_bytes(), b"" | b"." | b"..");
@@ -307,7 +352,7 @@ impl<'a> Remembered<'a> {
             start,
             name,
             known: rest,
-            trusted: trusted == 1,
+            trusted,
         })
     }
 }
@@ -379,7 +424,7 @@ fn put_stamp(bytes: &mut [u8], stamp: Timestamp) {
 }
 
 /// The sum of a record, over any number of bytes: for accidents, not against forgery.
-fn checksum(bytes: &[u8], salt: &Digest) -> [u8; 16] {
+pub(super) fn checksum(bytes: &[u8], salt: &Digest) -> [u8; 16] {
     let mut key = salt.as_bytes().as_slice();
     let [first, second, third, fourth]: [u64; 4] =
         std::array::from_fn(|_| u64::from_le_bytes(take(&mut key)));

@@ -5,6 +5,7 @@
 //! network and unknown file systems) unless the user says otherwise. No failure of it is an
 //! error: the file is hashed. The caller says where it lies and what time it is.
 
+mod clock;
 mod folders;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
@@ -16,6 +17,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use self::clock::Clocks;
+pub use self::clock::Started;
 use self::folders::Where;
 pub(super) use self::folders::{Entry, Folders, Kept, Named, Remembered};
 use self::record::{Record, flag, name_of};
@@ -24,7 +27,6 @@ use self::shard::Shards;
 use crate::digest::{Digest, TreeId};
 use crate::fs::{
     FileSystem, Host, Signature, Timestamp, create_dirs, look_aside, may_write_in, random_bytes,
-    slots, stamping_time,
 };
 
 /// How far `stat` is believed.
@@ -68,21 +70,6 @@ pub struct StatCacheOptions {
     pub clock: fn() -> Timestamp,
 }
 
-/// The moment at which hashing began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Started {
-    at: Timestamp,
-    by_wall_clock: bool,
-}
-
-impl Started {
-    /// Says whether a file with this signature had been at rest for so long that no page of it can
-    /// have been dirty.
-    pub(super) fn finds_at_rest(&self, signature: &Signature) -> bool {
-        rules::is_at_rest(signature, self.at)
-    }
-}
-
 /// What the cache says of an inode before that is looked at.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Recalled(Record);
@@ -116,16 +103,13 @@ pub struct StatCache {
     trees: Option<(PathBuf, Digest)>,
     writes: StatWrites,
     policy: StatPolicy,
-    probe_dirs: Vec<PathBuf>,
-    own_dir: Option<PathBuf>,
-    clock: fn() -> Timestamp,
+    clocks: Clocks,
     boot: u64,
     systems: Mutex<BTreeMap<u64, Option<FileSystem>>>,
-    probes: Mutex<BTreeMap<u64, Started>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // The maps are whole between two statements, so a panic elsewhere spoils nothing.
+    // The map is whole between two statements, so a panic elsewhere spoils nothing.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -154,6 +138,9 @@ impl StatCache {
             let salt = format!("ibid {version} stat cache, trees\n{}", host.machine_id);
             (dir, Digest::of(salt.as_bytes()))
         });
+        // Where nothing may be touched, the host's own clock has to do.
+        let probe_dirs = if may_write { probe_dirs } else { Vec::new() };
+        let clocks = Clocks::new(clock, probe_dirs, dir.filter(|_| may_write));
         let digest = Digest::of(host.boot_id.as_bytes());
         let boot = digest.as_bytes().first_chunk().expect("32 bytes");
         let boot = if knows_boot { *boot } else { random_bytes() };
@@ -162,13 +149,9 @@ impl StatCache {
             trees,
             writes,
             policy,
-            // Where nothing may be touched, the host's own clock has to do.
-            probe_dirs: if may_write { probe_dirs } else { Vec::new() },
-            own_dir: dir.filter(|_| may_write),
-            clock,
+            clocks,
             boot: u64::from_le_bytes(boot),
             systems: Mutex::default(),
-            probes: Mutex::default(),
         }
     }
 
@@ -290,53 +273,16 @@ impl StatCache {
         record.matches(signature) && rules::is_trusted(signature, fs.granularity, &hashed)
     }
 
-    /// Returns the time on `fs`, for a hashing of the file with this signature that begins
-    /// afterwards. It is asked for at the first call of the process, and when the one at hand was
-    /// changed since: an earlier start is always on the safe side.
+    /// Returns a time on `fs`, no later than this call, for a hashing of the file with this
+    /// signature that begins afterwards.
     pub fn started(&self, signature: &Signature, fs: &FileSystem) -> Started {
-        let last = lock(&self.probes).get(&fs.device).copied();
-        let changed = signature.last_change().as_nanos() + i128::from(fs.granularity);
-        match last {
-            Some(started) if changed < started.at.as_nanos() => started,
-            _ => self.started_anew(fs),
-        }
+        self.clocks.started(signature, fs)
     }
 
     /// Returns the time on `fs` as it is at this call: for outputs of a process that has just
     /// ended. Where this very kernel stamps, its clock tells; elsewhere a file is touched.
     pub fn started_anew(&self, fs: &FileSystem) -> Started {
-        // Who is given no folder goes by the clock that it is given.
-        let has_folder = self.own_dir.is_some() || !self.probe_dirs.is_empty();
-        let is_ours = has_folder && fs.kind.is_stamped_here();
-        let started = match is_ours.then(stamping_time).flatten() {
-            Some(at) => Started {
-                at,
-                by_wall_clock: false,
-            },
-            None => self.touched_on(fs),
-        };
-        lock(&self.probes).insert(fs.device, started);
-        started
-    }
-
-    fn touched_on(&self, fs: &FileSystem) -> Started {
-        let probe = self.probe_dirs.iter().find_map(|dir| touch_on(dir, fs));
-        // Its own folder may be made for that.
-        let probe = probe.or_else(|| {
-            let own = self.own_dir.as_deref()?;
-            create_dirs(own, Some(0o700)).ok()?;
-            touch_on(own, fs)
-        });
-        match probe {
-            Some(at) => Started {
-                at,
-                by_wall_clock: false,
-            },
-            None => Started {
-                at: (self.clock)(),
-                by_wall_clock: true,
-            },
-        }
+        self.clocks.started_anew(fs)
     }
 
     /// Remembers the digest of the file with this signature. Written with others, at the latest
@@ -465,30 +411,21 @@ impl StatCache {
 }
 
 impl StatCache {
-    /// Returns the moment at which a look at folders begins, by the host's clock: it is known to
-    /// the second only, but nothing has to be touched for it.
-    pub(super) fn now(&self) -> Started {
-        Started {
-            at: (self.clock)(),
-            by_wall_clock: true,
-        }
-    }
-
     /// Says whether the status of a folder on `fs` may stand for the names in it: where this very
     /// kernel keeps the one with the other. Layers of an overlay may be exchanged below it, and
     /// elsewhere nobody knows.
-    pub(super) fn believes_folders(&self, fs: &FileSystem) -> bool {
+    fn believes_folders(&self, fs: &FileSystem) -> bool {
         self.trees.is_some() && self.believes(fs) && fs.kind.is_stamped_here()
     }
 
-    /// Says whether a folder that was listed from `started` on, with a status that was taken
-    /// before, has other names only with another status. Nobody stores to a folder by a mapping.
-    pub(super) fn settles_names(
-        &self,
-        signature: &Signature,
-        fs: &FileSystem,
-        started: Started,
-    ) -> bool {
+    /// Says whether a folder that is listed from here on, with a status that was taken before, has
+    /// other names only with another status. Nobody stores to a folder by a mapping. The host's
+    /// clock is known to the second only, but nothing has to be touched for it.
+    pub(super) fn settles_names(&self, signature: &Signature, fs: &FileSystem) -> bool {
+        let started = Started {
+            at: self.clocks.host(),
+            by_wall_clock: true,
+        };
         self.believes_folders(fs) && self.settles(signature, fs, started)
     }
 
@@ -508,7 +445,7 @@ impl StatCache {
     /// Keeps what is known of a tree.
     pub(super) fn keep_folders(&self, tree: &Digest, folders: &[Kept<'_>], id: Option<TreeId>) {
         if let Some(kept) = self.kept_at(tree) {
-            kept.replace(folders, id, (self.clock)());
+            kept.replace(folders, id, self.clocks.host());
         }
     }
 
@@ -532,16 +469,6 @@ fn writers(record: &Record) -> Writers {
     .into_iter()
     .find(|(bit, _)| record.has(*bit))
     .map_or(Writers::Any, |(_, writers)| writers)
-}
-
-/// Touches the probe in `dir` if that lies on `fs` and may be written. No folder is made for it:
-/// one of them lies in the user's own workspace.
-fn touch_on(dir: &Path, fs: &FileSystem) -> Option<Timestamp> {
-    let signature = Signature::of(dir).ok()?;
-    let usable = signature.device == fs.device && may_write_in(dir);
-    usable
-        .then(|| slots::touch(&dir.join("now")).ok())
-        .flatten()
 }
 
 impl Drop for StatCache {

@@ -4,6 +4,7 @@
 //! rules decide whether content can have changed since without moving the signature:
 //!
 //! * a rewrite within one tick of the clock keeps both timestamps (hazard B1);
+//! * a write past the page cache that waits for its disk has stamped the file and not changed it yet;
 //! * a store through a mapped page that is dirty already moves none (hazard B2);
 //! * a power cut may keep the timestamps and lose the bytes (hazard B8).
 
@@ -17,7 +18,8 @@ pub(crate) const SETTLED_NANOS: i128 = 120_000_000_000;
 pub enum Writers {
     /// Anybody who has a page mapped that is dirty already.
     Any,
-    /// Nobody: the page cache was known to hold no dirty page when hashing began.
+    /// Nobody by a mapping: the page cache was known to hold no dirty page when hashing began. It
+    /// tells nothing of who writes past it (`O_DIRECT`), so that stamps have to be older then.
     NoDirtyPage,
     /// Nobody: it is an output of a process that has ended.
     Ended,
@@ -42,7 +44,9 @@ pub struct Circumstances {
 /// Says whether a file whose signature still is `signature` still has the content it had.
 /// `granularity` is that of its file system, in nanoseconds.
 pub fn is_trusted(signature: &Signature, granularity: u64, hashed: &Circumstances) -> bool {
-    let coarse = hashed.by_wall_clock || signature.ctime.nanos == 0;
+    let coarse = hashed.by_wall_clock
+        || signature.ctime.nanos == 0
+        || hashed.writers == Writers::NoDirtyPage;
     let tick = if coarse {
         granularity.max(COARSEST_NANOS)
     } else {
@@ -127,9 +131,19 @@ mod tests {
     }
 
     #[test]
+    fn clean_pages_tell_nothing_of_writes_past_them_for_two_seconds() {
+        let clean = Circumstances {
+            writers: Writers::NoDirtyPage,
+            ..hashed_at(1000)
+        };
+        assert!(!trusted(&file(at(998), at(998)), clean));
+        assert!(trusted(&file(at(997), at(997)), clean));
+    }
+
+    #[test]
     fn coarse_stamps_and_the_wall_clock_need_two_seconds() {
         let quiet = Circumstances {
-            writers: Writers::NoDirtyPage,
+            writers: Writers::Ended,
             ..hashed_at(1000)
         };
         assert!(trusted(&file(at(999), at(999)), quiet));

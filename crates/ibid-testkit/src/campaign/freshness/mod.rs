@@ -22,7 +22,9 @@ use super::{Plan, Report};
 use crate::disks::{self, Mount};
 
 /// Files on each disk: so many that some come to rest between two looks.
-const FILES: usize = 600;
+const FILES: usize = 2000;
+/// As many of them lie in the folder whose names stay.
+const QUIET: usize = 300;
 /// After as many rounds the disk is synced.
 const SYNC: u64 = 400;
 /// After as many rounds the folder whose names stay is looked through.
@@ -205,7 +207,7 @@ impl Campaign<'_> {
         let quiet = files.join("quiet");
         fs::create_dir(&quiet)?;
         let subject = |number: usize| {
-            let folder = if number < FILES / 2 { &quiet } else { &files };
+            let folder = if number < QUIET { &quiet } else { &files };
             Subject::new(folder.join(number.to_string()))
         };
         let mut subjects: Vec<_> = (0..FILES).map(subject).collect::<io::Result<_>>()?;
@@ -273,7 +275,7 @@ fn one_round(
     let (subject, other) = (&mut left[at], &mut right[0]);
     let mut change = subject.draw(random);
     // Names of the folder that is quiet change now and then only.
-    let in_quiet = at < FILES / 2;
+    let in_quiet = at < QUIET;
     if in_quiet && change.moves_names() && random.below(200) > 0 {
         change = Change::Backdated;
     }
