@@ -1,8 +1,8 @@
 //! Doing what a plan says, beside whoever uses the store meanwhile.
 //!
 //! ```text
-//! what is missed comes back ─▶ keys' files of evicted results ─▶ their results ─▶ other blobs
-//!     ─▶ history, tombstones ─▶ deletions
+//! what is missed comes back ─▶ copies in the trash ─▶ keys' files of evicted results
+//!     ─▶ their results ─▶ other blobs ─▶ history, tombstones ─▶ deletions
 //! ```
 //!
 //! In this order, so that a kill in between leaves nothing but what the next collection finds:
@@ -69,6 +69,7 @@ pub fn apply_while(
         done: Done::default(),
     };
     applying.take_back(&plan.take_back);
+    applying.delete_copies(&plan.delete);
     let spared = applying.evict(&plan.evict);
     let moved = applying.discard(plan, &spared);
     applying.forget(plan);
@@ -127,7 +128,9 @@ impl Applying<'_> {
         if away_to == Away::Deleted {
             self.deleted(disk);
         }
-        self.went(away.map(Away::is_ours));
+        if away_to != Away::Found {
+            self.went(away.map(Away::went));
+        }
         away_to
     }
 
@@ -147,6 +150,30 @@ impl Applying<'_> {
             {
                 let back = self.store.take_back(&blob).map(|_| true);
                 self.went(back);
+            }
+        }
+    }
+
+    /// Deletes for good what lies in the trash while another file has its place: first of all, since
+    /// what goes to the trash takes the names of its copies.
+    fn delete_copies(&mut self, delete: &[usize]) {
+        let inventory = self.inventory;
+        let leftovers = delete.iter().map(|at| &inventory.leftovers[*at]);
+        let copies = leftovers.filter_map(|it| Some((it.blob?, inventory.placed(it)?, it.disk)));
+        let mut copies = copies.peekable();
+        if copies.peek().is_some()
+            && let Err(error) = self.store.sync_all()
+        {
+            self.went(Err(error));
+            return;
+        }
+        for ((blob, modified), placed, disk) in copies {
+            if !self.goes_on() {
+                return;
+            }
+            let deleted = self.store.delete_copy(&blob, (modified, placed));
+            if self.went(deleted) {
+                self.deleted(disk);
             }
         }
     }
@@ -243,14 +270,12 @@ impl Applying<'_> {
     /// blobs that were just moved those that do not fit.
     fn delete(&mut self, plan: &Plan, moved: &BTreeSet<u32>) {
         let inventory = self.inventory;
-        for leftover in plan.delete.iter().map(|at| &inventory.leftovers[*at]) {
+        let leftovers = plan.delete.iter().map(|at| &inventory.leftovers[*at]);
+        for leftover in leftovers.filter(|it| inventory.placed(it).is_none()) {
             if !self.goes_on() {
                 return;
             }
             let deleted = match &leftover.blob {
-                Some((blob, modified)) if inventory.is_copy(leftover) => {
-                    self.store.delete_copy(blob, *modified)
-                }
                 Some((blob, modified)) => self.store.delete_discarded(blob, *modified),
                 None => self.store.delete_leftover(&leftover.path),
             };

@@ -393,7 +393,13 @@ fn of_a_blob_that_was_written_anew_the_copy_in_the_trash_goes() {
         assert!(!stored.reused, "a writer does not look in the trash");
     }
     let mut inventory = take(&bench.store, 0).unwrap();
-    inventory.now += 1_000_000_000;
+    inventory.now += 30_000_000_000;
+    let planned = plan(&inventory, &Policy::unreachable_only(Duration::ZERO));
+    assert_eq!(
+        planned.delete, [0_usize; 0],
+        "the disk need not have the new ones"
+    );
+    inventory.now += 31_000_000_000;
     let planned = plan(&inventory, &Policy::unreachable_only(Duration::ZERO));
     assert_eq!((planned.take_back.len(), planned.delete.len()), (0, 2));
     // The second one's new copy goes before the old one does, by a collector that saw less.
@@ -489,6 +495,15 @@ fn some_result() -> impl Strategy<Value = Made> {
     (0..6_u64, 1..400_u64, rarely(), rarely(), rarely())
 }
 
+/// Lays a copy of a blob into the trash.
+fn copy_to_trash(bench: &Bench, blob: &BlobId, seconds: u64) {
+    let trashed = bench.store.trashed_blob_path(blob);
+    std::fs::create_dir_all(trashed.parent().unwrap()).unwrap();
+    let _ = std::fs::remove_file(&trashed);
+    std::fs::copy(bench.blob_path(blob), &trashed).unwrap();
+    age(&trashed, seconds);
+}
+
 fn some_policy() -> impl Strategy<Value = (Option<u64>, Option<u64>, Option<usize>, u64)> {
     let most = prop::option::of(0..12_u64);
     let days = || prop::option::of(1..400_u64);
@@ -525,6 +540,9 @@ fn made(bench: &Bench, number: u64, (output, days, replaced, invalid, pinned): M
     }
     if invalid {
         store.invalidate(&result.key, 1, "").unwrap();
+    }
+    if days % 3 == 0 {
+        copy_to_trash(bench, &output_of(&result), days * DAY);
     }
     for blob in [result.run.record, output_of(&result)] {
         age(&bench.blob_path(&blob), days * DAY);
@@ -577,4 +595,49 @@ proptest! {
             prop_assert!((planned.after..=planned.after + folders).contains(&total));
         }
     }
+}
+
+#[test]
+fn a_collection_does_not_bring_back_what_it_discards() {
+    for grace in [Duration::ZERO, Policy::GRACE] {
+        let bench = Bench::with(2);
+        let blob = output_of(&bench.results[0]);
+        copy_to_trash(&bench, &blob, 3 * DAY);
+        let inventory = take(&bench.store, 0).unwrap();
+        let policy = Policy {
+            max_size: (grace == Duration::ZERO).then_some(0),
+            max_age: Some(Duration::from_hours(24)),
+            ..Policy::unreachable_only(grace)
+        };
+        let planned = plan(&inventory, &policy);
+        let done = apply(&bench.store, &inventory, &planned).unwrap();
+        assert!(
+            !bench.blob_path(&blob).exists(),
+            "evicted, and back in its place"
+        );
+        let (deleted, freed) = (
+            planned.deletions(&inventory),
+            planned.before - planned.after,
+        );
+        assert_eq!((done.deleted, done.freed, done.spared), (deleted, freed, 0));
+    }
+}
+
+#[test]
+fn what_another_collection_moved_is_not_told_as_used() {
+    let bench = Bench::with(1);
+    let mut inventory = take(&bench.store, 0).unwrap();
+    inventory.entries.clear();
+    let planned = plan(&inventory, &Policy::unreachable_only(Duration::ZERO));
+    let mut applying = Applying {
+        store: &bench.store,
+        inventory: &inventory,
+        goes_on: &|| true,
+        evicted: HashSet::new(),
+        failures: 0,
+        done: Done::default(),
+    };
+    assert!(!planned.discard.is_empty());
+    assert_eq!(applying.went_away(Ok(Away::Found), 1), Away::Found);
+    assert_eq!(applying.done, Done::default());
 }

@@ -130,10 +130,11 @@ impl Inventory {
         number(&self.blobs, &self.starts, blob)
     }
 
-    /// Says whether something in the trash is a blob that was in its place, too, when listed.
-    pub(super) fn is_copy(&self, leftover: &Leftover) -> bool {
-        let blob = leftover.blob.as_ref();
-        blob.is_some_and(|(blob, _)| self.number(blob).is_some())
+    /// Returns when the file was last modified that had the place of a blob in the trash when it was
+    /// listed, if one had: then what lies in the trash is a copy.
+    pub(super) fn placed(&self, leftover: &Leftover) -> Option<u64> {
+        let number = self.number(&leftover.blob?.0)?;
+        Some(self.blobs[number as usize].modified)
     }
 }
 

@@ -131,6 +131,9 @@ pub fn plan(inventory: &Inventory, policy: &Policy) -> Plan {
     plan.discard = freed(inventory, &plan.evict, &is_named);
     plan.discard.extend(unreachable);
     plan.discard.sort_unstable();
+    plan.delete.extend(copies(inventory, &plan.discard));
+    plan.delete.sort_unstable();
+    plan.delete.dedup();
     make_fit(inventory, policy, &mut plan);
     let over = policy
         .max_size
@@ -187,10 +190,22 @@ fn trash(inventory: &Inventory) -> impl Iterator<Item = (usize, u64)> {
 }
 
 /// Says whether something in the trash is a blob that was touched just now: somebody is taking it
-/// back, or a collector is about to.
+/// back, or a collector is about to. Or it is a copy of one that was written just now, which no
+/// disk need have yet.
 fn is_freshened(inventory: &Inventory, leftover: &Leftover) -> bool {
-    let of_blob = leftover.blob;
-    of_blob.is_some_and(|(_, modified)| age_of(inventory, modified) <= YOUNG)
+    let modified = leftover.blob.map(|(_, modified)| modified);
+    let mut stamps = modified.into_iter().chain(inventory.placed(leftover));
+    stamps.any(|stamp| age_of(inventory, stamp) <= YOUNG)
+}
+
+/// Returns the leftovers that are copies of these blobs: these take their names.
+fn copies<'a>(inventory: &'a Inventory, of: &'a [u32]) -> impl Iterator<Item = usize> + 'a {
+    let trash = trash(inventory).map(|(at, _)| at);
+    trash.filter(move |at| {
+        let blob = inventory.leftovers[*at].blob;
+        let number = blob.and_then(|(blob, _)| inventory.number(&blob));
+        number.is_some_and(|number| of.binary_search(&number).is_ok())
+    })
 }
 
 /// Returns the leftovers that results need which stay, as far as these are not evicted. Of a blob
@@ -202,7 +217,7 @@ fn missed(inventory: &Inventory, evicted: &[usize]) -> BTreeSet<usize> {
     let missed = kept.flat_map(|(_, entry)| &entry.trashed);
     let missed = missed.map(|at| *at as usize);
     missed
-        .filter(|at| !inventory.is_copy(&inventory.leftovers[*at]))
+        .filter(|at| inventory.placed(&inventory.leftovers[*at]).is_none())
         .collect()
 }
 

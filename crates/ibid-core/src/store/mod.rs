@@ -31,6 +31,7 @@ mod budget;
 mod collection_model;
 #[cfg(test)]
 mod collection_tests;
+mod copies;
 mod decoded;
 mod error;
 mod evict;

@@ -216,24 +216,6 @@ impl LocalStore {
         unless_taken_or_gone(back).map(|()| false)
     }
 
-    /// Deletes for good a blob in the trash of which a whole copy has its place, whether or not
-    /// something needs it: whoever had the bytes wrote them anew. Where nothing is in its place any
-    /// more, this one comes back. Says whether it was deleted.
-    pub fn delete_copy(&self, blob: &BlobId, modified: u64) -> Result<bool, PathError> {
-        let Some(top) = self.top()? else {
-            return Ok(false);
-        };
-        let Some(place) = top.facts_if_any(&self.below(&self.layout.blob(blob)))? else {
-            return self.take_back(blob).map(|_| false);
-        };
-        // What is moved to the trash meanwhile is told from this one by its time.
-        let is_other = stamp(&place.signature) != modified && !place.seems_hollow();
-        if is_other && self.contains_verified(blob, place.signature.size).is_ok() {
-            return self.delete_discarded(blob, modified);
-        }
-        Ok(false)
-    }
-
     /// Takes a blob back from the trash, where it is looked for under its name. Says whether there
     /// was one: whether it is whole is for the reader to find out. It is touched first, so that no
     /// collection that saw it before moves it again.
