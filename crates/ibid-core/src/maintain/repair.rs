@@ -93,7 +93,7 @@ fn mend(store: &LocalStore, flaw: &Flaw) -> Mended {
         | FlawKind::ForeignKey
         | FlawKind::BlobMissing
         | FlawKind::Listing => Ok(Mended::WithResults),
-        FlawKind::Stranger => Ok(Mended::Told),
+        FlawKind::Stranger | FlawKind::Unread => Ok(Mended::Told),
     };
     mended.unwrap_or_else(|error| Mended::Left(in_words(&error)))
 }
@@ -102,7 +102,7 @@ fn mend(store: &LocalStore, flaw: &Flaw) -> Mended {
 fn again(store: &LocalStore, path: &Path) -> Result<Mended, StoreError> {
     let seen = seen(path)?;
     match check::recheck(store, path) {
-        Recheck::Wrong => aside(store, path, seen),
+        Recheck::Wrong | Recheck::Hollow => aside(store, path, seen),
         Recheck::Sound | Recheck::Absent => Ok(healed()),
         Recheck::Unreadable(reason) => Ok(Mended::Left(reason)),
     }
@@ -194,7 +194,7 @@ fn small(store: &LocalStore, flaw: &Flaw) -> Result<Mended, StoreError> {
     match check::recheck(store, &flaw.path) {
         Recheck::Sound => return Ok(healed()),
         Recheck::Unreadable(reason) => return Ok(Mended::Left(reason)),
-        Recheck::Wrong | Recheck::Absent => {}
+        Recheck::Wrong | Recheck::Hollow | Recheck::Absent => {}
     }
     if renew(store, &flaw.path)? {
         return Ok(Mended::Done("written anew".to_owned()));
@@ -259,10 +259,13 @@ fn unreadable(store: &LocalStore, path: &Path) -> Result<Mended, StoreError> {
     let facts = facts.signature;
     if facts.kind() == FileKind::File && facts.mode & 0o400 == 0 {
         store.set_right(path, is_blob(store, path))?;
+        let set_right = || Ok(Mended::Done("its mode was set right".to_owned()));
+        // The next check asks whether anything needs what is hollow.
+        if matches!(check::recheck(store, path), Recheck::Hollow) {
+            return set_right();
+        }
         return match again(store, path)? {
-            Mended::Done(_) if Facts::of_link(path).is_ok() => {
-                Ok(Mended::Done("its mode was set right".to_owned()))
-            }
+            Mended::Done(_) if Facts::of_link(path).is_ok() => set_right(),
             other => Ok(other),
         };
     }
@@ -271,7 +274,7 @@ fn unreadable(store: &LocalStore, path: &Path) -> Result<Mended, StoreError> {
         Recheck::Unreadable(reason) => Ok(Mended::Left(format!(
             "{reason}: it may be whole, so it stays"
         ))),
-        Recheck::Wrong | Recheck::Absent => Ok(Mended::Left(
+        Recheck::Wrong | Recheck::Hollow | Recheck::Absent => Ok(Mended::Left(
             "it may be whole, so it stays: look at its mode and at the disk".to_owned(),
         )),
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use ibid_core::digest::Key;
-use ibid_core::maintain::{Checked, Flaw, FlawClass};
+use ibid_core::maintain::{Checked, Flaw, FlawClass, FlawKind};
 use ibid_core::tree::Escaped;
 use serde_json::json;
 
@@ -95,11 +95,14 @@ pub(crate) fn exit_code<'a>(flaws: impl IntoIterator<Item = &'a Flaw>) -> u8 {
 
 /// Says how many flaws there are of each class: `2 damaged, 1 unreadable`, or `nothing is wrong`.
 pub(crate) fn sum<'a>(flaws: impl IntoIterator<Item = &'a Flaw>) -> String {
-    let mut counts = BTreeMap::new();
+    let (mut counts, mut strangers, mut unread) = (BTreeMap::new(), 0, 0);
     for flaw in flaws {
-        *counts.entry(flaw.kind.class()).or_insert(0_usize) += 1;
+        match (flaw.kind, flaw.kind.class()) {
+            (FlawKind::Unread, _) => unread += 1,
+            (_, FlawClass::Told) => strangers += 1,
+            (_, class) => *counts.entry(class).or_insert(0_usize) += 1,
+        }
     }
-    let strangers = counts.remove(&FlawClass::Told).unwrap_or(0);
     let parts: Vec<_> = counts
         .iter()
         .map(|(class, count)| (*count, class.word()))
@@ -110,6 +113,9 @@ pub(crate) fn sum<'a>(flaws: impl IntoIterator<Item = &'a Flaw>) -> String {
     };
     if strangers > 0 {
         let _ = write!(text, "; {}", people::count(strangers, "stranger"));
+    }
+    if unread > 0 {
+        let _ = write!(text, "; {} not read", people::count(unread, "file"));
     }
     text
 }
@@ -127,8 +133,6 @@ pub(crate) fn read(checked: &Checked) -> String {
 mod tests {
     use std::path::PathBuf;
 
-    use ibid_core::maintain::FlawKind;
-
     use super::*;
 
     fn flaw(kind: FlawKind) -> Flaw {
@@ -145,7 +149,7 @@ mod tests {
         let code =
             |kinds: &[FlawKind]| exit_code(&kinds.iter().map(|k| flaw(*k)).collect::<Vec<_>>());
         assert_eq!(code(&[]), 0);
-        assert_eq!(code(&[FlawKind::Stranger]), 0);
+        assert_eq!(code(&[FlawKind::Stranger, FlawKind::Unread]), 0);
         assert_eq!(code(&[FlawKind::KeyFile, FlawKind::BlobContent]), 8);
         assert_eq!(code(&[FlawKind::Untrusted]), 16);
         assert_eq!(code(&[FlawKind::Unreadable, FlawKind::Listing]), 40);
@@ -172,5 +176,7 @@ mod tests {
         assert!(line(&flaw, store, &name).ends_with("it is short; spoils fit"));
         assert_eq!(sum([&flaw]), "1 damaged");
         assert_eq!(sum([]), "nothing is wrong");
+        flaw.kind = FlawKind::Unread;
+        assert_eq!(sum([&flaw]), "nothing is wrong; 1 file not read");
     }
 }

@@ -13,6 +13,8 @@ pub(in crate::maintain) enum Recheck {
     Sound,
     /// It is wrong.
     Wrong,
+    /// It is a long file of holes, which is not read only to learn whether it is right.
+    Hollow,
     /// It is not there.
     Absent,
     /// It cannot be read, in words.

@@ -1,12 +1,12 @@
 //! Blobs: each read to its end by one of two threads, and what was found of it.
 //!
-//! A file of holes that nothing can need is not read: it is wrong without that.
+//! A long file of holes is not read until all that needs it has said how long it has to be.
 //!
 //! What is wrong is read once more from a new descriptor, because on a network file system a
 //! replaced file can look cut (hazard B5). What is not there is looked for in the trash, from where
 //! every reader takes it back.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -37,12 +37,19 @@ pub(super) enum State {
     Whole(u64),
     /// Its flaw is noted at this path.
     Flawed(PathBuf, FlawKind),
+    /// It is a long file of holes at this path, of so many bytes: it is read once it is known whether
+    /// anything needs as many. Whoever asked asks again then.
+    Hollow(PathBuf, u64),
     /// It is nowhere.
     Missing,
 }
 
-/// A blob with the length that something needs, if that is known.
-type Wanted<'a> = (&'a BlobId, Option<u64>);
+/// Whether a long file of holes is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holes {
+    Left,
+    Read,
+}
 
 /// What was found of blobs so far.
 pub(super) struct States<'a> {
@@ -50,6 +57,10 @@ pub(super) struct States<'a> {
     reading: Reading,
     meter: &'a Meter,
     known: HashMap<BlobId, State>,
+    /// The files of holes that something needs, with all lengths that it says.
+    hollow: BTreeMap<BlobId, BTreeSet<u64>>,
+    /// Those of them that were read, or found to be of no use.
+    settled: HashSet<BlobId>,
     read: (usize, u64),
 }
 
@@ -70,6 +81,8 @@ impl<'a> States<'a> {
             reading,
             meter,
             known: HashMap::new(),
+            hollow: BTreeMap::new(),
+            settled: HashSet::new(),
             read: (0, 0),
         }
     }
@@ -82,19 +95,19 @@ impl<'a> States<'a> {
     /// Looks at those of these blobs that are not known yet, with two threads; each comes with the
     /// length that something needs, if that is known.
     pub(super) fn look_at(&mut self, blobs: &[(BlobId, Option<u64>)], book: &mut Book) {
-        let mut fresh: Vec<(BlobId, Option<u64>)> = Vec::new();
+        let mut fresh: Vec<BlobId> = Vec::new();
         for (blob, size) in blobs {
             if !self.known.contains_key(blob) {
                 self.meter.add_total(size.unwrap_or(0));
-                fresh.push((*blob, *size));
+                fresh.push(*blob);
             }
         }
         fresh.sort_unstable();
-        fresh.dedup_by_key(|(blob, _)| *blob);
+        fresh.dedup();
         let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
         let reader = || {
-            while let Some((blob, size)) = fresh.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let looked = self.look(blob, *size);
+            while let Some(blob) = fresh.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let looked = self.look(blob, Holes::Left);
                 found
                     .lock()
                     .expect("no reader panics")
@@ -118,12 +131,54 @@ impl<'a> States<'a> {
     pub(super) fn state(&mut self, blob: &BlobId, size: Option<u64>, book: &mut Book) -> State {
         let known = self.known.get(blob);
         // One that was not there may have been written meanwhile, or taken to the trash.
-        if let Some(known) = known.filter(|known| **known != State::Missing) {
-            return known.clone();
+        if known.is_none_or(|known| *known == State::Missing) {
+            let looked = self.look(blob, Holes::Left);
+            self.take(*blob, looked, book);
         }
-        let looked = self.look(blob, size);
-        self.take(*blob, looked, book);
-        self.known[blob].clone()
+        let state = self.known[blob].clone();
+        if matches!(state, State::Hollow(..)) {
+            // Each is asked about once, whoever puts another there meanwhile.
+            if self.settled.contains(blob) {
+                return State::Missing;
+            }
+            self.hollow.entry(*blob).or_default().extend(size);
+        }
+        state
+    }
+
+    /// Reads the files of holes that something asked for, if anything needs as many bytes; others
+    /// are damaged, for whatever they hold is of no use to anybody who asked.
+    pub(super) fn settle(&mut self, book: &mut Book) {
+        for (blob, sizes) in std::mem::take(&mut self.hollow) {
+            self.settled.insert(blob);
+            let Some(State::Hollow(path, size)) = self.known.get(&blob).cloned() else {
+                continue;
+            };
+            let looked = if sizes.contains(&size) {
+                self.meter.add_total(size);
+                self.look(&blob, Holes::Read)
+            } else if path == self.store.blob_path(&blob) {
+                let reason =
+                    format!("nearly all of its {size} bytes are holes, and nothing needs as many");
+                Looked::flawed(FlawKind::BlobContent, &path, reason)
+            } else {
+                Looked::sound(State::Missing)
+            };
+            self.take(blob, looked, book);
+        }
+    }
+
+    /// Tells of the files of holes that nothing asked for: they may be whole, and about to be named.
+    pub(super) fn tell_unread(&self, book: &mut Book) {
+        for (blob, state) in &self.known {
+            if let State::Hollow(path, size) = state
+                && *path == self.store.blob_path(blob)
+            {
+                let reason =
+                    format!("nothing needs it, and nearly all of its {size} bytes are holes");
+                book.add(FlawKind::Unread, path, reason);
+            }
+        }
     }
 
     fn take(&mut self, blob: BlobId, looked: Looked, book: &mut Book) {
@@ -138,10 +193,10 @@ impl<'a> States<'a> {
         self.known.insert(blob, looked.state);
     }
 
-    fn look(&self, blob: &BlobId, size: Option<u64>) -> Looked {
+    fn look(&self, blob: &BlobId, holes: Holes) -> Looked {
         let path = self.store.blob_path(blob);
         let looked = match self.reading {
-            Reading::All => twice((blob, size), &path, self.meter),
+            Reading::All => twice((blob, holes), &path, self.meter),
             Reading::Status => status(&path),
         };
         if looked.state != State::Missing {
@@ -149,9 +204,9 @@ impl<'a> States<'a> {
         }
         // Few lie there, and what is wrong of them is nobody's loss: the blob is missing.
         let trashed = self.store.trashed_blob_path(blob);
-        let trashed = twice((blob, size), &trashed, self.meter);
+        let trashed = twice((blob, holes), &trashed, self.meter);
         match trashed.state {
-            State::Whole(_) => trashed,
+            State::Whole(_) | State::Hollow(..) => trashed,
             State::Flawed(..) | State::Missing => looked,
         }
     }
@@ -179,9 +234,10 @@ impl Looked {
 
 /// Reads one blob again.
 pub(super) fn recheck(blob: &BlobId, path: &Path) -> Recheck {
-    let looked = hash((blob, None), path, &Meter::new());
+    let looked = hash((blob, Holes::Left), path, &Meter::new());
     match looked.state {
         State::Whole(_) => Recheck::Sound,
+        State::Hollow(..) => Recheck::Hollow,
         State::Missing => Recheck::Absent,
         State::Flawed(_, FlawKind::Unreadable) => Recheck::Unreadable(looked.reason),
         State::Flawed(..) => Recheck::Wrong,
@@ -202,7 +258,7 @@ fn status(path: &Path) -> Looked {
 }
 
 /// Reads a blob, and what is wrong once more.
-fn twice(wanted: Wanted<'_>, path: &Path, meter: &Meter) -> Looked {
+fn twice(wanted: (&BlobId, Holes), path: &Path, meter: &Meter) -> Looked {
     match hash(wanted, path, meter) {
         Looked {
             state: State::Flawed(_, FlawKind::BlobContent),
@@ -212,7 +268,7 @@ fn twice(wanted: Wanted<'_>, path: &Path, meter: &Meter) -> Looked {
     }
 }
 
-fn hash((blob, needed): Wanted<'_>, path: &Path, meter: &Meter) -> Looked {
+fn hash((blob, holes): (&BlobId, Holes), path: &Path, meter: &Meter) -> Looked {
     let (file, facts) = match LocalStore::peek_open(path) {
         Ok(opened) => opened,
         Err(Unusable::NotAFile(found)) => {
@@ -226,9 +282,8 @@ fn hash((blob, needed): Wanted<'_>, path: &Path, meter: &Meter) -> Looked {
     };
     let size = facts.signature.size;
     // Reading it could take days. What needs as many bytes is the only reason to.
-    if needed != Some(size) && fs::is_hollow(&file, &facts) {
-        let reason = format!("nearly all of its {size} bytes are holes, and nothing needs as many");
-        return Looked::flawed(FlawKind::BlobContent, path, reason);
+    if holes == Holes::Left && fs::is_hollow(&file, &facts) {
+        return Looked::sound(State::Hollow(path.to_owned(), size));
     }
     let wrong = |reason| Looked {
         bytes: size,

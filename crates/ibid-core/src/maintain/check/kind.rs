@@ -26,6 +26,8 @@ pub enum FlawKind {
     Untrusted,
     /// A name that no store has.
     Stranger,
+    /// A long file of holes has the name of a blob that nothing needs: it was not read.
+    Unread,
     /// It cannot be read.
     Unreadable,
 }
@@ -58,7 +60,7 @@ impl FlawKind {
             | Self::SmallFile => FlawClass::Damaged,
             Self::Untrusted => FlawClass::Untrusted,
             Self::Unreadable => FlawClass::Unreadable,
-            Self::Stranger => FlawClass::Told,
+            Self::Stranger | Self::Unread => FlawClass::Told,
         }
     }
 
@@ -76,6 +78,7 @@ impl FlawKind {
             Self::SmallFile => "small-file",
             Self::Untrusted => "untrusted",
             Self::Stranger => "stranger",
+            Self::Unread => "unread",
             Self::Unreadable => "unreadable",
         }
     }

@@ -113,18 +113,17 @@ pub fn check(store: &LocalStore, meter: &Meter) -> Checked {
         book.add(FlawKind::Stranger, stranger, reason);
     }
     small::check_what_is_missing(store, &survey, &mut book);
-    let (mut blobs, mut hollow) = (Vec::new(), Vec::new());
+    let mut blobs = Vec::new();
     for standing in &survey.standing {
         ground.judge(standing, &mut book);
         match standing.place {
             Place::Dir if standing.facts.signature.kind() != FileKind::Dir => {
                 book.not_a(FlawKind::NotAFile, standing, "a directory");
             }
-            // What says that it needs as many bytes is asked first.
-            Place::Blob(blob) if standing.facts.seems_hollow() => hollow.push((blob, None)),
             Place::Blob(blob) => {
-                meter.add_total(standing.facts.signature.size);
-                blobs.push((blob, None));
+                // Others are read if something needs them.
+                let is_read = !standing.facts.seems_hollow();
+                blobs.push((blob, is_read.then_some(standing.facts.signature.size)));
             }
             _ => {}
         }
@@ -153,7 +152,6 @@ pub fn check(store: &LocalStore, meter: &Meter) -> Checked {
             _ => {}
         }
     }
-    needs.look_at(&hollow);
     finished(needs, survey)
 }
 

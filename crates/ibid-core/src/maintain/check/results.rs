@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::BufReader;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::blobs::{State, States};
 use super::book::Book;
@@ -26,6 +26,8 @@ pub(super) struct Needs<'a> {
     labels: BTreeMap<Key, String>,
     /// Results that were looked at, so that history does not ask again.
     seen: HashSet<BlobId>,
+    /// What has to be asked again once files of holes are read.
+    waiting: Vec<Waiting>,
     broken: Vec<Broken>,
     keys: usize,
     later: usize,
@@ -36,6 +38,18 @@ pub(super) struct Needs<'a> {
 /// What a listing names: blobs with their lengths; `None` where it is no listing.
 type Listing = Option<std::rc::Rc<Vec<(BlobId, u64)>>>;
 
+/// What needs a file of holes.
+enum Waiting {
+    Key(Key),
+    Run(PathBuf),
+    Result {
+        key: Key,
+        result: BlobId,
+        stands: bool,
+        in_history: bool,
+    },
+}
+
 /// Whose result is looked at.
 struct Of<'k> {
     key: &'k Key,
@@ -44,6 +58,8 @@ struct Of<'k> {
     /// What it needs and what is not there, in words.
     missing: Vec<(BlobId, String)>,
     broken: bool,
+    /// It needs a file of holes.
+    waits: bool,
 }
 
 impl<'a> Needs<'a> {
@@ -55,6 +71,7 @@ impl<'a> Needs<'a> {
             listings: HashMap::new(),
             labels: BTreeMap::new(),
             seen: HashSet::new(),
+            waiting: Vec::new(),
             broken: Vec::new(),
             keys: 0,
             later: 0,
@@ -66,9 +83,32 @@ impl<'a> Needs<'a> {
         &mut self.book
     }
 
-    /// Looks at those of these blobs that nothing needed so far.
-    pub(super) fn look_at(&mut self, blobs: &[(BlobId, Option<u64>)]) {
-        self.states.look_at(blobs, &mut self.book);
+    /// Reads the files of holes that something needs, now that every length is known, and asks again
+    /// on behalf of whatever waits for that.
+    fn settle(&mut self) {
+        while !self.waiting.is_empty() {
+            self.states.settle(&mut self.book);
+            for waiting in std::mem::take(&mut self.waiting) {
+                match waiting {
+                    Waiting::Key(key) => self.key_file(&key),
+                    Waiting::Run(path) => self.run(&path),
+                    Waiting::Result {
+                        key,
+                        result,
+                        stands,
+                        in_history,
+                    } => {
+                        self.in_history = in_history;
+                        if stands {
+                            self.read_result(&key, &result, stands);
+                        } else {
+                            self.result(&key, &result);
+                        }
+                        self.in_history = false;
+                    }
+                }
+            }
+        }
     }
 
     pub(super) fn found_broken(&self) -> bool {
@@ -78,6 +118,10 @@ impl<'a> Needs<'a> {
     /// Checks a key's file and all that its result needs.
     pub(super) fn key(&mut self, key: &Key) {
         self.keys += 1;
+        self.key_file(key);
+    }
+
+    fn key_file(&mut self, key: &Key) {
         let path = self.store.key_path(key);
         let blob = match self.store.peek_key(key) {
             Ok(KeySays::Result(blob)) => blob,
@@ -104,6 +148,7 @@ impl<'a> Needs<'a> {
                     },
                 );
             }
+            State::Hollow(..) => self.waiting.push(Waiting::Key(*key)),
             // Somebody may have replaced the key's file while the blob went.
             State::Missing if !self.still_names(key, &blob) => {}
             State::Missing => {
@@ -126,8 +171,10 @@ impl<'a> Needs<'a> {
             }
         };
         self.labels.entry(entry.key).or_insert(entry.label);
-        if let State::Flawed(at, _) = self.states.state(&entry.record, None, &mut self.book) {
-            self.book.spoil(&at, &entry.key);
+        match self.states.state(&entry.record, None, &mut self.book) {
+            State::Flawed(at, _) => self.book.spoil(&at, &entry.key),
+            State::Hollow(..) => self.waiting.push(Waiting::Run(path.to_owned())),
+            State::Whole(_) | State::Missing => {}
         }
         if let Some(result) = entry.result {
             self.in_history = true;
@@ -189,8 +236,18 @@ impl<'a> Needs<'a> {
                     },
                 );
             }
+            State::Hollow(..) => self.wait_for(key, blob, false),
             State::Missing => {}
         }
+    }
+
+    fn wait_for(&mut self, key: &Key, result: &BlobId, stands: bool) {
+        self.waiting.push(Waiting::Result {
+            key: *key,
+            result: *result,
+            stands,
+            in_history: self.in_history,
+        });
     }
 
     fn broken(&mut self, key: &Key, result: &BlobId, stands: bool) {
@@ -254,6 +311,7 @@ impl<'a> Needs<'a> {
             stands,
             missing: Vec::new(),
             broken: false,
+            waits: false,
         };
         let record = result.run.record;
         if self.need(&mut of, &record, None, || "the key record".to_owned())
@@ -362,6 +420,7 @@ impl<'a> Needs<'a> {
                 self.book.spoil(&at, of.key);
                 of.broken |= kind != FlawKind::Unreadable;
             }
+            State::Hollow(..) => of.waits = true,
             State::Missing => of.missing.push((*blob, what())),
         }
         false
@@ -377,6 +436,10 @@ impl<'a> Needs<'a> {
     /// Notes what is missing, unless the result was evicted meanwhile and needs nothing more. Of one
     /// that only history names, a collection that was killed may have left a part.
     fn close(&mut self, of: &Of<'_>) {
+        if of.waits {
+            self.seen.remove(of.blob);
+            return self.wait_for(of.key, of.blob, of.stands);
+        }
         let lost = !of.missing.is_empty() && !self.in_history && self.still_counts(of);
         if lost {
             for (blob, what) in &of.missing {
@@ -398,7 +461,9 @@ impl<'a> Needs<'a> {
         self.store.seems_present(of.blob, None) && self.store.peek_result(of.blob).is_ok()
     }
 
-    pub(super) fn finish(self) -> Checked {
+    pub(super) fn finish(mut self) -> Checked {
+        self.settle();
+        self.states.tell_unread(&mut self.book);
         let flaws = self.book.into_flaws();
         let spoiled: HashSet<&Key> = flaws.iter().flat_map(|flaw: &Flaw| &flaw.spoils).collect();
         let mut labels = self.labels;

@@ -15,6 +15,7 @@ use super::*;
 use crate::action::{Component, ComponentKind, ComponentName, KeyRecord, Trigger};
 use crate::digest::encoding::{Encoder, Value};
 use crate::digest::{Digest, TreeId};
+use crate::fs::{Threads, hash_open};
 use crate::maintain::repair;
 use crate::store::{
     Lookup, Outcome, OutputContent, OwnerCheck, Replace, RunEntry, RunInfo, RunOutcome, Sharing,
@@ -586,4 +587,125 @@ fn files_of_strangers_are_told_where_their_owner_matters() {
         "whose they are is for a person to judge"
     );
     assert_eq!(scene.store.pins().unwrap(), (Vec::new(), Vec::new()));
+}
+
+/// Lays down a blob of a gibibyte of zeros, as file systems keep it that keep zeros as holes.
+fn zeros(scene: &Scene) -> crate::store::Stored {
+    static DIGEST: std::sync::OnceLock<Digest> = std::sync::OnceLock::new();
+    let size = 1 << 30;
+    let path = scene.dir.join("zeros");
+    fs::File::create(&path).unwrap().set_len(size).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o444)).unwrap();
+    let file = fs::File::open(&path).unwrap();
+    let hash = || hash_open(&file, &path, size, Threads::Many, &Meter::new()).unwrap();
+    let blob = BlobId::new(*DIGEST.get_or_init(hash));
+    let place = scene.store.blob_path(&blob);
+    fs::create_dir_all(place.parent().unwrap()).unwrap();
+    fs::rename(&path, &place).unwrap();
+    crate::store::Stored {
+        blob,
+        size,
+        reused: false,
+        modified: crate::fs::Signature::of_link(&place).unwrap().mtime,
+    }
+}
+
+fn of_blob(scene: &Scene, name: &str, size: u64, blob: BlobId) -> StoredResult {
+    let content = OutputContent::File {
+        executable: false,
+        size,
+        blob,
+    };
+    scene.result(name, output(content))
+}
+
+#[test]
+fn an_honest_output_of_holes_whose_mode_is_set_right_stays() {
+    for mode in [0o464, 0o044] {
+        let scene = Scene::new();
+        let zeros = zeros(&scene);
+        scene.commit(&of_blob(&scene, "zeros", zeros.size, zeros.blob), 3);
+        assert_eq!(scene.check().flaws, [], "an honest store");
+        let path = scene.store.blob_path(&zeros.blob);
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        let repaired = repair(&scene.store, &scene.check());
+        assert_eq!(repaired.left, [], "{mode:o}");
+        assert!(path.exists(), "{mode:o}: needed, whole, and put aside");
+    }
+}
+
+#[test]
+fn a_blob_of_holes_that_nothing_names_yet_is_no_damage() {
+    let scene = Scene::new();
+    let zeros = zeros(&scene);
+    let checked = scene.check();
+    let told: Vec<_> = checked.flaws.iter().map(|flaw| flaw.kind).collect();
+    assert_eq!(told, [FlawKind::Unread]);
+    assert_eq!(FlawKind::Unread.class(), FlawClass::Told);
+    // A commit that is between its blobs and its key's file.
+    repair(&scene.store, &checked);
+    let result = of_blob(&scene, "zeros", zeros.size, zeros.blob);
+    scene.store.record(&result, &[zeros], Replace::No).unwrap();
+    assert!(matches!(scene.store.look_up(&result.key), Lookup::Found(_)));
+    assert_eq!(scene.check().flaws, [], "a commit lost what it stored");
+}
+
+#[test]
+fn a_result_with_a_wrong_length_spoils_no_other() {
+    // In whatever order they are asked.
+    for (good, bad) in [("a", "b"), ("b", "a")] {
+        let scene = Scene::new();
+        let zeros = zeros(&scene);
+        let good = of_blob(&scene, good, zeros.size, zeros.blob);
+        let bad = of_blob(&scene, bad, 5, zeros.blob);
+        scene.commit(&good, 3);
+        scene.commit(&bad, 4);
+        let checked = scene.check();
+        let told: Vec<_> = checked.flaws.iter().map(|flaw| flaw.kind).collect();
+        assert_eq!(told, [FlawKind::Result]);
+        assert_eq!(checked.flaws[0].spoils, [bad.key]);
+        repair(&scene.store, &checked);
+        assert_eq!(scene.check().flaws, []);
+        assert!(matches!(scene.store.look_up(&good.key), Lookup::Found(_)));
+        assert!(matches!(scene.store.look_up(&bad.key), Lookup::Absent(_)));
+    }
+}
+
+#[test]
+fn holes_that_are_needed_otherwise_are_damage_and_nobody_reads_them() {
+    let scene = Scene::new();
+    let zeros = zeros(&scene);
+    let mut as_record = of_blob(&scene, "record", 7, BlobId::of(b"content"));
+    as_record.run.record = zeros.blob;
+    for result in [of_blob(&scene, "wrong", 5, zeros.blob), as_record] {
+        scene.commit(&result, 3);
+        let checked = scene.check();
+        let told: Vec<_> = checked.flaws.iter().map(|flaw| flaw.kind).collect();
+        assert_eq!(told, [FlawKind::BlobContent], "{}", result.run.label);
+        assert!(checked.bytes < zeros.size);
+        scene.store.invalidate(&result.key, 1, "").unwrap();
+        let runs = scene.dir.join("store/v1/runs");
+        fs::remove_dir_all(runs).unwrap();
+    }
+}
+
+#[test]
+fn holes_in_the_trash_are_found_there_by_what_needs_as_many() {
+    let scene = Scene::new();
+    let zeros = zeros(&scene);
+    let wrong = ("wrong", 5, FlawKind::BlobMissing);
+    for (name, size, kind) in [wrong, ("right", zeros.size, FlawKind::Result)] {
+        let result = of_blob(&scene, name, size, zeros.blob);
+        scene.commit(&result, 3);
+        let (place, trashed) = (
+            scene.store.blob_path(&zeros.blob),
+            scene.store.trashed_blob_path(&zeros.blob),
+        );
+        fs::create_dir_all(trashed.parent().unwrap()).unwrap();
+        if place.exists() {
+            fs::rename(&place, &trashed).unwrap();
+        }
+        let told: Vec<_> = scene.check().flaws.iter().map(|flaw| flaw.kind).collect();
+        assert_eq!(told, [kind], "{name}");
+    }
 }
