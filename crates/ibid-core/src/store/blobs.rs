@@ -191,7 +191,7 @@ impl LocalStore {
         let path = self.layout.blob(blob);
         self.layout
             .publish_over(staged, &path)
-            .map_err(|error| self.replace_failed(error))?;
+            .map_err(|error| self.replace_failed(error, &path))?;
         // Renaming changes the signature, so it is taken after that.
         let Ok(signature) = Signature::of_link(&path) else {
             // Of unknown age, so that a commit looks again.

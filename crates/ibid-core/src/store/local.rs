@@ -20,7 +20,7 @@ use super::ownership::{self, NobodyElse, OwnerCheck, Owners, Sharing, TrustedOwn
 use super::recall::RecallPlace;
 use super::run_index::RunIndex;
 use super::verified::{ProcessMemory, VerifiedBlobs};
-use crate::fs::{self, Host, IfPresent as _, PathError, Staged};
+use crate::fs::{self, Facts, Host, IfPresent as _, PathError, Signature, Staged};
 
 /// What may be done to a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -258,10 +258,16 @@ impl LocalStore {
         StoreError::Io(error)
     }
 
-    /// Does the same for a file that was to replace another.
-    pub(super) fn replace_failed(&self, error: PathError) -> StoreError {
-        let is_theirs = Errno::from_io_error(&error.source) == Some(Errno::PERM);
-        if is_theirs && self.options.sharing == Sharing::Group {
+    /// Does the same for a file that was to replace what stands at a path.
+    pub(super) fn replace_failed(&self, error: PathError, path: &Path) -> StoreError {
+        let is_refused = Errno::from_io_error(&error.source) == Some(Errno::PERM);
+        // An immutable file is refused with the same words, and that is no matter of the store.
+        let is_theirs = || Facts::of_link(path).is_ok_and(|facts| facts.owner != self.options.user);
+        let is_sticky = || {
+            let dir = path.parent().map(Signature::of);
+            dir.is_some_and(|dir| dir.is_ok_and(|dir| dir.mode & ownership::STICKY != 0))
+        };
+        if is_refused && self.options.sharing == Sharing::Group && is_theirs() && is_sticky() {
             return StoreError::Theirs {
                 path: self.dir().to_owned(),
                 source: error.source,

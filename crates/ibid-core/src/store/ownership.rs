@@ -83,7 +83,7 @@ impl Owners {
 
 const GROUP_WRITES: u32 = 0o020;
 const OTHERS_WRITE: u32 = 0o002;
-const STICKY: u32 = 0o1000;
+pub(super) const STICKY: u32 = 0o1000;
 
 /// What a key's file of a store of a group can do, and no blob and no staged file can.
 const KEY_FILE_MODE: u32 = 0o640;

@@ -197,7 +197,7 @@ impl LocalStore {
             .then(|| fs::Kept::new(path, &self.layout.dir("tmp")));
         self.layout
             .publish_over(staged, path)
-            .map_err(|error| self.replace_failed(error))?;
+            .map_err(|error| self.replace_failed(error, path))?;
         self.sync_name(path)
     }
 
