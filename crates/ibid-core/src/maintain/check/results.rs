@@ -111,7 +111,8 @@ impl<'a> Needs<'a> {
         }
     }
 
-    pub(super) fn found_broken(&self) -> bool {
+    pub(super) fn found_broken(&mut self) -> bool {
+        self.settle();
         !self.broken.is_empty()
     }
 
