@@ -3,7 +3,7 @@
 use super::super::Report;
 use super::super::case::runs;
 use super::super::snapshot::{self, Item, Snapshot};
-use super::scene::{Act, Meeting, age_trash, ask_again, command, deletable, remove_trash, trash};
+use super::scene::{Act, Meeting, age_blobs, ask_again, command, deletable, remove_trash, trash};
 use crate::TestEnv;
 use crate::trace::Traced;
 
@@ -61,12 +61,13 @@ impl Ends<'_> {
         }
     }
 
-    /// Checks that the next collection empties the trash, and that nothing is missed then.
+    /// Checks that the next collection empties the trash and leaves no blob that nothing names, and
+    /// that nothing is missed then.
     fn check_trash(&self, report: &mut Report) {
         let what = self.what;
         // The first one moves what nothing names by now.
         for _ in 0..2 {
-            age_trash(self.env);
+            age_blobs(self.env);
             let mut gc = command(self.env, "after", &["gc"]);
             let ran = self.env.finish(gc.env("IBID_GRACE", "0s"));
             if ran.code != Some(0) {
@@ -76,6 +77,15 @@ impl Ends<'_> {
         let left = trash(self.env);
         if !left.is_empty() {
             report.violation(format!("{what}: `gc` left {left:?} in the trash"));
+        }
+        age_blobs(self.env);
+        let mut gc = command(self.env, "after", &["gc", "--dry-run", "--json"]);
+        let ran = self.env.finish(gc.env("IBID_GRACE", "0s"));
+        let told: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+        for what_goes in ["blobs_discarded", "files_deleted"] {
+            if told[what_goes] != 0 {
+                report.violation(format!("{what}: `gc` left something to do: {told}"));
+            }
         }
         // Where the outputs stand, the store is not asked.
         snapshot::remove(&self.env.work("after/out"));

@@ -48,6 +48,8 @@ pub(super) enum Held {
     Spoiled,
     /// Blobs in the trash which nothing names.
     Discarded,
+    /// The result that is asked for, and copies of its blobs in the trash.
+    Copied,
 }
 
 /// Two processes and a store.
@@ -95,7 +97,7 @@ const fn with_grace(meeting: Meeting) -> Meeting {
 }
 
 /// Their order is part of the numbers of points.
-pub(super) const MEETINGS: [Meeting; 27] = [
+pub(super) const MEETINGS: [Meeting; 31] = [
     in_a_long_pause(meeting(
         "long commit of reused blobs, gc",
         Held::Unnamed,
@@ -183,6 +185,14 @@ pub(super) const MEETINGS: [Meeting; 27] = [
         Held::Spoiled,
         (Act::Ask, Act::Gc),
     ),
+    meeting("gc, gc of copies", Held::Copied, (Act::Gc, Act::Gc)),
+    meeting("prune, gc of copies", Held::Copied, (Act::Prune, Act::Gc)),
+    meeting("gc of copies, restore", Held::Copied, (Act::Gc, Act::Ask)),
+    meeting(
+        "prune of copies, refresh",
+        Held::Copied,
+        (Act::Prune, Act::Refresh),
+    ),
 ];
 
 impl Act {
@@ -210,6 +220,10 @@ impl Meeting {
                 fs::remove_dir_all(version(env).join("keys")).expect("the store is ours");
             }
             Held::Stored => stored(SCRIPT),
+            Held::Copied => {
+                stored(SCRIPT);
+                copy_to_trash(env);
+            }
             Held::Trashed | Held::Spoiled | Held::Discarded => {
                 stored(SCRIPT);
                 let trash = version(env).join("trash");
@@ -223,7 +237,7 @@ impl Meeting {
             Held::Discarded => {
                 fs::remove_dir_all(version(env).join("keys")).expect("the store is ours");
             }
-            Held::Nothing | Held::Unnamed | Held::Stored | Held::Trashed => {}
+            Held::Nothing | Held::Unnamed | Held::Stored | Held::Trashed | Held::Copied => {}
         }
         if self.held != Held::Nothing {
             // History has its times within: what it tells of is in use for a minute.
@@ -293,7 +307,7 @@ impl Meeting {
 
     /// Says whether the store held a result that a collection has no reason to take.
     pub(super) fn keeps_result(&self) -> bool {
-        self.held == Held::Trashed && !self.has(Act::Prune)
+        matches!(self.held, Held::Trashed | Held::Copied) && !self.has(Act::Prune)
     }
 
     /// Says whether the store was damaged, which is told by whom it meets first.
@@ -319,12 +333,25 @@ pub(super) fn remove_trash(env: &TestEnv) {
     let _ = fs::remove_dir_all(version(env).join("trash"));
 }
 
-/// Makes everything in the trash an hour older, so that nobody can be about to take it back.
-pub(super) fn age_trash(env: &TestEnv) {
-    for below in trash(env) {
-        let path = version(env).join("trash").join(below);
-        let was = modified(&path).expect("the store is ours");
-        set_modified(&path, was - HOUR);
+/// Makes every blob an hour older, also in the trash, so that nobody can be about to need it.
+pub(super) fn age_blobs(env: &TestEnv) {
+    for dir in ["blobs", "trash"].map(|dir| version(env).join(dir)) {
+        for below in Snapshot::of(&dir).files() {
+            let path = dir.join(below);
+            let was = modified(&path).expect("the store is ours");
+            set_modified(&path, was - HOUR);
+        }
+    }
+}
+
+/// Lays a copy of every blob into the trash.
+fn copy_to_trash(env: &TestEnv) {
+    let (blobs, trash) = (version(env).join("blobs"), version(env).join("trash/blobs"));
+    for below in Snapshot::of(&blobs).files() {
+        let to = trash.join(below);
+        let shard = to.parent().expect("blobs lie in shards");
+        fs::create_dir_all(shard).expect("the store is ours");
+        fs::copy(blobs.join(below), to).expect("the store is ours");
     }
 }
 
