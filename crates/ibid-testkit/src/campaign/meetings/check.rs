@@ -110,7 +110,7 @@ impl Ends<'_> {
             report.violation(format!("{what}: the {side}: {code:?}: {stderr}"));
             return;
         }
-        let is_meant = |line: &str| self.meeting.is_spoiled() && line.contains("is damaged");
+        let is_meant = |line: &str| self.meeting.is_spoiled() && line.contains("wrong digest");
         let mut warnings = stderr.lines().filter(|line| line.contains("warning: "));
         if !warnings.all(is_meant) {
             report.violation(format!("{what}: the {side}: {stderr}"));
