@@ -97,7 +97,7 @@ mod tests {
 
     /// A blob that lies in its place, and in the trash as it was an hour before.
     struct Twice {
-        _dir: TempDir,
+        dir: TempDir,
         store: LocalStore,
         blob: BlobId,
     }
@@ -107,11 +107,7 @@ mod tests {
             let dir = TempDir::new();
             let store = open(&dir);
             let blob = store.put_bytes(CONTENT).unwrap().blob;
-            let scene = Self {
-                _dir: dir,
-                store,
-                blob,
-            };
+            let scene = Self { dir, store, blob };
             age(&scene.place(), 2 * HOUR);
             let listed = stamp_of(&scene.place());
             assert!(scene.store.discard_blob(&blob, listed).unwrap().went());
@@ -199,7 +195,7 @@ mod tests {
             let (copy, placed) = scene.stamps();
             let top = store.top().unwrap().unwrap();
             let aside = store.move_blob_aside(&top, blob, copy).unwrap().unwrap();
-            assert!(open(&scene._dir).discard_blob(blob, placed).unwrap().went());
+            assert!(open(&scene.dir).discard_blob(blob, placed).unwrap().went());
             let looked = store.confirm_copy(&top, (blob, copy, placed), &aside);
             assert!(!looked.unwrap());
             assert_eq!(store.read_blob(blob, 100).unwrap(), CONTENT);
