@@ -1,4 +1,4 @@
-//! Settings files: small, read whole, and only worth as much as their owner.
+//! Settings files: read whole, and only worth as much as their owner.
 
 use std::path::Path;
 
@@ -8,8 +8,9 @@ use super::{
     IfPresent as _, IoContext as _, PathError, Signature, open_file, read_limited, witness,
 };
 
-/// A larger settings file is a mistake, or somebody's attempt to fill the memory.
-const LIMIT: u64 = 4 << 20;
+/// A larger settings file is a mistake, or somebody's attempt to fill the memory. A file of 100,000
+/// written-out steps has some 14 MiB.
+const LIMIT: u64 = 64 << 20;
 
 /// A settings file as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub struct ConfigFile {
 
 /// Reads the settings file at `path`; `None` if nothing is there.
 ///
-/// Fails if it is anything but a regular file of at most 4 MiB, or may not be read. A folder that
+/// Fails if it is anything but a regular file of at most 64 MiB, or may not be read. A folder that
 /// may not be searched counts as one without the file.
 pub fn read_config_file(path: &Path) -> Result<Option<ConfigFile>, PathError> {
     let file = match open_file(path).unless_absent() {
