@@ -75,6 +75,17 @@ fn make_folder(dir: &Path, sharing: Sharing, stage_in: Option<&Path>) -> Result<
     fs::create_shared_dir(dir, policy, stage_in.filter(named))
 }
 
+/// What `store.json` says of the directory that it lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Described {
+    /// A store of this format.
+    As(u64),
+    /// Nothing: there is none, or a power cut took what was in it.
+    Not,
+    /// Something else: it is damaged, or no store's.
+    Otherwise,
+}
+
 /// The paths of one store.
 #[derive(Debug)]
 pub(super) struct Layout {
@@ -159,9 +170,9 @@ impl Layout {
             supported: FORMAT,
         };
         match self.read_description() {
-            Ok(Some(format)) if format > FORMAT => return Err(newer(format)),
-            Ok(format) => self.described.store(format.is_some(), Ordering::Relaxed),
-            Err(error) if error.is_absent() => return self.check_foreign(),
+            Ok(Described::As(format)) if format > FORMAT => return Err(newer(format)),
+            Ok(Described::As(_)) => self.described.store(true, Ordering::Relaxed),
+            Ok(_) => self.check_foreign()?,
             Err(error) => return Err(OpenError::Io(error)),
         }
         match fs::exists(&self.root.join("v2")) {
@@ -171,9 +182,8 @@ impl Layout {
         }
     }
 
-    /// Returns the format in `store.json`; `None` if the file is damaged, which the next write
-    /// heals.
-    fn read_description(&self) -> Result<Option<u64>, PathError> {
+    /// Reads `store.json`.
+    fn read_description(&self) -> Result<Described, PathError> {
         let path = self.root.join("store.json");
         let mut buffer = [0; 1 << 10];
         let read = match fs::read_once(&path, &mut buffer) {
@@ -181,12 +191,17 @@ impl Layout {
             read => read.map(Cow::Borrowed),
         };
         let bytes = match read {
+            Err(error) if error.is_absent() => return Ok(Described::Not),
             // A folder, a FIFO or a file of holes has taken its place.
-            Err(error) if is_no_description(&error, &path) => return Ok(None),
+            Err(error) if is_no_description(&error, &path) => return Ok(Described::Otherwise),
             bytes => bytes?,
         };
+        if bytes.iter().all(|byte| *byte == 0) {
+            return Ok(Described::Not);
+        }
         let json: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
-        Ok(json.and_then(|json| json.get("format")?.as_u64()))
+        let format = json.and_then(|json| json.get("format")?.as_u64());
+        Ok(format.map_or(Described::Otherwise, Described::As))
     }
 
     /// Makes the store's tag and its description in its root, unless they are there. Refuses a
@@ -196,15 +211,9 @@ impl Layout {
         if self.described.swap(false, Ordering::Relaxed) {
             return Ok(());
         }
-        let described = match self.read_description() {
-            Ok(described) => described,
-            Err(error) if error.is_absent() => {
-                self.refuse_foreign()?;
-                None
-            }
-            Err(error) => return Err(StoreError::Io(error)),
-        };
-        if described.is_none() {
+        let described = self.read_description().map_err(StoreError::Io)?;
+        if !matches!(described, Described::As(_)) {
+            self.refuse_foreign()?;
             self.publish(&self.root.join("CACHEDIR.TAG"), TAG)?;
             self.publish(&self.root.join("store.json"), &description(created))?;
         }
@@ -220,7 +229,7 @@ impl Layout {
             staged.set_mode(self.file_mode(FILE_MODE))?;
             if staged.publish_new(path)? == Published::AlreadyThere
                 && path.ends_with("store.json")
-                && self.read_description()?.is_none()
+                && !matches!(self.read_description()?, Described::As(_))
             {
                 self.publish_over(staged, path)?;
             }
@@ -252,10 +261,17 @@ impl Layout {
         }
     }
 
-    /// Returns a name in the root that no store has.
+    /// Returns a name in the root that no store has. A `store.json` that says something else is one
+    /// until there is a version's directory: then it is a description that was damaged, and what
+    /// lies beside it was let be when the store was made.
     fn foreign_name(&self) -> Result<Option<String>, PathError> {
         let names = fs::list_dir(&self.root)?;
-        let foreign = names.iter().find(|(name, _)| !KNOWN.contains(&&name[..]));
+        let otherwise = self.read_description()? == Described::Otherwise;
+        if otherwise && names.iter().any(|(name, _)| name == b"v1") {
+            return Ok(None);
+        }
+        let is_foreign = |name: &[u8]| !KNOWN.contains(&name) || otherwise && name == b"store.json";
+        let foreign = names.iter().find(|(name, _)| is_foreign(name));
         Ok(foreign.map(|(name, _)| Escaped(name).to_string()))
     }
 

@@ -99,11 +99,36 @@ fn a_foreign_directory_is_never_written() {
 }
 
 #[test]
+fn a_folder_whose_own_files_have_the_names_of_a_store_is_never_written() {
+    let own = br#"{"user": 1}"#.as_slice();
+    for (content, beside) in [
+        (own, None),
+        (own, Some("notes.txt")),
+        (&[b' '; 70_000], None),
+    ] {
+        let dir = TempDir::new();
+        let path = dir.join("store");
+        let store = open(&dir);
+        std::fs::create_dir(&path).unwrap();
+        std::fs::write(path.join("store.json"), content).unwrap();
+        if let Some(name) = beside {
+            std::fs::write(path.join(name), b"x").unwrap();
+        }
+        let before = snapshot(&path);
+        let refused = LocalStore::open(&path, StoreOptions::default()).unwrap_err();
+        assert!(matches!(refused, OpenError::Foreign { .. }), "{refused}");
+        let error = store.put_bytes(b"x").unwrap_err();
+        assert!(matches!(error, StoreError::Foreign { .. }), "{error}");
+        assert_eq!(snapshot(&path), before);
+    }
+}
+
+#[test]
 fn a_damaged_description_is_healed() {
     let dir = TempDir::new();
     open(&dir).put_bytes(b"x").unwrap();
     let path = dir.join("store/store.json");
-    for damage in [b"".as_slice(), b"\0\0\0\0", b"{}"] {
+    for damage in [b"".as_slice(), b"\0\0\0\0", b"{}", &[b' '; 70_000]] {
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, damage).unwrap();
         open(&dir).put_bytes(b"y").unwrap();
