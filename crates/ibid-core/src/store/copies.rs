@@ -4,15 +4,13 @@
 //! Nobody looks in the trash for what has its place, so a copy goes even if a result needs the blob.
 //!
 //! Invariants: a copy is deleted under a name that nobody else uses, after a look that its place is
-//! taken, by the file that was listed there and that no stranger owns; else it goes back. What has
-//! the place is not read for that. `docs/design/collection.md` says why that is enough.
-
-use rustix::io::Errno;
+//! taken, by the file that was listed there, that is as long and that no stranger owns; else it
+//! goes back. What has the place is not read for that. `docs/design/collection.md` says why that is enough.
 
 use super::local::{Durability, LocalStore};
 use super::trash::{stamp, unless_taken_or_gone};
 use crate::digest::BlobId;
-use crate::fs::{self, Dir, FileKind, IoContext as _, PathError};
+use crate::fs::{self, Dir, FileKind, PathError};
 use crate::tree::RelPath;
 
 impl LocalStore {
@@ -44,16 +42,15 @@ impl LocalStore {
     ) -> Result<bool, PathError> {
         let place = self.below(&self.layout.blob(blob));
         let taken = top.facts_if_any(&place).ok().flatten();
-        if let Some(taken) = taken
+        let copy = top.status_if_any(aside)?;
+        if let (Some(taken), Some(copy)) = (taken, copy)
             && taken.signature.kind() == FileKind::File
             && stamp(&taken.signature) == placed
-        {
+            && taken.signature.size == copy.size
             // What a stranger put there may be something else a moment later.
-            if self.trusts(taken.owner) {
-                return self.confirm_delete(top, (blob, modified), aside);
-            }
-            self.put_back_copy(top, blob, aside)?;
-            return Err(Errno::PERM).context("rely on", &top.path_of(&place));
+            && self.trusts(taken.owner)
+        {
+            return self.confirm_delete(top, (blob, modified), aside);
         }
         self.put_back_copy(top, blob, aside)?;
         Ok(false)
@@ -163,6 +160,17 @@ mod tests {
     }
 
     #[test]
+    fn beside_a_file_that_was_cut_short_the_copy_stays() {
+        let scene = Twice::new();
+        let (copy, placed) = scene.stamps();
+        std::fs::remove_file(scene.place()).unwrap();
+        std::fs::write(scene.place(), "cont").unwrap();
+        set_stamp(&scene.place(), placed);
+        assert!(!scene.delete((copy, placed)));
+        assert_eq!(scene.stamps(), (copy, placed));
+    }
+
+    #[test]
     fn the_only_one_is_no_copy_and_comes_back() {
         let scene = Twice::new();
         let stamps = scene.stamps();
@@ -230,8 +238,7 @@ mod tests {
         let scene = Twice::new();
         std::os::unix::fs::chown(scene.place(), Some(4666), None).unwrap();
         let stamps = scene.stamps();
-        let refused = scene.store.delete_copy(&scene.blob, stamps).unwrap_err();
-        assert_eq!(refused.source.kind(), std::io::ErrorKind::PermissionDenied);
+        assert!(!scene.delete(stamps));
         assert_eq!(scene.stamps(), stamps);
     }
 }
