@@ -83,11 +83,11 @@ pub fn repair(store: &LocalStore, checked: &Checked) -> Repaired {
 fn mend(store: &LocalStore, flaw: &Flaw) -> Mended {
     let path = &flaw.path;
     let mended = match flaw.kind {
-        FlawKind::BlobContent => again(store, path),
+        FlawKind::BlobContent => again(store, flaw),
         FlawKind::NotAFile => not_a_file(store, path),
         FlawKind::KeyFile | FlawKind::SmallFile => small(store, flaw),
         FlawKind::Untrusted => set_right(store, flaw),
-        FlawKind::Unreadable => unreadable(store, path),
+        FlawKind::Unreadable => unreadable(store, flaw),
         FlawKind::ResultMissing
         | FlawKind::Result
         | FlawKind::ForeignKey
@@ -99,11 +99,14 @@ fn mend(store: &LocalStore, flaw: &Flaw) -> Mended {
 }
 
 /// Looks at a file once more, and puts it aside if it is still wrong.
-fn again(store: &LocalStore, path: &Path) -> Result<Mended, StoreError> {
+fn again(store: &LocalStore, flaw: &Flaw) -> Result<Mended, StoreError> {
+    let path = &flaw.path;
     let seen = seen(path)?;
     match check::recheck(store, path) {
-        Recheck::Wrong | Recheck::Hollow => aside(store, path, seen),
-        Recheck::Sound | Recheck::Absent => Ok(healed()),
+        Recheck::Wrong => aside(store, path, seen),
+        // It is not read again, so it goes only if it is the very file that was judged.
+        Recheck::Hollow if seen == flaw.judged => aside(store, path, seen),
+        Recheck::Hollow | Recheck::Sound | Recheck::Absent => Ok(healed()),
         Recheck::Unreadable(reason) => Ok(Mended::Left(reason)),
     }
 }
@@ -247,7 +250,8 @@ fn blob_of(path: &Path) -> Option<BlobId> {
 }
 
 /// Gives a file's owner the right to read it, if that is what was missing.
-fn unreadable(store: &LocalStore, path: &Path) -> Result<Mended, StoreError> {
+fn unreadable(store: &LocalStore, flaw: &Flaw) -> Result<Mended, StoreError> {
+    let path = &flaw.path;
     let facts = match Facts::of_link(path) {
         Ok(facts) => facts,
         Err(error) if error.is_absent() => return Ok(healed()),
@@ -259,13 +263,10 @@ fn unreadable(store: &LocalStore, path: &Path) -> Result<Mended, StoreError> {
     let facts = facts.signature;
     if facts.kind() == FileKind::File && facts.mode & 0o400 == 0 {
         store.set_right(path, is_blob(store, path))?;
-        let set_right = || Ok(Mended::Done("its mode was set right".to_owned()));
-        // The next check asks whether anything needs what is hollow.
-        if matches!(check::recheck(store, path), Recheck::Hollow) {
-            return set_right();
-        }
-        return match again(store, path)? {
-            Mended::Done(_) if Facts::of_link(path).is_ok() => set_right(),
+        return match again(store, flaw)? {
+            Mended::Done(_) if Facts::of_link(path).is_ok() => {
+                Ok(Mended::Done("its mode was set right".to_owned()))
+            }
             other => Ok(other),
         };
     }

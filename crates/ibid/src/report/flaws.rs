@@ -140,6 +140,7 @@ mod tests {
             kind,
             path: PathBuf::from("/s/v1/runs/\u{1b}x"),
             reason: "it is short".to_owned(),
+            judged: None,
             spoils: Vec::new(),
         }
     }

@@ -1,12 +1,12 @@
 //! Blobs: each read to its end by one of two threads, and what was found of it.
 //!
-//! A long file of holes is not read until all that needs it has said how long it has to be.
+//! A long file of holes is read only where something needs just as many bytes, and no further.
 //!
 //! What is wrong is read once more from a new descriptor, because on a network file system a
 //! replaced file can look cut (hazard B5). What is not there is looked for in the trash, from where
 //! every reader takes it back.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use super::FlawKind;
 use super::again::Recheck;
 use super::book::{Book, instead};
 use crate::digest::BlobId;
-use crate::fs::{self, Facts, FileKind, HashError, Meter, Threads};
+use crate::fs::{self, Facts, FileKind, HashError, Meter, Signature, Threads};
 use crate::store::{LocalStore, Unusable};
 
 /// As many blobs are read at a time: one computes while the other waits for the disk.
@@ -37,18 +37,11 @@ pub(super) enum State {
     Whole(u64),
     /// Its flaw is noted at this path.
     Flawed(PathBuf, FlawKind),
-    /// It is a long file of holes at this path, of so many bytes: it is read once it is known whether
-    /// anything needs as many. Whoever asked asks again then.
-    Hollow(PathBuf, u64),
+    /// It is this long file of holes at this path: it is read once it is known whether anything needs
+    /// as many bytes. Whoever asked asks again then.
+    Hollow(PathBuf, Signature),
     /// It is nowhere.
     Missing,
-}
-
-/// Whether a long file of holes is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Holes {
-    Left,
-    Read,
 }
 
 /// What was found of blobs so far.
@@ -57,10 +50,12 @@ pub(super) struct States<'a> {
     reading: Reading,
     meter: &'a Meter,
     known: HashMap<BlobId, State>,
-    /// The files of holes that something needs, with all lengths that it says.
-    hollow: BTreeMap<BlobId, BTreeSet<u64>>,
+    /// The files of holes that something asked for, and whether anything needs as many bytes.
+    hollow: BTreeMap<BlobId, bool>,
     /// Those of them that were read, or found to be of no use.
     settled: HashSet<BlobId>,
+    /// As many bytes of files of holes are expected to be read already.
+    expected: HashMap<BlobId, u64>,
     read: (usize, u64),
 }
 
@@ -69,6 +64,8 @@ struct Looked {
     state: State,
     /// What is noted of a flawed one.
     reason: String,
+    /// The file whose bytes were judged to be wrong.
+    judged: Option<Signature>,
     /// The file could be read by nobody but the superuser.
     unreadable: bool,
     bytes: u64,
@@ -83,6 +80,7 @@ impl<'a> States<'a> {
             known: HashMap::new(),
             hollow: BTreeMap::new(),
             settled: HashSet::new(),
+            expected: HashMap::new(),
             read: (0, 0),
         }
     }
@@ -95,23 +93,19 @@ impl<'a> States<'a> {
     /// Looks at those of these blobs that are not known yet, with two threads; each comes with the
     /// length that something needs, if that is known.
     pub(super) fn look_at(&mut self, blobs: &[(BlobId, Option<u64>)], book: &mut Book) {
-        let mut fresh: Vec<BlobId> = Vec::new();
-        for (blob, size) in blobs {
-            if !self.known.contains_key(blob) {
-                self.meter.add_total(size.unwrap_or(0));
-                fresh.push(*blob);
-            }
-        }
+        let fresh = blobs.iter().filter(|it| !self.known.contains_key(&it.0));
+        let mut fresh: Vec<_> = fresh.map(|it| (it.0, it.1.unwrap_or(0))).collect();
         fresh.sort_unstable();
-        fresh.dedup();
+        fresh.dedup_by_key(|it| it.0);
+        for (_, size) in &fresh {
+            self.meter.add_total(*size);
+        }
         let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
         let reader = || {
-            while let Some(blob) = fresh.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let looked = self.look(blob, Holes::Left);
-                found
-                    .lock()
-                    .expect("no reader panics")
-                    .push((*blob, looked));
+            while let Some(&(blob, size)) = fresh.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let looked = self.look(&blob, None);
+                let mut found = found.lock().expect("no reader panics");
+                found.push((blob, size, looked));
             }
         };
         std::thread::scope(|scope| {
@@ -121,7 +115,10 @@ impl<'a> States<'a> {
             }
             reader();
         });
-        for (blob, looked) in found.into_inner().expect("no reader panics") {
+        for (blob, size, looked) in found.into_inner().expect("no reader panics") {
+            if matches!(looked.state, State::Hollow(..)) {
+                self.expected.insert(blob, size);
+            }
             self.take(blob, looked, book);
         }
     }
@@ -132,35 +129,43 @@ impl<'a> States<'a> {
         let known = self.known.get(blob);
         // One that was not there may have been written meanwhile, or taken to the trash.
         if known.is_none_or(|known| *known == State::Missing) {
-            let looked = self.look(blob, Holes::Left);
+            let looked = self.look(blob, None);
             self.take(*blob, looked, book);
         }
         let state = self.known[blob].clone();
-        if matches!(state, State::Hollow(..)) {
-            // Each is asked about once, whoever puts another there meanwhile.
-            if self.settled.contains(blob) {
-                return State::Missing;
-            }
-            self.hollow.entry(*blob).or_default().extend(size);
+        let State::Hollow(_, file) = &state else {
+            return state;
+        };
+        // Whatever it holds, its length is not what whoever asks says.
+        if size.is_some_and(|size| size != file.size) {
+            return State::Whole(file.size);
         }
+        // Each is asked about once, whoever puts another there meanwhile.
+        if self.settled.contains(blob) {
+            return State::Missing;
+        }
+        *self.hollow.entry(*blob).or_default() |= size.is_some();
         state
     }
 
-    /// Reads the files of holes that something asked for, if anything needs as many bytes; others
-    /// are damaged, for whatever they hold is of no use to anybody who asked.
+    /// Reads the files of holes that something asked for, if anything needs as many bytes. Others are
+    /// damaged: whoever asked wants something that ibid takes into memory, which is never so long.
     pub(super) fn settle(&mut self, book: &mut Book) {
-        for (blob, sizes) in std::mem::take(&mut self.hollow) {
+        for (blob, is_needed) in std::mem::take(&mut self.hollow) {
             self.settled.insert(blob);
-            let Some(State::Hollow(path, size)) = self.known.get(&blob).cloned() else {
+            let Some(State::Hollow(path, file)) = self.known.get(&blob).cloned() else {
                 continue;
             };
-            let looked = if sizes.contains(&size) {
-                self.meter.add_total(size);
-                self.look(&blob, Holes::Read)
+            let size = file.size;
+            let looked = if is_needed {
+                let expected = self.expected.remove(&blob).unwrap_or(0);
+                self.meter.add_total(size.saturating_sub(expected));
+                self.look(&blob, Some(size))
             } else if path == self.store.blob_path(&blob) {
-                let reason =
-                    format!("nearly all of its {size} bytes are holes, and nothing needs as many");
-                Looked::flawed(FlawKind::BlobContent, &path, reason)
+                let reason = format!(
+                    "nearly all of its {size} bytes are holes, and what needs it is never so long"
+                );
+                Looked::wrong(&path, reason, file)
             } else {
                 Looked::sound(State::Missing)
             };
@@ -168,14 +173,16 @@ impl<'a> States<'a> {
         }
     }
 
-    /// Tells of the files of holes that nothing asked for: they may be whole, and about to be named.
+    /// Tells of the files of holes that nothing needs: they may be whole, and about to be named.
     pub(super) fn tell_unread(&self, book: &mut Book) {
         for (blob, state) in &self.known {
-            if let State::Hollow(path, size) = state
+            if let State::Hollow(path, file) = state
                 && *path == self.store.blob_path(blob)
             {
-                let reason =
-                    format!("nothing needs it, and nearly all of its {size} bytes are holes");
+                let size = file.size;
+                let reason = format!(
+                    "nearly all of its {size} bytes are holes, and nothing needs a file of as many"
+                );
                 book.add(FlawKind::Unread, path, reason);
             }
         }
@@ -185,7 +192,7 @@ impl<'a> States<'a> {
         self.read.0 += usize::from(looked.bytes > 0 || looked.state == State::Whole(0));
         self.read.1 += looked.bytes;
         if let State::Flawed(path, kind) = &looked.state {
-            book.add(*kind, path, looked.reason);
+            book.judged(*kind, path, looked.reason, looked.judged);
         } else if looked.unreadable {
             let reason = "its mode keeps its owner from reading it".to_owned();
             book.add(FlawKind::Unreadable, &self.store.blob_path(&blob), reason);
@@ -193,10 +200,11 @@ impl<'a> States<'a> {
         self.known.insert(blob, looked.state);
     }
 
-    fn look(&self, blob: &BlobId, holes: Holes) -> Looked {
+    /// Looks at a blob; a long file of holes is read if it has as many bytes as `hollow` says.
+    fn look(&self, blob: &BlobId, hollow: Option<u64>) -> Looked {
         let path = self.store.blob_path(blob);
         let looked = match self.reading {
-            Reading::All => twice((blob, holes), &path, self.meter),
+            Reading::All => twice((blob, hollow), &path, self.meter),
             Reading::Status => status(&path),
         };
         if looked.state != State::Missing {
@@ -204,7 +212,7 @@ impl<'a> States<'a> {
         }
         // Few lie there, and what is wrong of them is nobody's loss: the blob is missing.
         let trashed = self.store.trashed_blob_path(blob);
-        let trashed = twice((blob, holes), &trashed, self.meter);
+        let trashed = twice((blob, hollow), &trashed, self.meter);
         match trashed.state {
             State::Whole(_) | State::Hollow(..) => trashed,
             State::Flawed(..) | State::Missing => looked,
@@ -215,10 +223,15 @@ impl<'a> States<'a> {
 impl Looked {
     fn flawed(kind: FlawKind, path: &Path, reason: String) -> Self {
         Self {
-            state: State::Flawed(path.to_owned(), kind),
             reason,
-            unreadable: false,
-            bytes: 0,
+            ..Self::sound(State::Flawed(path.to_owned(), kind))
+        }
+    }
+
+    fn wrong(path: &Path, reason: String, file: Signature) -> Self {
+        Self {
+            judged: Some(file),
+            ..Self::flawed(FlawKind::BlobContent, path, reason)
         }
     }
 
@@ -226,6 +239,7 @@ impl Looked {
         Self {
             state,
             reason: String::new(),
+            judged: None,
             unreadable: false,
             bytes: 0,
         }
@@ -234,7 +248,7 @@ impl Looked {
 
 /// Reads one blob again.
 pub(super) fn recheck(blob: &BlobId, path: &Path) -> Recheck {
-    let looked = hash((blob, Holes::Left), path, &Meter::new());
+    let looked = hash((blob, None), path, &Meter::new());
     match looked.state {
         State::Whole(_) => Recheck::Sound,
         State::Hollow(..) => Recheck::Hollow,
@@ -258,7 +272,7 @@ fn status(path: &Path) -> Looked {
 }
 
 /// Reads a blob, and what is wrong once more.
-fn twice(wanted: (&BlobId, Holes), path: &Path, meter: &Meter) -> Looked {
+fn twice(wanted: (&BlobId, Option<u64>), path: &Path, meter: &Meter) -> Looked {
     match hash(wanted, path, meter) {
         Looked {
             state: State::Flawed(_, FlawKind::BlobContent),
@@ -268,7 +282,7 @@ fn twice(wanted: (&BlobId, Holes), path: &Path, meter: &Meter) -> Looked {
     }
 }
 
-fn hash((blob, holes): (&BlobId, Holes), path: &Path, meter: &Meter) -> Looked {
+fn hash((blob, hollow): (&BlobId, Option<u64>), path: &Path, meter: &Meter) -> Looked {
     let (file, facts) = match LocalStore::peek_open(path) {
         Ok(opened) => opened,
         Err(Unusable::NotAFile(found)) => {
@@ -282,12 +296,12 @@ fn hash((blob, holes): (&BlobId, Holes), path: &Path, meter: &Meter) -> Looked {
     };
     let size = facts.signature.size;
     // Reading it could take days. What needs as many bytes is the only reason to.
-    if holes == Holes::Left && fs::is_hollow(&file, &facts) {
-        return Looked::sound(State::Hollow(path.to_owned(), size));
+    if hollow != Some(size) && fs::is_hollow(&file, &facts) {
+        return Looked::sound(State::Hollow(path.to_owned(), facts.signature));
     }
     let wrong = |reason| Looked {
         bytes: size,
-        ..Looked::flawed(FlawKind::BlobContent, path, reason)
+        ..Looked::wrong(path, reason, facts.signature)
     };
     match fs::hash_open(&file, path, size, Threads::One, meter) {
         Ok(digest) if digest == *blob.digest() => Looked {

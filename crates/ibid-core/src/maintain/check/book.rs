@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Flaw, FlawKind};
 use crate::digest::Key;
-use crate::fs::{FileKind, PathError};
+use crate::fs::{FileKind, PathError, Signature};
 use crate::store::Standing;
 
 /// Flaws by path and kind. A second report of the same flaw adds only whom it spoils.
@@ -15,12 +15,24 @@ pub(super) struct Book(BTreeMap<(PathBuf, FlawKind), Noted>);
 #[derive(Debug)]
 struct Noted {
     reason: String,
+    judged: Option<Signature>,
     spoils: BTreeSet<Key>,
 }
 
 impl Book {
     pub(super) fn add(&mut self, kind: FlawKind, path: &Path, reason: String) {
         self.note(kind, path, reason);
+    }
+
+    /// Adds a flaw of just this file, if it is known which was judged.
+    pub(super) fn judged(
+        &mut self,
+        kind: FlawKind,
+        path: &Path,
+        reason: String,
+        judged: Option<Signature>,
+    ) {
+        self.note(kind, path, reason).judged = judged;
     }
 
     /// Adds a flaw that spoils the result of a key.
@@ -31,6 +43,7 @@ impl Book {
     fn note(&mut self, kind: FlawKind, path: &Path, reason: String) -> &mut Noted {
         self.0.entry((path.to_owned(), kind)).or_insert(Noted {
             reason,
+            judged: None,
             spoils: BTreeSet::new(),
         })
     }
@@ -65,6 +78,7 @@ impl Book {
                 kind,
                 path,
                 reason: noted.reason,
+                judged: noted.judged,
                 spoils: noted.spoils.into_iter().collect(),
             })
             .collect()

@@ -26,7 +26,7 @@ pub enum FlawKind {
     Untrusted,
     /// A name that no store has.
     Stranger,
-    /// A long file of holes has the name of a blob that nothing needs: it was not read.
+    /// A long file of holes has the name of a blob, and nothing needs as many bytes: it was not read.
     Unread,
     /// It cannot be read.
     Unreadable,

@@ -28,7 +28,7 @@ use self::book::Book;
 use self::results::Needs;
 use self::trust::Ground;
 use crate::digest::{BlobId, Key};
-use crate::fs::{FileKind, Meter};
+use crate::fs::{FileKind, Meter, Signature};
 use crate::store::{Left, LocalStore, Place, Survey};
 
 pub(super) use again::{Recheck, objection, parts, recheck};
@@ -43,6 +43,8 @@ pub struct Flaw {
     pub path: PathBuf,
     /// What is wrong, in words.
     pub reason: String,
+    /// Which file was judged, where it is a blob whose bytes are wrong.
+    pub judged: Option<Signature>,
     /// Keys whose results it spoils, sorted; empty where none is known to.
     pub spoils: Vec<Key>,
 }
@@ -144,12 +146,16 @@ pub fn check(store: &LocalStore, meter: &Meter) -> Checked {
             Place::Dir | Place::Blob(_) | Place::Run | Place::Pin(_) => {}
         }
     }
+    // Each result is asked about once, by whoever is promised the most.
+    for standing in &survey.standing {
+        if let Place::Pin(key) = standing.place {
+            needs.pin(&standing.path, &key);
+        }
+    }
     // The newest entry of a key gives its label, so the latest comes first.
     for standing in survey.standing.iter().rev() {
-        match standing.place {
-            Place::Run => needs.run(&standing.path),
-            Place::Pin(key) => needs.pin(&standing.path, &key),
-            _ => {}
+        if standing.place == Place::Run {
+            needs.run(&standing.path);
         }
     }
     finished(needs, survey)

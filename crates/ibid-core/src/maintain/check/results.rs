@@ -27,7 +27,9 @@ pub(super) struct Needs<'a> {
     /// Results that were looked at, so that history does not ask again.
     seen: HashSet<BlobId>,
     /// What has to be asked again once files of holes are read.
-    waiting: Vec<Waiting>,
+    pub(super) waiting: Vec<Waiting>,
+    /// Results among it, so that no other that names one asks meanwhile.
+    waits: HashSet<BlobId>,
     broken: Vec<Broken>,
     keys: usize,
     later: usize,
@@ -39,7 +41,7 @@ pub(super) struct Needs<'a> {
 type Listing = Option<std::rc::Rc<Vec<(BlobId, u64)>>>;
 
 /// What needs a file of holes.
-enum Waiting {
+pub(super) enum Waiting {
     Key(Key),
     Run(PathBuf),
     Result {
@@ -72,6 +74,7 @@ impl<'a> Needs<'a> {
             labels: BTreeMap::new(),
             seen: HashSet::new(),
             waiting: Vec::new(),
+            waits: HashSet::new(),
             broken: Vec::new(),
             keys: 0,
             later: 0,
@@ -88,6 +91,7 @@ impl<'a> Needs<'a> {
     fn settle(&mut self) {
         while !self.waiting.is_empty() {
             self.states.settle(&mut self.book);
+            self.waits.clear();
             for waiting in std::mem::take(&mut self.waiting) {
                 match waiting {
                     Waiting::Key(key) => self.key_file(&key),
@@ -198,7 +202,7 @@ impl<'a> Needs<'a> {
 
     /// A small file names a result. One that is gone was evicted, which is no flaw.
     fn named_at(&mut self, path: &Path, key: &Key, result: &BlobId) {
-        if self.seen.contains(result) {
+        if self.is_asked(result) {
             return;
         }
         let reason = match self.store.peek_result(result) {
@@ -220,7 +224,7 @@ impl<'a> Needs<'a> {
     /// Checks a result that may not stand for its key.
     pub(super) fn result(&mut self, key: &Key, blob: &BlobId) {
         // One that lies in the trash was evicted, and nothing of it has to be there.
-        if self.seen.contains(blob) || !self.store.seems_present(blob, None) {
+        if self.is_asked(blob) || !self.store.seems_present(blob, None) {
             return;
         }
         match self.states.state(blob, None, &mut self.book) {
@@ -242,7 +246,13 @@ impl<'a> Needs<'a> {
         }
     }
 
+    /// Says whether a result was looked at, or is to be once files of holes are read.
+    fn is_asked(&self, result: &BlobId) -> bool {
+        self.seen.contains(result) || self.waits.contains(result)
+    }
+
     fn wait_for(&mut self, key: &Key, result: &BlobId, stands: bool) {
+        self.waits.insert(*result);
         self.waiting.push(Waiting::Result {
             key: *key,
             result: *result,

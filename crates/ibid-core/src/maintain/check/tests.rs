@@ -6,11 +6,12 @@
 )]
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use ibid_testkit::TempDir;
 
+use super::blobs::State;
 use super::*;
 use crate::action::{Component, ComponentKind, ComponentName, KeyRecord, Trigger};
 use crate::digest::encoding::{Encoder, Value};
@@ -671,30 +672,49 @@ fn a_result_with_a_wrong_length_spoils_no_other() {
     }
 }
 
+fn told(scene: &Scene) -> Vec<FlawKind> {
+    let mut told: Vec<_> = scene.check().flaws.iter().map(|flaw| flaw.kind).collect();
+    told.sort();
+    told
+}
+
 #[test]
 fn holes_that_are_needed_otherwise_are_damage_and_nobody_reads_them() {
     let scene = Scene::new();
     let zeros = zeros(&scene);
     let mut as_record = of_blob(&scene, "record", 7, BlobId::of(b"content"));
     as_record.run.record = zeros.blob;
-    for result in [of_blob(&scene, "wrong", 5, zeros.blob), as_record] {
+    let wrong = of_blob(&scene, "wrong", 5, zeros.blob);
+    let both = vec![FlawKind::Result, FlawKind::Unread];
+    for (result, kinds) in [(wrong, both), (as_record, vec![FlawKind::BlobContent])] {
         scene.commit(&result, 3);
         let checked = scene.check();
-        let told: Vec<_> = checked.flaws.iter().map(|flaw| flaw.kind).collect();
-        assert_eq!(told, [FlawKind::BlobContent], "{}", result.run.label);
+        assert_eq!(told(&scene), kinds, "{}", result.run.label);
         assert!(checked.bytes < zeros.size);
         scene.store.invalidate(&result.key, 1, "").unwrap();
         let runs = scene.dir.join("store/v1/runs");
         fs::remove_dir_all(runs).unwrap();
+        fs::remove_file(scene.blob(&result.encode())).unwrap();
     }
+}
+
+#[test]
+fn holes_that_a_value_and_a_wrong_length_ask_for_are_gone_after_one_repair() {
+    let scene = Scene::new();
+    let zeros = zeros(&scene);
+    let mut both = of_blob(&scene, "both", 5, zeros.blob);
+    both.run.record = zeros.blob;
+    scene.commit(&both, 3);
+    assert_eq!(told(&scene), [FlawKind::BlobContent, FlawKind::Result]);
+    repair(&scene.store, &scene.check());
+    assert_eq!(scene.check().flaws, []);
 }
 
 #[test]
 fn holes_in_the_trash_are_found_there_by_what_needs_as_many() {
     let scene = Scene::new();
     let zeros = zeros(&scene);
-    let wrong = ("wrong", 5, FlawKind::BlobMissing);
-    for (name, size, kind) in [wrong, ("right", zeros.size, FlawKind::Result)] {
+    for (name, size) in [("wrong", 5), ("right", zeros.size)] {
         let result = of_blob(&scene, name, size, zeros.blob);
         scene.commit(&result, 3);
         let (place, trashed) = (
@@ -706,12 +726,175 @@ fn holes_in_the_trash_are_found_there_by_what_needs_as_many() {
             fs::rename(&place, &trashed).unwrap();
         }
         let checked = scene.check();
-        let told: Vec<_> = checked.flaws.iter().map(|flaw| flaw.kind).collect();
-        assert_eq!(told, [kind], "{name}");
+        assert_eq!(told(&scene), [FlawKind::Result], "{name}");
+        assert_eq!(checked.flaws[0].spoils, [record_of("wrong").key()]);
         if name == "wrong" {
             repair(&scene.store, &checked);
             assert_eq!(scene.check().flaws, []);
             scene.commit(&result, 4);
         }
     }
+}
+
+#[test]
+fn a_whole_blob_that_came_back_since_another_was_judged_stays() {
+    let scene = Scene::new();
+    let zeros = zeros(&scene);
+    let good = of_blob(&scene, "zeros", zeros.size, zeros.blob);
+    scene.commit(&good, 3);
+    let path = scene.store.blob_path(&zeros.blob);
+    let spoiled = scene.dir.join("spoiled");
+    let file = fs::File::create(&spoiled).unwrap();
+    file.set_len(zeros.size).unwrap();
+    file.write_all_at(b"x", 7).unwrap();
+    mode(&spoiled, 0o444);
+    let whole = scene.dir.join("whole");
+    fs::rename(&path, &whole).unwrap();
+    fs::rename(&spoiled, &path).unwrap();
+    let checked = scene.check();
+    assert_eq!(told(&scene), [FlawKind::BlobContent]);
+    // A run finds it damaged, and stores it anew.
+    fs::rename(&path, &spoiled).unwrap();
+    fs::rename(&whole, &path).unwrap();
+    repair(&scene.store, &checked);
+    assert!(path.exists(), "whole, needed, and put aside");
+    assert!(matches!(scene.store.look_up(&good.key), Lookup::Found(_)));
+    // The very file that was judged goes.
+    fs::rename(&spoiled, &path).unwrap();
+    repair(&scene.store, &scene.check());
+    assert!(!path.exists() && scene.is_absent(&good.key));
+    assert_eq!(scene.check().flaws, []);
+}
+
+#[test]
+fn a_result_with_a_wrong_length_takes_no_whole_blob_from_a_running_commit() {
+    let scene = Scene::new();
+    let zeros = zeros(&scene);
+    scene.commit(&of_blob(&scene, "bad", 5, zeros.blob), 3);
+    let checked = scene.check();
+    let good = of_blob(&scene, "good", zeros.size, zeros.blob);
+    scene.commit(&good, 4);
+    repair(&scene.store, &checked);
+    assert!(matches!(scene.store.look_up(&good.key), Lookup::Found(_)));
+    assert_eq!(scene.check().flaws, []);
+}
+
+#[test]
+fn to_verify_a_result_with_a_wrong_length_blames_it_and_no_whole_blob() {
+    let scene = Scene::new();
+    let zeros = zeros(&scene);
+    let bad = of_blob(&scene, "bad", 5, zeros.blob);
+    scene.commit(&of_blob(&scene, "good", zeros.size, zeros.blob), 3);
+    scene.commit(&bad, 4);
+    let verified = verify(&scene.store, &bad.key, &Meter::new());
+    let damaged = verified.flaws.iter();
+    let damaged = damaged.filter(|flaw| flaw.kind.class() == FlawClass::Damaged);
+    let damaged: Vec<_> = damaged.map(|flaw| (flaw.kind, &flaw.path)).collect();
+    assert_eq!(damaged, [(FlawKind::Result, &scene.blob(&bad.encode()))]);
+}
+
+#[test]
+fn holes_that_stay_are_replaced_by_whoever_stores_what_belongs_there() {
+    let scene = Scene::new();
+    let path = scene.blob(b"content");
+    mode(&path, 0o644);
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(1 << 40).unwrap();
+    mode(&path, 0o444);
+    assert_eq!(told(&scene), [FlawKind::Result, FlawKind::Unread]);
+    repair(&scene.store, &scene.check());
+    assert!(path.exists() && scene.is_absent(&scene.file));
+    assert_eq!(told(&scene), [FlawKind::Unread]);
+    let stored = scene.store.put_bytes(b"content").unwrap();
+    assert!(!stored.reused);
+    assert_eq!(fs::read(&path).unwrap(), b"content");
+    scene.commit(&scene.result("file", file_output(b"content", 7)), 3);
+    assert_eq!(scene.check().flaws, []);
+    assert!(!scene.is_absent(&scene.file));
+}
+
+#[test]
+fn holes_that_were_replaced_by_longer_ones_meanwhile_are_not_read() {
+    let scene = Scene::new();
+    let zeros = zeros(&scene);
+    let (meter, mut book) = (Meter::new(), Book::default());
+    let mut states = States::new(&scene.store, Reading::All, &meter);
+    let mut asked =
+        |states: &mut States<'_>| states.state(&zeros.blob, Some(zeros.size), &mut book);
+    assert!(matches!(asked(&mut states), State::Hollow(..)));
+    let longer = scene.dir.join("longer");
+    fs::File::create(&longer)
+        .unwrap()
+        .set_len(zeros.size * 2)
+        .unwrap();
+    fs::rename(&longer, scene.store.blob_path(&zeros.blob)).unwrap();
+    states.settle(&mut Book::default());
+    assert_eq!(asked(&mut states), State::Whole(zeros.size * 2));
+    assert_eq!((meter.done(), states.read()), (0, (0, 0)));
+}
+
+#[test]
+fn holes_that_are_read_for_a_result_are_expected_once() {
+    let scene = Scene::new();
+    let zeros = zeros(&scene);
+    let result = of_blob(&scene, "zeros", zeros.size, zeros.blob);
+    scene.commit(&result, 3);
+    for whole_store in [false, true] {
+        let meter = Meter::new();
+        let checked = if whole_store {
+            check(&scene.store, &meter)
+        } else {
+            verify(&scene.store, &result.key, &meter)
+        };
+        assert_eq!(checked.flaws, []);
+        assert!(meter.done() >= zeros.size);
+        let expected = zeros.size..zeros.size * 2;
+        assert!(expected.contains(&meter.total()), "{}", meter.total());
+    }
+}
+
+#[test]
+fn a_result_that_waits_for_holes_is_not_asked_again_by_each_entry_of_history() {
+    let scene = Scene::new();
+    let zeros = zeros(&scene);
+    let result = of_blob(&scene, "zeros", zeros.size, zeros.blob);
+    for time in 3..9 {
+        scene.commit(&result, time);
+    }
+    for stands in [false, true] {
+        let meter = Meter::new();
+        let states = States::new(&scene.store, Reading::All, &meter);
+        let mut needs = Needs::new(&scene.store, states, Book::default());
+        if stands {
+            needs.key(&result.key);
+        }
+        for run in scene.runs() {
+            needs.run(&run);
+        }
+        assert_eq!(needs.waiting.len(), 1);
+        let checked = needs.finish();
+        // The first two entries of history are of the other results.
+        assert_eq!((checked.flaws, checked.results), (Vec::new(), 3));
+        assert!(checked.bytes >= zeros.size);
+    }
+}
+
+#[test]
+fn a_pinned_result_is_asked_for_all_that_it_needs_though_history_names_it() {
+    let scene = Scene::new();
+    scene.store.put_bytes(b"newer").unwrap();
+    scene.commit(&scene.result("file", file_output(b"newer", 5)), 3);
+    let older = scene.result("file", file_output(b"content", 7));
+    let pin = crate::store::Pin {
+        key: scene.file,
+        result: Some(BlobId::of(&older.encode())),
+        label: String::new(),
+        when: 0,
+        why: String::new(),
+    };
+    scene.store.pin(&pin).unwrap();
+    let blob = scene.blob(b"content");
+    fs::remove_file(&blob).unwrap();
+    scene.expect(&[(FlawKind::BlobMissing, &blob, &[scene.file])]);
+    assert!(!scene.is_absent(&scene.file), "what stands is whole");
 }
