@@ -102,6 +102,14 @@ fn a_terabyte_of_holes_at_any_name_is_told_as_damage_and_nobody_reads_it() {
             let ran = soon(&env, words);
             assert_eq!(ran.code, Some(0), "{what}: {}", ran.story());
         }
+        // What was in the build folder was right all the time.
+        fs::remove_dir_all(env.work("build")).expect("the outputs are ours");
+        for words in [&["run"], &["fsck"]] {
+            let ran = soon(&env, words);
+            assert_eq!(ran.code, Some(0), "{what}: {}", ran.story());
+        }
+        assert_eq!(env.read("build/folder-p0/a"), b"folder p0\n");
+        assert_eq!(env.read("build/file-p0.txt"), b"input\nfile p0\n");
         let is_hole = fs::symlink_metadata(&path).is_ok_and(|it| it.len() == TERABYTE);
         assert!(!is_hole, "{what}: neither moved nor replaced");
     }
