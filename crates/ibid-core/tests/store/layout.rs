@@ -101,11 +101,8 @@ fn a_foreign_directory_is_never_written() {
 #[test]
 fn a_folder_whose_own_files_have_the_names_of_a_store_is_never_written() {
     let own = br#"{"user": 1}"#.as_slice();
-    for (content, beside) in [
-        (own, None),
-        (own, Some("notes.txt")),
-        (&[b' '; 70_000], None),
-    ] {
+    let long = vec![b' '; 70_000];
+    for (content, beside) in [(own, None), (own, Some("notes.txt")), (&long, None)] {
         let dir = TempDir::new();
         let path = dir.join("store");
         let store = open(&dir);
@@ -128,7 +125,8 @@ fn a_damaged_description_is_healed() {
     let dir = TempDir::new();
     open(&dir).put_bytes(b"x").unwrap();
     let path = dir.join("store/store.json");
-    for damage in [b"".as_slice(), b"\0\0\0\0", b"{}", &[b' '; 70_000]] {
+    let long = vec![b' '; 70_000];
+    for damage in [b"".as_slice(), b"\0\0\0\0", b"{}", &long] {
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, damage).unwrap();
         open(&dir).put_bytes(b"y").unwrap();
