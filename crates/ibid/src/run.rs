@@ -1,6 +1,7 @@
 //! `Run`: everything that the engine needs from this process, gathered for one request.
 
 use std::fs::File;
+use std::io::Read;
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use ibid_core::action::{AccessMode, StdinRequest, Step};
 use ibid_core::config::LinkPreference;
 use ibid_core::engine::{self, Clock, Provenance, Sink};
-use ibid_core::exec::{Interrupt, Orphans};
+use ibid_core::exec::Orphans;
 use ibid_core::fs::{self, FileKind, Signature};
 use ibid_core::scan::StatCache;
 use ibid_core::store::{
@@ -16,7 +17,7 @@ use ibid_core::store::{
 };
 
 use crate::collection;
-use crate::context::{Context, Session, refusal_hint, store_failure, system_time};
+use crate::context::{Context, Process, Session, refusal_hint, store_failure, system_time};
 use crate::error::Failure;
 use crate::exit;
 use crate::report::people;
@@ -44,7 +45,6 @@ pub(crate) struct Run<'a> {
     spool_dir: PathBuf,
     provenance: Provenance,
     clock: Clock,
-    pub(crate) interrupt: Interrupt,
     access: engine::Access,
     /// Why the result of a run will not be stored, if that is known before.
     pub(crate) caveat: Option<String>,
@@ -97,7 +97,6 @@ impl<'a> Run<'a> {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             },
             clock,
-            interrupt: Interrupt::new(),
             access: engine::Access {
                 mode,
                 force,
@@ -108,22 +107,30 @@ impl<'a> Run<'a> {
                     LinkPreference::Hardlink => LinkMode::Hard,
                 },
                 budget: session.config.max_size.value,
-                // Every child of this process is started by the library.
-                orphans: Orphans::Adopt,
+                orphans: match context.process {
+                    // Every child of it is started by the library.
+                    Process::Own => Orphans::Adopt,
+                    Process::Lent => Orphans::Leave,
+                },
             },
             caveat,
             stdin: None,
         })
     }
 
-    /// Reads standard input to its end into a file without a name, which the step then reads.
-    pub(crate) fn spool_stdin(&mut self, step: &mut Step) -> Result<(), Failure> {
+    /// Reads what is to be standard input to its end into a file without a name, which the step
+    /// then reads.
+    pub(crate) fn spool_stdin(
+        &mut self,
+        step: &mut Step,
+        source: &mut dyn Read,
+    ) -> Result<(), Failure> {
         let failed = |failure: Failure| {
             failure.hint("`IBID_TMP_DIR` names a folder for temporary files: one with room")
         };
         let mut file = fs::unnamed_file(&self.spool_dir)
             .map_err(|error| failed(Failure::of(exit::IBID_FAILED, &error)))?;
-        std::io::copy(&mut std::io::stdin().lock(), &mut file).map_err(|error| {
+        std::io::copy(source, &mut file).map_err(|error| {
             let kept = Failure::new(exit::IBID_FAILED, "cannot keep standard input");
             failed(kept.because_of(Some(&error)))
         })?;
@@ -150,18 +157,20 @@ impl<'a> Run<'a> {
     /// Collects, if this run is the one that does. To be called when everything is told.
     pub(crate) fn collect(&self, session: &Session) {
         if let Some(store) = &self.store {
-            collection::after_run(store, session, &self.interrupt, self.context);
+            collection::after_run(store, session, self.context);
         }
     }
 
-    /// Writes what was remembered, and leaves all else to the end of the process, which follows:
+    /// Writes what was remembered. Where the end of the process follows, all else is left to it:
     /// the kernel closes and frees everything at once.
     pub(crate) fn leave(self) {
         self.stats.flush();
         if let Some(store) = &self.store {
             store.leave();
         }
-        std::mem::forget(self);
+        if self.context.process == Process::Own {
+            std::mem::forget(self);
+        }
     }
 
     /// Lends everything to the engine.
@@ -175,7 +184,7 @@ impl<'a> Run<'a> {
             spool_dir: &self.spool_dir,
             provenance: &self.provenance,
             clock: self.clock,
-            interrupt: &self.interrupt,
+            interrupt: &self.context.interrupt,
             sink,
             access: self.access,
             memo: None,
@@ -284,6 +293,15 @@ fn spool_dir(context: &Context, session: &Session, mode: AccessMode) -> PathBuf 
     system
         .filter(|dir| dir.is_absolute() && is_dir(dir))
         .unwrap_or_else(|| "/tmp".into())
+}
+
+/// The standard input of this process, which costs nothing until it is read.
+pub(crate) struct OwnStdin;
+
+impl Read for OwnStdin {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        std::io::stdin().lock().read(buffer)
+    }
 }
 
 fn user_name(context: &Context) -> Option<String> {

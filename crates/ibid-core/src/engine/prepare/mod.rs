@@ -91,7 +91,11 @@ pub(super) fn prepare_over(
     let meter = cx.begin(Work::Hashing);
     let prepared = resolve(step, overlay, cx, &meter);
     cx.end();
-    prepared
+    match (prepared, cx.interrupt.signal()) {
+        // What could not be read is not at fault.
+        (Err(_), Some(signal)) if meter.is_stopped() => Err(Error::Interrupted { signal }),
+        (prepared, _) => prepared,
+    }
 }
 
 /// Returns the step of a pipeline with the patterns in its command expanded, as if what the overlay
