@@ -41,3 +41,9 @@ __all__ = [
     "run",
     "why",
 ]
+
+for _name in __all__:
+    # Where it is imported from is where it is found: in tracebacks, in help, in pickles.
+    if _name != "__version__":
+        globals()[_name].__module__ = "ibid"
+del _name

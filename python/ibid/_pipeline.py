@@ -90,7 +90,7 @@ class StepRun:
         self.data = data
         """All that is known, as in the JSON of `ibid run`."""
         self.output = output
-        """What it printed, as far as that is shown: its end if it failed, unless asked otherwise."""
+        """What it printed, as far as that is shown: its end, and only if it failed."""
 
     @property
     def name(self) -> str:

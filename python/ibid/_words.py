@@ -98,7 +98,7 @@ def duration(value: str | float | timedelta | None) -> str | None:
     """Returns a duration as a word; a number is seconds."""
     if value is None or isinstance(value, str):
         return value
-    seconds = float(getattr(value, "total_seconds", lambda: value)())
+    seconds = value if isinstance(value, (int, float)) else value.total_seconds()
     if not math.isfinite(seconds) or seconds < 0:
         raise UsageError(f"{value!r} is no duration")
     return f"{round(seconds * 1000)}ms"

@@ -1,7 +1,7 @@
 //! Attending to a request: it runs on a thread of its own, while the thread that asked waits,
-//! tells Python what happens, and hears of Ctrl-C.
+//! tells Python what happens, and listener of Ctrl-C.
 //!
-//! The one that asked is the only one that holds the GIL: so what Python hears, it hears in the
+//! The one that asked is the only one that holds the GIL: so what Python listener, it listener in the
 //! thread, the context and the cell of the call, and an exception in there ends the request. What
 //! is told waits in a short queue; a command that prints faster than Python takes it is slowed down
 //! by its full pipe, as by any slow reader. Invariant: nothing of a request outlives its call.
@@ -64,16 +64,16 @@ impl Listener for Queue {
     }
 }
 
-/// Makes a request in `place`; `hears` has the methods `event`, `output`, `told` and `work`.
+/// Makes a request in `place`; `listener` has the methods `event`, `output`, `told` and `work`.
 pub(crate) fn attend<T: Send>(
     place: PlaceCall,
-    hears: &Bound<'_, PyAny>,
+    listener: &Bound<'_, PyAny>,
     ask: impl FnOnce(&Door) -> Result<T, Failure> + Send,
 ) -> PyResult<Result<T, Failure>> {
     let (sender, mut receiver) = sync_channel(QUEUE);
     let door = Door::new(place.into(), Arc::new(Queue(sender)));
     let mut hearing = Hearing {
-        hears,
+        listener,
         interrupt: door.interrupt(),
         works: Vec::new(),
         raised: None,
@@ -82,7 +82,7 @@ pub(crate) fn attend<T: Send>(
         // The queue ends when the door is gone, which moves into the thread.
         let asking = scope.spawn(move || ask(&door));
         hearing.until_end(&mut receiver);
-        let py = hears.py();
+        let py = listener.py();
         py.detach(move || asking.join())
     });
     match (hearing.raised, done) {
@@ -94,7 +94,7 @@ pub(crate) fn attend<T: Send>(
 
 /// What the thread that asked does while it waits.
 struct Hearing<'a, 'py> {
-    hears: &'a Bound<'py, PyAny>,
+    listener: &'a Bound<'py, PyAny>,
     interrupt: Interrupt,
     /// Work that is under way.
     works: Vec<(&'static str, Arc<Meter>)>,
@@ -104,7 +104,7 @@ struct Hearing<'a, 'py> {
 
 impl Hearing<'_, '_> {
     fn until_end(&mut self, receiver: &mut Receiver<Heard>) {
-        let py = self.hears.py();
+        let py = self.listener.py();
         loop {
             // Lent out for good, since two threads may not wait at one end.
             let receiver = &mut *receiver;
@@ -134,15 +134,15 @@ impl Hearing<'_, '_> {
             }
             return Ok(());
         }
-        let hears = self.hears;
+        let listener = self.listener;
         match heard {
-            Heard::Event(event) => hears.call_method1("event", (event.to_string(),)),
+            Heard::Event(event) => listener.call_method1("event", (event.to_string(),)),
             Heard::Output(stream, bytes) => {
                 let is_stderr = stream == Stream::Stderr;
-                hears.call_method1("output", (is_stderr, PyBytes::new(hears.py(), &bytes)))
+                listener.call_method1("output", (is_stderr, PyBytes::new(listener.py(), &bytes)))
             }
             Heard::Told(weight, lines) => {
-                hears.call_method1("told", (weight == Weight::Heavy, lines))
+                listener.call_method1("told", (weight == Weight::Heavy, lines))
             }
             Heard::Work(verb, meter) => {
                 self.works.push((verb, meter));
@@ -160,7 +160,7 @@ impl Hearing<'_, '_> {
         }
         for (verb, meter) in &self.works {
             let bytes = (*verb, meter.done(), meter.total());
-            self.hears.call_method1("progress", bytes)?;
+            self.listener.call_method1("progress", bytes)?;
         }
         Ok(())
     }

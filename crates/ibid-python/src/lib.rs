@@ -8,7 +8,7 @@
 mod calls;
 mod hearing;
 
-use ibid::door::{Answer, Failure};
+use ibid::door::{Answer, Door, Failure};
 use pyo3::prelude::*;
 
 use crate::calls::{PlaceCall, RunStepsCall, SelectCall, StepCall};
@@ -16,25 +16,29 @@ use crate::hearing::attend;
 
 /// Runs a command, or cites its earlier result. Returns how it went, as JSON.
 #[pyfunction]
-fn execute(place: PlaceCall, step: StepCall, hears: &Bound<'_, PyAny>) -> PyResult<String> {
-    let py = hears.py();
+fn execute(place: PlaceCall, step: StepCall, listener: &Bound<'_, PyAny>) -> PyResult<String> {
+    let py = listener.py();
     let (step, run, stdin) = step.split();
-    let outcome = attend(place, hears, move |door| door.exec(step, run, &stdin))?;
+    let outcome = attend(place, listener, move |door| door.exec(step, run, &stdin))?;
     outcome.map(|json| json.to_string()).or_raise(py)
 }
 
 /// Returns the key of a command and what it is made of, as JSON and as text.
 #[pyfunction]
-fn key(place: PlaceCall, step: StepCall, hears: &Bound<'_, PyAny>) -> PyResult<(String, String)> {
+fn key(
+    place: PlaceCall,
+    step: StepCall,
+    listener: &Bound<'_, PyAny>,
+) -> PyResult<(String, String)> {
     let (step, run, stdin) = step.split();
-    let answer = attend(place, hears, move |door| door.key(step, run, &stdin))?;
-    told(answer, hears.py())
+    let answer = attend(place, listener, move |door| door.key(step, run, &stdin))?;
+    told(answer, listener.py())
 }
 
 /// Returns the names of a project's steps.
 #[pyfunction]
-fn step_names(place: PlaceCall, hears: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
-    attend(place, hears, |door| door.steps())?.or_raise(hears.py())
+fn step_names(place: PlaceCall, listener: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    attend(place, listener, Door::steps)?.or_raise(listener.py())
 }
 
 /// Returns what a run of steps would do, as JSON and as text.
@@ -43,11 +47,11 @@ fn plan(
     place: PlaceCall,
     select: SelectCall,
     force: bool,
-    hears: &Bound<'_, PyAny>,
+    listener: &Bound<'_, PyAny>,
 ) -> PyResult<(String, String)> {
     let select = select.into();
-    let answer = attend(place, hears, move |door| door.plan(&select, force))?;
-    told(answer, hears.py())
+    let answer = attend(place, listener, move |door| door.plan(&select, force))?;
+    told(answer, listener.py())
 }
 
 /// Runs steps, and returns the exit code of the run.
@@ -56,23 +60,26 @@ fn run_steps(
     place: PlaceCall,
     select: SelectCall,
     call: RunStepsCall,
-    hears: &Bound<'_, PyAny>,
+    listener: &Bound<'_, PyAny>,
 ) -> PyResult<u8> {
     let select = select.into();
     let (execution, call) = call.split();
-    attend(place, hears, move |door| door.run(select, execution, call))?.or_raise(hears.py())
+    attend(place, listener, move |door| {
+        door.run(select, execution, call)
+    })?
+    .or_raise(listener.py())
 }
 
 /// Returns why a step ran, as JSON and as text.
 #[pyfunction]
-#[pyo3(signature = (place, of, hears))]
+#[pyo3(signature = (place, of, listener))]
 fn why(
     place: PlaceCall,
     of: Option<String>,
-    hears: &Bound<'_, PyAny>,
+    listener: &Bound<'_, PyAny>,
 ) -> PyResult<(String, String)> {
-    let answer = attend(place, hears, move |door| door.why(of.as_deref()))?;
-    told(answer, hears.py())
+    let answer = attend(place, listener, move |door| door.why(of.as_deref()))?;
+    told(answer, listener.py())
 }
 
 fn told(answer: Result<Answer, Failure>, py: Python<'_>) -> PyResult<(String, String)> {
