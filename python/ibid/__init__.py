@@ -5,6 +5,7 @@ A command is run, or its earlier result is brought back, by `run`; the steps of 
 """
 
 from ibid._bypass import bypass, enabled, is_bypassed
+from ibid._cache import Cache
 from ibid._errors import (
     CommandFailed,
     Error,
@@ -19,6 +20,7 @@ from ibid._run import Key, Result, key, run
 from ibid._why import Why, why
 
 __all__ = [
+    "Cache",
     "CommandFailed",
     "Error",
     "Key",

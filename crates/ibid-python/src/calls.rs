@@ -3,12 +3,13 @@
 //! Owns the names and types at the border. Nothing is validated here: a request is read by the
 //! same code as that of the command line.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use ibid::door::{
-    EnvModeArg, ExecutionArgs, LinkArg, MakeArgs, ModeArg, NeedArgs, PackagesArg, Place, RunCall,
-    SelectArgs, ShowOutputArg, StepArgs,
+    Call, EnvModeArg, ExecutionArgs, LinkArg, MakeArgs, ModeArg, NeedArgs, PackagesArg, Place,
+    RunCall, SelectArgs, ShowOutputArg, StepArgs,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -66,7 +67,6 @@ pub(crate) struct StepCall {
     ok_exit: Vec<OsString>,
     cache_failures: bool,
     root: Option<PathBuf>,
-    #[pyo3(item("execution"))]
     execution: ExecutionCall,
 }
 
@@ -172,6 +172,35 @@ impl RunStepsCall {
             show_output: self.show_output.map(|word| word.0),
         };
         (self.execution.into(), call)
+    }
+}
+
+/// A function of this process, what it is called with, and what it makes.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct FunctionCall {
+    name: String,
+    label: String,
+    code: BTreeMap<String, Vec<u8>>,
+    spec: String,
+    versions: BTreeMap<String, String>,
+    output: String,
+    ttl: Option<String>,
+    execution: ExecutionCall,
+}
+
+impl From<FunctionCall> for Call {
+    fn from(call: FunctionCall) -> Self {
+        Self {
+            name: call.name,
+            label: call.label,
+            code: call.code,
+            spec: call.spec,
+            versions: call.versions,
+            output: call.output,
+            ttl: call.ttl,
+            execution: call.execution.into(),
+        }
     }
 }
 

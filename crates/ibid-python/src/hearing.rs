@@ -6,12 +6,13 @@
 //! is told waits in a short queue; a command that prints faster than Python takes it is slowed down
 //! by its full pipe, as by any slow reader. Invariant: nothing of a request outlives its call.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use ibid::door::{Door, Failure, Interrupt, Listener, Meter, Stream, Weight};
+use ibid::door::{Caller, Door, Failure, Interrupt, Listener, Meter, Stream, Weight};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde_json::Value;
@@ -33,11 +34,13 @@ enum Heard {
     Output(Stream, Vec<u8>),
     Told(Weight, String),
     Work(&'static str, Arc<Meter>),
+    /// A function is to be called, in this folder; whether it did its work is awaited.
+    Call(PathBuf, SyncSender<bool>),
 }
 
-/// Queues what a request tells.
+/// Queues what a request tells and asks.
 #[derive(Debug)]
-struct Queue(SyncSender<Heard>);
+pub(crate) struct Queue(SyncSender<Heard>);
 
 impl Queue {
     fn put(&self, heard: Heard) {
@@ -64,14 +67,24 @@ impl Listener for Queue {
     }
 }
 
-/// Makes a request in `place`; `listener` has the methods `event`, `output`, `told` and `work`.
+impl Caller for Queue {
+    fn call(&self, root: &Path) -> bool {
+        let (answer, answered) = sync_channel(1);
+        self.put(Heard::Call(root.to_owned(), answer));
+        answered.recv().unwrap_or(false)
+    }
+}
+
+/// Makes a request in `place`; `listener` has the methods `event`, `output`,
+/// `told`, `progress`, and `call` where functions are called.
 pub(crate) fn attend<T: Send>(
     place: PlaceCall,
     listener: &Bound<'_, PyAny>,
-    ask: impl FnOnce(&Door) -> Result<T, Failure> + Send,
+    ask: impl FnOnce(&Door, &Queue) -> Result<T, Failure> + Send,
 ) -> PyResult<Result<T, Failure>> {
     let (sender, mut receiver) = sync_channel(QUEUE);
-    let door = Door::new(place.into(), Arc::new(Queue(sender)));
+    let queue = Arc::new(Queue(sender));
+    let door = Door::new(place.into(), Arc::<Queue>::clone(&queue));
     let mut hearing = Hearing {
         listener,
         interrupt: door.interrupt(),
@@ -79,8 +92,8 @@ pub(crate) fn attend<T: Send>(
         raised: None,
     };
     let done = thread::scope(|scope| {
-        // The queue ends when the door is gone, which moves into the thread.
-        let asking = scope.spawn(move || ask(&door));
+        // The queue ends when its owners are gone, which move into the thread.
+        let asking = scope.spawn(move || ask(&door, &queue));
         hearing.until_end(&mut receiver);
         let py = listener.py();
         py.detach(move || asking.join())
@@ -128,7 +141,7 @@ impl Hearing<'_, '_> {
 
     fn tell(&mut self, heard: Heard) -> PyResult<()> {
         if self.raised.is_some() {
-            // What goes on is to end; nobody is told.
+            // What goes on is to end; nobody is told. Who asks for a call gets no answer.
             if let Heard::Work(_, meter) = heard {
                 meter.stop();
             }
@@ -146,6 +159,12 @@ impl Hearing<'_, '_> {
             }
             Heard::Work(verb, meter) => {
                 self.works.push((verb, meter));
+                return Ok(());
+            }
+            Heard::Call(root, answer) => {
+                let done = listener.call_method1("call", (root,))?.extract()?;
+                // Whoever asked waits for it.
+                let _ = answer.send(done);
                 return Ok(());
             }
         }

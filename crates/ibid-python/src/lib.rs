@@ -8,10 +8,12 @@
 mod calls;
 mod hearing;
 
-use ibid::door::{Answer, Door, Failure};
+use std::path::PathBuf;
+
+use ibid::door::{Answer, Called, Failure};
 use pyo3::prelude::*;
 
-use crate::calls::{PlaceCall, RunStepsCall, SelectCall, StepCall};
+use crate::calls::{FunctionCall, PlaceCall, RunStepsCall, SelectCall, StepCall};
 use crate::hearing::attend;
 
 /// Runs a command, or cites its earlier result. Returns how it went, as JSON.
@@ -19,7 +21,7 @@ use crate::hearing::attend;
 fn execute(place: PlaceCall, step: StepCall, listener: &Bound<'_, PyAny>) -> PyResult<String> {
     let py = listener.py();
     let (step, run, stdin) = step.split();
-    let outcome = attend(place, listener, move |door| door.exec(step, run, &stdin))?;
+    let outcome = attend(place, listener, move |door, _| door.exec(step, run, &stdin))?;
     outcome.map(|json| json.to_string()).or_raise(py)
 }
 
@@ -31,14 +33,14 @@ fn key(
     listener: &Bound<'_, PyAny>,
 ) -> PyResult<(String, String)> {
     let (step, run, stdin) = step.split();
-    let answer = attend(place, listener, move |door| door.key(step, run, &stdin))?;
+    let answer = attend(place, listener, move |door, _| door.key(step, run, &stdin))?;
     told(answer, listener.py())
 }
 
 /// Returns the names of a project's steps.
 #[pyfunction]
 fn step_names(place: PlaceCall, listener: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
-    attend(place, listener, Door::steps)?.or_raise(listener.py())
+    attend(place, listener, |door, _| door.steps())?.or_raise(listener.py())
 }
 
 /// Returns what a run of steps would do, as JSON and as text.
@@ -50,7 +52,7 @@ fn plan(
     listener: &Bound<'_, PyAny>,
 ) -> PyResult<(String, String)> {
     let select = select.into();
-    let answer = attend(place, listener, move |door| door.plan(&select, force))?;
+    let answer = attend(place, listener, move |door, _| door.plan(&select, force))?;
     told(answer, listener.py())
 }
 
@@ -64,7 +66,7 @@ fn run_steps(
 ) -> PyResult<u8> {
     let select = select.into();
     let (execution, call) = call.split();
-    attend(place, listener, move |door| {
+    attend(place, listener, move |door, _| {
         door.run(select, execution, call)
     })?
     .or_raise(listener.py())
@@ -78,8 +80,35 @@ fn why(
     of: Option<String>,
     listener: &Bound<'_, PyAny>,
 ) -> PyResult<(String, String)> {
-    let answer = attend(place, listener, move |door| door.why(of.as_deref()))?;
+    let answer = attend(place, listener, move |door, _| door.why(of.as_deref()))?;
     told(answer, listener.py())
+}
+
+/// Calls a function by `listener.call`, or brings its earlier result back. Returns how it went, as
+/// JSON, and where the result stands.
+#[pyfunction]
+fn call(
+    place: PlaceCall,
+    function: FunctionCall,
+    listener: &Bound<'_, PyAny>,
+) -> PyResult<(String, PathBuf)> {
+    let function = function.into();
+    let called = attend(place, listener, move |door, queue| {
+        door.call(function, queue)
+    })?;
+    let Called { outcome, path } = called.or_raise(listener.py())?;
+    Ok((outcome.to_string(), path))
+}
+
+/// Returns the key of a function's call, and where its result stands or would stand.
+#[pyfunction]
+fn place_of_call(
+    place: PlaceCall,
+    function: FunctionCall,
+    listener: &Bound<'_, PyAny>,
+) -> PyResult<(String, PathBuf)> {
+    let function = function.into();
+    attend(place, listener, move |door, _| door.place_of_call(function))?.or_raise(listener.py())
 }
 
 fn told(answer: Result<Answer, Failure>, py: Python<'_>) -> PyResult<(String, String)> {
@@ -113,5 +142,7 @@ fn _ibid(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(plan, module)?)?;
     module.add_function(wrap_pyfunction!(run_steps, module)?)?;
     module.add_function(wrap_pyfunction!(why, module)?)?;
+    module.add_function(wrap_pyfunction!(call, module)?)?;
+    module.add_function(wrap_pyfunction!(place_of_call, module)?)?;
     Ok(())
 }

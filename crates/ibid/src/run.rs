@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use ibid_core::action::{AccessMode, StdinRequest, Step};
 use ibid_core::config::LinkPreference;
-use ibid_core::engine::{self, Clock, Provenance, Sink};
+use ibid_core::digest::Key;
+use ibid_core::engine::{self, Caller, Clock, Provenance, Sink};
 use ibid_core::exec::Orphans;
 use ibid_core::fs::{self, FileKind, Signature};
 use ibid_core::scan::StatCache;
@@ -48,6 +49,10 @@ pub(crate) struct Run<'a> {
     access: engine::Access,
     /// Why the result of a run will not be stored, if that is known before.
     pub(crate) caveat: Option<String>,
+    /// Who calls functions of this process.
+    caller: Option<&'a dyn Caller>,
+    /// Whether nobody else writes in the store.
+    is_private: bool,
     /// Keeps spooled standard input until the run is over.
     stdin: Option<File>,
 }
@@ -114,6 +119,8 @@ impl<'a> Run<'a> {
                 },
             },
             caveat,
+            caller: None,
+            is_private: session.sharing() == Sharing::Private,
             stdin: None,
         })
     }
@@ -138,6 +145,38 @@ impl<'a> Run<'a> {
         step.stdin = StdinRequest::File(path.into());
         self.stdin = Some(file);
         Ok(())
+    }
+
+    /// Goes to the view of a key, which becomes the root, with the one who calls its function.
+    /// Where the store holds no view of this user's own, there is one among temporary files.
+    pub(crate) fn enter_view(
+        &mut self,
+        key: &Key,
+        caller: Option<&'a dyn Caller>,
+    ) -> Result<(), Failure> {
+        let name = key.hex();
+        let own = self
+            .store
+            .as_ref()
+            .filter(|it| self.is_private && it.is_writable());
+        let made = own.and_then(|store| store.make_view(&name).ok());
+        self.root = match made {
+            Some(view) => view,
+            None => {
+                let user = self.context.user;
+                let view = self.spool_dir.join(format!("ibid-views-{user}")).join(name);
+                fs::create_dirs(&view, Some(0o700))
+                    .map_err(|error| Failure::of(exit::IBID_FAILED, &error))?;
+                view
+            }
+        };
+        self.caller = caller;
+        Ok(())
+    }
+
+    /// Returns the folder that paths are named from.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Returns what is known of files by their signatures.
@@ -187,6 +226,7 @@ impl<'a> Run<'a> {
             interrupt: &self.context.interrupt,
             sink,
             access: self.access,
+            caller: self.caller,
             memo: None,
         }
     }

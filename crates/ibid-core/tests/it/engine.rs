@@ -75,6 +75,7 @@ impl Bench {
             env,
             access: Access::default(),
             age: Duration::ZERO,
+            caller: None,
             memo: None,
         }
     }

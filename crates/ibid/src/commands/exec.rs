@@ -98,7 +98,7 @@ fn ending(outcome: &StepOutcome) -> Exit {
 }
 
 /// Maps whose fault it is to an exit code.
-pub(super) fn failure(error: &engine::Error) -> Failure {
+pub(crate) fn failure(error: &engine::Error) -> Failure {
     use engine::ErrorKind;
     let code = match error.kind() {
         ErrorKind::User => exit::USAGE,

@@ -14,7 +14,7 @@ use super::gather::Gather;
 use super::inputs::code_file;
 use super::segments::{ambiguous, mark};
 use crate::action::{Command, CommandLine, InputRequest};
-use crate::digest::Digest;
+use crate::digest::{BlobId, Digest};
 use crate::engine::error::Error;
 use crate::engine::event::Note;
 use crate::engine::memo::{is_lasting, remembered};
@@ -56,6 +56,7 @@ pub(super) fn resolve(
             interpreter,
             script,
         } => interpreter.iter().chain([script]).cloned().collect(),
+        CommandLine::Call { name, code } => return Ok(called(name, code)),
     };
     let mut programs = Programs {
         around,
@@ -109,6 +110,26 @@ pub(super) fn resolve(
         code,
         implied,
     })
+}
+
+/// A function names no program and no file: what it consists of is handed in.
+fn called(name: &str, code: &BTreeMap<String, Vec<u8>>) -> Resolved {
+    let content = |text: &Vec<u8>| Content::File {
+        executable: false,
+        blob: BlobId::of(text),
+    };
+    let code = code
+        .iter()
+        .map(|(name, text)| (name.clone().into_bytes(), content(text)));
+    Resolved {
+        keyed: Command::Call(name.to_owned()),
+        argv: Vec::new(),
+        program: PathBuf::new(),
+        programs: Vec::new(),
+        tools: BTreeMap::new(),
+        code: code.collect(),
+        implied: BTreeMap::new(),
+    }
 }
 
 /// Programs on the way.
@@ -369,10 +390,12 @@ fn keyed(gather: &Gather<'_>) -> Result<Command, Error> {
             interpreter: interpreter.clone(),
             script: mark(script, &names),
         },
+        CommandLine::Call { name, .. } => Command::Call(name.clone()),
     };
     let words = match &keyed {
         Command::Argv(words) => words.as_slice(),
         Command::Shell { script, .. } => std::slice::from_ref(script),
+        Command::Call(_) => &[],
     };
     match ambiguous(words, &names) {
         Some(name) => Err(Error::AmbiguousName(Escaped(name).to_string())),

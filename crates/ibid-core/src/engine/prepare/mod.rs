@@ -12,6 +12,7 @@ mod segments;
 mod settled;
 mod versions;
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
@@ -22,7 +23,9 @@ use super::context::Context;
 use super::error::Error;
 use super::event::{Note, Work};
 use super::overlay::Overlay;
-use crate::action::{Action, KeyRecord, OutputKind, OutputSpec, Platform, StdinRequest, Step};
+use crate::action::{
+    Action, CommandLine, KeyRecord, OutputKind, OutputSpec, Platform, StdinRequest, Step,
+};
 use crate::digest::{BlobId, Key};
 use crate::fs::Meter;
 use crate::output::{MadeLinks, Reserved, Role};
@@ -51,6 +54,8 @@ pub struct Prepared {
     pub(super) seen: Vec<Seen>,
     /// Listings of input directories: stored, so that a later `why` can name the file in them.
     pub(super) listings: Vec<Listing>,
+    /// The code of a function, by name; of a command it lies in the workspace.
+    pub(super) called: BTreeMap<String, Vec<u8>>,
     /// What outputs have to keep away from.
     pub(super) reads: Vec<(Role, Place)>,
 }
@@ -61,7 +66,11 @@ impl Prepared {
         Reserved {
             root: cx.root,
             reads: &self.reads,
-            store: cx.store.map(LocalStore::dir),
+            store: cx
+                .store
+                // A view lies in the store, and is nobody's result.
+                .filter(|store| !cx.root.starts_with(store.views()))
+                .map(LocalStore::dir),
             made,
         }
     }
@@ -181,6 +190,10 @@ fn resolve(
         notes: gather.notes,
         seen: gather.seen,
         listings: gather.listings,
+        called: match &step.command {
+            CommandLine::Call { code, .. } => code.clone(),
+            CommandLine::Argv(_) | CommandLine::Shell { .. } => BTreeMap::new(),
+        },
         reads: gather.reads,
     })
 }

@@ -5,16 +5,20 @@
 //! current folder, nor the environment, nor the signal handlers, nor the streams of the process are
 //! touched; what is told goes to a [`Listener`].
 
+mod call;
+
 use std::io::Read as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use ibid_core::config::Overrides;
+pub use ibid_core::engine::Caller;
 use ibid_core::environ::EnvSnapshot;
 pub use ibid_core::exec::{Interrupt, Stream};
 pub use ibid_core::fs::Meter;
 use serde_json::Value;
 
+pub use self::call::{Call, Called};
 pub use crate::args::{
     EnvModeArg, ExecutionArgs, LinkArg, MakeArgs, ModeArg, NeedArgs, PackagesArg, SelectArgs,
     ShowOutputArg, StepArgs,
