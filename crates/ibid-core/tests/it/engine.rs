@@ -75,7 +75,6 @@ impl Bench {
             env,
             access: Access::default(),
             age: Duration::ZERO,
-            caller: None,
             memo: None,
         }
     }
@@ -112,6 +111,7 @@ impl Bench {
             interrupt: &interrupt,
             sink,
             access: self.access,
+            caller: None,
             memo: self.memo.as_ref(),
         })
     }
