@@ -390,6 +390,39 @@ def test_an_exception_of_the_caller_ends_the_request(project: Path) -> None:
     assert ibid.run("true", inputs=[]).ran
 
 
+FORKS = """
+import ibid, os, signal, sys
+
+def size(spec):
+    return {"size": os.path.getsize("large")}
+
+def used():
+    ran = ibid.run("cat large | wc -c", inputs="large", capture_output=True)
+    assert ran.stdout == b"4194304\\n"
+    assert ibid.Cache().get_or_compute({}, size) == {"size": 4194304}
+
+used()
+os.utime("large", (1, 1))
+pid = os.fork()
+if pid == 0:
+    # Whatever hangs ends by this.
+    signal.alarm(60)
+    used()
+    try:
+        ibid.Pipeline.load().run()
+    except RuntimeError as error:
+        os._exit(0 if "forked" in str(error) else 1)
+    os._exit(2)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+def test_a_forked_process_waits_for_no_thread_of_its_parent(project: Path) -> None:
+    (project / "large").write_bytes(bytes(4 << 20))
+    (project / "ibid.toml").write_text("[steps.one]\nrun = 'true'\n")
+    subprocess.run([sys.executable, "-c", FORKS], check=True)
+
+
 def test_results_are_shown_in_notebooks_without_markup_of_others() -> None:
     result = ibid.run("exit 0", inputs=[], label="<b>")
     assert result.key in result._repr_html_()

@@ -18,6 +18,7 @@ use pyo3::types::PyBytes;
 use serde_json::Value;
 
 use crate::calls::PlaceCall;
+use crate::forked::with_threads;
 
 /// How often signals are asked for, and progress is told, while nothing else happens.
 const BEAT: Duration = Duration::from_millis(50);
@@ -93,7 +94,7 @@ pub(crate) fn attend<T: Send>(
     };
     let done = thread::scope(|scope| {
         // The queue ends when its owners are gone, which move into the thread.
-        let asking = scope.spawn(move || ask(&door, &queue));
+        let asking = scope.spawn(move || with_threads(move || ask(&door, &queue)));
         hearing.until_end(&mut receiver);
         let py = listener.py();
         py.detach(move || asking.join())

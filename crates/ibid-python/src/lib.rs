@@ -6,11 +6,13 @@
 //! same that the command line prints.
 
 mod calls;
+mod forked;
 mod hearing;
 
 use std::path::PathBuf;
 
 use ibid::door::{Answer, Called, Failure};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::calls::{FunctionCall, PlaceCall, RunStepsCall, SelectCall, StepCall};
@@ -66,6 +68,13 @@ fn run_steps(
 ) -> PyResult<u8> {
     let select = select.into();
     let (execution, call) = call.split();
+    if forked::is_forked() {
+        // Each step has a thread of its own there, and each would look for the threads of the pool.
+        return Err(PyRuntimeError::new_err(
+            "steps cannot be run in a process that was forked after `ibid` had been used: start it \
+             by `spawn` or `forkserver`, as `multiprocessing.set_start_method` does",
+        ));
+    }
     attend(place, listener, move |door, _| {
         door.run(select, execution, call)
     })?
