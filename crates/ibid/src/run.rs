@@ -160,15 +160,14 @@ impl<'a> Run<'a> {
             .as_ref()
             .filter(|it| self.is_private && it.is_writable());
         let made = own.and_then(|store| store.make_view(&name).ok());
-        self.root = match made {
-            Some(view) => view,
-            None => {
-                let user = self.context.user;
-                let view = self.spool_dir.join(format!("ibid-views-{user}")).join(name);
-                fs::create_dirs(&view, Some(0o700))
-                    .map_err(|error| Failure::of(exit::IBID_FAILED, &error))?;
-                view
-            }
+        self.root = if let Some(view) = made {
+            view
+        } else {
+            let user = self.context.user;
+            let view = self.spool_dir.join(format!("ibid-views-{user}")).join(name);
+            fs::create_dirs(&view, Some(0o700))
+                .map_err(|error| Failure::of(exit::IBID_FAILED, &error))?;
+            view
         };
         self.caller = caller;
         Ok(())

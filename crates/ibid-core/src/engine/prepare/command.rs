@@ -43,6 +43,8 @@ pub(super) struct Resolved {
     pub(super) code: BTreeMap<Vec<u8>, Content>,
     /// Files that words name.
     pub(super) implied: BTreeMap<Vec<u8>, Content>,
+    /// What a function consists of.
+    pub(super) called: BTreeMap<String, Vec<u8>>,
 }
 
 /// Resolves the command of the step in the environment that it gets.
@@ -100,7 +102,6 @@ pub(super) fn resolve(
         }
     }
     implied_files(gather, &words, &mut implied)?;
-    note_implied(gather, &implied);
     Ok(Resolved {
         keyed: keyed(gather)?,
         argv,
@@ -109,16 +110,17 @@ pub(super) fn resolve(
         tools: programs.tools,
         code,
         implied,
+        called: BTreeMap::new(),
     })
 }
 
 /// A function names no program and no file: what it consists of is handed in.
-fn called(name: &str, code: &BTreeMap<String, Vec<u8>>) -> Resolved {
+fn called(name: &str, texts: &BTreeMap<String, Vec<u8>>) -> Resolved {
     let content = |text: &Vec<u8>| Content::File {
         executable: false,
         blob: BlobId::of(text),
     };
-    let code = code
+    let code = texts
         .iter()
         .map(|(name, text)| (name.clone().into_bytes(), content(text)));
     Resolved {
@@ -129,6 +131,7 @@ fn called(name: &str, code: &BTreeMap<String, Vec<u8>>) -> Resolved {
         tools: BTreeMap::new(),
         code: code.collect(),
         implied: BTreeMap::new(),
+        called: texts.clone(),
     }
 }
 
@@ -315,6 +318,7 @@ fn implied_files(
             implied_place(gather, place, implied)?;
         }
     }
+    note_implied(gather, implied);
     Ok(())
 }
 

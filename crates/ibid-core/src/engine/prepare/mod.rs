@@ -23,9 +23,7 @@ use super::context::Context;
 use super::error::Error;
 use super::event::{Note, Work};
 use super::overlay::Overlay;
-use crate::action::{
-    Action, CommandLine, KeyRecord, OutputKind, OutputSpec, Platform, StdinRequest, Step,
-};
+use crate::action::{Action, KeyRecord, OutputKind, OutputSpec, Platform, StdinRequest, Step};
 use crate::digest::{BlobId, Key};
 use crate::fs::Meter;
 use crate::output::{MadeLinks, Reserved, Role};
@@ -151,11 +149,7 @@ fn resolve(
         env: env.complete,
         stdin: stdin.as_ref().map(|(path, _)| path.clone()),
     };
-    if let Some(argv) = step.versions_from.first().filter(|_| gather.looks_ahead()) {
-        // What it tells may hang on what does not stand yet.
-        let word = argv.first().map_or(&[][..], Vec::as_slice);
-        return Err(ScanError::Unforeseen(OsStr::from_bytes(word).into()).into());
-    }
+    can_be_told(&gather)?;
     let versions_from = versions::resolve(step, cx, &start)?;
     let action = Action {
         command: command.keyed,
@@ -190,12 +184,20 @@ fn resolve(
         notes: gather.notes,
         seen: gather.seen,
         listings: gather.listings,
-        called: match &step.command {
-            CommandLine::Call { code, .. } => code.clone(),
-            CommandLine::Argv(_) | CommandLine::Shell { .. } => BTreeMap::new(),
-        },
+        called: command.called,
         reads: gather.reads,
     })
+}
+
+/// Fails where a command is to tell a version ahead of a run: that may hang on what does not stand
+/// yet.
+fn can_be_told(gather: &Gather<'_>) -> Result<(), Error> {
+    let first = gather.step.versions_from.first();
+    let Some(argv) = first.filter(|_| gather.looks_ahead()) else {
+        return Ok(());
+    };
+    let word = argv.first().map_or(&[][..], Vec::as_slice);
+    Err(ScanError::Unforeseen(OsStr::from_bytes(word).into()).into())
 }
 
 /// The file on standard input, in the workspace or spooled, and its content.
