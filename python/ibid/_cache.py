@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import shutil
-import tempfile
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ibid import _code, _ibid, _spec, _words
@@ -209,6 +207,8 @@ class _Making(Hearing, Generic[T]):
         return True
 
     def _keep(self, value: T, root: Path) -> None:
+        import shutil
+        import tempfile
         from pathlib import Path
 
         # `save` may make siblings and rename: only what stands at the path is the result.

@@ -19,7 +19,6 @@ from __future__ import annotations
 import functools
 import os
 import sys
-import sysconfig
 import types
 from typing import TYPE_CHECKING, Any
 
@@ -304,6 +303,7 @@ def _imported(name: str, level: int, around: dict[str, Any]) -> list[tuple[str, 
 @functools.cache
 def _folders() -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Returns where packages are installed, and where the standard library lies."""
+    import sysconfig
 
     def real(*paths: str | None) -> tuple[str, ...]:
         return tuple(sorted({os.path.realpath(path) + os.sep for path in paths if path}))

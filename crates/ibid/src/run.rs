@@ -163,9 +163,12 @@ impl<'a> Run<'a> {
         self.root = if let Some(view) = made {
             view
         } else {
+            // Temporary files may lie where anybody could have made it first.
             let user = self.context.user;
-            let view = self.spool_dir.join(format!("ibid-views-{user}")).join(name);
-            fs::create_dirs(&view, Some(0o700))
+            let views = self.spool_dir.join(format!("ibid-views-{user}"));
+            let view = views.join(name);
+            fs::make_private_dir(&views, user)
+                .and_then(|()| fs::create_dirs(&view, Some(0o700)))
                 .map_err(|error| Failure::of(exit::IBID_FAILED, &error))?;
             view
         };
