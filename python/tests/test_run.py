@@ -256,6 +256,13 @@ def test_what_the_command_line_says_is_logged(caplog: pytest.LogCaptureFixture) 
     assert "no earlier run" in caplog.text
 
 
+def test_a_result_has_its_text_however_quiet_the_command_line_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("IBID_QUIET", "true")
+    assert "no earlier run" in ibid.run("true", inputs=[]).text
+
+
 def test_a_cache_that_cannot_be_used_costs_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -123,7 +123,8 @@ impl Console {
 
     /// Leaves out everything but errors and warnings from here on, as the settings ask.
     pub(crate) fn hush(&self) {
-        self.quiet.store(true, Ordering::Relaxed);
+        // Who listens chooses what is shown.
+        self.quiet.store(self.listener.is_none(), Ordering::Relaxed);
     }
 
     /// Writes events to stdout from here on: nothing else goes there.
