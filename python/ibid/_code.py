@@ -327,7 +327,8 @@ def _is_project(name: str) -> bool:
         return True
     path = os.path.realpath(path)
     installed, library = _folders()
-    if path.startswith(installed) or "site-packages" in path.split(os.sep):
+    shared = {"site-packages", "dist-packages"}
+    if path.startswith(installed) or not shared.isdisjoint(path.split(os.sep)):
         # Without a version to tell one from the next, the code itself has to.
         return top not in _distributions()
     return not path.startswith(library)

@@ -57,9 +57,9 @@ def _of_class(value: Any, where: str) -> Any:
         return {_TYPE: named, "fields": of}
     if callable(getattr(kind, "model_dump", None)):
         return {_TYPE: named, "fields": _plain(value.model_dump(mode="json"), where)}
-    if kind.__module__ == "numpy" and getattr(kind, "ndim", None) is not None:
-        item = value.item() if not isinstance(value.ndim, int) or value.ndim == 0 else None
-        if isinstance(item, (bool, int, float, str)):
+    if kind.__module__ == "numpy" and getattr(value, "ndim", None) == 0:
+        item = value.item()
+        if type(item) in (bool, int, float, str):
             return {_TYPE: named, "value": _plain(item, where)}
     raise UsageError(
         f"`{where}` is a `{named}`, which has no plain form",

@@ -170,6 +170,19 @@ def test_one_of_many_processes_computes(project: Path) -> None:
     assert len(list(project.glob("ran-*"))) == 5
 
 
+def test_a_function_may_ask_for_other_results(compute: Counting) -> None:
+    cache = ibid.Cache()
+
+    def sums(spec: Spec) -> int:
+        inner = [cache.get_or_compute({"a": a}, compute) for a in range(spec["n"])]
+        echoed = ibid.run("echo 1", inputs=[], capture_output=True)
+        return sum(map(sum, inner)) + int(echoed.stdout or 0)
+
+    for _ in range(2):
+        assert ibid.Cache(code="sums").get_or_compute({"n": 2}, sums) == 10
+    assert compute.calls == 2
+
+
 def test_one_of_many_threads_computes(compute: Counting) -> None:
     ready = threading.Barrier(4)
     values: list[list[int]] = []
@@ -263,6 +276,19 @@ class Model:
         return {"x": float(self.x)}
 
 
+class Scalar:
+    """As much of a number of numpy as is used."""
+
+    __module__ = "numpy"
+    ndim = 0
+
+    def __init__(self, value: float) -> None:
+        self._value = value
+
+    def item(self) -> float:
+        return self._value
+
+
 def test_specs_are_told_apart_as_data_is(compute: Counting) -> None:
     cache = ibid.Cache()
     specs: list[Any] = [
@@ -279,6 +305,8 @@ def test_specs_are_told_apart_as_data_is(compute: Counting) -> None:
         Place(1.0),
         Point(1.0, Color.BLUE),
         Model(1),
+        Scalar(1.0),
+        Scalar(1),
         {"é": 2**70},
     ]
     keys = [cache.key(spec, compute) for spec in specs]
