@@ -37,10 +37,20 @@ class Code:
         self.unseen: list[str] = []
 
 
-def of(function: Callable[..., Any]) -> Code:
-    """Returns what a function, a method or any other callable consists of."""
+def of(
+    function: Callable[..., Any], /, *, also: Iterable[type] = (), **others: Callable[..., Any]
+) -> Code:
+    """Returns what a function, a method or any other callable consists of.
+
+    `also` are classes that it is given without naming them, such as those of its spec; `others` are
+    functions that have a part in what is stored, each under its role.
+    """
     walk = _Walk()
     walk.code.texts["the function"] = _encoded(walk.refer(function))
+    for role, other in others.items():
+        walk.code.texts[f"the {role}"] = _encoded(walk.refer(other))
+    for kind in sorted(set(also), key=lambda kind: (kind.__module__, kind.__qualname__)):
+        walk.refer(kind)
     return walk.code
 
 
