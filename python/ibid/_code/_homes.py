@@ -1,0 +1,204 @@
+"""Where code is at home: in the project, in an installed package, or in Python itself.
+
+Owns what may stand for code. The home of a function is the namespace that it looks names up in and
+the file that it was compiled from, never what it says of itself: decorators copy that. A package
+stands for an object only if that very object is what a name in the package leads to.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from typing import Any, Final
+
+from ibid._code._packages import SHARED, Package, owner
+
+
+class Python:
+    """The home of the standard library and of what is built in."""
+
+
+class Own:
+    """The home of this package, of which nothing depends on what is in it."""
+
+
+PYTHON: Final = Python()
+OWN: Final = Own()
+
+Home = Python | Own | Package
+
+_library = {
+    os.path.dirname(os.path.realpath(os.__file__)) + os.sep,
+    os.path.realpath(
+        os.path.join(
+            sys.base_exec_prefix,
+            sys.platlibdir,
+            f"python{sys.version_info[0]}.{sys.version_info[1]}",
+        )
+    )
+    + os.sep,
+}
+_own = os.path.dirname(os.path.dirname(os.path.realpath(__file__))) + os.sep
+_known: dict[tuple[str, str], Home | None] = {}
+# Files whose code is at home in something that stands for it.
+_installed_files: set[str] = set()
+
+
+def of_module(module: types.ModuleType) -> Home | None:
+    """Returns what stands for a module; `None` if its own code has to."""
+    namespace = vars(module)
+    spec = namespace.get("__spec__")
+    name = str(getattr(spec, "name", None) or namespace.get("__name__"))
+    file = namespace.get("__file__")
+    if isinstance(file, str):
+        return of_file(file, name)
+    if getattr(spec, "origin", None) in ("built-in", "frozen") or name == "builtins":
+        return PYTHON
+    # Of a namespace, or made by hand: its code has nothing that stands for it.
+    return None
+
+
+def of_file(file: str, module: str) -> Home | None:
+    """Returns what stands for the file of a module."""
+    if (file, module) in _known:
+        return _known[file, module]
+    home: Home | None
+    path = os.path.realpath(file)
+    is_shared = not set(SHARED).isdisjoint(path.split(os.sep))
+    if path.startswith(_own):
+        home = OWN
+    elif path.startswith(tuple(_library)) and not is_shared:
+        home = PYTHON
+    else:
+        home = owner(path, module)
+    _known[file, module] = home
+    return home
+
+
+def of_namespace(namespace: dict[str, Any]) -> Home | None:
+    """Returns what stands for code that looks names up here."""
+    module = sys.modules.get(namespace.get("__name__", ""))
+    if not isinstance(module, types.ModuleType) or vars(module) is not namespace:
+        return None
+    return of_module(module)
+
+
+def of_code(function: types.FunctionType) -> Home | None:
+    """Returns what stands for the code of a function: its file has to be the namespace's."""
+    file = function.__code__.co_filename
+    home = of_namespace(function.__globals__)
+    if home is None:
+        return None
+    if file == function.__globals__.get("__file__") or file.startswith("<frozen "):
+        _installed_files.add(file)
+        return home
+    return None
+
+
+def stands_for(value: Any) -> list[Home]:
+    """Returns the homes that stand for a function or a class; none if its own code has to."""
+    module = sys.modules.get(getattr(value, "__module__", None) or "")
+    home = of_module(module) if isinstance(module, types.ModuleType) else None
+    if home is None or not _leads_to(module, value):
+        return []
+    if not isinstance(value, types.FunctionType):
+        return [home]
+    code = of_code(value)
+    if code is None or not all(map(_is_of_others, _contents(value))):
+        return []
+    return [home] if code is home else [home, code]
+
+
+def is_own(kind: type) -> bool:
+    """Says whether a class is one of this package."""
+    return OWN in stands_for(kind)
+
+
+def is_foreign(value: Any) -> bool:
+    """Says whether the code of a value is none of what is installed."""
+    if isinstance(value, (types.MethodType, staticmethod, classmethod)):
+        value = value.__func__
+    value = getattr(value, "func", value) if type(value).__module__ == "functools" else value
+    value = vars(value)["__wrapped__"] if _is_wrapper(value) else value
+    if isinstance(value, types.FunctionType):
+        return _is_foreign_code(value)
+    kind = value if isinstance(value, type) else type(value)
+    module = sys.modules.get(kind.__module__)
+    return isinstance(module, types.ModuleType) and of_module(module) is None
+
+
+def replaced(kind: type) -> list[tuple[str, types.FunctionType]]:
+    """Returns the methods of an installed class that are not at home in what is installed."""
+    found = []
+    for base in kind.__mro__:
+        if base.__flags__ & _IMMUTABLE:
+            continue
+        for name, value in list(vars(base).items()):
+            function = _function_of(value)
+            if function is None or function.__code__.co_filename in _installed_files:
+                continue
+            if _is_foreign_code(function):
+                found.append((f"{base.__qualname__}.{name}", function))
+    return found
+
+
+_IMMUTABLE = 1 << 8
+
+
+def _is_foreign_code(function: types.FunctionType) -> bool:
+    if of_code(function) is not None:
+        return False
+    # What a package made of a text is the package's.
+    is_made = function.__code__.co_filename.startswith("<")
+    return not is_made or of_namespace(function.__globals__) is None
+
+
+def _is_wrapper(value: Any) -> bool:
+    return type(value).__name__ == "_lru_cache_wrapper" and "__wrapped__" in vars(value)
+
+
+def _function_of(value: Any) -> types.FunctionType | None:
+    if isinstance(value, types.FunctionType):
+        return value
+    if isinstance(value, (staticmethod, classmethod)):
+        value = value.__func__
+    elif isinstance(value, property):
+        value = value.fget
+    return value if isinstance(value, types.FunctionType) else None
+
+
+def _leads_to(module: Any, value: Any) -> bool:
+    """Says whether a name in a module leads to this very object."""
+    for path in (getattr(value, "__qualname__", None), getattr(value, "__name__", None)):
+        if not isinstance(path, str):
+            continue
+        found = module
+        for part in path.split("."):
+            found = vars(found).get(part) if isinstance(found, _HOLDERS) else None
+            found = _function_of(found) or found
+        if found is value:
+            return True
+    return False
+
+
+_HOLDERS = (types.ModuleType, type)
+
+
+def _contents(function: types.FunctionType) -> list[Any]:
+    contents = []
+    for cell in function.__closure__ or ():
+        try:
+            contents.append(cell.cell_contents)
+        except ValueError:
+            continue
+    return contents
+
+
+def _is_of_others(value: Any) -> bool:
+    """Says whether what an installed function closes over is installed as well, or plain."""
+    if value is None or isinstance(value, (str, int, float, types.ModuleType)):
+        return True
+    if isinstance(value, types.FunctionType):
+        return of_code(value) is not None and all(map(_is_of_others, _contents(value)))
+    return isinstance(value, type) and bool(stands_for(value))
