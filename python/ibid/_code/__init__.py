@@ -19,13 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
+_PYTHON = f"{sys.implementation.name} {'.'.join(map(str, sys.version_info[:3]))}"
+
+
 class Code:
     """What a function consists of: texts by label, versions of packages, and what is not seen."""
 
     def __init__(self) -> None:
-        version = ".".join(map(str, sys.version_info[:3]))
         self.texts: dict[str, bytes] = {}
-        self.versions: dict[str, str] = {"python": f"{sys.implementation.name} {version}"}
+        self.versions: dict[str, str] = {"python": _PYTHON}
         self.unseen: list[str] = []
 
 

@@ -34,6 +34,7 @@ class Compiled:
         self.form = ""
         # Names that are looked up around it, and those that are looked up in something.
         self.globals: set[str] = set()
+        self.ordered: list[str] = []
         self.attributes: set[str] = set()
         # Names of what is used other than by one of its attributes.
         self.handed: set[str] = set()
@@ -73,6 +74,7 @@ def compiled(code: types.CodeType) -> Compiled:
         by_text = {word for text in texts for word in words(text)}
         found.globals |= by_text
         found.attributes |= by_text
+    found.ordered = sorted(found.globals)
     found.names_all = bool(found.globals & _AROUND) or {"modules", "__name__"} <= named
     if len(_known) >= _MANY:
         _known.clear()

@@ -40,7 +40,7 @@ _library = {
     + os.sep,
 }
 _own = os.path.dirname(os.path.dirname(os.path.realpath(__file__))) + os.sep
-_known: dict[tuple[str, str], Home | None] = {}
+_known: dict[tuple[Any, Any], Home | None] = {}
 # Files whose code is at home in something that stands for it.
 _installed_files: set[str] = set()
 
@@ -48,11 +48,15 @@ _installed_files: set[str] = set()
 def of_module(module: types.ModuleType) -> Home | None:
     """Returns what stands for a module; `None` if its own code has to."""
     namespace = vars(module)
+    file, name = namespace.get("__file__"), namespace.get("__name__")
+    if (file, name) in _known and file is not None:
+        return _known[file, name]
     spec = namespace.get("__spec__")
-    name = str(getattr(spec, "name", None) or namespace.get("__name__"))
-    file = namespace.get("__file__")
     if isinstance(file, str):
-        return of_file(file, name)
+        # A module that is run is called `__main__`, and found by the name it was looked for.
+        home = of_file(file, str(getattr(spec, "name", None) or name))
+        _known[file, name] = home
+        return home
     if getattr(spec, "origin", None) in ("built-in", "frozen") or name == "builtins":
         return PYTHON
     # Of a namespace, or made by hand: its code has nothing that stands for it.
@@ -61,27 +65,22 @@ def of_module(module: types.ModuleType) -> Home | None:
 
 def of_file(file: str, module: str) -> Home | None:
     """Returns what stands for the file of a module."""
-    if (file, module) in _known:
-        return _known[file, module]
-    home: Home | None
     path = os.path.realpath(file)
-    is_shared = not set(SHARED).isdisjoint(path.split(os.sep))
     if path.startswith(_own):
-        home = OWN
-    elif path.startswith(tuple(_library)) and not is_shared:
-        home = PYTHON
-    else:
-        home = owner(path, module)
-    _known[file, module] = home
-    return home
+        return OWN
+    is_shared = not set(SHARED).isdisjoint(path.split(os.sep))
+    if path.startswith(tuple(_library)) and not is_shared:
+        return PYTHON
+    return owner(path, module)
 
 
 def of_namespace(namespace: dict[str, Any]) -> Home | None:
     """Returns what stands for code that looks names up here."""
-    module = sys.modules.get(namespace.get("__name__", ""))
-    if not isinstance(module, types.ModuleType) or vars(module) is not namespace:
-        return None
-    return of_module(module)
+    for name in (namespace.get("__name__"), getattr(namespace.get("__spec__"), "name", None)):
+        module = sys.modules.get(name or "")
+        if isinstance(module, types.ModuleType) and vars(module) is namespace:
+            return of_module(module)
+    return None
 
 
 def of_code(function: types.FunctionType) -> Home | None:
@@ -185,9 +184,15 @@ def _leads_to(module: Any, value: Any) -> bool:
 _HOLDERS = (types.ModuleType, type)
 
 
+def cells(function: types.FunctionType) -> list[tuple[str, types.CellType]]:
+    """Returns what a function closes over, by name."""
+    names, found = function.__code__.co_freevars, function.__closure__ or ()
+    return list(zip(names, found, strict=False))
+
+
 def _contents(function: types.FunctionType) -> list[Any]:
     contents = []
-    for cell in function.__closure__ or ():
+    for _, cell in cells(function):
         try:
             contents.append(cell.cell_contents)
         except ValueError:

@@ -38,6 +38,7 @@ _HARMLESS = {
 _PASSED = {"__dict__", "__weakref__", "__module__", "__firstlineno__", "__slotnames__"}
 _PASSED |= {"__static_attributes__", "__annotations_cache__", "__annotate_func__"}
 _PASSED |= {"__signature__", "_value2member_map_", "__abstractmethods__"}
+_COPIED = {"__module__", "__name__", "__qualname__", "__doc__", "__annotations__", "__wrapped__"}
 # Of what pydantic keeps in a class these say what it is; the rest is made of them, and differs in
 # each process.
 _PYDANTIC = {"__pydantic_decorators__", "__pydantic_fields__", "__pydantic_config__"}
@@ -81,8 +82,6 @@ class Values:
         self._depth += 1
         try:
             return self._form(value)
-        except RecursionError:
-            raise
         except Exception as error:  # Whatever a stranger's class raises: it has no form then.
             return self._unseen(value, f"{type(error).__name__}")
         finally:
@@ -142,7 +141,9 @@ class Values:
         return f"builtin {value.__qualname__} of {self._walk.refer(bound)}"
 
     def _wrapper(self, value: Any) -> str:
-        parts = [self._walk.refer(value.__func__), self._dict(value)]
+        # It has copies of what the function says of itself.
+        own = {name: item for name, item in vars(value).items() if name not in _COPIED}
+        parts = [self._walk.refer(value.__func__), *([self._walk.refer(own)] if own else [])]
         return f"{_called(type(value))} ({', '.join(parts)})"
 
     def _property(self, value: property) -> str:
@@ -215,13 +216,12 @@ class Values:
 
     def _state(self, kind: type, state: Any) -> str:
         derived = _DERIVED.get(_called(kind), ())
+        # What it has by name, and what it has in slots.
         halves = state if type(state) is tuple and len(state) == 2 else (state,)
-        if all(half is None or type(half) is dict for half in halves):
-            halves = [items(half) if half else () for half in halves]
-            return " and ".join(
-                f"({self._pairs(p for p in half if p[0] not in derived)})" for half in halves
-            )
-        return self._walk.refer(state)
+        if not all(half is None or type(half) is dict for half in halves):
+            return self._walk.refer(state)
+        pairs = [[pair for pair in items(half or {}) if pair[0] not in derived] for half in halves]
+        return " and ".join(f"({self._pairs(half)})" for half in pairs)
 
     def _opaque(self, value: Any, of: str) -> str:
         """Says as much as can be had of a value that cannot be made again."""
@@ -274,7 +274,7 @@ def _reduced(value: Any) -> Any:
     if registered is not None:
         return registered(value)
     # Protocol 5 hands out large buffers as they are.
-    return kind.__reduce_ex__(value, 5)
+    return value.__reduce_ex__(5)
 
 
 def _is_harmless(value: Any, called: str) -> bool:
@@ -294,9 +294,9 @@ def _registered(kind: type) -> list[Any]:
     data = vars(kind).get("_abc_impl")
     if data is None:
         return []
-    import _abc
+    from importlib import import_module
 
-    found = [reference() for reference in _abc._get_dump(kind)[0]]
+    found = [reference() for reference in import_module("_abc")._get_dump(kind)[0]]
     return sorted(filter(None, found), key=_shape)
 
 

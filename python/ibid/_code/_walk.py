@@ -31,7 +31,7 @@ Found = list[tuple[str, Any]]
 # What modules say of themselves, and where they lie.
 _PASSED = {"__builtins__", "__spec__", "__loader__", "__cached__", "__file__", "__path__"}
 # Caches that singledispatch fills.
-_CACHES = {"dispatch_cache", "cache_token"}
+_CACHES = {"dispatch_cache", "cache_token", "_clear_cache"}
 
 
 class Walk:
@@ -62,6 +62,8 @@ class Walk:
             while self._waiting:
                 self._here, text = self._waiting.popleft()
                 self._lines.setdefault(self._here, []).extend(text())
+            if not self._partly and "__subclasses__" not in self._names:
+                break
             before = sum(map(len, self._lines.values()))
             self._close()
             if not self._waiting and before == sum(map(len, self._lines.values())):
@@ -206,7 +208,8 @@ class Walk:
         """Notes the classes of the project that one finds by asking a class for them."""
         if kind.__module__ == "builtins":
             return
-        found = [sub for sub in type.__subclasses__(kind) if _homes.is_foreign(sub)]
+        subclasses: list[type] = type.__subclasses__(kind)
+        found = [sub for sub in subclasses if _homes.is_foreign(sub)]
         lines = self._lines.setdefault(f"subclasses of {kind.__module__}.{kind.__qualname__}", [])
         for sub in sorted(found, key=lambda sub: (sub.__module__, sub.__qualname__)):
             line = self.refer(sub)
@@ -216,29 +219,30 @@ class Walk:
     def _function(self, function: types.FunctionType) -> list[str]:
         code = compiled(function.__code__)
         lines = [code.form]
-        found: Found = []
         around = function.__globals__
         home = _homes.of_namespace(around)
         passed = _CACHES if around.get("__name__") == "functools" else ()
-        cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=False)
-        for variable, cell in cells:
+        found: Found = []
+        for variable, cell in _homes.cells(function):
             if variable in passed:
                 continue
             try:
                 found.append((variable, cell.cell_contents))
             except ValueError:
                 lines.append(f"{variable} is unbound")
-        lines.append(f"defaults {self.refer(function.__defaults__)}")
-        lines.append(f"keyword defaults {self.refer(function.__kwdefaults__)}")
-        if vars(function):
-            lines += self.members(sorted(vars(function).items()))
+        if function.__defaults__ is not None:
+            lines.append(f"defaults {self.refer(function.__defaults__)}")
+        if function.__kwdefaults__ is not None:
+            lines.append(f"keyword defaults {self.refer(function.__kwdefaults__)}")
+        noted = vars(function)
+        lines += self.members([(name, noted[name]) for name in sorted(noted) if name not in passed])
         if home is not None:
             # What it names is the package's, too.
             self.by(home)
             return lines + self._follow(found, code, around)
         lines += self._annotations(function, code, found)
         self._names |= code.attributes
-        found += [(name, around[name]) for name in sorted(code.globals) if name in around]
+        found += [(name, around[name]) for name in code.ordered if name in around]
         found += self._replaced_builtins(function, code)
         for each in code.imports:
             found += _imports.found(each, code, around, self)
@@ -273,10 +277,9 @@ class Walk:
         builtins = getattr(function, "__builtins__", {})
         return [
             (name, builtins[name])
-            for name in sorted(code.globals)
-            if name in builtins
+            for name in code.ordered
+            if type(builtins.get(name)) is types.FunctionType
             and name not in function.__globals__
-            and isinstance(builtins[name], types.FunctionType)
             and _homes.is_foreign(builtins[name])
         ]
 
