@@ -26,6 +26,14 @@ LIB = {
 }
 
 
+WRAP = """
+def wrap(f):
+    @functools.wraps(f)
+    def w(*a): return [f(*a), 1]
+    return w
+"""
+
+
 def project_with(main: str) -> Files:
     """Returns a project beside an installed package."""
     return {**LIB, "main.py": f"import functools, json\nimport lib\n{main}\n"}
@@ -55,14 +63,12 @@ def project_with(main: str) -> Files:
         ("lib.shout = lambda x: 1\ndef compute(s): return lib.shout(s)", "x: 1", "x: 2"),
         ("lib.LEAST = 1\ndef compute(s): return lib.LEAST", "lib.LEAST = 1", "lib.LEAST = 2"),
         (
-            "def wrap(f):\n    @functools.wraps(f)\n    def w(*a): return [f(*a), 1]\n    return w\n"
-            "loads = wrap(json.loads)\ndef compute(s): return loads('5')",
+            f"{WRAP}loads = wrap(json.loads)\ndef compute(s): return loads('5')",
             "f(*a), 1",
             "f(*a), 2",
         ),
         (
-            "def wrap(f):\n    @functools.wraps(f)\n    def w(*a): return [f(*a), 1]\n    return w\n"
-            "lib.shout = wrap(lib.shout)\ndef compute(s): return lib.shout('5')",
+            f"{WRAP}lib.shout = wrap(lib.shout)\ndef compute(s): return lib.shout('5')",
             "f(*a), 1",
             "f(*a), 2",
         ),

@@ -27,7 +27,8 @@ HELPER = {"other.py": "def go(): return 1\n"}
         "def compute(s): return vars(settings)[s]",
         "def compute(s):\n    m = settings\n    return m.ALPHA",
         "class Holder:\n    of = settings\ndef compute(s): return Holder.of.ALPHA",
-        "def read(m): return m.ALPHA\ndef compute(s):\n    import settings as t\n    return read(t)",
+        "def read(m): return m.ALPHA\n"
+        "def compute(s):\n    import settings as t\n    return read(t)",
         "import pkg\ndef read(m): return m.ALPHA\ndef compute(s): return read(pkg.inner)",
     ],
 )

@@ -27,7 +27,8 @@ class Package:
 
     def __init__(self, info: str) -> None:
         self.info = info
-        self.stamp = _stamp(info)
+        self.changed = _changed(info)
+        self.stamp = max(self.changed, _changed(os.path.join(info, "RECORD")))
         headers = _headers(info)
         self.name = next((text for name, text in headers if name == "Name"), _stem(info))
         version = next((text for name, text in headers if name == "Version"), "")
@@ -38,7 +39,7 @@ class Package:
         """Says why what is recorded may not be what is loaded."""
         if self.stamp > process_start():
             return f"the package `{self.name}`, installed after this process had begun"
-        if _stamp(self.info) != self.stamp:
+        if _changed(self.info) != self.changed:
             return f"the package `{self.name}`, installed anew since it was loaded"
         return None
 
@@ -70,11 +71,11 @@ def owner(file: str, module: str) -> Package | None:
 
 def closed(package: Package) -> tuple[Package, ...]:
     """Returns a package with all that it requires, as far as it is installed."""
-    return _closed(package.info, package.stamp)
+    return _closed(package.info)
 
 
 @functools.cache
-def _closed(info: str, stamp: float) -> tuple[Package, ...]:
+def _closed(info: str) -> tuple[Package, ...]:
     found = {info: _package(info)}
     queue = [found[info]]
     while queue:
@@ -184,15 +185,12 @@ def digest_of(path: str) -> str:
         return "none"
 
 
-def _stamp(path: str) -> float:
-    """Returns when something was installed: unlike its own time, nobody can give that."""
-    times = [0.0]
-    for place in (path, os.path.join(path, "RECORD")):
-        try:
-            times.append(os.stat(place).st_ctime)
-        except OSError:
-            continue
-    return max(times)
+def _changed(path: str) -> float:
+    """Returns when something was changed last: unlike its own time, nobody can set that."""
+    try:
+        return os.stat(path).st_ctime
+    except OSError:
+        return 0.0
 
 
 @functools.cache

@@ -243,6 +243,8 @@ class Values:
         members = []
         for name, value in items(vars(kind)):
             is_pydantic = name.startswith("__pydantic_") and name not in _PYDANTIC
+            if name == "__doc__" and _is_generated(kind, value):
+                continue
             if name not in _PASSED and not is_pydantic and not isinstance(value, _DESCRIPTORS):
                 members.append((name, value))
         if "__annotate_func__" in vars(kind):
@@ -287,6 +289,12 @@ def _is_harmless(value: Any, called: str) -> bool:
         # What is only written to changes nothing that is computed.
         return value in (sys.stdin, sys.stdout, sys.stderr) or not value.readable()
     return False
+
+
+def _is_generated(kind: type, doc: Any) -> bool:
+    """Says whether a dataclass wrote its own text, in which defaults are as they are printed."""
+    is_signature = isinstance(doc, str) and doc.startswith(f"{kind.__name__}(")
+    return is_signature and "__dataclass_fields__" in vars(kind)
 
 
 def _registered(kind: type) -> list[Any]:

@@ -110,11 +110,11 @@ class Walk:
             return
         if f"package/{home.name}" in self.code.versions:
             return
-        doubt = home.doubt()
-        if doubt is not None:
-            self.code.unseen.append(doubt)
         for package in closed(home):
             self.code.versions[f"package/{package.name}"] = package.version
+            doubt = package.doubt()
+            if doubt is not None:
+                self.code.unseen.append(doubt)
 
     def by_module(self, name: str | None) -> None:
         """Notes what stands for something without code that says it is of a module."""
