@@ -97,7 +97,7 @@ def of_code(function: types.FunctionType) -> Home | None:
 
 def stands_for(value: Any) -> list[Home]:
     """Returns the homes that stand for a function or a class; none if its own code has to."""
-    module = sys.modules.get(getattr(value, "__module__", None) or "")
+    module = sys.modules.get(str(getattr(value, "__module__", None)))
     home = of_module(module) if isinstance(module, types.ModuleType) else None
     if home is None or not _leads_to(module, value):
         return []
@@ -123,7 +123,7 @@ def is_foreign(value: Any) -> bool:
     if isinstance(value, types.FunctionType):
         return _is_foreign_code(value)
     kind = value if isinstance(value, type) else type(value)
-    module = sys.modules.get(kind.__module__)
+    module = sys.modules.get(str(kind.__module__))
     return isinstance(module, types.ModuleType) and of_module(module) is None
 
 
@@ -133,24 +133,32 @@ def replaced(kind: type) -> list[tuple[str, types.FunctionType]]:
     for base in kind.__mro__:
         if base.__flags__ & _IMMUTABLE:
             continue
-        for name, value in list(vars(base).items()):
-            function = _function_of(value)
-            if function is None or function.__code__.co_filename in _installed_files:
-                continue
-            if _is_foreign_code(function):
+        # There are hundreds of them, at each hit: most are told by their file alone.
+        members = list(vars(base).items())
+        functions = [(name, value) for name, value in members if type(value) is _FUNCTION]
+        around = [(name, value) for name, value in members if type(value) in _AROUND_FUNCTIONS]
+        functions += [(name, inner) for name, value in around if (inner := _function_of(value))]
+        for name, function in functions:
+            if function.__code__.co_filename not in _installed_files and _is_foreign_code(function):
                 found.append((f"{base.__qualname__}.{name}", function))
     return found
 
 
+_FUNCTION = types.FunctionType
+_AROUND_FUNCTIONS = {staticmethod, classmethod, property}
+# The flag of types that nobody can put anything into.
 _IMMUTABLE = 1 << 8
 
 
 def _is_foreign_code(function: types.FunctionType) -> bool:
     if of_code(function) is not None:
         return False
-    # What a package made of a text is the package's.
-    is_made = function.__code__.co_filename.startswith("<")
-    return not is_made or of_namespace(function.__globals__) is None
+    if not function.__code__.co_filename.startswith("<"):
+        return True
+    # What was made of a text, in names of nobody's, was made by whom it was found at.
+    namespace = function.__globals__
+    module = sys.modules.get(str(namespace.get("__name__")))
+    return vars(module) is namespace and of_namespace(namespace) is None if module else False
 
 
 def _is_wrapper(value: Any) -> bool:

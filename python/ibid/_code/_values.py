@@ -34,6 +34,8 @@ _HARMLESS = {
     "concurrent.futures.process.ProcessPoolExecutor",
     "concurrent.futures.thread.ThreadPoolExecutor",
 }
+# The generators of random numbers that a process has without being asked.
+_GENERATORS = [("random", "_inst"), ("numpy.random.mtrand", "_rand")]
 # What classes keep of themselves that follows from all else, or that Python and others note.
 _PASSED = {"__dict__", "__weakref__", "__module__", "__firstlineno__", "__slotnames__"}
 _PASSED |= {"__static_attributes__", "__annotations_cache__", "__annotate_func__"}
@@ -48,6 +50,7 @@ _DERIVED = {
     "pydantic._internal._validate_call.ValidateCallWrapper": {
         "__pydantic_validator__",
         "__return_pydantic_validator__",
+        "ns_resolver",
     },
 }
 
@@ -282,6 +285,9 @@ def _reduced(value: Any) -> Any:
 def _is_harmless(value: Any, called: str) -> bool:
     if called in _HARMLESS:
         return True
+    for module, name in _GENERATORS:
+        if module in sys.modules and vars(sys.modules[module]).get(name) is value:
+            return True
     logging, io = sys.modules.get("logging"), sys.modules["io"]
     if logging and isinstance(value, (logging.Filterer, logging.LoggerAdapter)):
         return True

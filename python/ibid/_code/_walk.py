@@ -49,6 +49,7 @@ class Walk:
         self._names: set[str] = set()
         self._partly: dict[int, types.ModuleType] = {}
         self._classes: list[type] = []
+        self._installed: dict[int, type] = {}
         self._values = Values(self)
 
     def start(self, role: str, root: Any) -> None:
@@ -152,6 +153,8 @@ class Walk:
 
     def _refer_class(self, kind: type) -> str:
         name = f"{kind.__module__}.{kind.__qualname__}"
+        if id(kind) in self._installed:
+            return f"installed {name}"
         self._classes.append(kind)
         homes = _homes.stands_for(kind)
         if not homes:
@@ -161,6 +164,7 @@ class Walk:
         replaced = _homes.replaced(kind)
         if replaced:
             return self.label(name, kind, lambda: self.members(replaced))
+        self._installed[id(kind)] = kind
         return f"installed {name}"
 
     def _refer_module(self, module: types.ModuleType) -> str:
