@@ -21,6 +21,8 @@ LIB = {
         class Curve:
             def __init__(self, a): self.a = a
             def __call__(self, x): return self.a * x
+        class Accessor:
+            def __init__(self, kind): self.kind = kind
         def shout(x): return x
         """,
 }
@@ -71,6 +73,12 @@ def project_with(main: str) -> Files:
             f"{WRAP}lib.shout = wrap(lib.shout)\ndef compute(s): return lib.shout('5')",
             "f(*a), 1",
             "f(*a), 2",
+        ),
+        (
+            "class Area:\n    def go(self): return 1\nlib.Curve.area = lib.Accessor(Area)\n"
+            "def compute(s): return lib.Curve(1).area",
+            "return 1",
+            "return 2",
         ),
         (
             "import dataclasses\nA = dataclasses.make_dataclass('A', "

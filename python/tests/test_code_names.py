@@ -25,6 +25,10 @@ HELPER = {"other.py": "def go(): return 1\n"}
         "def compute(s): return getattr(settings, 'ALPHA')",
         "def compute(s): return getattr(settings, s)",
         "def compute(s): return vars(settings)[s]",
+        "def compute(s): return settings.__dict__[s]",
+        "import pkg\ndef compute(s): return getattr(getattr(pkg, s), s)",
+        "import sys\ndef compute(s): return sys.modules['settings'].ALPHA",
+        "import builtins\nbuiltins.SHARED = [settings.ALPHA]\ndef compute(s): return SHARED",
         "def compute(s):\n    m = settings\n    return m.ALPHA",
         "class Holder:\n    of = settings\ndef compute(s): return Holder.of.ALPHA",
         "def read(m): return m.ALPHA\n"

@@ -39,7 +39,8 @@ class Compiled:
         # Names of what is used other than by one of its attributes.
         self.handed: set[str] = set()
         self.imports: list[Import] = []
-        # It may name anything that stands around it; it imports what only a value names.
+        # It looks things up by texts, maybe around itself; it imports what only a value names.
+        self.is_by_text = False
         self.names_all = False
         self.imports_any = False
 
@@ -53,6 +54,12 @@ _BY_TEXT |= {"vars", "__dict__", "modules", "__getattr__"}
 _AROUND = {"globals", "eval", "exec"}
 _IMPORTERS = {"import_module", "__import__"}
 
+# What an import by a text is bound to.
+_ANY = frozenset({"*"})
+# Attributes by which all others can be had.
+_WHOLE = {"__dict__", "__getattribute__"}
+
+_DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*").fullmatch
 _WORD = re.compile(r"[^\W\d]\w*")
 
 
@@ -71,9 +78,12 @@ def compiled(code: types.CodeType) -> Compiled:
     found.form = f"code {digest(chr(10).join(_lines(code, found, texts)))}"
     named = found.globals | found.attributes
     if named & (_BY_TEXT | _AROUND):
+        found.is_by_text = True
         by_text = {word for text in texts for word in words(text)}
         found.globals |= by_text
         found.attributes |= by_text
+    if "modules" in named:
+        found.imports += [Import(text, 0, (), _ANY) for text in sorted(texts) if _DOTTED(text)]
     found.ordered = sorted(found.globals)
     found.names_all = bool(found.globals & _AROUND) or {"modules", "__name__"} <= named
     if len(_known) >= _MANY:
@@ -158,7 +168,10 @@ def _note_names(steps: list[dis.Instruction], found: Compiled) -> None:
         if "LOAD" in name and step.opcode in loads:
             if step.argval in _IMPORTERS:
                 _note_importer(steps[index + 1 : index + 3], found)
-            is_looked_into = any("ATTR" in s.opname or "METHOD" in s.opname for s in following)
+            is_looked_into = any(
+                ("ATTR" in after.opname or "METHOD" in after.opname) and after.argval not in _WHOLE
+                for after in following
+            )
             loaded = step.argval if isinstance(step.argval, tuple) else (step.argval,)
             found.handed.update(map(str, loaded[:-1] if is_looked_into else loaded))
 
@@ -169,7 +182,7 @@ def _note_importer(following: list[dis.Instruction], found: Compiled) -> None:
         if isinstance(step.argval, str) and step.opname == "LOAD_CONST":
             name = step.argval.lstrip(".")
             level = len(step.argval) - len(name)
-            found.imports.append(Import(name, level, (), frozenset({"*"})))
+            found.imports.append(Import(name, level, (), _ANY))
             return
         if step.opname != "PUSH_NULL":
             break

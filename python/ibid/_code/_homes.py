@@ -127,9 +127,9 @@ def is_foreign(value: Any) -> bool:
     return isinstance(module, types.ModuleType) and of_module(module) is None
 
 
-def replaced(kind: type) -> list[tuple[str, types.FunctionType]]:
-    """Returns the methods of an installed class that are not at home in what is installed."""
-    found = []
+def replaced(kind: type) -> list[tuple[str, Any]]:
+    """Returns what an installed class has that is not at home in what is installed."""
+    found: list[tuple[str, Any]] = []
     for base in kind.__mro__:
         if base.__flags__ & _IMMUTABLE:
             continue
@@ -141,10 +141,30 @@ def replaced(kind: type) -> list[tuple[str, types.FunctionType]]:
         for name, function in functions:
             if function.__code__.co_filename not in _installed_files and _is_foreign_code(function):
                 found.append((f"{base.__qualname__}.{name}", function))
+        others = [pair for pair in members if type(pair[1]) not in _FAMILIAR]
+        found += [(f"{base.__qualname__}.{n}", v) for n, v in others if _holds_foreign(v)]
     return found
 
 
+def _holds_foreign(value: Any) -> bool:
+    """Says whether a member of a class is of the project, or holds a class or function of it."""
+    if isinstance(value, type):
+        return is_foreign(value)
+    held = getattr(value, "__dict__", None)
+    if is_foreign(type(value)):
+        return True
+    inner = [item for item in held.values() if isinstance(item, _CODE)] if held else []
+    return any(map(is_foreign, inner))
+
+
 _FUNCTION = types.FunctionType
+_CODE = (types.FunctionType, type)
+_FAMILIAR = {
+    *(types.FunctionType, types.BuiltinFunctionType, staticmethod, classmethod, property),
+    *(types.MemberDescriptorType, types.GetSetDescriptorType, types.MethodDescriptorType),
+    *(types.WrapperDescriptorType, types.ClassMethodDescriptorType),
+    *(type(None), bool, int, float, str, tuple, list, dict, set, frozenset),
+}
 _AROUND_FUNCTIONS = {staticmethod, classmethod, property}
 # The flag of types that nobody can put anything into.
 _IMMUTABLE = 1 << 8

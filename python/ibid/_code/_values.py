@@ -375,8 +375,9 @@ def _current(value: Any) -> Any:
         return "nothing"
 
 
-# Values of types written in C that do not say what they are made of.
+# Values that do not say what they are made of when they are pickled, or say more.
 _OPAQUE: dict[str, Callable[[Any], Any]] = {
+    "numba.core.registry.CPUDispatcher": lambda value: (value.py_func, value.targetoptions),
     "functools.KeyWrapper": _referents,
     "_contextvars.ContextVar": _current,
     "pickle.PickleBuffer": memoryview,

@@ -32,6 +32,7 @@ Found = list[tuple[str, Any]]
 _PASSED = {"__builtins__", "__spec__", "__loader__", "__cached__", "__file__", "__path__"}
 # Caches that singledispatch fills.
 _CACHES = {"dispatch_cache", "cache_token", "_clear_cache"}
+_BUILTIN = {types.BuiltinFunctionType, bool, type(None), type(...), type(NotImplemented)}
 
 
 class Walk:
@@ -47,6 +48,7 @@ class Walk:
         self._lines: dict[str, list[str]] = {}
         # What is closed over at the end: names by which anything is looked up, and in what.
         self._names: set[str] = set()
+        self._is_by_text = False
         self._partly: dict[int, types.ModuleType] = {}
         self._classes: list[type] = []
         self._installed: dict[int, type] = {}
@@ -197,6 +199,9 @@ class Walk:
             if home is not None:
                 self.by(home)
                 continue
+            if self._is_by_text:
+                self.refer(module)
+                continue
             self._extension(module)
             label = f"names in {module.__name__}"
             lines = self._lines.setdefault(label, [])
@@ -246,6 +251,7 @@ class Walk:
             return lines + self._follow(found, code, around)
         lines += self._annotations(function, code, found)
         self._names |= code.attributes
+        self._is_by_text |= code.is_by_text
         found += [(name, around[name]) for name in code.ordered if name in around]
         found += self._replaced_builtins(function, code)
         for each in code.imports:
@@ -278,13 +284,15 @@ class Walk:
         return self.label("names of no module", around, lambda: self._whole(around))
 
     def _replaced_builtins(self, function: types.FunctionType, code: Compiled) -> Found:
+        """Returns what others made known everywhere."""
         builtins = getattr(function, "__builtins__", {})
         return [
             (name, builtins[name])
             for name in code.ordered
-            if type(builtins.get(name)) is types.FunctionType
+            if name in builtins
             and name not in function.__globals__
-            and _homes.is_foreign(builtins[name])
+            and type(builtins[name]) not in _BUILTIN
+            and (type(builtins[name]) is not type or builtins[name].__module__ != "builtins")
         ]
 
     def _follow(self, found: Found, code: Compiled, around: dict[str, Any]) -> list[str]:
