@@ -119,12 +119,15 @@ def is_foreign(value: Any) -> bool:
     if isinstance(value, (types.MethodType, staticmethod, classmethod)):
         value = value.__func__
     value = getattr(value, "func", value) if type(value).__module__ == "functools" else value
-    value = vars(value)["__wrapped__"] if _is_wrapper(value) else value
+    value = attributes_of(value).get("__wrapped__", value) if _is_cached(value) else value
     if isinstance(value, types.FunctionType):
         return _is_foreign_code(value)
     kind = value if isinstance(value, type) else type(value)
     module = sys.modules.get(str(kind.__module__))
-    return isinstance(module, types.ModuleType) and of_module(module) is None
+    if not isinstance(module, types.ModuleType) or of_module(module) is not None:
+        return False
+    # Types that are written in C call themselves after modules that nobody wrote.
+    return hasattr(module, "__file__") or _FUNCTION in map(type, vars(kind).values())
 
 
 def replaced(kind: type) -> list[tuple[str, Any]]:
@@ -146,13 +149,22 @@ def replaced(kind: type) -> list[tuple[str, Any]]:
     return found
 
 
+def attributes_of(value: Any) -> dict[str, Any]:
+    """Returns what an object has, without asking its class, which may answer anything."""
+    try:
+        held = object.__getattribute__(value, "__dict__")
+    except Exception:
+        return {}
+    return held if type(held) is dict else {}
+
+
 def _holds_foreign(value: Any) -> bool:
     """Says whether a member of a class is of the project, or holds a class or function of it."""
     if isinstance(value, type):
         return is_foreign(value)
-    held = getattr(value, "__dict__", None)
     if is_foreign(type(value)):
         return True
+    held = attributes_of(value)
     inner = [item for item in held.values() if isinstance(item, _CODE)] if held else []
     return any(map(is_foreign, inner))
 
@@ -181,8 +193,8 @@ def _is_foreign_code(function: types.FunctionType) -> bool:
     return vars(module) is namespace and of_namespace(namespace) is None if module else False
 
 
-def _is_wrapper(value: Any) -> bool:
-    return type(value).__name__ == "_lru_cache_wrapper" and "__wrapped__" in vars(value)
+def _is_cached(value: Any) -> bool:
+    return type(value).__name__ == "_lru_cache_wrapper"
 
 
 def _function_of(value: Any) -> types.FunctionType | None:

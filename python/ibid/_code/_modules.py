@@ -13,7 +13,7 @@ from ibid._code import _homes
 from ibid._code._plain import scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 def members(path: str, module: types.ModuleType, names: set[str]) -> list[tuple[str, Any]]:
@@ -38,7 +38,11 @@ def constants(path: str, module: types.ModuleType, names: set[str]) -> list[str]
 
 
 def patches(
-    path: str, module: types.ModuleType, names: set[str], entered: set[int]
+    path: str,
+    module: types.ModuleType,
+    names: set[str],
+    entered: set[int],
+    replaced: Callable[[type], object],
 ) -> Iterator[tuple[str, Any]]:
     """Finds what others put into an installed module, and into modules within it."""
     for name in sorted(names):
@@ -47,11 +51,11 @@ def patches(
         value, inner = vars(module)[name], f"{path}.{name}"
         if not isinstance(value, types.ModuleType):
             is_class = isinstance(value, type)
-            if _homes.is_foreign(value) or (is_class and _homes.replaced(value)):
+            if _homes.is_foreign(value) or (is_class and replaced(value)):
                 yield inner, value
         elif _homes.of_module(value) is None:
             yield inner, value
         elif id(value) not in entered:
             # That it is there counts for nothing: packages load modules when they are asked.
             entered.add(id(value))
-            yield from patches(inner, value, names, entered)
+            yield from patches(inner, value, names, entered, replaced)

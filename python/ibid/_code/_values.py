@@ -174,7 +174,7 @@ class Values:
         return f"buffer {text} {digest(view if view.c_contiguous else view.tobytes())}"
 
     def _dict(self, value: Any) -> str:
-        state = getattr(value, "__dict__", None)
+        state = _homes.attributes_of(value)
         return f"with {self._walk.refer(dict(state))}" if state else ""
 
     def _instance(self, value: Any) -> str:
@@ -232,8 +232,7 @@ class Values:
         for base in (dict, list, tuple, set, frozenset):
             if isinstance(value, base):
                 parts.append(_CONTAINERS[base](self, base(value)))
-        if _called(type(value)) != "_thread._local":
-            parts.append(self._unseen(value, "no form"))
+        parts.append(self._unseen(value, "no form"))
         return " ".join(parts)
 
     def _unseen(self, value: Any, why: str) -> str:
@@ -380,6 +379,7 @@ _OPAQUE: dict[str, Callable[[Any], Any]] = {
     "numba.core.registry.CPUDispatcher": lambda value: (value.py_func, value.targetoptions),
     "functools.KeyWrapper": _referents,
     "_contextvars.ContextVar": _current,
+    "_thread._local": vars,
     "pickle.PickleBuffer": memoryview,
     "_pickle.PickleBuffer": memoryview,
 }

@@ -51,7 +51,7 @@ class Walk:
         self._is_by_text = False
         self._partly: dict[int, types.ModuleType] = {}
         self._classes: list[type] = []
-        self._installed: dict[int, type] = {}
+        self._replaced: dict[type, Found] = {}
         self._values = Values(self)
 
     def start(self, role: str, root: Any) -> None:
@@ -64,7 +64,7 @@ class Walk:
         while True:
             while self._waiting:
                 self._here, text = self._waiting.popleft()
-                self._lines.setdefault(self._here, []).extend(text())
+                self._lines.setdefault(self._here, []).extend(self._text(text))
             if not self._partly and "__subclasses__" not in self._names:
                 break
             before = sum(map(len, self._lines.values()))
@@ -75,6 +75,13 @@ class Walk:
             self.code.texts[label] = "\n".join(lines).encode("utf-8", "surrogatepass")
         self.code.unseen = sorted(set(self.code.unseen))
         return self.code
+
+    def _text(self, text: Callable[[], list[str]]) -> list[str]:
+        try:
+            return text()
+        except Exception as error:  # Strangers' code was asked, and may raise whatever it likes.
+            self.unseen(f"what raised `{type(error).__name__}`")
+            return []
 
     def unseen(self, what: str) -> None:
         """Notes what has no form."""
@@ -129,6 +136,13 @@ class Walk:
             else:
                 self.by(home)
 
+    def replaced(self, kind: type) -> Found:
+        """Returns what an installed class has that others gave it."""
+        found = self._replaced.get(kind)
+        if found is None:
+            found = self._replaced[kind] = _homes.replaced(kind)
+        return found
+
     def look_up(self, names: set[str]) -> None:
         """Notes names that may be looked up in anything."""
         self._names |= names
@@ -155,18 +169,15 @@ class Walk:
 
     def _refer_class(self, kind: type) -> str:
         name = f"{kind.__module__}.{kind.__qualname__}"
-        if id(kind) in self._installed:
-            return f"installed {name}"
         self._classes.append(kind)
         homes = _homes.stands_for(kind)
         if not homes:
             return self.label(name, kind, lambda: self._class(kind))
         for home in homes:
             self.by(home)
-        replaced = _homes.replaced(kind)
+        replaced = self.replaced(kind)
         if replaced:
             return self.label(name, kind, lambda: self.members(replaced))
-        self._installed[id(kind)] = kind
         return f"installed {name}"
 
     def _refer_module(self, module: types.ModuleType) -> str:
@@ -320,7 +331,7 @@ class Walk:
                 self.by(home)
                 if "." not in path:
                     lines += _modules.constants(path, value, code.attributes)
-                queue.extend(_modules.patches(path, value, code.attributes, entered))
+                queue.extend(_modules.patches(path, value, code.attributes, entered, self.replaced))
         return lines
 
     def members(self, members: list[tuple[str, Any]]) -> list[str]:
