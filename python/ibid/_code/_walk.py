@@ -51,7 +51,7 @@ class Walk:
         self._is_by_text = False
         self._partly: dict[int, types.ModuleType] = {}
         self._classes: list[type] = []
-        self._replaced: dict[type, Found] = {}
+        self._replaced: dict[int, tuple[type, Found]] = {}
         self._values = Values(self)
 
     def start(self, role: str, root: Any) -> None:
@@ -138,10 +138,10 @@ class Walk:
 
     def replaced(self, kind: type) -> Found:
         """Returns what an installed class has that others gave it."""
-        found = self._replaced.get(kind)
-        if found is None:
-            found = self._replaced[kind] = _homes.replaced(kind)
-        return found
+        known = self._replaced.get(id(kind))
+        if known is None:
+            known = self._replaced[id(kind)] = (kind, _homes.replaced(kind))
+        return known[1]
 
     def look_up(self, names: set[str]) -> None:
         """Notes names that may be looked up in anything."""
