@@ -69,6 +69,9 @@ def test_a_name_that_is_looked_up_in_something_is_no_global(project: Path) -> No
         "    return import_module('pkg.helper').go()",
         "def compute(s): return __import__('pkg.helper').helper.go()",
         "import lazy\ndef compute(s): return lazy.go()",
+        "def compute(s): return eval('__import__(\"pkg.helper\").helper.go()')",
+        "def compute(s):\n    names = {}\n"
+        "    exec('from pkg.helper import go; x = go()', names)\n    return names['x']",
     ],
 )
 def test_what_is_imported_at_the_call_counts_before_it(project: Path, body: str) -> None:
@@ -117,9 +120,30 @@ def test_what_is_looked_up_around_a_function_counts(project: Path, expression: s
     assert differs(project, files, "return 1", "return 2")
 
 
-def test_an_import_of_what_only_a_value_names_is_told(project: Path) -> None:
-    main = "import importlib\ndef compute(s): return importlib.import_module(s).go()\n"
-    assert "an import" in code(project, {"main.py": main}).unseen[0]
+@pytest.mark.parametrize(
+    "body",
+    [
+        "import importlib\ndef compute(s): return importlib.import_module(s).go()",
+        "import runpy\ndef compute(s): return runpy.run_path('other.py')",
+        "from importlib.metadata import entry_points\ndef compute(s): return entry_points()",
+    ],
+)
+def test_an_import_of_what_only_a_value_names_is_told(project: Path, body: str) -> None:
+    assert "an import" in code(project, {"main.py": f"{body}\n"}).unseen[0]
+
+
+@pytest.mark.parametrize(
+    "main",
+    [
+        "class M(types.ModuleType):\n    def go(self): return 1\n"
+        "m = M('m')\ndef compute(s): return m.go()",
+        "class M(types.ModuleType):\n    @property\n    def x(self): return 1\n"
+        "import empty\nempty.__class__ = M\ndef compute(s): return empty.x",
+    ],
+)
+def test_what_a_module_is_of_counts(project: Path, main: str) -> None:
+    files = {"empty.py": "", "main.py": f"import types\n{main}\n"}
+    assert differs(project, files, "return 1", "return 2")
 
 
 def test_classes_that_register_themselves_count(project: Path) -> None:

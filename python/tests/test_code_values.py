@@ -113,6 +113,22 @@ def test_what_changes_nothing_needs_no_form() -> None:
         assert of(value).unseen == []
 
 
+@pytest.mark.parametrize(
+    "base", ["logging.Logger('x')", "io.RawIOBase()", "threading.local()", "functools.partial(len)"]
+)
+def test_a_class_of_the_project_counts_whatever_it_derives_from(project: Path, base: str) -> None:
+    kind, _, arguments = base.partition("(")
+    main = f"""
+        import functools, io, logging, threading
+        class Own({kind}):
+            def readable(self): return False
+            def more(self): return 1
+        VALUE = Own({arguments}
+        def compute(s): return VALUE.more()
+        """
+    assert differs(project, {"main.py": main}, "return 1", "return 2")
+
+
 def test_what_contains_itself_or_is_shared_is_told_from_what_is_equal() -> None:
     cyclic: list[Any] = [1]
     cyclic.append(cyclic)

@@ -53,6 +53,9 @@ _BY_TEXT = {"getattr", "attrgetter", "methodcaller", "getattr_static", "__getatt
 _BY_TEXT |= {"vars", "__dict__", "modules", "__getattr__"}
 _AROUND = {"globals", "eval", "exec"}
 _IMPORTERS = {"import_module", "__import__"}
+# What brings code from where no name leads to.
+_BRINGERS = {"run_path", "run_module", "exec_module", "load_module", "entry_points"}
+_BRINGERS |= {"spec_from_file_location", "SourceFileLoader"}
 
 # What an import by a text is bound to.
 _ANY = frozenset({"*"})
@@ -77,6 +80,10 @@ def compiled(code: types.CodeType) -> Compiled:
     texts: set[str] = set()
     found.form = f"code {digest(chr(10).join(_lines(code, found, texts)))}"
     named = found.globals | found.attributes
+    if named & _AROUND:
+        for text in sorted(texts):
+            _note_text(text, found)
+    found.imports_any |= bool(named & _BRINGERS)
     if named & (_BY_TEXT | _AROUND):
         found.is_by_text = True
         by_text = {word for text in texts for word in words(text)}
@@ -174,6 +181,20 @@ def _note_names(steps: list[dis.Instruction], found: Compiled) -> None:
             )
             loaded = step.argval if isinstance(step.argval, tuple) else (step.argval,)
             found.handed.update(map(str, loaded[:-1] if is_looked_into else loaded))
+
+
+def _note_text(text: str, found: Compiled) -> None:
+    """Notes what a text names that may be run."""
+    import warnings
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            code = compile(text, "<text>", "exec")
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return
+    for _ in _lines(code, found, set()):
+        pass
 
 
 def _note_importer(following: list[dis.Instruction], found: Compiled) -> None:

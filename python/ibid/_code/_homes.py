@@ -208,17 +208,18 @@ def _function_of(value: Any) -> types.FunctionType | None:
 
 
 def _leads_to(module: Any, value: Any) -> bool:
+    """Says whether a name that an object has leads to it."""
+    paths = (getattr(value, "__qualname__", None), getattr(value, "__name__", None))
+    return any(isinstance(path, str) and leads(module, path, value) for path in paths)
+
+
+def leads(module: Any, path: str, value: Any) -> bool:
     """Says whether a name in a module leads to this very object."""
-    for path in (getattr(value, "__qualname__", None), getattr(value, "__name__", None)):
-        if not isinstance(path, str):
-            continue
-        found = module
-        for part in path.split("."):
-            found = vars(found).get(part) if isinstance(found, _HOLDERS) else None
-            found = _function_of(found) or found
-        if found is value:
-            return True
-    return False
+    found = module
+    for part in path.split("."):
+        found = vars(found).get(part) if isinstance(found, _HOLDERS) else None
+        found = _function_of(found) or found
+    return found is value
 
 
 _HOLDERS = (types.ModuleType, type)

@@ -195,10 +195,17 @@ class Values:
         except Exception:
             return self._opaque(value, of)
         if isinstance(reduced, str):
-            self._walk.by_module(getattr(value, "__module__", None))
-            module = getattr(value, "__module__", None)
-            return f"{of} named {module}.{reduced} {self._dict(value)}"
+            return f"{of} {self._named(value, reduced)}"
         return f"{of} {self._made(kind, reduced)}"
+
+    def _named(self, value: Any, name: str) -> str:
+        """Says what is pickled as a name is: it has to be what the name leads to."""
+        home = getattr(value, "__module__", None) or type(value).__module__
+        self._walk.by_module(home)
+        held = self._dict(value)
+        if not held and not _homes.leads(sys.modules.get(str(home)), name, value):
+            return self._unseen(value, "no form")
+        return f"named {home}.{name} {held}"
 
     def _made(self, kind: type, reduced: tuple[Any, ...]) -> str:
         make, arguments, state, listed, mapped = (*reduced, None, None, None)[:5]
@@ -288,8 +295,10 @@ def _is_harmless(value: Any, called: str) -> bool:
         if module in sys.modules and vars(sys.modules[module]).get(name) is value:
             return True
     logging, io = sys.modules.get("logging"), sys.modules["io"]
+    if _homes.is_foreign(type(value)):
+        return False
     if logging and isinstance(value, (logging.Filterer, logging.LoggerAdapter)):
-        return not _homes.is_foreign(type(value))
+        return True
     if isinstance(value, io.IOBase) and not isinstance(value, (io.StringIO, io.BytesIO)):
         # What is only written to changes nothing that is computed.
         return value in (sys.stdin, sys.stdout, sys.stderr) or not value.readable()
@@ -380,6 +389,9 @@ _OPAQUE: dict[str, Callable[[Any], Any]] = {
     "functools.KeyWrapper": _referents,
     "_contextvars.ContextVar": _current,
     "_thread._local": vars,
+    "typing.TypeVar": lambda value: (value.__name__, value.__bound__, value.__constraints__),
+    "typing.ParamSpec": lambda value: value.__name__,
+    "typing.TypeVarTuple": lambda value: value.__name__,
     "pickle.PickleBuffer": memoryview,
     "_pickle.PickleBuffer": memoryview,
 }

@@ -186,9 +186,17 @@ class Walk:
         home = _homes.of_module(module)
         if home is not None:
             self.by(home)
-            return f"module {name}"
+            return self._module(module)
         self._extension(module)
-        return self.label(f"module {name}", module, lambda: self._whole(vars(module)))
+        return self.label(
+            f"module {name}", module, lambda: [self._module(module), *self._whole(vars(module))]
+        )
+
+    def _module(self, module: types.ModuleType) -> str:
+        kind = type(module)
+        if kind is types.ModuleType or not _homes.is_foreign(kind):
+            return f"module {module.__name__}"
+        return f"module {module.__name__} of {self.refer(kind)}"
 
     def _whole(self, namespace: dict[str, Any]) -> list[str]:
         names = sorted(name for name, _ in items(namespace) if name not in _PASSED)
@@ -199,7 +207,7 @@ class Walk:
         value = namespace.get(name)
         if isinstance(value, types.ModuleType):
             self._partly[id(value)] = value
-            return f"{name} = module {value.__name__}"
+            return f"{name} = {self._module(value)}"
         of = namespace.get("__name__")
         return f"{name} = {self.refer(value, f'{of}.{name}')}"
 
@@ -317,7 +325,7 @@ class Walk:
             if not isinstance(value, types.ModuleType):
                 lines.append(f"{path} = {self.refer(value, f'{of}.{path}')}")
                 continue
-            lines.append(f"{path} = module {value.__name__}")
+            lines.append(f"{path} = {self._module(value)}")
             if path.rpartition(".")[2] in code.handed:
                 self.refer(value)
             if id(value) in entered:
