@@ -30,6 +30,14 @@ class Code:
         self.versions: dict[str, str] = {"python": _PYTHON}
         self.unseen: list[str] = []
 
+    def digest(self) -> str:
+        """Returns one digest of all of it."""
+        from ibid._code._plain import digest
+
+        texts = [f"{label} {digest(text)}" for label, text in sorted(self.texts.items())]
+        versions = [f"{name} {version}" for name, version in sorted(self.versions.items())]
+        return digest("\n".join(texts + versions))
+
 
 def of(
     function: Callable[..., Any], /, *, also: Iterable[type] = (), **others: Callable[..., Any]
@@ -46,6 +54,15 @@ def of(
         walk.start(f"the {role}", root)
     for kind in sorted(set(also), key=lambda kind: (kind.__module__, kind.__qualname__)):
         walk.start("the classes", kind)
+    return walk.finish()
+
+
+def of_value(value: Any) -> Code:
+    """Returns what a value consists of, with the code of its classes and of functions in it."""
+    from ibid._code._walk import Walk
+
+    walk = Walk(Code())
+    walk.start("the value", value)
     return walk.finish()
 
 

@@ -34,6 +34,14 @@ _HARMLESS = {
     "concurrent.futures.process.ProcessPoolExecutor",
     "concurrent.futures.thread.ThreadPoolExecutor",
 }
+# Whether two of these are one object makes no difference to anybody.
+_UNCHANGING = {"decimal.Decimal", "fractions.Fraction", "uuid.UUID"}
+_UNCHANGING |= {f"datetime.{name}" for name in ("date", "datetime", "time", "timedelta")}
+_UNCHANGING |= {
+    f"{module}.{name}"
+    for module in ("pathlib", "pathlib._local")
+    for name in ("PosixPath", "PurePosixPath", "WindowsPath", "PureWindowsPath")
+}
 # The generators of random numbers that a process has without being asked.
 _GENERATORS = [("random", "_inst"), ("numpy.random.mtrand", "_rand")]
 # What classes keep of themselves that follows from all else, or that Python and others note.
@@ -92,11 +100,13 @@ class Values:
 
     def _form(self, value: Any) -> str:
         kind = type(value)
-        if kind is tuple:
+        if kind is tuple or kind is frozenset:
             texts = [scalar(item) for item in value]
             if None not in texts:
-                return f"tuple ({', '.join(filter(None, texts))})"
-        self._numbers[id(value)] = (len(self._numbers), value)
+                found = filter(None, texts)
+                return f"{kind.__name__} ({', '.join(found if kind is tuple else sorted(found))})"
+        if _called(kind) not in _UNCHANGING:
+            self._numbers[id(value)] = (len(self._numbers), value)
         form = _CONTAINERS.get(kind)
         if form is not None:
             return form(self, value)
