@@ -50,6 +50,10 @@ def _save_parquet(value: Any, path: Path) -> None:
     try:
         value.to_parquet(path)
         pandas.testing.assert_frame_equal(value, pandas.read_parquet(path), check_exact=True)
+    except ImportError as error:
+        raise UsageError(
+            "the codec `parquet` needs `pyarrow`", hint="pip install pyarrow"
+        ) from error
     except (AssertionError, ValueError, TypeError) as error:
         why = str(error).partition("\n")[0]
         raise _refuse(value, "parquet", f"it does not come back as it is ({why})") from error

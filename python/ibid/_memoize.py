@@ -95,7 +95,10 @@ class Memoized(Generic[P, R]):
         signature: Signature,
     ) -> None:
         functools.update_wrapper(self, function)
+        self.__qualname__: str
         self.__wrapped__ = function
+        # Whoever calls it has what was loaded.
+        self.__ibid_code__ = (function, *codec[1:])
         self.ignored: frozenset[str] = frozenset()
         self._name = _code.name_of(function)
         # Its key and its path hang on what saves it, but for JSON.
@@ -137,6 +140,10 @@ class Memoized(Generic[P, R]):
         }
         return spec, Call(self.__wrapped__, self._name, args, kwargs)
 
+    def __reduce__(self) -> str:
+        # As a function is: by its name.
+        return self.__qualname__
+
     def __repr__(self) -> str:
         return f"<memoized {self._name}>"
 
@@ -147,13 +154,14 @@ class Call:
     def __init__(self, function: Callable[..., Any], name: str, args: Any, kwargs: Any) -> None:
         # What it is called, and what it consists of, are the function's.
         self.__module__, _, self.__qualname__ = name.rpartition(".")
-        self.__wrapped__ = function
+        self.__ibid_code__ = function
+        self._function = function
         self._args = args
         self._kwargs = kwargs
 
     def __call__(self, _spec: Any) -> Any:
         """Calls the function."""
-        return self.__wrapped__(*self._args, **self._kwargs)
+        return self._function(*self._args, **self._kwargs)
 
 
 def _form(value: Any, where: str) -> Any:

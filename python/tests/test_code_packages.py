@@ -126,6 +126,17 @@ def test_a_package_that_is_younger_than_the_process_is_told(project: Path) -> No
     assert "after this process had begun" in told("renew")
 
 
+def test_a_forked_process_has_the_modules_of_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    _packages.process_start.cache_clear()
+    ours = _packages.process_start()
+    child = os.fork()
+    if child == 0:
+        _packages.process_start.cache_clear()
+        os._exit(abs(_packages.process_start() - ours) > 1e-3)
+    assert os.waitpid(child, 0)[1] == 0
+
+
 def test_a_library_that_the_project_compiled_counts_by_its_file(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

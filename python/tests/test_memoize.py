@@ -151,6 +151,18 @@ def test_a_pair_of_functions_may_save_and_load(counted: Counted) -> None:
     assert counted.calls == 1
 
 
+@ibid.memoize
+def triple(n: int) -> int:
+    """Stands where pickle finds it."""
+    return 3 * n
+
+
+def test_it_goes_to_other_processes_by_its_name() -> None:
+    import pickle
+
+    assert pickle.loads(pickle.dumps(triple)) is triple
+
+
 def test_pickles_are_loaded_from_a_private_store_only(
     counted: Counted, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -186,6 +198,23 @@ def test_arrays_and_tables_have_codecs(counted: Counted) -> None:
     assert counted.calls == 4
     with pytest.raises(ibid.UsageError, match="plain arrays"):
         double(2)
+
+
+def test_tables_come_back_as_they_are_or_not_at_all(counted: Counted) -> None:
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+
+    @ibid.memoize(codec="parquet")
+    def same(table: Any) -> Any:
+        counted.add()
+        return table
+
+    table = pandas.DataFrame({"a": [1, 2], "b": ["x", "y"]}, index=[3, 5])
+    for _ in range(2):
+        pandas.testing.assert_frame_equal(same(table), table)
+    assert counted.calls == 1
+    with pytest.raises(ibid.UsageError, match="come back"):
+        same(pandas.DataFrame({"a": [{1}, 2]}))
 
 
 def test_what_cannot_be_memoized_is_refused() -> None:

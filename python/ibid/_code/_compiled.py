@@ -8,6 +8,7 @@ Invariant: whatever is not understood widens what is named, and never narrows it
 from __future__ import annotations
 
 import re
+import sys
 import types
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -86,7 +87,7 @@ def compiled(code: types.CodeType) -> Compiled:
     found.imports_any |= bool(named & _BRINGERS)
     if named & (_BY_TEXT | _AROUND):
         found.is_by_text = True
-        by_text = {word for text in texts for word in words(text)}
+        by_text = {word for text in texts if _DOTTED(text) for word in text.split(".")}
         found.globals |= by_text
         found.attributes |= by_text
     if "modules" in named:
@@ -106,19 +107,27 @@ def _lines(code: types.CodeType, found: Compiled, texts: set[str]) -> Iterator[s
     yield f"flags {code.co_flags:#x}"
     yield f"variables {code.co_varnames} {code.co_cellvars} {code.co_freevars}"
     yield f"names {code.co_names}"
-    for const in code.co_consts:
+    for index, const in enumerate(code.co_consts):
         if isinstance(const, types.CodeType):
             inner.append(const)
             yield "const a code that stands below"
         elif type(const) is int and _is_salted(code):
             continue
         else:
-            texts.update(_texts(const))
+            if index > 0 or not _is_documented(code):
+                texts.update(_texts(const))
             yield f"const {constant(const)}"
     yield from _steps(code, found)
     for nested in inner:
         yield from _lines(nested, found, texts)
     yield f"end of {code.co_name}"
+
+
+def _is_documented(code: types.CodeType) -> bool:
+    """Says whether the first constant is a text about the code."""
+    if sys.version_info >= (3, 13):
+        return bool(code.co_flags & 0x4000000)
+    return not code.co_name.startswith("<")
 
 
 def _is_salted(code: types.CodeType) -> bool:

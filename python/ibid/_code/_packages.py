@@ -163,7 +163,8 @@ def _digest(info: str) -> str:
         recorded = rest.partition(",")[0] or digest_of(os.path.join(folder, path))
         lines.append(f"{path} {recorded}")
     if not lines:
-        lines = [f"{path} {digest_of(path)}" for top in _tops(info) for path in _files(folder, top)]
+        tops = _tops(info) or [_stem(info)]
+        lines = [f"{path} {digest_of(path)}" for top in tops for path in _files(folder, top)]
     return digest("\n".join(sorted(lines)))
 
 
@@ -195,16 +196,34 @@ def _changed(path: str) -> float:
 
 @functools.cache
 def process_start() -> float:
-    """Returns when this process began."""
+    """Returns when this process began to load modules: a forked one has those of its parent."""
     try:
-        with open("/proc/self/stat", "rb") as file:
-            ticks = int(file.read().rpartition(b")")[2].split()[19])
+        pid, words = os.getpid(), _words_of(os.getpid())
+        while True:
+            fields = _proc(pid, "stat").rpartition(b")")[2].split()
+            parent, ticks = int(fields[1]), int(fields[19])
+            if parent == 0 or _words_of(parent) != words:
+                break
+            pid = parent
         rate = os.sysconf("SC_CLK_TCK")
         age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / rate
         # The clock of processes and that of files tick now and then.
         return time.time() - age + 2 / rate
     except (OSError, ValueError, IndexError, AttributeError):
         return _imported
+
+
+def _words_of(pid: int) -> bytes:
+    """Returns the words a process was started with, which one that was forked shares."""
+    try:
+        return _proc(pid, "cmdline")
+    except OSError:
+        return b""
+
+
+def _proc(pid: int, name: str) -> bytes:
+    with open(f"/proc/{pid}/{name}", "rb") as file:
+        return file.read()
 
 
 _imported = time.time()

@@ -193,9 +193,8 @@ class Values:
         if _is_harmless(value, called):
             return f"a {called}"
         if _homes.is_own(kind):
-            # What ibid makes of a function computes what the function does.
-            wrapped = getattr(value, "__wrapped__", None)
-            return f"a {called} of {self._walk.refer(wrapped)}"
+            # What ibid makes of functions computes what they do.
+            return f"a {called} of {self._walk.refer(getattr(value, '__ibid_code__', None))}"
         special = _OPAQUE.get(called)
         if special is not None:
             return f"a {called} of {self._walk.refer(special(value))}"

@@ -57,7 +57,7 @@ class Walk:
     def start(self, role: str, root: Any) -> None:
         """Walks from a root, which has a role."""
         self._here = role
-        self._lines.setdefault(role, []).append(self.refer(root))
+        self._lines.setdefault(role, []).extend(self._text(lambda: [self.refer(root)]))
 
     def finish(self) -> Code:
         """Returns what was found, when nothing more is."""
@@ -68,7 +68,7 @@ class Walk:
             if not self._partly and "__subclasses__" not in self._names:
                 break
             before = sum(map(len, self._lines.values()))
-            self._close()
+            self._text(self._close)
             if not self._waiting and before == sum(map(len, self._lines.values())):
                 break
         for label, lines in self._lines.items():
@@ -211,7 +211,7 @@ class Walk:
         of = namespace.get("__name__")
         return f"{name} = {self.refer(value, f'{of}.{name}')}"
 
-    def _close(self) -> None:
+    def _close(self) -> list[str]:
         """Looks every name up in every module that any name may be looked up in."""
         for module in list(self._partly.values()):
             home = _homes.of_module(module)
@@ -231,6 +231,7 @@ class Walk:
         if "__subclasses__" in self._names:
             for kind in self._classes:
                 self._subclasses(kind)
+        return []
 
     def _subclasses(self, kind: type) -> None:
         """Notes the classes of the project that one finds by asking a class for them."""
