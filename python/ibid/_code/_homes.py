@@ -41,8 +41,10 @@ _library = {
 }
 _own = os.path.dirname(os.path.dirname(os.path.realpath(__file__))) + os.sep
 _known: dict[tuple[Any, Any], Home | None] = {}
-# Files whose code is at home in something that stands for it.
+# Files whose code is at home in something that stands for it, and types that are none of the
+# project's: where something is at home does not change.
 _installed_files: set[str] = set()
+_installed_types: set[type] = set()
 
 
 def of_module(module: types.ModuleType) -> Home | None:
@@ -162,8 +164,11 @@ def _holds_foreign(value: Any) -> bool:
     """Says whether a member of a class is of the project, or holds a class or function of it."""
     if isinstance(value, type):
         return is_foreign(value)
-    if is_foreign(type(value)):
-        return True
+    kind = type(value)
+    if kind not in _installed_types:
+        if is_foreign(kind):
+            return True
+        _installed_types.add(kind)
     held = attributes_of(value)
     inner = [item for item in held.values() if isinstance(item, _CODE)] if held else []
     return any(map(is_foreign, inner))

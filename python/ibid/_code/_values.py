@@ -304,13 +304,12 @@ def _is_harmless(value: Any, called: str) -> bool:
         if module in sys.modules and vars(sys.modules[module]).get(name) is value:
             return True
     logging, io = sys.modules.get("logging"), sys.modules["io"]
-    if _homes.is_foreign(type(value)):
-        return False
     if logging and isinstance(value, (logging.Filterer, logging.LoggerAdapter)):
-        return True
+        return not _homes.is_foreign(type(value))
     if isinstance(value, io.IOBase) and not isinstance(value, (io.StringIO, io.BytesIO)):
         # What is only written to changes nothing that is computed.
-        return value in (sys.stdin, sys.stdout, sys.stderr) or not value.readable()
+        is_out = value in (sys.stdin, sys.stdout, sys.stderr) or not value.readable()
+        return is_out and not _homes.is_foreign(type(value))
     return False
 
 
