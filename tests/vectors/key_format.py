@@ -234,6 +234,8 @@ def action_record(action):
     ]
     if "argv" in action:
         components.append(["command", "argv", [_word(word) for word in action["argv"]]])
+    elif "call" in action:
+        components.append(["command", "call", action["call"]])
     else:
         interpreter, script = action["shell"]
         components.append(["command", "shell", [interpreter, _word(script)]])
@@ -408,6 +410,8 @@ def read_action(node):
     }
     if "argv" in node:
         action["argv"] = [word(w) for w in node["argv"]]
+    elif "call" in node:
+        action["call"] = node["call"]
     else:
         interpreter, script = node["shell"]
         action["shell"] = [[read_bytes(w) for w in interpreter], word(script)]

@@ -440,6 +440,15 @@ ACTIONS = {
     | {"outputs": [["path", "o", True], ["dir", "o", True], ["path", "o", False]]},
     "an output that the command updates": BASE
     | {"outputs": [["path", "log", False, True], ["path", "o", True], ["path", "o", False, True]]},
+    "a function": {k: v for k, v in BASE.items() if k != "argv"}
+    | {
+        "call": "study.fit",
+        "code": [["the function", FILE_A], ["study.fit", FILE_X]],
+        "versions": [["python", "cpython 3.11"]],
+        "outputs": [["path", "value.zarr", False]],
+    },
+    "a function called like a word": {k: v for k, v in BASE.items() if k != "argv"}
+    | {"call": "true"},
     "all of it": {
         "argv": ["python3", "fit.py", "build/clean.csv", ["--ref=", 0], "--out", "fit.json"],
         "dir": "",

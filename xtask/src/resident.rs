@@ -129,6 +129,7 @@ impl Resident {
                 force,
                 ..Access::default()
             },
+            caller: None,
             memo: None,
         };
         let outcome = engine::step(&step(key), &cx).map_err(|error| engine::chain(&error))?;

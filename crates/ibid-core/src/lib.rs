@@ -38,6 +38,7 @@
 //!     interrupt: &Interrupt::new(),
 //!     sink: &Silent,
 //!     access: Access::default(),
+//!     caller: None,
 //!     memo: None,
 //! };
 //! let words = ["echo", "the same as ever"].map(|word| word.as_bytes().to_vec());

@@ -7,7 +7,7 @@
 use ibid_core::engine::chain;
 use ibid_core::maintain::{self, Collected, Policy};
 use ibid_core::store::{LocalStore, Sharing};
-use ibid_core::{action::AccessMode, exec::Interrupt, output};
+use ibid_core::{action::AccessMode, output};
 use serde_json::json;
 
 use crate::context::{Context, Session, now, wall_clock};
@@ -26,12 +26,8 @@ pub(crate) fn policy(session: &Session) -> Policy {
 
 /// Collects at the end of a run if this is the one that does, by what it stored and by chance. An
 /// interrupt ends it; one that came before lets it not begin.
-pub(crate) fn after_run(
-    store: &LocalStore,
-    session: &Session,
-    interrupt: &Interrupt,
-    context: &Context,
-) {
+pub(crate) fn after_run(store: &LocalStore, session: &Session, context: &Context) {
+    let interrupt = &context.interrupt;
     let mode = session.config.mode.value;
     let may_write = matches!(mode, AccessMode::ReadWrite | AccessMode::WriteOnly);
     // Most runs store nothing, and must not even ask the file system how large it is.
@@ -86,7 +82,7 @@ fn tell(collected: &Collected, policy: &Policy, session: &Session, context: &Con
     if done.evicted + done.discarded + done.deleted == 0 {
         return;
     }
-    if console.is_json() {
+    if console.wants_events() {
         console.event(&json!({
             "event": "collected",
             "evicted": done.evicted,
@@ -94,7 +90,6 @@ fn tell(collected: &Collected, policy: &Policy, session: &Session, context: &Con
             "deleted": done.deleted,
             "freed_bytes": done.freed,
         }));
-        return;
     }
     let evicted = match done.evicted {
         0 => String::new(),

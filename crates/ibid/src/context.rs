@@ -12,6 +12,7 @@ use ibid_core::action::AccessMode;
 use ibid_core::config::{self, Config, ConfigError, Loaded, Overrides, ProjectFile};
 use ibid_core::dirs::{Dirs, DirsError, LocalDir, Platform, Surroundings};
 use ibid_core::environ::EnvSnapshot;
+use ibid_core::exec::Interrupt;
 use ibid_core::fs::{FileSystemKind, Host, Timestamp, no_later_than_stamps};
 use ibid_core::scan::{StatCache, StatCacheOptions, StatPolicy, StatWrites};
 use ibid_core::store::{
@@ -21,10 +22,21 @@ use ibid_core::store::{
 
 use crate::again::Asking;
 use crate::args::GlobalArgs;
+use crate::door::Place;
 use crate::error::Failure;
 use crate::exit;
 use crate::members::Members;
-use crate::report::{Console, people};
+use crate::report::{Console, Listener, people};
+
+/// Whose process this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Process {
+    /// The program's: it handles signals, adopts what its commands leave behind, and ends when its
+    /// work is done.
+    Own,
+    /// Somebody else's, who may start children, handle signals and go on for days.
+    Lent,
+}
 
 /// Environment, current folder and console of this process.
 #[derive(Debug)]
@@ -39,6 +51,10 @@ pub(crate) struct Context {
     pub(crate) console: Console,
     /// The request, if its run may be remembered.
     pub(crate) asking: Option<Asking>,
+    /// How the user ends what runs.
+    pub(crate) interrupt: Interrupt,
+    /// Whose process this is.
+    pub(crate) process: Process,
     cache_dir: Option<PathBuf>,
     config: Option<PathBuf>,
 }
@@ -98,9 +114,32 @@ impl Context {
             user: rustix::process::geteuid().as_raw(),
             console,
             asking: None,
+            interrupt: Interrupt::new(),
+            process: Process::Own,
             cache_dir: global.cache_dir.clone(),
             config: global.config.clone(),
         })
+    }
+
+    /// Takes the surroundings that a caller in this process hands in.
+    pub(crate) fn lent(place: Place, listener: Arc<dyn Listener>) -> Self {
+        let Place {
+            dir,
+            env,
+            cache_dir,
+            config,
+        } = place;
+        Self {
+            env,
+            dir,
+            user: rustix::process::geteuid().as_raw(),
+            console: Console::heard_by(listener),
+            asking: None,
+            interrupt: Interrupt::new(),
+            process: Process::Lent,
+            cache_dir,
+            config,
+        }
     }
 
     /// Takes the request along; what the environment is asked for is noted for it.

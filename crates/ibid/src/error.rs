@@ -11,7 +11,7 @@ use crate::report::people;
 
 /// Why a command did not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Failure {
+pub struct Failure {
     message: String,
     excerpt: Option<String>,
     causes: Vec<String>,
@@ -92,7 +92,7 @@ impl Failure {
     }
 
     /// Returns the exit code.
-    pub(crate) fn exit(&self) -> u8 {
+    pub fn exit(&self) -> u8 {
         self.exit
     }
 
@@ -102,7 +102,7 @@ impl Failure {
     }
 
     /// Returns the failure as JSON: an event like those of a run.
-    pub(crate) fn json(&self) -> serde_json::Value {
+    pub fn json(&self) -> serde_json::Value {
         serde_json::json!({
             "event": "error",
             "message": self.message,
@@ -114,7 +114,7 @@ impl Failure {
     }
 
     /// Returns the failure as text, without colours.
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let mut text = format!("error: {}\n", one_line(&self.message));
         for line in self.excerpt.iter().flat_map(|excerpt| excerpt.lines()) {
             let _ = writeln!(text, "  {line}");

@@ -1,14 +1,16 @@
 //! `Run`: everything that the engine needs from this process, gathered for one request.
 
 use std::fs::File;
+use std::io::Read;
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ibid_core::action::{AccessMode, StdinRequest, Step};
 use ibid_core::config::LinkPreference;
-use ibid_core::engine::{self, Clock, Provenance, Sink};
-use ibid_core::exec::{Interrupt, Orphans};
+use ibid_core::digest::Key;
+use ibid_core::engine::{self, Caller, Clock, Provenance, Sink};
+use ibid_core::exec::Orphans;
 use ibid_core::fs::{self, FileKind, Signature};
 use ibid_core::scan::StatCache;
 use ibid_core::store::{
@@ -16,7 +18,7 @@ use ibid_core::store::{
 };
 
 use crate::collection;
-use crate::context::{Context, Session, refusal_hint, store_failure, system_time};
+use crate::context::{Context, Process, Session, refusal_hint, store_failure, system_time};
 use crate::error::Failure;
 use crate::exit;
 use crate::report::people;
@@ -44,10 +46,13 @@ pub(crate) struct Run<'a> {
     spool_dir: PathBuf,
     provenance: Provenance,
     clock: Clock,
-    pub(crate) interrupt: Interrupt,
     access: engine::Access,
     /// Why the result of a run will not be stored, if that is known before.
     pub(crate) caveat: Option<String>,
+    /// Who calls functions of this process.
+    caller: Option<&'a dyn Caller>,
+    /// Whether nobody else writes in the store.
+    is_private: bool,
     /// Keeps spooled standard input until the run is over.
     stdin: Option<File>,
 }
@@ -97,7 +102,6 @@ impl<'a> Run<'a> {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             },
             clock,
-            interrupt: Interrupt::new(),
             access: engine::Access {
                 mode,
                 force,
@@ -108,22 +112,32 @@ impl<'a> Run<'a> {
                     LinkPreference::Hardlink => LinkMode::Hard,
                 },
                 budget: session.config.max_size.value,
-                // Every child of this process is started by the library.
-                orphans: Orphans::Adopt,
+                orphans: match context.process {
+                    // Every child of it is started by the library.
+                    Process::Own => Orphans::Adopt,
+                    Process::Lent => Orphans::Leave,
+                },
             },
             caveat,
+            caller: None,
+            is_private: session.sharing() == Sharing::Private,
             stdin: None,
         })
     }
 
-    /// Reads standard input to its end into a file without a name, which the step then reads.
-    pub(crate) fn spool_stdin(&mut self, step: &mut Step) -> Result<(), Failure> {
+    /// Reads what is to be standard input to its end into a file without a name, which the step
+    /// then reads.
+    pub(crate) fn spool_stdin(
+        &mut self,
+        step: &mut Step,
+        source: &mut dyn Read,
+    ) -> Result<(), Failure> {
         let failed = |failure: Failure| {
             failure.hint("`IBID_TMP_DIR` names a folder for temporary files: one with room")
         };
         let mut file = fs::unnamed_file(&self.spool_dir)
             .map_err(|error| failed(Failure::of(exit::IBID_FAILED, &error)))?;
-        std::io::copy(&mut std::io::stdin().lock(), &mut file).map_err(|error| {
+        std::io::copy(source, &mut file).map_err(|error| {
             let kept = Failure::new(exit::IBID_FAILED, "cannot keep standard input");
             failed(kept.because_of(Some(&error)))
         })?;
@@ -131,6 +145,40 @@ impl<'a> Run<'a> {
         step.stdin = StdinRequest::File(path.into());
         self.stdin = Some(file);
         Ok(())
+    }
+
+    /// Goes to the view of a key, which becomes the root, with the one who calls its function.
+    /// Where the store holds no view of this user's own, there is one among temporary files.
+    pub(crate) fn enter_view(
+        &mut self,
+        key: &Key,
+        caller: Option<&'a dyn Caller>,
+    ) -> Result<(), Failure> {
+        let name = key.hex();
+        let own = self
+            .store
+            .as_ref()
+            .filter(|it| self.is_private && it.is_writable());
+        let made = own.and_then(|store| store.make_view(&name).ok());
+        self.root = if let Some(view) = made {
+            view
+        } else {
+            // Temporary files may lie where anybody could have made it first.
+            let user = self.context.user;
+            let views = self.spool_dir.join(format!("ibid-views-{user}"));
+            let view = views.join(name);
+            fs::make_private_dir(&views, user)
+                .and_then(|()| fs::create_dirs(&view, Some(0o700)))
+                .map_err(|error| Failure::of(exit::IBID_FAILED, &error))?;
+            view
+        };
+        self.caller = caller;
+        Ok(())
+    }
+
+    /// Returns the folder that paths are named from.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Returns what is known of files by their signatures.
@@ -150,18 +198,20 @@ impl<'a> Run<'a> {
     /// Collects, if this run is the one that does. To be called when everything is told.
     pub(crate) fn collect(&self, session: &Session) {
         if let Some(store) = &self.store {
-            collection::after_run(store, session, &self.interrupt, self.context);
+            collection::after_run(store, session, self.context);
         }
     }
 
-    /// Writes what was remembered, and leaves all else to the end of the process, which follows:
+    /// Writes what was remembered. Where the end of the process follows, all else is left to it:
     /// the kernel closes and frees everything at once.
     pub(crate) fn leave(self) {
         self.stats.flush();
         if let Some(store) = &self.store {
             store.leave();
         }
-        std::mem::forget(self);
+        if self.context.process == Process::Own {
+            std::mem::forget(self);
+        }
     }
 
     /// Lends everything to the engine.
@@ -175,9 +225,10 @@ impl<'a> Run<'a> {
             spool_dir: &self.spool_dir,
             provenance: &self.provenance,
             clock: self.clock,
-            interrupt: &self.interrupt,
+            interrupt: &self.context.interrupt,
             sink,
             access: self.access,
+            caller: self.caller,
             memo: None,
         }
     }
@@ -284,6 +335,15 @@ fn spool_dir(context: &Context, session: &Session, mode: AccessMode) -> PathBuf 
     system
         .filter(|dir| dir.is_absolute() && is_dir(dir))
         .unwrap_or_else(|| "/tmp".into())
+}
+
+/// The standard input of this process, which costs nothing until it is read.
+pub(crate) struct OwnStdin;
+
+impl Read for OwnStdin {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        std::io::stdin().lock().read(buffer)
+    }
 }
 
 fn user_name(context: &Context) -> Option<String> {

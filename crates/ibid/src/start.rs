@@ -18,5 +18,5 @@ use ibid_core::{exec, fs};
 extern "C" fn main() -> c_int {
     fs::hold_standard_streams();
     exec::ignore_broken_pipes();
-    std::panic::catch_unwind(crate::run_words).map_or(101, c_int::from)
+    std::panic::catch_unwind(ibid::run_words).map_or(101, c_int::from)
 }

@@ -4,6 +4,7 @@
 //! `IBID_TEST_SKIPS` tells, and returns. It counts as skipped then; in CI it fails instead. What
 //! Python has to have for them is installed below `target`, and `IBID_TEST_PYTHON` names it.
 
+mod package;
 mod python;
 mod rust;
 mod tally;
@@ -19,6 +20,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome<bool> {
     let python = python.as_deref();
     total.add(vectors::run(python));
     total.add(rust::run(arguments, python.ok())?);
+    total.add(package::run(python));
     for name in &total.skipped {
         println!("skipped: {name}");
     }

@@ -35,7 +35,12 @@ pub(super) fn environment() -> Result<PathBuf, Missing> {
     let wanted = std::fs::read_to_string(&list).map_err(told)?;
     let stamp = venv.join("requirements.txt");
     let stands = std::fs::read_to_string(&stamp).is_ok_and(|text| text == wanted);
-    if stands && imports(&python, "blake3, cbor2, jsonschema") {
+    if stands
+        && imports(
+            &python,
+            "blake3, cbor2, jsonschema, mypy, pytest, setuptools_rust",
+        )
+    {
         return Ok(python);
     }
     if !imports(Path::new("python3"), "ensurepip, venv") {

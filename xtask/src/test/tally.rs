@@ -58,6 +58,22 @@ impl Tally {
         }
     }
 
+    /// Takes a line that pytest printed.
+    pub(super) fn note_pytest(&mut self, line: &str) {
+        let Some((name, outcome)) = line
+            .strip_prefix("python/tests/")
+            .and_then(|test| test.split_once(' '))
+        else {
+            return;
+        };
+        match outcome.split(' ').next().unwrap_or_default() {
+            "PASSED" => self.passed += 1,
+            "SKIPPED" => self.skipped.push(name.to_owned()),
+            "FAILED" | "ERROR" => self.failed.push(name.to_owned()),
+            _ => {}
+        }
+    }
+
     /// Moves the tests that named themselves from the passed to the skipped ones.
     pub(super) fn excuse<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
         for name in names {
@@ -99,7 +115,16 @@ mod tests {
         }
         assert_eq!(tally.to_string(), "3 passed, 1 failed, 1 skipped");
         assert_eq!(tally.failed, ["broken"]);
+        for line in [
+            "python/tests/test_run.py::test_one PASSED                [ 50%]",
+            "python/tests/test_run.py::test_other[a-1] FAILED         [100%]",
+            "FAILED python/tests/test_run.py::test_other[a-1] - AssertionError",
+            "1 failed, 1 passed in 0.02s",
+        ] {
+            tally.note_pytest(line);
+        }
+        assert_eq!(tally.to_string(), "4 passed, 2 failed, 1 skipped");
         tally.excuse(["traced: strace is not installed"].into_iter());
-        assert_eq!(tally.to_string(), "2 passed, 1 failed, 2 skipped");
+        assert_eq!(tally.to_string(), "3 passed, 2 failed, 2 skipped");
     }
 }

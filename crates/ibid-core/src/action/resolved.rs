@@ -68,6 +68,8 @@ pub enum Command {
         /// The text.
         script: Word,
     },
+    /// A function of the caller's process, by its name.
+    Call(String),
 }
 
 /// One element of a command line.
@@ -230,6 +232,7 @@ impl Command {
         match self {
             Self::Argv(_) => "argv",
             Self::Shell { .. } => "shell",
+            Self::Call(_) => "call",
         }
     }
 
@@ -243,6 +246,7 @@ impl Command {
                 let interpreter = interpreter.iter().map(|word| Value::from(word.as_slice()));
                 Value::Array(vec![Value::Array(interpreter.collect()), script.value()])
             }
+            Self::Call(name) => Value::from(name.as_str()),
         }
     }
 }

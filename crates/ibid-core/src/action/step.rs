@@ -126,6 +126,13 @@ pub enum CommandLine {
         /// The text.
         script: Vec<u8>,
     },
+    /// A function of the caller's process.
+    Call {
+        /// The function's name, such as `minisim.simulate`.
+        name: String,
+        /// Everything that it consists of, as texts by the names of functions.
+        code: BTreeMap<String, Vec<u8>>,
+    },
 }
 
 /// A declared input.

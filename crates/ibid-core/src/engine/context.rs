@@ -3,6 +3,7 @@
 //! Everything that a step's life needs from outside is here, so that nothing below reads the
 //! environment, the clock or the home directory by itself.
 
+use std::fmt::Debug;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,8 +44,17 @@ pub struct Context<'a> {
     pub sink: &'a dyn Sink,
     /// What this request may do.
     pub access: Access,
+    /// Who calls functions of this process, where a step may be one.
+    pub caller: Option<&'a dyn Caller>,
     /// What many steps find out once; `None` where there is only one.
     pub memo: Option<&'a Memo>,
+}
+
+/// Calls a function of this process in place of a command.
+pub trait Caller: Sync + Debug {
+    /// Calls it; its outputs are to stand below the root when it returns. Says whether it did what
+    /// it was to do; why not is for the caller to know.
+    fn call(&self, root: &Path) -> bool;
 }
 
 /// What a request may do with the store, and how outputs leave it.

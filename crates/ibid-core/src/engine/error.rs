@@ -65,6 +65,9 @@ pub enum Error {
         /// What is wrong with its run.
         problem: String,
     },
+    /// A step is a function of a process, and this is another one.
+    #[error("`{0}` is a function, and nobody here can call it")]
+    NotCallable(String),
     /// A system call failed.
     #[error(transparent)]
     Path(#[from] PathError),
@@ -104,6 +107,7 @@ impl Error {
             | Self::Output(_)
             | Self::ImpliedFolder(_)
             | Self::AmbiguousName(_)
+            | Self::NotCallable(_)
             | Self::VersionsFrom { .. } => ErrorKind::User,
             Self::Program(ProgramError::NotFound { .. }) => ErrorKind::NotFound,
             Self::Program(_) => ErrorKind::NotExecutable,

@@ -12,6 +12,7 @@
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::time::Instant;
 
 use super::context::Context;
 use super::error::Error;
@@ -26,10 +27,10 @@ use super::outcome::{Decision, Ran, Rerun, StepOutcome};
 use super::prepare::Prepared;
 use super::stamp::Stamp;
 use super::storing::{put_back, store};
-use crate::action::{AccessMode, Trigger};
+use crate::action::{AccessMode, Command, Trigger};
 use crate::digest::Digest;
 use crate::digest::encoding::Encoder;
-use crate::exec::{self, Launch, OnStart, Stdin, Stream};
+use crate::exec::{self, Ended, Launch, OnStart, Status, Stdin, Stream, StreamLog};
 use crate::fs::{self, LiveOutput};
 use crate::output::{Aside, Ground, MadeLinks, set_aside, validate};
 use crate::store::{Lease, Pace, Replace};
@@ -124,6 +125,16 @@ fn run(
     replace: Replace,
     (leases, cx): (&[Lease], &Context<'_>),
 ) -> Result<Ran, Error> {
+    if let Command::Call(name) = &prepared.action.command {
+        let started = cx.clock.now();
+        let ended = call(name, cx)?;
+        return Ok(Ran {
+            rerun,
+            replace,
+            started,
+            ended,
+        });
+    }
     let start = &prepared.start;
     let stdin = match &start.stdin {
         Some(path) => Stdin::File(fs::open_file(path)?),
@@ -158,6 +169,29 @@ fn run(
         replace,
         started,
         ended,
+    })
+}
+
+/// Calls a function of this process. That it failed is an exit code, as of a command.
+fn call(name: &str, cx: &Context<'_>) -> Result<Ended, Error> {
+    let caller = cx
+        .caller
+        .ok_or_else(|| Error::NotCallable(name.to_owned()))?;
+    if let Some(signal) = cx.interrupt.signal() {
+        return Err(Error::Interrupted { signal });
+    }
+    let _busy = cx.busy();
+    let started = Instant::now();
+    let done = caller.call(cx.root);
+    Ok(Ended {
+        status: Status::Exited(u8::from(!done)),
+        timed_out: false,
+        oom_killed: false,
+        interrupted: cx.interrupt.signal(),
+        survivors: Vec::new(),
+        streams_open: false,
+        duration: started.elapsed(),
+        log: StreamLog::new(cx.spool_dir.to_owned()).finish(),
     })
 }
 

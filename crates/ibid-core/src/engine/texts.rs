@@ -17,6 +17,12 @@ const LIMIT: u64 = 256 << 10;
 
 /// Stores the code of a step whose result was stored.
 pub(super) fn keep_code(prepared: &Prepared, store: &LocalStore, cx: &Context<'_>) {
+    for text in prepared.called.values() {
+        if text.len() as u64 <= LIMIT && !store.seems_present(&BlobId::of(text), None) {
+            // The result stands without it.
+            let _ = store.put_bytes(text);
+        }
+    }
     let code = prepared
         .reads
         .iter()

@@ -70,6 +70,7 @@ pub fn hash_open(
         meter,
         copy: None,
     };
+    meter.go_on(path)?;
     if threads == Threads::Many && size >= PARALLEL_FROM {
         let digest = source.root(size)?;
         source.expect_end(size)?;
@@ -90,6 +91,7 @@ pub fn hash_open(
         })?;
         done += got;
         meter.add_done(got);
+        meter.go_on(path)?;
         if got == 0 || (got < want && done == size) {
             break;
         }
@@ -219,6 +221,7 @@ impl Source<'_> {
     }
 
     fn piece(&self, offset: u64, len: u64) -> Result<ChainingValue, HashError> {
+        self.meter.go_on(self.path)?;
         with_buffer(len, |buffer| {
             let mut done = 0;
             while done < buffer.len() {

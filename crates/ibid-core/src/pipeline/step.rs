@@ -94,6 +94,8 @@ impl PipelineStep {
             match &mut step.command {
                 CommandLine::Argv(argv) => *argv = words(parts, list)?,
                 CommandLine::Shell { script, .. } => *script = text(parts, list)?,
+                // No file declares one.
+                CommandLine::Call { .. } => {}
             }
         }
         for pattern in &self.gaps.code {

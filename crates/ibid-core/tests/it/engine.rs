@@ -111,6 +111,7 @@ impl Bench {
             interrupt: &interrupt,
             sink,
             access: self.access,
+            caller: None,
             memo: self.memo.as_ref(),
         })
     }

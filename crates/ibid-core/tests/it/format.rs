@@ -152,6 +152,7 @@ fn output(node: &Node) -> OutputSpec {
 fn action(node: &Node) -> Action {
     let command = match node.get("argv") {
         Some(argv) => Command::Argv(items(argv, word)),
+        None if node.get("call").is_some() => Command::Call(node["call"].as_str().unwrap().into()),
         None => Command::Shell {
             interpreter: items(&node["shell"][0], bytes),
             script: word(&node["shell"][1]),

@@ -65,6 +65,12 @@ fn keyed_flips() -> Vec<(&'static str, Flip)> {
         ("command: another input", |a| {
             a.command = Command::Argv(vec![Word::Segments(vec![Segment::Input(1)])]);
         }),
+        ("command: a function", |a| {
+            a.command = Command::Call("true".to_owned());
+        }),
+        ("command: another function", |a| {
+            a.command = Command::Call("false".to_owned());
+        }),
         ("dir", |a| a.dir = RelPath::new("d").unwrap()),
         ("env_mode", |a| a.env_mode = EnvMode::Loose),
         ("tools", |a| {

@@ -6,6 +6,7 @@
     reason = "a test fails where something unexpected happens, and sets its files up by itself"
 )]
 
+mod call;
 mod chain;
 mod document;
 mod engine;

@@ -73,6 +73,7 @@ fn run_while_collected(bench: &Bench, gone: &[&[u8]]) -> StepOutcome {
         interrupt: &interrupt,
         sink: &sink,
         access: bench.access,
+        caller: None,
         memo: None,
     };
     let outcome = step(&copy, &context).unwrap();

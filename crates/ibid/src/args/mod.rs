@@ -65,12 +65,15 @@ pub(crate) use self::pins::PinsArgs;
 pub(crate) use self::plan::PlanArgs;
 pub(crate) use self::prune::PruneArgs;
 pub(crate) use self::restore::RestoreArgs;
-pub(crate) use self::run::{RunArgs, ShowOutputArg};
-pub(crate) use self::select::SelectArgs;
+pub(crate) use self::run::RunArgs;
+pub use self::run::ShowOutputArg;
+pub use self::select::SelectArgs;
 pub(crate) use self::show::ShowArgs;
 pub(crate) use self::stats::StatsArgs;
 pub(crate) use self::status::StatusArgs;
-pub(crate) use self::step::{EnvModeArg, ExecutionArgs, LinkArg, ModeArg, PackagesArg, StepArgs};
+pub use self::step::{
+    EnvModeArg, ExecutionArgs, LinkArg, MakeArgs, ModeArg, NeedArgs, PackagesArg, StepArgs,
+};
 pub(crate) use self::unpin::UnpinArgs;
 pub(crate) use self::usage::UsageArgs;
 pub(crate) use self::verify::VerifyArgs;

@@ -42,7 +42,7 @@ pub(crate) struct RunArgs {
 
 /// Whose output is printed.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ShowOutputArg {
+pub enum ShowOutputArg {
     /// No step's.
     Never,
     /// The last lines of a step that failed.

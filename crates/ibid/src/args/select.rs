@@ -3,15 +3,15 @@
 
 /// Steps by name or pattern.
 #[derive(clap::Args, Clone, Debug, Default)]
-pub(crate) struct SelectArgs {
+pub struct SelectArgs {
     /// Steps, and all that they wait for: names, matrices (all their points) or quoted patterns
     /// ('fit@*') [default: all].
     #[arg(value_name = "STEP|GLOB", help_heading = "Arguments")]
-    pub(crate) steps: Vec<String>,
+    pub steps: Vec<String>,
     /// These steps alone: what they wait for is taken as it stands.
     #[arg(long, conflicts_with = "downstream", help_heading = "Which steps")]
-    pub(crate) only: bool,
+    pub only: bool,
     /// Also all steps that wait for these.
     #[arg(long, help_heading = "Which steps")]
-    pub(crate) downstream: bool,
+    pub downstream: bool,
 }

@@ -1,18 +1,34 @@
 //! `ibid exec`: a command, or its earlier result.
 
+use std::io::Read;
+
 use ibid_core::engine::{self, Decision, NotStored, StepOutcome};
 use ibid_core::exec::{Status, expect_child_status};
 use signal_hook::consts::SIGPIPE;
 
 use crate::args::ExecArgs;
-use crate::context::Context;
+use crate::context::{Context, Process};
 use crate::error::Failure;
 use crate::exit::{self, Exit};
 use crate::report::Reporter;
-use crate::run::{Purpose, Run};
+use crate::run::{OwnStdin, Purpose, Run};
 use crate::{request, signals};
 
 pub(super) fn run(args: ExecArgs, context: &Context) -> Result<Exit, Failure> {
+    let outcome = perform(args, context, &mut OwnStdin)?;
+    match (ending(&outcome), context.console.check_passed()) {
+        // The command's own failure says more.
+        (Exit::Code(0), Err(lost)) => Err(lost),
+        (ending, _) => Ok(ending),
+    }
+}
+
+/// Does a step; its standard input, if it is declared, is read from `stdin`.
+pub(crate) fn perform(
+    args: ExecArgs,
+    context: &Context,
+    stdin: &mut dyn Read,
+) -> Result<StepOutcome, Failure> {
     let root = args.step.makes.root.as_deref();
     let root = root.map(|root| request::asked_root(root, &context.dir));
     let session = context.session(root.transpose()?, request::overrides(&args.step, &args.run))?;
@@ -26,43 +42,42 @@ pub(super) fn run(args: ExecArgs, context: &Context) -> Result<Exit, Failure> {
         },
     )?;
     if request.stdin {
-        run.spool_stdin(&mut request.step)?;
+        run.spool_stdin(&mut request.step, stdin)?;
     }
-    let interrupt = run.interrupt.clone();
-    if !request.step.versions_from.is_empty() {
+    let is_own = context.process == Process::Own;
+    if is_own && !request.step.versions_from.is_empty() {
         expect_child_status();
     }
     let on_running = || {
-        // Whoever started this process may have wished not to hear of children; that is inherited.
-        expect_child_status();
-        // Before the command runs nothing needs more than the default: to end.
-        signals::forward_to(&interrupt);
+        if is_own {
+            // Whoever started this process may have wished not to hear of children; that is
+            // inherited.
+            expect_child_status();
+            // Before the command runs nothing needs more than the default: to end.
+            signals::forward_to(&context.interrupt);
+        }
         if let Some(caveat) = &run.caveat {
             let warning = format!("{caveat}; running without storing the result");
             context.console.warn(&warning);
         }
     };
     // A pipe would have told the command so by this signal; there is a process between them here.
-    let on_unread = || run.interrupt.raise(SIGPIPE);
+    let on_unread = || context.interrupt.raise(SIGPIPE);
     let reporter = Reporter::new(&context.console, request.explain, &on_running, &on_unread);
     let outcome = engine::step(&request.step, &run.engine(&reporter));
     context.console.end();
     run.collect(&session);
     let cache_failed = reporter.cache_failed();
     run.leave();
-    match outcome {
-        Err(error) => Err(failure(&error)),
-        Ok(_) if session.config.strict.value && cache_failed => Err(Failure::new(
+    let outcome = outcome.map_err(|error| failure(&error))?;
+    if session.config.strict.value && cache_failed {
+        return Err(Failure::new(
             exit::IBID_FAILED,
             "the command ran, but the cache failed, and `--strict` is set",
         )
-        .hint("the warnings above name the fault")),
-        Ok(outcome) => match (ending(&outcome), context.console.check_passed()) {
-            // The command's own failure says more.
-            (Exit::Code(0), Err(lost)) => Err(lost),
-            (ending, _) => Ok(ending),
-        },
+        .hint("the warnings above name the fault"));
     }
+    Ok(outcome)
 }
 
 /// Ends as the command did.
@@ -83,7 +98,7 @@ fn ending(outcome: &StepOutcome) -> Exit {
 }
 
 /// Maps whose fault it is to an exit code.
-pub(super) fn failure(error: &engine::Error) -> Failure {
+pub(crate) fn failure(error: &engine::Error) -> Failure {
     use engine::ErrorKind;
     let code = match error.kind() {
         ErrorKind::User => exit::USAGE,

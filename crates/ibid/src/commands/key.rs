@@ -1,34 +1,23 @@
 //! `ibid key`: what a command would be stored under, and everything that counts for it.
 
 use std::fmt::Write as _;
+use std::io::Read;
 
 use ibid_core::engine::{self, Prepared};
 use serde_json::json;
 
 use super::exec::failure;
-use crate::args::KeyArgs;
+use crate::args::{ExecutionArgs, KeyArgs, StepArgs};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::report::{Reporter, value};
 use crate::request;
-use crate::run::{Purpose, Run};
+use crate::run::{OwnStdin, Purpose, Run};
 
 pub(super) fn run(args: KeyArgs, context: &Context) -> Result<Exit, Failure> {
-    let root = args.step.makes.root.as_deref();
-    let root = root.map(|root| request::asked_root(root, &context.dir));
-    let session = context.session(root.transpose()?, request::overrides(&args.step, &args.run))?;
-    let mut request = request::exec(args.step, &args.run, &context.dir, &session)?;
-    let mut run = Run::new(context, &session, &request.root, Purpose::MakeKey)?;
-    if request.stdin {
-        run.spool_stdin(&mut request.step)?;
-    }
-    let reporter = Reporter::new(&context.console, false, &|| (), &|| ());
-    let prepared = engine::prepare(&request.step, &run.engine(&reporter));
-    let prepared = prepared.map_err(|error| failure(&error))?;
-    for note in &prepared.notes {
-        context.console.note(&note.to_string());
-    }
+    let KeyArgs { step, run, .. } = args;
+    let prepared = prepared((step, run), context, &mut OwnStdin)?;
     if context.console.is_json() {
         context.console.json_data(&as_json(&prepared))?;
     } else {
@@ -37,7 +26,30 @@ pub(super) fn run(args: KeyArgs, context: &Context) -> Result<Exit, Failure> {
     Ok(Exit::OK)
 }
 
-fn as_text(prepared: &Prepared) -> String {
+/// Makes the key of a step; its standard input, if it is declared, is read from `stdin`.
+pub(crate) fn prepared(
+    (step, run): (StepArgs, ExecutionArgs),
+    context: &Context,
+    stdin: &mut dyn Read,
+) -> Result<Prepared, Failure> {
+    let root = step.makes.root.as_deref();
+    let root = root.map(|root| request::asked_root(root, &context.dir));
+    let session = context.session(root.transpose()?, request::overrides(&step, &run))?;
+    let mut request = request::exec(step, &run, &context.dir, &session)?;
+    let mut run = Run::new(context, &session, &request.root, Purpose::MakeKey)?;
+    if request.stdin {
+        run.spool_stdin(&mut request.step, stdin)?;
+    }
+    let reporter = Reporter::new(&context.console, false, &|| (), &|| ());
+    let prepared = engine::prepare(&request.step, &run.engine(&reporter));
+    let prepared = prepared.map_err(|error| failure(&error))?;
+    for note in &prepared.notes {
+        context.console.note(&note.to_string());
+    }
+    Ok(prepared)
+}
+
+pub(crate) fn as_text(prepared: &Prepared) -> String {
     let mut text = format!("{}\n", prepared.key);
     for component in prepared.record.components() {
         let _ = writeln!(text, "  {}", value::component(component));
@@ -45,7 +57,7 @@ fn as_text(prepared: &Prepared) -> String {
     text
 }
 
-fn as_json(prepared: &Prepared) -> serde_json::Value {
+pub(crate) fn as_json(prepared: &Prepared) -> serde_json::Value {
     let components = prepared.record.components().iter();
     json!({
         "key": prepared.key.to_string(),

@@ -45,7 +45,7 @@ pub(super) fn tell(
 }
 
 /// Foresees what a run of these steps would do.
-pub(super) fn planned(
+pub(crate) fn planned(
     session: &Session,
     context: &Context,
     (pipeline, selection): (&Pipeline, Selection),

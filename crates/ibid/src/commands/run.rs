@@ -12,7 +12,7 @@ use ibid_core::pipeline::Pipeline;
 use super::plan;
 use crate::again;
 use crate::args::{RunArgs, ShowOutputArg};
-use crate::context::{Context, Session};
+use crate::context::{Context, Process, Session};
 use crate::error::Failure;
 use crate::exit::{self, Exit};
 use crate::report::{PipelineReporter, ShowOutput, Telltale};
@@ -20,7 +20,7 @@ use crate::request::{self, Selection};
 use crate::run::{Purpose, Run};
 use crate::signals;
 
-pub(super) fn run(args: &RunArgs, context: &Context) -> Result<Exit, Failure> {
+pub(crate) fn run(args: &RunArgs, context: &Context) -> Result<Exit, Failure> {
     let session = context.session(None, request::execution_overrides(&args.execution))?;
     let pipeline = session.pipeline()?;
     let selection = request::selection(&pipeline, &args.select, args.execution.force)?;
@@ -45,12 +45,14 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<Exit, Failure> {
         Telltale {
             show: shown(args.show_output),
             explain: args.execution.explain,
-            interrupt: run.interrupt.clone(),
+            interrupt: context.interrupt.clone(),
         },
     );
-    // Whoever started this process may have wished not to hear of children; that is inherited.
-    expect_child_status();
-    signals::forward_and_end(&run.interrupt);
+    if context.process == Process::Own {
+        // Whoever started this process may have wished not to hear of children; that is inherited.
+        expect_child_status();
+        signals::forward_and_end(&context.interrupt);
+    }
     let order = Order {
         keep_going: args.keep_going,
         cpus: args.parallel.unwrap_or_else(processors),

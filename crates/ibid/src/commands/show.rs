@@ -77,6 +77,7 @@ pub(super) fn command(record: &KeyRecord) -> Option<String> {
         ("command/argv" | "command/shell", Value::Array(words)) => {
             Some(value::command_words(words))
         }
+        ("command/call", Value::Text(name)) => Some(format!("{name}()")),
         _ => None,
     })
 }

@@ -3,49 +3,28 @@
 use std::fmt::Write as _;
 
 use ibid_core::action::{Change, Trigger, diff};
-use ibid_core::engine::chain;
+use ibid_core::engine::chain::{self, Cause};
 use ibid_core::store::{Access, LocalStore, RunEntry, RunOutcome};
 use ibid_core::tree::Escaped;
-use serde_json::json;
 
 use super::known::Known;
 use super::named::{self, unreadable};
 use super::{causes, changed, show};
 use crate::args::WhyArgs;
 use crate::context::Context;
+use crate::door::Answer;
 use crate::error::Failure;
 use crate::exit::{self, Exit};
 use crate::report::history;
 
 pub(super) fn run(args: &WhyArgs, context: &Context) -> Result<Exit, Failure> {
     let known = Known::open(context, Access::ReadOnly)?;
-    let store = &known.store;
-    let entries = entries(&known, args.of.as_deref())?;
-    let newest = &entries[0];
-    // A use of a stored result has no reason; the run that made the result has.
-    let mut runs = entries.iter().filter(|e| e.outcome != RunOutcome::Hit);
-    let of_result = runs.clone().find(|entry| entry.key == newest.key);
-    let told = of_result.or_else(|| runs.next()).unwrap_or(newest);
-    let changes = changes(store, told);
-    let writers = |path: &_| known.writer_label(path, &told.root);
-    let cause = chain::follow(store, told, &writers);
+    let told = Told::find(&known, args.of.as_deref())?;
     if context.console.is_json() {
-        let mut answer = history::entry_json(told);
-        answer["latest"] = newest.outcome.word().into();
-        if let Some(changes) = &changes {
-            answer["changes"] = changed::as_json(&known, changes);
-        }
-        answer["chain"] = causes::as_json(&known, &cause);
-        context.console.json_data(&json!(answer))?;
+        context.console.json_data(&told.as_json(&known))?;
         return Ok(Exit::OK);
     }
-    let changes = changes.map(|changes| changed::as_text(&known, &changes, "  "));
-    let mut text = as_text(newest, told, changes.as_deref());
-    if !cause.upstream.is_empty() {
-        text.push_str(&causes::as_text(&known, &cause));
-    }
-    text.push_str(&circumstances(store, told));
-    context.console.data(text.as_bytes())?;
+    context.console.data(told.as_text(&known).as_bytes())?;
     if let Some(step) = args
         .of
         .as_ref()
@@ -57,6 +36,68 @@ pub(super) fn run(args: &WhyArgs, context: &Context) -> Result<Exit, Failure> {
             .say(&format!("`ibid plan {step}` says what would be done now"));
     }
     Ok(Exit::OK)
+}
+
+/// Answers for a program that wants both forms.
+pub(crate) fn answer(of: Option<&str>, context: &Context) -> Result<Answer, Failure> {
+    let known = Known::open(context, Access::ReadOnly)?;
+    let told = Told::find(&known, of)?;
+    Ok(Answer {
+        json: told.as_json(&known),
+        text: told.as_text(&known),
+    })
+}
+
+/// A run, and what made it.
+struct Told {
+    /// The latest entry, which may be a use of the result.
+    newest: RunEntry,
+    /// The run that has reasons.
+    run: RunEntry,
+    /// What changed in full, if it can still be read.
+    changes: Option<Vec<Change>>,
+    cause: Cause,
+}
+
+impl Told {
+    /// Looks for the run that a word means; without one the latest.
+    fn find(known: &Known<'_>, of: Option<&str>) -> Result<Self, Failure> {
+        let store = &known.store;
+        let entries = entries(known, of)?;
+        let newest = &entries[0];
+        // A use of a stored result has no reason; the run that made the result has.
+        let mut runs = entries.iter().filter(|e| e.outcome != RunOutcome::Hit);
+        let of_result = runs.clone().find(|entry| entry.key == newest.key);
+        let run = of_result.or_else(|| runs.next()).unwrap_or(newest);
+        let writers = |path: &_| known.writer_label(path, &run.root);
+        Ok(Self {
+            newest: newest.clone(),
+            changes: changes(store, run),
+            cause: chain::follow(store, run, &writers),
+            run: run.clone(),
+        })
+    }
+
+    fn as_json(&self, known: &Known<'_>) -> serde_json::Value {
+        let mut answer = history::entry_json(&self.run);
+        answer["latest"] = self.newest.outcome.word().into();
+        if let Some(changes) = &self.changes {
+            answer["changes"] = changed::as_json(known, changes);
+        }
+        answer["chain"] = causes::as_json(known, &self.cause);
+        answer
+    }
+
+    fn as_text(&self, known: &Known<'_>) -> String {
+        let changes = self.changes.as_deref();
+        let changes = changes.map(|changes| changed::as_text(known, changes, "  "));
+        let mut text = as_text(&self.newest, &self.run, changes.as_deref());
+        if !self.cause.upstream.is_empty() {
+            text.push_str(&causes::as_text(known, &self.cause));
+        }
+        text.push_str(&circumstances(&known.store, &self.run));
+        text
+    }
 }
 
 /// Returns the runs that a word names, the newest first and at least one.

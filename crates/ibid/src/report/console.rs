@@ -1,4 +1,5 @@
-//! `Console`: the two streams of the process, and whose turn it is to write.
+//! `Console`: the two streams of the process, and whose turn it is to write; or a listener, where
+//! the process is somebody else's.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -9,11 +10,13 @@ use std::sync::{Arc, Mutex};
 
 use anstyle::{AnsiColor, Style};
 use ibid_core::environ::EnvSnapshot;
+use ibid_core::exec::Stream;
 use ibid_core::fs::Meter;
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::people::Paint;
 use super::progress::{Board, Lane, Progress};
+use super::{Listener, Weight};
 use crate::args::{ColorChoice, GlobalArgs};
 use crate::error::Failure;
 use crate::exit;
@@ -30,6 +33,8 @@ pub(crate) struct Console {
     /// Whether data is coloured: `None` where that depends on where it goes.
     colored_data: Option<bool>,
     progress: Option<Progress>,
+    /// Who hears everything instead of the streams of the process.
+    listener: Option<Arc<dyn Listener>>,
     /// Whether events are what was asked for, and so go to stdout.
     events_are_data: AtomicBool,
     said: Mutex<BTreeSet<String>>,
@@ -58,6 +63,25 @@ impl Console {
             color,
             colored_data,
             progress: progress.then(|| Progress::new(color)),
+            listener: None,
+            events_are_data: AtomicBool::new(false),
+            said: Mutex::default(),
+            lost: Mutex::default(),
+            #[cfg(test)]
+            kept: None,
+        }
+    }
+
+    /// Makes one that touches no stream: everything goes to `listener`, events and the lines that
+    /// people read.
+    pub(crate) fn heard_by(listener: Arc<dyn Listener>) -> Self {
+        Self {
+            json: false,
+            quiet: AtomicBool::new(false),
+            color: false,
+            colored_data: Some(false),
+            progress: None,
+            listener: Some(listener),
             events_are_data: AtomicBool::new(false),
             said: Mutex::default(),
             lost: Mutex::default(),
@@ -77,9 +101,19 @@ impl Console {
         }
     }
 
-    /// Says whether output is for programs.
+    /// Says whether data is for programs.
     pub(crate) fn is_json(&self) -> bool {
         self.json
+    }
+
+    /// Says whether somebody takes events.
+    pub(crate) fn wants_events(&self) -> bool {
+        self.json || self.listener.is_some()
+    }
+
+    /// Says whether somebody reads lines.
+    pub(crate) fn wants_lines(&self) -> bool {
+        !self.json
     }
 
     /// Says whether only errors and warnings are wanted.
@@ -89,7 +123,8 @@ impl Console {
 
     /// Leaves out everything but errors and warnings from here on, as the settings ask.
     pub(crate) fn hush(&self) {
-        self.quiet.store(true, Ordering::Relaxed);
+        // Who listens chooses what is shown.
+        self.quiet.store(self.listener.is_none(), Ordering::Relaxed);
     }
 
     /// Writes events to stdout from here on: nothing else goes there.
@@ -100,7 +135,15 @@ impl Console {
     /// Watches work of a single command that moves `meter`, such as `hashing`, if somebody looks
     /// on.
     pub(crate) fn begin(&self, verb: &'static str, meter: &Arc<Meter>) {
+        self.watch(verb, meter);
         self.board(|board| board.sole(verb, meter));
+    }
+
+    /// Lets a listener watch work that moves `meter`.
+    pub(crate) fn watch(&self, verb: &'static str, meter: &Arc<Meter>) {
+        if let Some(listener) = &self.listener {
+            listener.work(verb, meter);
+        }
     }
 
     /// The work that was watched is over.
@@ -140,6 +183,10 @@ impl Console {
     /// Passes on bytes of the command. Says whether there is still somebody to read them. Bytes
     /// that are lost in another way, on a full disk say, are told by [`Self::check_passed`].
     pub(crate) fn pass_out(&self, bytes: &[u8]) -> bool {
+        if let Some(listener) = &self.listener {
+            listener.output(Stream::Stdout, bytes);
+            return true;
+        }
         match self.write(|| io::stdout().lock(), bytes) {
             Ok(()) => true,
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => false,
@@ -159,68 +206,71 @@ impl Console {
 
     /// Passes on bytes of the command's standard error.
     pub(crate) fn pass_err(&self, bytes: &[u8]) {
+        if let Some(listener) = &self.listener {
+            return listener.output(Stream::Stderr, bytes);
+        }
         let _ = self.write(|| io::stderr().lock(), bytes);
     }
 
     /// Says how it went, in a line.
     pub(crate) fn say(&self, text: &str) {
         if !self.is_quiet() && !self.json {
-            self.line(NOTE, "ibid:", text);
+            self.line(Weight::Normal, "ibid:", text);
         }
     }
 
     /// Prints lines that belong to what was said.
     pub(crate) fn lines(&self, text: &str) {
         if !self.is_quiet() && !self.json {
-            self.pass_err(text.as_bytes());
+            self.tell(Weight::Normal, text.as_bytes());
         }
     }
 
     /// Prints lines, whole, for people who did not ask for quiet.
     pub(crate) fn block(&self, bytes: &[u8]) {
         if !self.is_quiet() && !self.json {
-            self.pass_err(bytes);
+            self.tell(Weight::Normal, bytes);
         }
     }
 
     /// Prints lines, whole, that nobody should miss.
     pub(crate) fn urgent(&self, bytes: &[u8]) {
         if !self.json {
-            self.pass_err(bytes);
+            self.tell(Weight::Heavy, bytes);
         }
     }
 
     /// Says something that is worth knowing, once.
     pub(crate) fn note(&self, text: &str) {
         if !self.is_quiet() && !self.json && self.first_time(text) {
-            self.line(NOTE, "ibid: note:", text);
+            self.line(Weight::Normal, "ibid: note:", text);
         }
     }
 
     /// Says something that is worth knowing of a step; what holds of many is said of the first.
     pub(crate) fn note_of(&self, step: &str, text: &str) {
         if !self.is_quiet() && !self.json && self.first_time(text) {
-            self.line(NOTE, "ibid: note:", &format!("{step}: {text}"));
+            self.line(Weight::Normal, "ibid: note:", &format!("{step}: {text}"));
         }
     }
 
     /// Says what was lost of a step; what holds of many is said of the first.
     pub(crate) fn warn_of(&self, step: &str, text: &str) {
         if !self.json && self.first_time(text) {
-            self.line(WARNING, "warning:", &format!("{step}: {text}"));
+            self.line(Weight::Heavy, "warning:", &format!("{step}: {text}"));
         }
     }
 
     /// Says what was lost, once, however quiet.
     pub(crate) fn warn(&self, text: &str) {
-        if self.json {
-            if self.first_time(text) {
-                self.event(
-                    &serde_json::json!({"event": "warning", "warning": "cache", "text": text}),
-                );
-            }
-        } else if self.first_time(text) {
-            self.line(WARNING, "warning:", text);
+        if !self.first_time(text) {
+            return;
+        }
+        if self.wants_events() {
+            self.event(&serde_json::json!({"event": "warning", "warning": "cache", "text": text}));
+        }
+        if self.wants_lines() {
+            self.line(Weight::Heavy, "warning:", text);
         }
     }
 
@@ -232,6 +282,9 @@ impl Console {
     /// Writes one event as a line of JSON, with the version of the format. It goes to stderr where
     /// stdout belongs to a command.
     pub(crate) fn event(&self, event: &serde_json::Value) {
+        if let Some(listener) = &self.listener {
+            return listener.event(event);
+        }
         let line = format!("{}\n", versioned(event));
         if self.events_are_data.load(Ordering::Relaxed) {
             self.pass_out(line.as_bytes());
@@ -240,9 +293,24 @@ impl Console {
         }
     }
 
-    fn line(&self, style: Style, tag: &str, text: &str) {
+    fn line(&self, weight: Weight, tag: &str, text: &str) {
+        if self.listener.is_some() {
+            // Who listens names the sender and the weight in ways of their own.
+            return self.tell(weight, text.as_bytes());
+        }
+        let style = match weight {
+            Weight::Normal => NOTE,
+            Weight::Heavy => WARNING,
+        };
         let tag = self.paint(style, tag);
         self.pass_err(format!("{tag} {text}\n").as_bytes());
+    }
+
+    fn tell(&self, weight: Weight, lines: &[u8]) {
+        match &self.listener {
+            Some(listener) => listener.told(weight, String::from_utf8_lossy(lines).trim_end()),
+            None => self.pass_err(lines),
+        }
     }
 
     fn first_time(&self, text: &str) -> bool {

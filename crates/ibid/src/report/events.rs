@@ -101,9 +101,10 @@ impl Sink for Reporter<'_> {
             }
             _ => {}
         }
-        if self.console.is_json() {
+        if self.console.wants_events() {
             self.json(event);
-        } else {
+        }
+        if self.console.wants_lines() {
             self.people(event);
         }
     }

@@ -76,7 +76,7 @@ pub(super) fn nanos(duration: Duration) -> Value {
 }
 
 /// Returns how a step went as JSON.
-pub(super) fn outcome_json(outcome: &StepOutcome) -> Value {
+pub(crate) fn outcome_json(outcome: &StepOutcome) -> Value {
     let mut event = json!({
         "key": outcome.key.to_string(),
         "exit_code": outcome.status.code(),

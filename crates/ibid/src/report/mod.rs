@@ -10,6 +10,7 @@ pub(crate) mod flaws;
 pub(crate) mod history;
 mod human;
 mod json;
+mod listener;
 pub(crate) mod people;
 mod pipeline;
 pub(crate) mod plan;
@@ -18,6 +19,8 @@ pub(crate) mod value;
 
 pub(crate) use self::console::Console;
 pub(crate) use self::events::Reporter;
+pub(crate) use self::json::outcome_json;
+pub use self::listener::{Listener, Weight};
 pub(crate) use self::pipeline::{
     PipelineReporter, ShowOutput, Telltale, nothing_to_do, up_to_date_names,
 };

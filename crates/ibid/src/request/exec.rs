@@ -234,11 +234,14 @@ fn salts(words: &[OsString]) -> Result<BTreeMap<String, String>, Failure> {
 /// Names the step after its root and its first output, else its command.
 fn default_label(root: &Root, outputs: &[OutputSpec], command: &CommandLine) -> String {
     let folder = root.path.file_name().unwrap_or_default();
-    let (CommandLine::Argv(words)
-    | CommandLine::Shell {
-        interpreter: words, ..
-    }) = command;
-    let program = Path::new(OsStr::from_bytes(&words[0]));
+    let program = match command {
+        CommandLine::Argv(words)
+        | CommandLine::Shell {
+            interpreter: words, ..
+        } => words[0].as_slice(),
+        CommandLine::Call { name, .. } => name.as_bytes(),
+    };
+    let program = Path::new(OsStr::from_bytes(program));
     let program = program.file_name().unwrap_or(program.as_os_str());
     let output = outputs.first().map(OutputSpec::key_name);
     let step = output.unwrap_or(program.as_bytes());

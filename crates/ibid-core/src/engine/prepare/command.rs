@@ -14,7 +14,7 @@ use super::gather::Gather;
 use super::inputs::code_file;
 use super::segments::{ambiguous, mark};
 use crate::action::{Command, CommandLine, InputRequest};
-use crate::digest::Digest;
+use crate::digest::{BlobId, Digest};
 use crate::engine::error::Error;
 use crate::engine::event::Note;
 use crate::engine::memo::{is_lasting, remembered};
@@ -43,6 +43,8 @@ pub(super) struct Resolved {
     pub(super) code: BTreeMap<Vec<u8>, Content>,
     /// Files that words name.
     pub(super) implied: BTreeMap<Vec<u8>, Content>,
+    /// What a function consists of.
+    pub(super) called: BTreeMap<String, Vec<u8>>,
 }
 
 /// Resolves the command of the step in the environment that it gets.
@@ -56,6 +58,7 @@ pub(super) fn resolve(
             interpreter,
             script,
         } => interpreter.iter().chain([script]).cloned().collect(),
+        CommandLine::Call { name, code } => return Ok(called(name, code)),
     };
     let mut programs = Programs {
         around,
@@ -99,7 +102,6 @@ pub(super) fn resolve(
         }
     }
     implied_files(gather, &words, &mut implied)?;
-    note_implied(gather, &implied);
     Ok(Resolved {
         keyed: keyed(gather)?,
         argv,
@@ -108,7 +110,29 @@ pub(super) fn resolve(
         tools: programs.tools,
         code,
         implied,
+        called: BTreeMap::new(),
     })
+}
+
+/// A function names no program and no file: what it consists of is handed in.
+fn called(name: &str, texts: &BTreeMap<String, Vec<u8>>) -> Resolved {
+    let content = |text: &Vec<u8>| Content::File {
+        executable: false,
+        blob: BlobId::of(text),
+    };
+    let code = texts
+        .iter()
+        .map(|(name, text)| (name.clone().into_bytes(), content(text)));
+    Resolved {
+        keyed: Command::Call(name.to_owned()),
+        argv: Vec::new(),
+        program: PathBuf::new(),
+        programs: Vec::new(),
+        tools: BTreeMap::new(),
+        code: code.collect(),
+        implied: BTreeMap::new(),
+        called: texts.clone(),
+    }
 }
 
 /// Programs on the way.
@@ -294,6 +318,7 @@ fn implied_files(
             implied_place(gather, place, implied)?;
         }
     }
+    note_implied(gather, implied);
     Ok(())
 }
 
@@ -369,10 +394,12 @@ fn keyed(gather: &Gather<'_>) -> Result<Command, Error> {
             interpreter: interpreter.clone(),
             script: mark(script, &names),
         },
+        CommandLine::Call { name, .. } => Command::Call(name.clone()),
     };
     let words = match &keyed {
         Command::Argv(words) => words.as_slice(),
         Command::Shell { script, .. } => std::slice::from_ref(script),
+        Command::Call(_) => &[],
     };
     match ambiguous(words, &names) {
         Some(name) => Err(Error::AmbiguousName(Escaped(name).to_string())),

@@ -12,6 +12,7 @@ mod segments;
 mod settled;
 mod versions;
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
@@ -51,6 +52,8 @@ pub struct Prepared {
     pub(super) seen: Vec<Seen>,
     /// Listings of input directories: stored, so that a later `why` can name the file in them.
     pub(super) listings: Vec<Listing>,
+    /// The code of a function, by name; of a command it lies in the workspace.
+    pub(super) called: BTreeMap<String, Vec<u8>>,
     /// What outputs have to keep away from.
     pub(super) reads: Vec<(Role, Place)>,
 }
@@ -61,7 +64,11 @@ impl Prepared {
         Reserved {
             root: cx.root,
             reads: &self.reads,
-            store: cx.store.map(LocalStore::dir),
+            store: cx
+                .store
+                // A view lies in the store, and is nobody's result.
+                .filter(|store| !cx.root.starts_with(store.views()))
+                .map(LocalStore::dir),
             made,
         }
     }
@@ -91,7 +98,11 @@ pub(super) fn prepare_over(
     let meter = cx.begin(Work::Hashing);
     let prepared = resolve(step, overlay, cx, &meter);
     cx.end();
-    prepared
+    match (prepared, cx.interrupt.signal()) {
+        // What could not be read is not at fault.
+        (Err(_), Some(signal)) if meter.is_stopped() => Err(Error::Interrupted { signal }),
+        (prepared, _) => prepared,
+    }
 }
 
 /// Returns the step of a pipeline with the patterns in its command expanded, as if what the overlay
@@ -138,11 +149,7 @@ fn resolve(
         env: env.complete,
         stdin: stdin.as_ref().map(|(path, _)| path.clone()),
     };
-    if let Some(argv) = step.versions_from.first().filter(|_| gather.looks_ahead()) {
-        // What it tells may hang on what does not stand yet.
-        let word = argv.first().map_or(&[][..], Vec::as_slice);
-        return Err(ScanError::Unforeseen(OsStr::from_bytes(word).into()).into());
-    }
+    can_be_told(&gather)?;
     let versions_from = versions::resolve(step, cx, &start)?;
     let action = Action {
         command: command.keyed,
@@ -177,8 +184,20 @@ fn resolve(
         notes: gather.notes,
         seen: gather.seen,
         listings: gather.listings,
+        called: command.called,
         reads: gather.reads,
     })
+}
+
+/// Fails where a command is to tell a version ahead of a run: that may hang on what does not stand
+/// yet.
+fn can_be_told(gather: &Gather<'_>) -> Result<(), Error> {
+    let first = gather.step.versions_from.first();
+    let Some(argv) = first.filter(|_| gather.looks_ahead()) else {
+        return Ok(());
+    };
+    let word = argv.first().map_or(&[][..], Vec::as_slice);
+    Err(ScanError::Unforeseen(OsStr::from_bytes(word).into()).into())
 }
 
 /// The file on standard input, in the workspace or spooled, and its content.

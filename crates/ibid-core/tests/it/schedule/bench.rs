@@ -191,6 +191,7 @@ impl Bench {
             interrupt: &interrupt,
             sink: &Deaf,
             access: Access::default(),
+            caller: None,
             memo: None,
         };
         let report = run(order, &cx, &ear);

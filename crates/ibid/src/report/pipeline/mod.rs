@@ -133,7 +133,7 @@ impl<'a> PipelineReporter<'a> {
         let name = self.name(step);
         self.console
             .board(|board| board.enter(Lane::Step(step.index()), name));
-        if self.console.is_json() {
+        if self.console.wants_events() {
             let name = &self.pipeline.step(step).name;
             self.console
                 .event(&serde_json::json!({"event": "started", "step": name}));
@@ -152,6 +152,7 @@ impl<'a> PipelineReporter<'a> {
                 return self.live(step, |live| live.tail.append(bytes));
             }
             Event::WorkBegan { work, meter } => {
+                self.console.watch(work_word(*work), meter);
                 self.console
                     .board(|board| board.bytes(lane, work_word(*work), meter));
             }
@@ -168,12 +169,12 @@ impl<'a> PipelineReporter<'a> {
             }
             _ => {}
         }
-        if self.console.is_json() {
-            let event = json::of_step(&self.pipeline.step(step).name, event);
-            if let Some(event) = event {
-                self.console.event(&event);
-            }
-        } else {
+        if self.console.wants_events()
+            && let Some(event) = json::of_step(&self.pipeline.step(step).name, event)
+        {
+            self.console.event(&event);
+        }
+        if self.console.wants_lines() {
             self.tell(step, event);
         }
     }
@@ -204,8 +205,8 @@ impl<'a> PipelineReporter<'a> {
             live.partial = None;
         });
         let (words, last) = last.unzip();
-        if self.console.is_json() {
-            return self.console.event(&serde_json::json!({
+        if self.console.wants_events() {
+            self.console.event(&serde_json::json!({
                 "event": "retrying",
                 "step": self.pipeline.step(step).name,
                 "attempt": attempt,
@@ -237,9 +238,15 @@ impl<'a> PipelineReporter<'a> {
             board.leave(Lane::Step(step.index()));
             board.count(done, failed);
         });
-        if self.console.is_json() {
-            return self.finished_json(step, finished, &mut live);
+        if self.console.wants_events() {
+            self.finished_json(step, finished, &mut live);
         }
+        if self.console.wants_lines() {
+            self.tell_finished((step, &counter), finished, &mut live);
+        }
+    }
+
+    fn tell_finished(&self, (step, counter): (StepId, &str), finished: &Finished, live: &mut Live) {
         let name = self.name(step);
         if let Finished::Done(outcome) = finished
             && let Some(reason) = surprise(outcome)
@@ -254,9 +261,9 @@ impl<'a> PipelineReporter<'a> {
         if is_up_to_date(finished) && !all && self.state().of > FEW {
             return;
         }
-        let mut block = line(self.console, &counter, &name, &telling).into_bytes();
-        block.extend(self.details(&name, finished, &mut live));
-        if failed {
+        let mut block = line(self.console, counter, &name, &telling).into_bytes();
+        block.extend(self.details(&name, finished, live));
+        if matches!(finished, Finished::Failed(_) | Finished::Error(_)) {
             self.console.urgent(&block);
         } else {
             self.console.block(&block);
@@ -304,8 +311,8 @@ impl<'a> PipelineReporter<'a> {
 
     fn ended(&self, report: &RunReport) {
         self.console.board(super::progress::Board::ended);
-        if self.console.is_json() {
-            return self.console.event(&json::ended(report));
+        if self.console.wants_events() {
+            self.console.event(&json::ended(report));
         }
         self.console.say(&summary(report));
         for line in aftermath(report, self.pipeline) {
@@ -321,7 +328,7 @@ impl PipelineSink for PipelineReporter<'_> {
                 self.state().of = *steps;
                 let interrupt = self.what.interrupt.clone();
                 self.console.board(|board| board.began(*steps, interrupt));
-                if self.console.is_json() {
+                if self.console.wants_events() {
                     self.console
                         .event(&serde_json::json!({"event": "began", "steps": steps}));
                 }

@@ -14,5 +14,6 @@ fn words(step: &Step) -> Vec<String> {
     match &step.command {
         CommandLine::Argv(argv) => argv.iter().map(text).collect(),
         CommandLine::Shell { script, .. } => vec![text(script)],
+        CommandLine::Call { .. } => unreachable!("no file declares a function"),
     }
 }

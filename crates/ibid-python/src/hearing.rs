@@ -1,0 +1,187 @@
+//! Attending to a request: it runs on a thread of its own, while the thread that asked waits,
+//! tells Python what happens, and listener of Ctrl-C.
+//!
+//! The one that asked is the only one that holds the GIL: so what Python listener, it listener in the
+//! thread, the context and the cell of the call, and an exception in there ends the request. What
+//! is told waits in a short queue; a command that prints faster than Python takes it is slowed down
+//! by its full pipe, as by any slow reader. Invariant: nothing of a request outlives its call.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use ibid::door::{Caller, Door, Failure, Interrupt, Listener, Meter, Stream, Weight};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use serde_json::Value;
+
+use crate::calls::PlaceCall;
+use crate::forked::with_threads;
+
+/// How often signals are asked for, and progress is told, while nothing else happens.
+const BEAT: Duration = Duration::from_millis(50);
+
+/// How much waits to be told.
+const QUEUE: usize = 64;
+
+/// The signal of Ctrl-C.
+const SIGINT: i32 = 2;
+
+/// Something to be told.
+enum Heard {
+    Event(Value),
+    Output(Stream, Vec<u8>),
+    Told(Weight, String),
+    Work(&'static str, Arc<Meter>),
+    /// A function is to be called, in this folder; whether it did its work is awaited.
+    Call(PathBuf, SyncSender<bool>),
+}
+
+/// Queues what a request tells and asks.
+#[derive(Debug)]
+pub(crate) struct Queue(SyncSender<Heard>);
+
+impl Queue {
+    fn put(&self, heard: Heard) {
+        // Nobody listens any more only where the thread that asked is unwinding.
+        let _ = self.0.send(heard);
+    }
+}
+
+impl Listener for Queue {
+    fn event(&self, event: &Value) {
+        self.put(Heard::Event(event.clone()));
+    }
+
+    fn output(&self, stream: Stream, bytes: &[u8]) {
+        self.put(Heard::Output(stream, bytes.to_vec()));
+    }
+
+    fn told(&self, weight: Weight, lines: &str) {
+        self.put(Heard::Told(weight, lines.to_owned()));
+    }
+
+    fn work(&self, verb: &'static str, meter: &Arc<Meter>) {
+        self.put(Heard::Work(verb, Arc::clone(meter)));
+    }
+}
+
+impl Caller for Queue {
+    fn call(&self, root: &Path) -> bool {
+        let (answer, answered) = sync_channel(1);
+        self.put(Heard::Call(root.to_owned(), answer));
+        answered.recv().unwrap_or(false)
+    }
+}
+
+/// Makes a request in `place`; `listener` has the methods `event`, `output`,
+/// `told`, `progress`, and `call` where functions are called.
+pub(crate) fn attend<T: Send>(
+    place: PlaceCall,
+    listener: &Bound<'_, PyAny>,
+    ask: impl FnOnce(&Door, &Queue) -> Result<T, Failure> + Send,
+) -> PyResult<Result<T, Failure>> {
+    let (sender, mut receiver) = sync_channel(QUEUE);
+    let queue = Arc::new(Queue(sender));
+    let door = Door::new(place.into(), Arc::<Queue>::clone(&queue));
+    let mut hearing = Hearing {
+        listener,
+        interrupt: door.interrupt(),
+        works: Vec::new(),
+        raised: None,
+    };
+    let done = thread::scope(|scope| {
+        // The queue ends when its owners are gone, which move into the thread.
+        let asking = scope.spawn(move || with_threads(move || ask(&door, &queue)));
+        hearing.until_end(&mut receiver);
+        let py = listener.py();
+        py.detach(move || asking.join())
+    });
+    match (hearing.raised, done) {
+        (Some(error), _) => Err(error),
+        (None, Ok(done)) => Ok(done),
+        (None, Err(panic)) => std::panic::resume_unwind(panic),
+    }
+}
+
+/// What the thread that asked does while it waits.
+struct Hearing<'a, 'py> {
+    listener: &'a Bound<'py, PyAny>,
+    interrupt: Interrupt,
+    /// Work that is under way.
+    works: Vec<(&'static str, Arc<Meter>)>,
+    /// The exception that ends the request.
+    raised: Option<PyErr>,
+}
+
+impl Hearing<'_, '_> {
+    fn until_end(&mut self, receiver: &mut Receiver<Heard>) {
+        let py = self.listener.py();
+        loop {
+            // Lent out for good, since two threads may not wait at one end.
+            let receiver = &mut *receiver;
+            let told = match py.detach(move || receiver.recv_timeout(BEAT)) {
+                Ok(heard) => self.tell(heard),
+                Err(RecvTimeoutError::Timeout) => self.tell_progress(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            if let Err(error) = told.and_then(|()| py.check_signals()) {
+                self.end(error);
+            }
+        }
+    }
+
+    /// Ends what runs: politely at first, and at once where the user insists.
+    fn end(&mut self, error: PyErr) {
+        self.raised.get_or_insert(error);
+        self.interrupt.raise(SIGINT);
+        self.works.iter().for_each(|(_, meter)| meter.stop());
+    }
+
+    fn tell(&mut self, heard: Heard) -> PyResult<()> {
+        if self.raised.is_some() {
+            // What goes on is to end; nobody is told. Who asks for a call gets no answer.
+            if let Heard::Work(_, meter) = heard {
+                meter.stop();
+            }
+            return Ok(());
+        }
+        let listener = self.listener;
+        match heard {
+            Heard::Event(event) => listener.call_method1("event", (event.to_string(),)),
+            Heard::Output(stream, bytes) => {
+                let is_stderr = stream == Stream::Stderr;
+                listener.call_method1("output", (is_stderr, PyBytes::new(listener.py(), &bytes)))
+            }
+            Heard::Told(weight, lines) => {
+                listener.call_method1("told", (weight == Weight::Heavy, lines))
+            }
+            Heard::Work(verb, meter) => {
+                self.works.push((verb, meter));
+                return Ok(());
+            }
+            Heard::Call(root, answer) => {
+                let done = listener.call_method1("call", (root,))?.extract()?;
+                // Whoever asked waits for it.
+                let _ = answer.send(done);
+                return Ok(());
+            }
+        }
+        .map(drop)
+    }
+
+    fn tell_progress(&mut self) -> PyResult<()> {
+        // Whoever works on it holds it, too.
+        self.works.retain(|(_, meter)| Arc::strong_count(meter) > 1);
+        if self.raised.is_some() {
+            return Ok(());
+        }
+        for (verb, meter) in &self.works {
+            let bytes = (*verb, meter.done(), meter.total());
+            self.listener.call_method1("progress", bytes)?;
+        }
+        Ok(())
+    }
+}

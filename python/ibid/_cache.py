@@ -1,0 +1,237 @@
+"""Results of functions by their specs: what is computed once is loaded from then on."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ibid import _code, _ibid, _spec, _words
+from ibid._bypass import is_bypassed
+from ibid._errors import Error, UsageError
+from ibid._hearing import Hearing
+from ibid._place import place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from ibid._run import Duration, Mode
+    from ibid._words import StrPath
+
+T = TypeVar("T")
+
+
+class Cache:
+    """Results of functions, each known by its spec, the function's code and its packages.
+
+    They are in the store of the command line: `root`, else the variable that `env` names, else the
+    cache of the settings. `app` is what history calls them by. A result is what `save` wrote to the
+    path that it was given, named with `suffix`; without `save` and `load` it is plain data, kept as
+    JSON. The code of the function counts, with that of everything of the project that it
+    names, and name and version of the installed packages that it uses, unless `code` is a text that
+    stands for them: then they count no more, and the text does.
+    """
+
+    def __init__(
+        self,
+        root: StrPath | None = None,
+        env: str | None = None,
+        app: str | None = None,
+        *,
+        suffix: str = "",
+        ttl: Duration | None = None,
+        code: str | None = None,
+        versions: Mapping[str, str] | None = None,
+        mode: Mode | None = None,
+        strict: bool = False,
+        config: StrPath | None = None,
+    ) -> None:
+        self._root = root
+        self._env = env
+        self._app = app
+        self._suffix = suffix
+        self._ttl = ttl
+        self._code = code
+        self._versions = dict(versions or {})
+        self._mode = mode
+        self._strict = strict
+        self._config = config
+
+    @property
+    def root(self) -> str | None:
+        """Where results are kept, if this cache says so; `None` where the settings do."""
+        if self._root is not None:
+            return os.path.abspath(os.path.expanduser(self._root))
+        named = os.environ.get(self._env, "") if self._env is not None else ""
+        return os.path.abspath(os.path.expanduser(named)) if named else None
+
+    def get_or_compute(
+        self,
+        spec: Any,
+        compute: Callable[[Any], T],
+        save: Callable[[T, Path], object] | None = None,
+        load: Callable[[Path], T] | None = None,
+        *,
+        suffix: str | None = None,
+        force: bool = False,
+    ) -> T:
+        """Returns what `compute(spec)` returned when it was called with this spec.
+
+        On a miss it is called, `save(value, path)` is given a path that does not exist, and the
+        value is returned as it is. On a hit `load(path)` is given bytes that are those that were
+        saved. If it raises, the result counts as missing: it is computed again and replaces the
+        one that stands; with `strict` it raises. Processes that miss at the same time compute once.
+        """
+        if (save is None) is not (load is None):
+            raise UsageError("`save` and `load` belong together", hint="give both, or none")
+        if is_bypassed() or self._mode == "off":
+            return compute(spec)
+        request = self._request(spec, compute, suffix)
+        made = _Making(spec, compute, save or _save_json, str(request["output"]))
+        return self._attempt(made, load or _load_json, request, force=force)
+
+    def _attempt(
+        self,
+        made: _Making[T],
+        load: Callable[[Path], T],
+        request: dict[str, Any],
+        *,
+        force: bool,
+    ) -> T:
+        execution = {"force": force, "mode": self._mode, "link": None, "strict": self._strict}
+        where = place(None, self.root, self._config)
+        outcome, path = _ibid.call(where, {**request, "execution": execution}, made)
+        if made.raised is not None:
+            raise made.raised
+        if made.values:
+            return made.values[0]
+        if json.loads(outcome)["exit_code"] != 0:
+            raise Error(f"`{request['name']}` was not called, and there is no result of it")
+        try:
+            return load(path)
+        except Exception as error:
+            if self._strict:
+                raise
+            made.told(
+                True,
+                f"{request['label']}: the stored result could not be loaded "
+                f"({type(error).__name__}: {error}); it is computed again",
+            )
+        return self._attempt(made, load, request, force=True)
+
+    def key(self, spec: Any, compute: Callable[[Any], Any], *, suffix: str | None = None) -> str:
+        """Returns the key of a result."""
+        return self._place_of(spec, compute, suffix)[0]
+
+    def path(self, spec: Any, compute: Callable[[Any], Any], *, suffix: str | None = None) -> Path:
+        """Returns where a result stands once it was computed or loaded: a copy, never the entry.
+
+        What is changed there never reaches the store, and is put right by the next call.
+        """
+        return self._place_of(spec, compute, suffix)[1]
+
+    def _place_of(
+        self, spec: Any, compute: Callable[[Any], Any], suffix: str | None
+    ) -> tuple[str, Path]:
+        execution = {"force": False, "mode": self._mode, "link": None, "strict": self._strict}
+        request = {**self._request(spec, compute, suffix), "execution": execution}
+        where = place(None, self.root, self._config)
+        return _ibid.place_of_call(where, request, Hearing(echo=False))
+
+    def _request(
+        self, spec: Any, compute: Callable[[Any], Any], suffix: str | None
+    ) -> dict[str, Any]:
+        name = _code.name_of(compute)
+        versions = {f"given/{name}": tag for name, tag in self._versions.items()}
+        if self._code is not None:
+            texts = {}
+            versions["code"] = self._code
+        else:
+            code = _code.of(compute)
+            texts = code.texts
+            versions |= code.versions
+            _tell_unseen(name, tuple(code.unseen))
+        return {
+            "name": name,
+            "label": f"{self._app or 'python'}/{name}",
+            "code": texts,
+            "spec": _spec.canonical(spec),
+            "versions": versions,
+            "output": f"value{self._suffix if suffix is None else suffix}",
+            "ttl": _words.duration(self._ttl),
+        }
+
+    def __repr__(self) -> str:
+        return f"<ibid.Cache {self.root or 'of the settings'}>"
+
+
+@functools.cache
+def _tell_unseen(name: str, unseen: tuple[str, ...]) -> None:
+    """Tells once what the key of a function does not see."""
+    if unseen:
+        import logging
+
+        told = "%s: not seen by its key: %s; `code=` gives a text that stands for all of it"
+        logging.getLogger("ibid").info(told, name, ", ".join(unseen))
+
+
+class _Making(Hearing, Generic[T]):
+    """Computes a value when it is asked for, and saves it where it is to stand."""
+
+    def __init__(
+        self,
+        spec: Any,
+        compute: Callable[[Any], T],
+        save: Callable[[T, Path], object],
+        output: str,
+    ) -> None:
+        super().__init__(echo=False)
+        self.values: list[T] = []
+        self.raised: BaseException | None = None
+        self._spec = spec
+        self._compute = compute
+        self._save = save
+        self._output = output
+
+    def call(self, root: Path) -> bool:
+        """Computes and saves below `root`. What is raised is kept: it is the caller's."""
+        try:
+            value = self._compute(self._spec)
+            self._keep(value, root)
+        except BaseException as error:
+            self.raised = error
+            return False
+        self.values.append(value)
+        return True
+
+    def _keep(self, value: T, root: Path) -> None:
+        import shutil
+        import tempfile
+        from pathlib import Path
+
+        # `save` may make siblings and rename: only what stands at the path is the result.
+        private = tempfile.mkdtemp(prefix=".saving-", dir=root)
+        try:
+            path = Path(private) / self._output
+            self._save(value, path)
+            if not os.path.lexists(path):
+                raise UsageError(f"`save` made nothing at `{path.name}`")
+            os.rename(path, os.path.join(root, self._output))
+        finally:
+            shutil.rmtree(private, ignore_errors=True)
+
+
+def _save_json(value: Any, path: Path) -> None:
+    text = _words.as_json(value, "value")
+    if json.loads(text) != value:
+        raise UsageError(
+            "the value is not the same when it comes back from JSON",
+            hint="give `save` and `load`",
+        )
+    path.write_text(text, encoding="utf-8")
+
+
+def _load_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

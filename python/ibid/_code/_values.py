@@ -1,0 +1,405 @@
+"""Values that a function reaches, as texts that differ where the values do.
+
+Owns the form of containers, of instances and of what classes have. An instance is what it would be
+made of again: what it says when it is pickled, without pickling it. Code in it stands by its label,
+what was met before by a number, so that what is shared, or contains itself, is told from what is
+merely equal. Invariants: nothing is asked of a value that its class does not define; a value whose
+state cannot be had is unseen, and never nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from ibid._code import _homes
+from ibid._code._compiled import compiled
+from ibid._code._plain import digest, scalar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ibid._code._walk import Walk
+
+# How deep texts nest before a value gets a text of its own.
+_DEEP = 24
+
+# Values of these types have no form, and change nothing that is computed.
+_HARMLESS = {
+    "_abc._abc_data",
+    "_thread.RLock",
+    "_thread.lock",
+    "concurrent.futures.process.ProcessPoolExecutor",
+    "concurrent.futures.thread.ThreadPoolExecutor",
+}
+# Whether two of these are one object makes no difference to anybody.
+_UNCHANGING = {"decimal.Decimal", "fractions.Fraction", "uuid.UUID"}
+_UNCHANGING |= {f"datetime.{name}" for name in ("date", "datetime", "time", "timedelta")}
+_UNCHANGING |= {
+    f"{module}.{name}"
+    for module in ("pathlib", "pathlib._local")
+    for name in ("PosixPath", "PurePosixPath", "WindowsPath", "PureWindowsPath")
+}
+# The generators of random numbers that a process has without being asked.
+_GENERATORS = [("random", "_inst"), ("numpy.random.mtrand", "_rand")]
+# What classes keep of themselves that follows from all else, or that Python and others note.
+_PASSED = {"__dict__", "__weakref__", "__module__", "__firstlineno__", "__slotnames__"}
+_PASSED |= {"__static_attributes__", "__annotations_cache__", "__annotate_func__"}
+_PASSED |= {"__signature__", "_value2member_map_", "__abstractmethods__"}
+_COPIED = {"__module__", "__name__", "__qualname__", "__doc__", "__annotations__", "__wrapped__"}
+# Of what pydantic keeps in a class these say what it is; the rest is made of them, and differs in
+# each process.
+_PYDANTIC = {"__pydantic_decorators__", "__pydantic_fields__", "__pydantic_config__"}
+_DERIVED = {
+    "pydantic._internal._decorators.Decorator": {"cls_ref"},
+    "pydantic.type_adapter.TypeAdapter": {"core_schema", "validator", "serializer"},
+    "pydantic._internal._validate_call.ValidateCallWrapper": {
+        "__pydantic_validator__",
+        "__return_pydantic_validator__",
+        "ns_resolver",
+    },
+}
+
+_DESCRIPTORS = (
+    types.MemberDescriptorType,
+    types.GetSetDescriptorType,
+    types.MethodDescriptorType,
+    types.WrapperDescriptorType,
+    types.ClassMethodDescriptorType,
+)
+
+
+class Values:
+    """The values of one walk."""
+
+    def __init__(self, walk: Walk) -> None:
+        self._walk = walk
+        # What has a number stays alive, so that no other gets its id.
+        self._numbers: dict[int, tuple[int, Any]] = {}
+        self._depth = 0
+
+    def inline(self, value: Any) -> str:
+        """Returns what a value is, in one line."""
+        known = self._numbers.get(id(value))
+        if known is not None:
+            return f"again {known[0]}"
+        if self._depth > _DEEP:
+            self._depth, depth = 0, self._depth
+            label = self._walk.label(_called(type(value)), value, lambda: [self.inline(value)])
+            self._depth = depth
+            return label
+        self._depth += 1
+        try:
+            return self._form(value)
+        except Exception as error:  # Whatever a stranger's class raises: it has no form then.
+            return self._unseen(value, f"{type(error).__name__}")
+        finally:
+            self._depth -= 1
+
+    def _form(self, value: Any) -> str:
+        kind = type(value)
+        if kind is tuple or kind is frozenset:
+            texts = [scalar(item) for item in value]
+            if None not in texts:
+                found = filter(None, texts)
+                return f"{kind.__name__} ({', '.join(found if kind is tuple else sorted(found))})"
+        if _called(kind) not in _UNCHANGING:
+            self._numbers[id(value)] = (len(self._numbers), value)
+        form = _CONTAINERS.get(kind)
+        if form is not None:
+            return form(self, value)
+        for base, special in _SPECIAL:
+            if issubclass(kind, base):
+                return special(self, value)
+        return self._instance(value)
+
+    def _all(self, items: Iterable[Any]) -> str:
+        refer = self._walk.refer
+        return ", ".join([scalar(item) or refer(item) for item in items])
+
+    def _sequence(self, value: Any) -> str:
+        return f"{type(value).__name__} ({self._all(list(value))})"
+
+    def _set(self, value: Any) -> str:
+        items = list(value)
+        texts = [scalar(item) for item in items]
+        if None in texts:
+            texts = [self._walk.refer(item) for item in sorted(items, key=_shape)]
+        else:
+            texts.sort(key=str)
+        return f"{type(value).__name__} ({', '.join(filter(None, texts))})"
+
+    def _mapping(self, value: Any) -> str:
+        return f"{type(value).__name__} ({self._pairs(items(value))})"
+
+    def _pairs(self, pairs: Iterable[tuple[Any, Any]]) -> str:
+        refer = self._walk.refer
+        return ", ".join([f"{refer(name)}: {refer(item)}" for name, item in pairs])
+
+    def _method(self, value: types.MethodType) -> str:
+        return f"method {self._walk.refer(value.__func__)} of {self._walk.refer(value.__self__)}"
+
+    def _builtin(self, value: types.BuiltinFunctionType) -> str:
+        bound = value.__self__
+        if bound is None or isinstance(bound, types.ModuleType):
+            home = bound.__name__ if bound is not None else value.__module__
+            self._walk.by_module(home)
+            return f"builtin {home}.{value.__qualname__}"
+        module = vars(sys.modules.get(value.__module__ or type(bound).__module__, types))
+        if module.get(value.__name__) is value:
+            # Such as `random.random`, whose state is Python's.
+            return f"installed {value.__qualname__}"
+        return f"builtin {value.__qualname__} of {self._walk.refer(bound)}"
+
+    def _wrapper(self, value: Any) -> str:
+        # It has copies of what the function says of itself.
+        own = {name: item for name, item in vars(value).items() if name not in _COPIED}
+        parts = [self._walk.refer(value.__func__), *([self._walk.refer(own)] if own else [])]
+        return f"{_called(type(value))} ({', '.join(parts)})"
+
+    def _property(self, value: property) -> str:
+        parts = [self._walk.refer(part) for part in (value.fget, value.fset, value.fdel)]
+        return f"{_called(type(value))} ({', '.join(parts)}) {self._dict(value)}"
+
+    def _reference(self, value: Any) -> str:
+        return f"a weak reference to {self._walk.refer(value())}"
+
+    def _code(self, value: types.CodeType) -> str:
+        # Whoever runs it looks its names up somewhere.
+        found = compiled(value)
+        self._walk.look_up(found.globals | found.attributes)
+        return found.form
+
+    def _cell(self, value: types.CellType) -> str:
+        try:
+            return f"a cell of {self._walk.refer(value.cell_contents)}"
+        except ValueError:
+            return "an empty cell"
+
+    def _buffer(self, value: Any) -> str:
+        view = memoryview(value)
+        text = f"{view.format} {view.shape}"
+        return f"buffer {text} {digest(view if view.c_contiguous else view.tobytes())}"
+
+    def _dict(self, value: Any) -> str:
+        state = _homes.attributes_of(value)
+        return f"with {self._walk.refer(dict(state))}" if state else ""
+
+    def _instance(self, value: Any) -> str:
+        kind = type(value)
+        called = _called(kind)
+        if _is_harmless(value, called):
+            return f"a {called}"
+        if _homes.is_own(kind):
+            # What ibid makes of functions computes what they do.
+            return f"a {called} of {self._walk.refer(getattr(value, '__ibid_code__', None))}"
+        special = _OPAQUE.get(called)
+        if special is not None:
+            return f"a {called} of {self._walk.refer(special(value))}"
+        of = self._walk.refer(kind)
+        try:
+            reduced = _reduced(value)
+        except Exception:
+            return self._opaque(value, of)
+        if isinstance(reduced, str):
+            return f"{of} {self._named(value, reduced)}"
+        return f"{of} {self._made(kind, reduced)}"
+
+    def _named(self, value: Any, name: str) -> str:
+        """Says what is pickled as a name is: it has to be what the name leads to."""
+        home = getattr(value, "__module__", None) or type(value).__module__
+        self._walk.by_module(home)
+        held = self._dict(value)
+        if not held and not _homes.leads(sys.modules.get(str(home)), name, value):
+            return self._unseen(value, "no form")
+        return f"named {home}.{name} {held}"
+
+    def _made(self, kind: type, reduced: tuple[Any, ...]) -> str:
+        make, arguments, state, listed, mapped = (*reduced, None, None, None)[:5]
+        parts = []
+        if getattr(make, "__name__", "") == "__newobj__" and arguments and arguments[0] is kind:
+            arguments = arguments[1:]
+        else:
+            parts.append(f"by {self._walk.refer(make)}")
+        if arguments:
+            parts.append(f"of ({self._all(arguments)})")
+        if state is not None:
+            parts.append(f"state {self._state(kind, state)}")
+        if listed is not None:
+            parts.append(f"items ({self._all(list(listed))})")
+        if mapped is not None:
+            parts.append(f"pairs ({self._pairs(list(mapped))})")
+        return " ".join(parts)
+
+    def _state(self, kind: type, state: Any) -> str:
+        derived = _DERIVED.get(_called(kind), ())
+        # What it has by name, and what it has in slots.
+        halves = state if type(state) is tuple and len(state) == 2 else (state,)
+        if not all(half is None or type(half) is dict for half in halves):
+            return self._walk.refer(state)
+        pairs = [[pair for pair in items(half or {}) if pair[0] not in derived] for half in halves]
+        return " and ".join(f"({self._pairs(half)})" for half in pairs)
+
+    def _opaque(self, value: Any, of: str) -> str:
+        """Says as much as can be had of a value that cannot be made again."""
+        parts = [of, self._dict(value)]
+        for base in (dict, list, tuple, set, frozenset):
+            if isinstance(value, base):
+                parts.append(_CONTAINERS[base](self, base(value)))
+        parts.append(self._unseen(value, "no form"))
+        return " ".join(parts)
+
+    def _unseen(self, value: Any, why: str) -> str:
+        called = _called(type(value))
+        self._walk.unseen(f"a `{called}`")
+        return f"a {called} ({why})"
+
+    def of_class(self, kind: type) -> list[tuple[str, Any]]:
+        """Returns what a class has that says what it is."""
+        members = []
+        for name, value in items(vars(kind)):
+            is_pydantic = name.startswith("__pydantic_") and name not in _PYDANTIC
+            if name == "__doc__" and _is_generated(kind, value):
+                continue
+            if name not in _PASSED and not is_pydantic and not isinstance(value, _DESCRIPTORS):
+                members.append((name, value))
+        if "__annotate_func__" in vars(kind):
+            members.append(("__annotate_func__", vars(kind)["__annotate_func__"]))
+        registered = _registered(kind)
+        return [*members, ("registered", registered)] if registered else members
+
+
+def items(mapping: Any) -> list[tuple[Any, Any]]:
+    """Returns what is in a mapping that another thread may be writing to."""
+    for _ in range(9):
+        try:
+            return list(mapping.items())
+        except RuntimeError:
+            continue
+    return list(mapping.copy().items())
+
+
+def _called(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _reduced(value: Any) -> Any:
+    """Returns what pickling would write."""
+    import copyreg
+
+    kind = type(value)
+    registered = copyreg.dispatch_table.get(kind)
+    if registered is not None:
+        return registered(value)
+    # Protocol 5 hands out large buffers as they are.
+    return value.__reduce_ex__(5)
+
+
+def _is_harmless(value: Any, called: str) -> bool:
+    if called in _HARMLESS:
+        return True
+    for module, name in _GENERATORS:
+        if module in sys.modules and vars(sys.modules[module]).get(name) is value:
+            return True
+    logging, io = sys.modules.get("logging"), sys.modules["io"]
+    if logging and isinstance(value, (logging.Filterer, logging.LoggerAdapter)):
+        return not _homes.is_foreign(type(value))
+    if isinstance(value, io.IOBase) and not isinstance(value, (io.StringIO, io.BytesIO)):
+        # What is only written to changes nothing that is computed.
+        is_out = value in (sys.stdin, sys.stdout, sys.stderr) or not value.readable()
+        return is_out and not _homes.is_foreign(type(value))
+    return False
+
+
+def _is_generated(kind: type, doc: Any) -> bool:
+    """Says whether a dataclass wrote its own text, in which defaults are as they are printed."""
+    is_signature = isinstance(doc, str) and doc.startswith(f"{kind.__name__}(")
+    return is_signature and "__dataclass_fields__" in vars(kind)
+
+
+def _registered(kind: type) -> list[Any]:
+    """Returns the classes that count as subclasses of an abstract class since it was told so."""
+    data = vars(kind).get("_abc_impl")
+    if data is None:
+        return []
+    from importlib import import_module
+
+    found = [reference() for reference in import_module("_abc")._get_dump(kind)[0]]
+    return sorted(filter(None, found), key=_shape)
+
+
+def _shape(value: Any, depth: int = 0) -> str:
+    """Returns a text to sort by: the same in every process, and only mostly another's."""
+    text = scalar(value)
+    if text is not None:
+        return text
+    kind = type(value)
+    if isinstance(value, (type, types.FunctionType)):
+        return f"{value.__module__}.{value.__qualname__}"
+    if depth > 4:
+        return _called(kind)
+    try:
+        if kind in (tuple, list):
+            return f"{kind.__name__} {[_shape(item, depth + 1) for item in value]}"
+        if kind in (set, frozenset):
+            return f"{kind.__name__} {sorted(_shape(item, depth + 1) for item in value)}"
+        if kind is dict:
+            return f"dict {[_shape(pair, depth + 1) for pair in items(value)]}"
+        reduced = _reduced(value)
+        return f"{_called(kind)} {_shape(reduced[:3], depth + 1)}"
+    except Exception:
+        return _called(kind)
+
+
+_CONTAINERS: dict[type, Callable[[Values, Any], str]] = {
+    tuple: Values._sequence,
+    list: Values._sequence,
+    set: Values._set,
+    frozenset: Values._set,
+    dict: Values._mapping,
+    types.MappingProxyType: Values._mapping,
+    type({}.keys()): Values._sequence,
+    type({}.values()): Values._sequence,
+    type({}.items()): Values._sequence,
+}
+
+
+_SPECIAL: list[tuple[type | tuple[type, ...], Callable[[Values, Any], str]]] = [
+    (types.MethodType, Values._method),
+    (types.BuiltinFunctionType, Values._builtin),
+    ((staticmethod, classmethod), Values._wrapper),
+    (property, Values._property),
+    (weakref.ReferenceType, Values._reference),
+    (types.CodeType, Values._code),
+    (types.CellType, Values._cell),
+    (memoryview, Values._buffer),
+]
+
+
+def _referents(value: Any) -> Any:
+    import gc
+
+    return gc.get_referents(value)
+
+
+def _current(value: Any) -> Any:
+    try:
+        return value.get()
+    except LookupError:
+        return "nothing"
+
+
+# Values that do not say what they are made of when they are pickled, or say more.
+_OPAQUE: dict[str, Callable[[Any], Any]] = {
+    "numba.core.registry.CPUDispatcher": lambda value: (value.py_func, value.targetoptions),
+    "functools.KeyWrapper": _referents,
+    "_contextvars.ContextVar": _current,
+    "_thread._local": vars,
+    "typing.TypeVar": lambda value: (value.__name__, value.__bound__, value.__constraints__),
+    "typing.ParamSpec": lambda value: value.__name__,
+    "typing.TypeVarTuple": lambda value: value.__name__,
+    "pickle.PickleBuffer": memoryview,
+    "_pickle.PickleBuffer": memoryview,
+}
