@@ -14,11 +14,13 @@ def place(
 ) -> dict[str, Any]:
     """Returns the surroundings of a call: as they are now, not as they were at the import."""
     env = dict(os.environ)
-    if cwd is not None:
-        # What was left behind is no place that a command should be told it runs in.
-        env["PWD"] = os.path.realpath(cwd)
+    folder = os.path.realpath(cwd if cwd is not None else os.getcwd())
+    # What was left behind is no place that a command should be told it runs in. A name that leads
+    # here by links is as good as another.
+    if cwd is not None or os.path.realpath(env.get("PWD", folder)) != folder:
+        env["PWD"] = folder
     return {
-        "dir": os.path.realpath(cwd if cwd is not None else os.getcwd()),
+        "dir": folder,
         "env": list(env.items()),
         "cache_dir": None if cache_dir is None else os.path.expanduser(cache_dir),
         "config": None if config is None else os.path.expanduser(config),
