@@ -1,11 +1,12 @@
 //! Attending to a request: it runs on a thread of its own, while the thread that asked waits,
-//! tells Python what happens, and listener of Ctrl-C.
+//! tells Python what happens, and hears of Ctrl-C.
 //!
-//! The one that asked is the only one that holds the GIL: so what Python listener, it listener in the
+//! The one that asked is the only one that holds the GIL: so what Python is told, it is told in the
 //! thread, the context and the cell of the call, and an exception in there ends the request. What
-//! is told waits in a short queue; a command that prints faster than Python takes it is slowed down
+//! is to be told waits in a short queue; a command that prints faster than Python takes it is slowed down
 //! by its full pipe, as by any slow reader. Invariant: nothing of a request outlives its call.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -18,7 +19,7 @@ use pyo3::types::PyBytes;
 use serde_json::Value;
 
 use crate::calls::PlaceCall;
-use crate::forked::with_threads;
+use crate::forked::own_pool;
 
 /// How often signals are asked for, and progress is told, while nothing else happens.
 const BEAT: Duration = Duration::from_millis(50);
@@ -76,8 +77,8 @@ impl Caller for Queue {
     }
 }
 
-/// Makes a request in `place`; `listener` has the methods `event`, `output`,
-/// `told`, `progress`, and `call` where functions are called.
+/// Makes a request in `place`; `listener` has the methods `event`, `output`, `told`, `progress`, and
+/// `call` where functions are called.
 pub(crate) fn attend<T: Send>(
     place: PlaceCall,
     listener: &Bound<'_, PyAny>,
@@ -93,12 +94,21 @@ pub(crate) fn attend<T: Send>(
         raised: None,
     };
     let done = thread::scope(|scope| {
+        let pool = own_pool()?;
         // The queue ends when its owners are gone, which move into the thread.
-        let asking = scope.spawn(move || with_threads(move || ask(&door, &queue)));
+        let asking = move || match pool {
+            Some(pool) => pool.install(|| ask(&door, &queue)),
+            None => ask(&door, &queue),
+        };
+        let asking = thread::Builder::new().spawn_scoped(scope, asking)?;
         hearing.until_end(&mut receiver);
         let py = listener.py();
-        py.detach(move || asking.join())
+        io::Result::Ok(py.detach(move || asking.join()))
     });
+    let done = match done {
+        Ok(done) => done,
+        Err(error) => return Ok(Err(Failure::no_thread(&error))),
+    };
     match (hearing.raised, done) {
         (Some(error), _) => Err(error),
         (None, Ok(done)) => Ok(done),

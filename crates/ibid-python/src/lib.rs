@@ -10,8 +10,9 @@ mod forked;
 mod hearing;
 
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
-use ibid::door::{Answer, Called, Failure};
+use ibid::door::{Answer, Called, Failure, View};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
@@ -93,20 +94,38 @@ fn why(
     told(answer, listener.py())
 }
 
+/// The copy that a result stands in, which nobody takes away before it is released.
+#[pyclass(frozen, module = "ibid._ibid")]
+struct HeldView(Mutex<Option<View>>);
+
+#[pymethods]
+impl HeldView {
+    /// Lets others take it away.
+    fn release(&self, py: Python<'_>) {
+        let view = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // What nobody else is to see is deleted.
+        py.detach(move || drop(view));
+    }
+}
+
 /// Calls a function by `listener.call`, or brings its earlier result back. Returns how it went, as
-/// JSON, and where the result stands.
+/// JSON, where the result stands, and what keeps it there.
 #[pyfunction]
 fn call(
     place: PlaceCall,
     function: FunctionCall,
     listener: &Bound<'_, PyAny>,
-) -> PyResult<(String, PathBuf)> {
+) -> PyResult<(String, PathBuf, HeldView)> {
     let function = function.into();
     let called = attend(place, listener, move |door, queue| {
         door.call(function, queue)
     })?;
-    let Called { outcome, path } = called.or_raise(listener.py())?;
-    Ok((outcome.to_string(), path))
+    let Called {
+        outcome,
+        path,
+        view,
+    } = called.or_raise(listener.py())?;
+    Ok((outcome.to_string(), path, HeldView(Mutex::new(Some(view)))))
 }
 
 /// Returns the key of a function's call, and where its result stands or would stand.
@@ -145,6 +164,7 @@ impl<T> OrRaise<T> for Result<T, Failure> {
 #[pymodule]
 fn _ibid(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<HeldView>()?;
     module.add_function(wrap_pyfunction!(execute, module)?)?;
     module.add_function(wrap_pyfunction!(key, module)?)?;
     module.add_function(wrap_pyfunction!(step_names, module)?)?;

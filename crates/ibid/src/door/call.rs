@@ -1,27 +1,32 @@
 //! Functions of the caller's process: their results are cited like those of commands.
 //!
-//! Owns what a call is made of, and where its result stands: in the view of its key, a folder that
-//! is the root of its step. So a result is recognised, put right, shared and explained by the same
-//! engine as any other, and what stands in a view is a copy, never the entry. Invariant: where a
-//! view lies is no part of its key.
+//! Owns what a call is made of, and where its result stands: in a view of its key, a folder that
+//! is the root of its step. So a result is recognised, brought back, shared and explained by the
+//! same engine as any other, and what stands in a view is a copy, never the entry. Invariants: where
+//! a view lies is no part of its key; a view that stands is never changed, since somebody may be
+//! reading it: what differs is made anew beside it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use ibid_core::action::{
-    CommandLine, DocumentFormat, OutputKind, OutputSpec, Packages, Policy, Step, parse_duration,
+    CommandLine, DocumentFormat, EnvMode, OutputKind, OutputSpec, Packages, Policy, Step,
+    parse_duration,
 };
-use ibid_core::engine::{self, Caller};
+use ibid_core::engine::{self, Caller, Decision, Prepared, StepOutcome};
+use ibid_core::store::View;
 use ibid_core::tree::{Place, RelPath};
 use serde_json::Value;
 
 use super::{Door, Failure};
 use crate::args::ExecutionArgs;
 use crate::commands::exec::failure;
+use crate::context::Session;
 use crate::exit;
 use crate::report::{Reporter, outcome_json};
 use crate::request;
-use crate::run::{Purpose, Run};
+use crate::run::{Purpose, Run, future_views};
 
 /// A function, what it is called with, and what it makes.
 #[derive(Clone, Debug)]
@@ -45,12 +50,14 @@ pub struct Call {
 }
 
 /// What a call came to.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Called {
     /// How it went, as JSON: its exit code is not 0 where the function failed.
     pub outcome: Value,
     /// Where the result stands.
     pub path: PathBuf,
+    /// The copy that it stands in: it is as the store has it while this is held.
+    pub view: View,
 }
 
 impl Door {
@@ -68,14 +75,18 @@ impl Door {
         }
         let reporter = Reporter::new(&context.console, false, &|| (), &|| ());
         let prepared = engine::prepare(&step, &run.engine(&reporter));
-        let key = prepared.map_err(|error| failure(&error))?.key;
-        run.enter_view(&key, Some(caller))?;
-        let outcome = engine::step(&step, &run.engine(&reporter));
+        let prepared = prepared.map_err(|error| failure(&error))?;
+        let request = Request {
+            session: &session,
+            prepared: &prepared,
+            reporter: &reporter,
+        };
+        let cited = if force { None } else { request.cite(&mut run) };
+        let fulfilled = cited.map_or_else(|| request.fulfil(&mut run, caller), Ok);
         run.collect(&session);
-        let path = run.root().join(output);
         let cache_failed = reporter.cache_failed();
         run.leave();
-        let outcome = outcome.map_err(|error| failure(&error))?;
+        let (outcome, view) = fulfilled?;
         if session.config.strict.value && cache_failed {
             return Err(Failure::new(
                 exit::IBID_FAILED,
@@ -85,24 +96,92 @@ impl Door {
         }
         Ok(Called {
             outcome: outcome_json(&outcome),
-            path,
+            path: view.root().join(output),
+            view,
         })
     }
 
-    /// Returns the key of a call, and where its result stands or would stand.
+    /// Returns the key of a call, and where its result stands or would stand. Nothing is made.
     pub fn place_of_call(&self, call: Call) -> Result<(String, PathBuf), Failure> {
         let context = &self.context;
         let session = context.session(None, request::execution_overrides(&call.execution))?;
         let (step, output) = step(call)?;
-        let purpose = Purpose::Execute { force: false };
-        let mut run = Run::new(context, &session, &session.root, purpose)?;
+        let run = Run::new(context, &session, &session.root, Purpose::MakeKey)?;
         let reporter = Reporter::new(&context.console, false, &|| (), &|| ());
         let prepared = engine::prepare(&step, &run.engine(&reporter));
         let key = prepared.map_err(|error| failure(&error))?.key;
-        run.enter_view(&key, None)?;
-        let path = run.root().join(output);
         run.leave();
-        Ok((key.to_string(), path))
+        let place = future_views(context, &session).place(&key);
+        Ok((key.to_string(), place.join(output)))
+    }
+}
+
+/// A call that is prepared, and who hears of it.
+struct Request<'a> {
+    session: &'a Session,
+    prepared: &'a Prepared,
+    reporter: &'a Reporter<'a>,
+}
+
+impl Request<'_> {
+    /// Cites the result in the view that stands, if that is as the store has it.
+    fn cite(&self, run: &mut Run<'_>) -> Option<(StepOutcome, View)> {
+        let view = run.standing_view(self.session, &self.prepared.key)?;
+        run.enter(&view);
+        let outcome = engine::cite(self.prepared, &run.engine(self.reporter))?;
+        view.note_use(run.now());
+        Some((outcome, view))
+    }
+
+    /// Brings the result into a view of its own, or computes it there. What stands already may have
+    /// readers, and is left alone.
+    fn fulfil(
+        &self,
+        run: &mut Run<'_>,
+        caller: &dyn Caller,
+    ) -> Result<(StepOutcome, View), Failure> {
+        let view = run.make_view(self.session, &self.prepared.key)?;
+        run.enter(&view);
+        let showing = Showing {
+            caller,
+            view: Mutex::new(view),
+        };
+        let cx = engine::Context {
+            caller: Some(&showing),
+            ..run.engine(self.reporter)
+        };
+        let outcome = engine::fulfil(self.prepared, &cx).map_err(|error| failure(&error))?;
+        if matches!(outcome.decision, Decision::Restored { .. }) {
+            showing.show();
+        }
+        let view = showing.view.into_inner();
+        Ok((outcome, view.unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+/// Shows a view as soon as the function has made what is in it: whoever waits for the result looks
+/// there first.
+#[derive(Debug)]
+struct Showing<'a> {
+    caller: &'a dyn Caller,
+    view: Mutex<View>,
+}
+
+impl Showing<'_> {
+    fn show(&self) {
+        let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        // Where that fails, nobody else finds it, and it goes when it was read.
+        let _ = view.show();
+    }
+}
+
+impl Caller for Showing<'_> {
+    fn call(&self, root: &Path) -> bool {
+        let done = self.caller.call(root);
+        if done {
+            self.show();
+        }
+        done
     }
 }
 
@@ -133,6 +212,8 @@ fn step(call: Call) -> Result<(Step, String), Failure> {
         specs: vec![spec],
         versions: call.versions,
         packages: Packages::None,
+        // It sees all that its process sees.
+        env_mode: EnvMode::Loose,
         outputs: vec![OutputSpec {
             kind: OutputKind::Path(Place::Inside(place)),
             optional: false,
