@@ -145,7 +145,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Makes a view the root. Its files are nobody's but the store's to lend, so they are copies
+    /// Makes a view the root. Whoever has its path may edit what stands there, so it gets copies,
     /// whatever the settings say of links.
     pub(crate) fn enter(&mut self, view: &View) {
         view.root().clone_into(&mut self.root);

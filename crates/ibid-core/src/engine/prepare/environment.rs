@@ -30,17 +30,24 @@ pub(super) fn resolve(step: &Step, cx: &Context<'_>) -> Environment {
             request.value.clone().or_else(from_caller),
         );
     }
-    let values = keyed
-        .iter()
-        .map(|(name, value): (&String, &Option<Vec<u8>>)| {
-            (OsStr::new(name), value.as_deref().map(OsStr::from_bytes))
-        });
-    let visible = [&step.policy.pass_env, &step.policy.secret_env];
-    let visible = visible.into_iter().flatten().map(OsStr::new);
     let complete = match step.command {
         // It is called in this process, and sees what that does.
         CommandLine::Call { .. } => Vec::new(),
-        _ => minimal_environment(step.env_mode, cx.env, values, visible),
+        _ => complete(step, &keyed, cx),
     };
     Environment { keyed, complete }
+}
+
+/// Returns everything that a command is given.
+fn complete(
+    step: &Step,
+    keyed: &BTreeMap<String, Option<Vec<u8>>>,
+    cx: &Context<'_>,
+) -> Vec<(OsString, OsString)> {
+    let values = keyed
+        .iter()
+        .map(|(name, value)| (OsStr::new(name), value.as_deref().map(OsStr::from_bytes)));
+    let visible = [&step.policy.pass_env, &step.policy.secret_env];
+    let visible = visible.into_iter().flatten().map(OsStr::new);
+    minimal_environment(step.env_mode, cx.env, values, visible)
 }
