@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from ibid import _code, _ibid, _spec, _words
 from ibid._bypass import is_bypassed
@@ -27,11 +27,14 @@ class Cache:
     """Results of functions, each known by its spec, the function's code and its packages.
 
     They are in the store of the command line: `root`, else the variable that `env` names, else the
-    cache of the settings. `app` is what history calls them by. A result is what `save` wrote to the
-    path that it was given, named with `suffix`; without `save` and `load` it is plain data, kept as
-    JSON. The code of the function counts, with that of everything of the project that it
-    names, and name and version of the installed packages that it uses, unless `code` is a text that
-    stands for them: then they count no more, and the text does.
+    cache of the settings. `app` is what they belong to: another one has results of its own. A
+    result is what `save` wrote to the path that it was given, named with `suffix`; without `save`
+    and `load` it is plain data, kept as JSON.
+
+    The code of the function counts, with that of the spec's classes, of `save` and of everything of
+    the project that they name, and name and version of the installed packages that they use. Where
+    some of it cannot be seen, nothing is stored, unless `unseen` is `"ignore"`. With `code` none of
+    this counts, and that text does.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Cache:
         versions: Mapping[str, str] | None = None,
         mode: Mode | None = None,
         strict: bool = False,
+        unseen: Literal["refuse", "ignore"] = "refuse",
         config: StrPath | None = None,
     ) -> None:
         self._root = root
@@ -57,6 +61,7 @@ class Cache:
         self._versions = dict(versions or {})
         self._mode = mode
         self._strict = strict
+        self._unseen = unseen
         self._config = config
 
     @property
@@ -80,88 +85,139 @@ class Cache:
         """Returns what `compute(spec)` returned when it was called with this spec.
 
         On a miss it is called, `save(value, path)` is given a path that does not exist, and the
-        value is returned as it is. On a hit `load(path)` is given bytes that are those that were
-        saved. If it raises, the result counts as missing: it is computed again and replaces the
-        one that stands; with `strict` it raises. Processes that miss at the same time compute once.
+        value is returned as it is. On a hit `load(path)` is given a copy with the bytes that were
+        saved; nobody takes it away, and ibid changes nothing in it, before `load` returns. If it
+        raises, the result counts as missing: it is computed again and replaces the one that stands;
+        with `strict` it raises. Processes that miss at the same time compute once.
         """
         if (save is None) is not (load is None):
             raise UsageError("`save` and `load` belong together", hint="give both, or none")
         if is_bypassed() or self._mode == "off":
             return compute(spec)
-        request = self._request(spec, compute, suffix)
-        made = _Making(spec, compute, save or _save_json, str(request["output"]))
-        return self._attempt(made, load or _load_json, request, force=force)
+        request, unseen = self._request(spec, compute, save, suffix)
+        if unseen and self._unseen == "refuse":
+            _tell_unseen(request["name"], unseen)
+            return compute(spec)
+        made = _Making(spec, compute, save or _save_json, request["output"])
+        return self._attempt(made, load, request, force=force)
 
     def _attempt(
         self,
         made: _Making[T],
-        load: Callable[[Path], T],
+        load: Callable[[Path], T] | None,
         request: dict[str, Any],
         *,
         force: bool,
     ) -> T:
-        execution = {"force": force, "mode": self._mode, "link": None, "strict": self._strict}
-        where = place(None, self.root, self._config)
-        outcome, path = _ibid.call(where, {**request, "execution": execution}, made)
-        if made.raised is not None:
-            raise made.raised
-        if made.values:
-            return made.values[0]
-        if json.loads(outcome)["exit_code"] != 0:
-            raise Error(f"`{request['name']}` was not called, and there is no result of it")
+        where, function = self._call(request, force=force)
+        succeeded, path, view = _ibid.call(where, function, made)
         try:
-            return load(path)
-        except Exception as error:
-            if self._strict:
-                raise
-            made.told(
-                True,
-                f"{request['label']}: the stored result could not be loaded "
-                f"({type(error).__name__}: {error}); it is computed again",
-            )
+            if made.raised is not None:
+                raise made.raised
+            if made.values:
+                return made.values[0]
+            if not succeeded:
+                raise Error(f"`{request['name']}` was not called, and there is no result of it")
+            try:
+                return _loaded(path, load)
+            except Exception as error:
+                if self._strict:
+                    raise
+                made.told(
+                    True,
+                    f"{request['label']}: the stored result could not be loaded "
+                    f"({type(error).__name__}: {error}); it is computed again",
+                )
+        finally:
+            view.release()
         return self._attempt(made, load, request, force=True)
 
-    def key(self, spec: Any, compute: Callable[[Any], Any], *, suffix: str | None = None) -> str:
-        """Returns the key of a result."""
-        return self._place_of(spec, compute, suffix)[0]
+    def key(
+        self,
+        spec: Any,
+        compute: Callable[[Any], T],
+        save: Callable[[T, Path], object] | None = None,
+        *,
+        suffix: str | None = None,
+    ) -> str:
+        """Returns the key of the result of a call with these arguments. Nothing is made."""
+        return self._place_of(spec, compute, save, suffix)[0]
 
-    def path(self, spec: Any, compute: Callable[[Any], Any], *, suffix: str | None = None) -> Path:
-        """Returns where a result stands once it was computed or loaded: a copy, never the entry.
+    def path(
+        self,
+        spec: Any,
+        compute: Callable[[Any], T],
+        save: Callable[[T, Path], object] | None = None,
+        *,
+        suffix: str | None = None,
+    ) -> Path:
+        """Returns where the result of a call with these arguments stands once it was made.
 
-        What is changed there never reaches the store, and is put right by the next call.
+        It is known before, and leads to a copy, never the entry: when the call returns, the copy
+        has the bytes that were saved. What is edited there never reaches the store, and the next
+        call leads to another copy. `resolve()` names the present one.
         """
-        return self._place_of(spec, compute, suffix)[1]
+        return self._place_of(spec, compute, save, suffix)[1]
 
     def _place_of(
-        self, spec: Any, compute: Callable[[Any], Any], suffix: str | None
+        self,
+        spec: Any,
+        compute: Callable[[Any], T],
+        save: Callable[[T, Path], object] | None,
+        suffix: str | None,
     ) -> tuple[str, Path]:
-        execution = {"force": False, "mode": self._mode, "link": None, "strict": self._strict}
-        request = {**self._request(spec, compute, suffix), "execution": execution}
-        where = place(None, self.root, self._config)
-        return _ibid.place_of_call(where, request, Hearing(echo=False))
+        request, _ = self._request(spec, compute, save, suffix)
+        where, function = self._call(request, force=False)
+        return _ibid.place_of_call(where, function, Hearing(echo=False))
+
+    def _call(
+        self, request: dict[str, Any], *, force: bool
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        execution = {"force": force, "mode": self._mode, "link": None, "strict": self._strict}
+        return place(None, self.root, self._config), {**request, "execution": execution}
 
     def _request(
-        self, spec: Any, compute: Callable[[Any], Any], suffix: str | None
-    ) -> dict[str, Any]:
+        self,
+        spec: Any,
+        compute: Callable[[Any], T],
+        save: Callable[[T, Path], object] | None,
+        suffix: str | None,
+    ) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """Returns what is called, and what of it is not seen."""
         name = _code.name_of(compute)
+        canonical = _spec.Canonical(spec)
         versions = {f"given/{name}": tag for name, tag in self._versions.items()}
+        if self._app is not None:
+            versions["app"] = self._app
         if self._code is not None:
-            texts = {}
+            self._refuse_nameless(name)
+            code = _code.Code()
             versions["code"] = self._code
         else:
-            code = _code.of(compute)
-            texts = code.texts
+            saving = {} if save is None else {"save": save}
+            code = _code.of(compute, also=canonical.types, **saving)
             versions |= code.versions
-            _tell_unseen(name, tuple(code.unseen))
-        return {
+        # A text stands for code, but not for what results look like.
+        versions["saved by"] = "ibid, as JSON" if save is None else _code.name_of(save)
+        request = {
             "name": name,
             "label": f"{self._app or 'python'}/{name}",
-            "code": texts,
-            "spec": _spec.canonical(spec),
+            "code": code.texts,
+            "spec": canonical.text,
             "versions": versions,
             "output": f"value{self._suffix if suffix is None else suffix}",
             "ttl": _words.duration(self._ttl),
         }
+        return request, tuple(code.unseen)
+
+    def _refuse_nameless(self, name: str) -> None:
+        """Refuses names that many functions have, where nothing else tells them apart."""
+        shared = name.startswith("__main__.") or "<" in name
+        if shared and self._app is None:
+            raise UsageError(
+                f"`{name}` is the name of many functions, and `code` says nothing of which it is",
+                hint="`ibid.Cache(app=…, code=…)` says what it belongs to",
+            )
 
     def __repr__(self) -> str:
         return f"<ibid.Cache {self.root or 'of the settings'}>"
@@ -169,12 +225,14 @@ class Cache:
 
 @functools.cache
 def _tell_unseen(name: str, unseen: tuple[str, ...]) -> None:
-    """Tells once what the key of a function does not see."""
-    if unseen:
-        import logging
+    """Tells once why results of a function are not kept."""
+    import logging
 
-        told = "%s: not seen by its key: %s; `code=` gives a text that stands for all of it"
-        logging.getLogger("ibid").info(told, name, ", ".join(unseen))
+    told = (
+        "%s: results are not stored, because the key does not see %s; "
+        '`unseen="ignore"` stores them all the same, `code="…"` is a text that stands for all code'
+    )
+    logging.getLogger("ibid").warning(told, name, ", ".join(unseen))
 
 
 class _Making(Hearing, Generic[T]):
@@ -233,5 +291,15 @@ def _save_json(value: Any, path: Path) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _load_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+def _loaded(path: str, load: Callable[[Path], T] | None) -> T:
+    if load is None:
+        return cast("T", _read_json(path))
+    from pathlib import Path
+
+    return load(Path(path))
+
+
+def _read_json(path: str) -> Any:
+    # This is all that many a hit loads: a buffer and a text layer would take as long as the rest.
+    with open(path, "rb", buffering=0) as file:
+        return json.loads(file.readall())

@@ -7,7 +7,7 @@ told of by the logger `ibid`, and the work is done.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ibid._pipeline import PipelineRun
@@ -69,6 +69,9 @@ class CommandFailed(Error):
         super().__init__(message, exit_code=abs(result.returncode))
         self.result = result
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.message, self.result), self.__dict__
+
 
 class StepsFailed(Error):
     """Steps failed, or could not be tried; `run` says how each went."""
@@ -76,6 +79,9 @@ class StepsFailed(Error):
     def __init__(self, message: str, run: PipelineRun, exit_code: int) -> None:
         super().__init__(message, exit_code=exit_code)
         self.run = run
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.message, self.run, self.exit_code), self.__dict__
 
 
 _BY_EXIT_CODE: dict[int, type[Error]] = {

@@ -1,67 +1,228 @@
 """Specs: what a function is called with, as canonical JSON.
 
 Owns which types have a plain form. Equal data has equal text, whatever the order of names; what
-differs for a program differs here: `1` and `1.0`, a text and a number, two classes with equal
-fields. Whatever has no plain form is refused by its place.
+differs for a program differs here: `1` and `1.0`, a text and a number, a list and a tuple, two
+classes with equal fields. Whatever has no plain form, or holds more than its form would say, is
+refused by its place. No object is asked to describe itself, since what it says of itself may leave
+things out.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ibid._errors import UsageError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
 _TYPE = "__ibid_type__"
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True)
 
-def canonical(spec: Any) -> str:
-    """Returns a spec as JSON: data, dataclasses, pydantic models, enumerations, numpy's numbers."""
-    return json.dumps(_plain(spec, "spec"), ensure_ascii=False, allow_nan=False, sort_keys=True)
+# What stands for itself. Most of a spec is, so its place is not even put into words.
+_PLAIN = frozenset((type(None), bool, int, str))
 
 
-def _plain(value: Any, where: str) -> Any:
-    kind = type(value)
-    if value is None or kind in (bool, int, str):
-        return value
-    if kind is float:
-        if not math.isfinite(value):
-            raise UsageError(f"`{where}` is {value}, which has no place in a key")
-        return value
-    if kind in (list, tuple):
-        return [_plain(item, f"{where}[{at}]") for at, item in enumerate(value)]
-    if kind is dict:
+class Canonical:
+    """A spec as JSON, and the classes of what is in it: who is called with it calls their code."""
+
+    def __init__(self, spec: Any) -> None:
+        self.types: list[type] = []
+        self.text = _ENCODER.encode(self._plain(spec, "spec"))
+        try:
+            self.text.encode()
+        except UnicodeEncodeError as error:
+            near = error.object[max(0, error.start - 20) : error.end]
+            raise UsageError(f"the spec has {near!r}, which cannot be written as UTF-8") from None
+
+    def _plain(self, value: Any, where: str) -> Any:
+        kind = type(value)
+        if kind in _PLAIN:
+            return value
+        if kind is float:
+            return _finite(value, where)
+        if kind is list:
+            return self._items(value, where)
+        if kind is dict:
+            return self._names(value, where)
+        return self._of_class(value, where)
+
+    def _items(self, value: Iterable[Any], where: str) -> list[Any]:
+        return [
+            item if type(item) in _PLAIN else self._plain(item, f"{where}[{at}]")
+            for at, item in enumerate(value)
+        ]
+
+    def _names(self, value: dict[Any, Any], where: str) -> dict[str, Any]:
         if _TYPE in value:
             raise UsageError(f"`{where}` has the name `{_TYPE}`, which is taken")
-        return {_name(name, where): _plain(v, f"{where}[{name!r}]") for name, v in value.items()}
-    return _of_class(value, where)
+        plain = {}
+        for name, item in value.items():
+            if type(name) is not str:
+                raise UsageError(f"the name {name!r} in `{where}` is no text")
+            is_plain = type(item) in _PLAIN
+            plain[name] = item if is_plain else self._plain(item, f"{where}[{name!r}]")
+        return plain
+
+    def _of_class(self, value: Any, where: str) -> dict[str, Any]:
+        kind = type(value)
+        for form_of in (
+            self._builtin,
+            self._enumeration,
+            self._dataclass,
+            self._model,
+            self._named_tuple,
+            _number_of_numpy,
+            _leaf,
+        ):
+            form = form_of(value, where)
+            if form is not None:
+                return {_TYPE: _named(kind), **form}
+        raise UsageError(
+            f"`{where}` is a `{_named(kind)}`, which has no plain form",
+            hint="give what counts of it: a number, a text, a list or a mapping of them",
+        )
+
+    def _builtin(self, value: Any, where: str) -> dict[str, Any] | None:
+        kind = type(value)
+        if kind is tuple:
+            return {"items": self._items(value, where)}
+        if kind in (set, frozenset):
+            return {"items": sorted(self._items(value, where), key=_ENCODER.encode)}
+        if kind is bytes:
+            return {"hex": value.hex()}
+        if kind is complex:
+            return {"parts": [_finite(part, where) for part in (value.real, value.imag)]}
+        return None
+
+    def _enumeration(self, value: Any, where: str) -> dict[str, Any] | None:
+        enum = sys.modules.get("enum")
+        if enum is None or not isinstance(value, enum.Enum):
+            return None
+        self._meet(type(value))
+        return {"name": value.name, "value": self._plain(value.value, f"{where}.value")}
+
+    def _dataclass(self, value: Any, where: str) -> dict[str, Any] | None:
+        if not hasattr(type(value), "__dataclass_fields__"):
+            return None
+        import dataclasses
+
+        self._meet(type(value))
+        names = [field.name for field in dataclasses.fields(value)]
+        _refuse_more(value, names, where)
+        return {"fields": self._fields(value, names, where)}
+
+    def _model(self, value: Any, where: str) -> dict[str, Any] | None:
+        fields = getattr(type(value), "model_fields", None)
+        if not isinstance(fields, dict) or not hasattr(value, "__pydantic_fields_set__"):
+            return None
+        self._meet(type(value))
+        extra = getattr(value, "__pydantic_extra__", None) or {}
+        private = getattr(value, "__pydantic_private__", None) or {}
+        _refuse_more(value, [*fields, *extra], where)
+        return {
+            "fields": self._fields(value, [*fields, *extra], where),
+            "private": {name: self._plain(v, f"{where}.{name}") for name, v in private.items()},
+        }
+
+    def _named_tuple(self, value: Any, where: str) -> dict[str, Any] | None:
+        names = getattr(type(value), "_fields", None)
+        if not isinstance(value, tuple) or names is None:
+            return None
+        self._meet(type(value))
+        _refuse_more(value, [], where)
+        return {"fields": self._fields(value, names, where)}
+
+    def _fields(self, value: Any, names: Iterable[str], where: str) -> dict[str, Any]:
+        given = {}
+        for name in names:
+            if not hasattr(value, name):
+                raise UsageError(f"`{where}.{name}` was never set")
+            given[name] = self._plain(getattr(value, name), f"{where}.{name}")
+        return given
+
+    def _meet(self, kind: type) -> None:
+        if kind not in self.types:
+            self.types.append(kind)
 
 
-def _name(name: Any, where: str) -> str:
-    if type(name) is not str:
-        raise UsageError(f"the name {name!r} in `{where}` is no text")
-    return name
+def _named(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _of_class(value: Any, where: str) -> Any:
+def _finite(value: float, where: str) -> float:
+    if not math.isfinite(value):
+        raise UsageError(f"`{where}` is {value}, which has no place in a key")
+    return value
+
+
+def _refuse_more(value: Any, names: Iterable[str], where: str) -> None:
+    """Refuses an object that holds more than its fields, which a function might read."""
     kind = type(value)
-    named = f"{kind.__module__}.{kind.__qualname__}"
-    enum = sys.modules.get("enum")
-    if enum is not None and isinstance(value, enum.Enum):
-        return {_TYPE: named, "name": value.name, "value": _plain(value.value, f"{where}.value")}
-    fields = getattr(kind, "__dataclass_fields__", None)
-    if fields is not None:
-        of = {name: _plain(getattr(value, name), f"{where}.{name}") for name in fields}
-        return {_TYPE: named, "fields": of}
-    if callable(getattr(kind, "model_dump", None)):
-        return {_TYPE: named, "fields": _plain(value.model_dump(mode="json"), where)}
-    if kind.__module__ == "numpy" and getattr(value, "ndim", None) == 0:
-        item = value.item()
-        if type(item) in (bool, int, float, str):
-            return {_TYPE: named, "value": _plain(item, where)}
-    raise UsageError(
-        f"`{where}` is a `{named}`, which has no plain form",
-        hint="give what counts of it: a number, a text, a list or a mapping of them",
-    )
+    held = set(getattr(value, "__dict__", ()))
+    for base in kind.__mro__:
+        slots = base.__dict__.get("__slots__", ())
+        held.update(name for name in ([slots] if isinstance(slots, str) else slots))
+    for name in sorted(held.difference(names)):
+        # What is computed from the fields, and kept, says nothing new.
+        is_derived = isinstance(getattr(kind, name, None), functools.cached_property)
+        is_of_python = name.startswith("__") and name.endswith("__")
+        if hasattr(value, name) and not is_derived and not is_of_python:
+            raise UsageError(
+                f"`{where}` is a `{_named(kind)}` and has `{name}`, which is none of its fields",
+                hint="make it a field, or give what counts as plain data",
+            )
+
+
+def _number_of_numpy(value: Any, where: str) -> dict[str, Any] | None:
+    """Returns the form of a scalar, or of an array without dimensions.
+
+    Its type belongs to it: one wraps around at 256, and another does not. What has a unit, or is
+    wider than a number of Python, has none.
+    """
+    if type(value).__module__ != "numpy" or getattr(value, "ndim", None) != 0:
+        return None
+    dtype = getattr(value, "dtype", None)
+    if getattr(dtype, "kind", None) not in tuple("biufU"):
+        return None
+    item = value.item()
+    if type(item) is float:
+        _finite(item, where)
+    return {"dtype": str(dtype), "value": item} if type(item) in (bool, int, float, str) else None
+
+
+def _leaf(value: Any, _where: str) -> dict[str, Any] | None:
+    """Returns the form of a value whose text says all of it."""
+    kind = type(value)
+    write = _LEAVES.get((kind.__module__.partition(".")[0], kind.__name__))
+    return None if write is None else {"text": write(value)}
+
+
+def _moment(value: Any) -> str:
+    zone = value.tzinfo
+    if zone is not None and type(zone).__module__ not in ("datetime", "zoneinfo"):
+        raise UsageError(f"the time zone of `{value}` is a `{_named(type(zone))}`, without a form")
+    return f"{value.isoformat()} {zone} {value.fold}"
+
+
+_LEAVES: dict[tuple[str, str], Callable[[Any], str]] = {
+    ("datetime", "datetime"): _moment,
+    ("datetime", "time"): _moment,
+    ("datetime", "date"): str,
+    ("datetime", "timedelta"): repr,
+    ("decimal", "Decimal"): str,
+    ("fractions", "Fraction"): str,
+    ("uuid", "UUID"): str,
+    ("ipaddress", "IPv4Address"): str,
+    ("ipaddress", "IPv6Address"): str,
+    ("pathlib", "PosixPath"): str,
+    ("pathlib", "PurePosixPath"): str,
+    ("pydantic", "AnyUrl"): str,
+    ("pydantic", "HttpUrl"): str,
+    ("pydantic_core", "Url"): str,
+}

@@ -70,9 +70,14 @@ def as_json(data: Any, where: str) -> str:
 
 
 def _check(data: Any, where: str) -> None:
-    if data is None or isinstance(data, (bool, str)):
+    # What only behaves like a text or a number, such as an enumeration, would come back as another.
+    if data is None or type(data) in (bool, int):
         return
-    if type(data) is int:
+    if type(data) is str:
+        try:
+            data.encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"`{where}` is a text that cannot be written as UTF-8") from None
         return
     if type(data) is float:
         if not math.isfinite(data):
@@ -86,6 +91,7 @@ def _check(data: Any, where: str) -> None:
         for name, item in data.items():
             if type(name) is not str:
                 raise UsageError(f"the name {name!r} in `{where}` is no text")
+            _check(name, f"the name {name!r} in {where}")
             _check(item, f"{where}[{name!r}]")
         return
     raise UsageError(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
+import functools
 import logging
 import os
 import shutil
@@ -19,6 +19,12 @@ import pytest
 from conftest import Ibid
 
 Spec = dict[str, Any]
+
+
+class Text(enum.StrEnum):
+    """Texts, which JSON would write as such."""
+
+    ONE = "one"
 
 
 def save_tree(value: list[int], path: Path) -> None:
@@ -71,7 +77,7 @@ def recall(compute: Counting, a: int = 1, **more: Any) -> list[int]:
 
 def view(compute: Counting, a: int = 1) -> Path:
     """Returns where a result stands."""
-    return ibid.Cache(suffix=".zarr").path({"a": a}, compute)
+    return ibid.Cache(suffix=".zarr").path({"a": a}, compute, save_tree)
 
 
 def test_an_equal_spec_is_computed_once(compute: Counting) -> None:
@@ -97,15 +103,57 @@ def test_what_stands_in_a_view_is_never_believed(compute: Counting) -> None:
     one.rename(one.with_name("kept"))
     shutil.copytree(five, one)
     assert recall(compute) == [1, 2, 3]
-    shutil.rmtree(one.parent)
+    shutil.rmtree(one)
+    assert recall(compute) == [1, 2, 3]
+    shutil.rmtree(one.parents[1])
     assert recall(compute) == [1, 2, 3]
     assert compute.calls == 2
+    assert len(list(one.parents[1].iterdir())) == 3, "what was edited is gone"
+
+
+def test_a_view_stays_as_it_is_while_it_is_read(compute: Counting) -> None:
+    recall(compute)
+    cache = ibid.Cache(suffix=".zarr")
+
+    def slowly(path: Path) -> list[int]:
+        first = int((path / "0.chunk").read_text())
+        others = (
+            lambda: recall(compute, ttl=0),
+            lambda: (view(compute) / "1.chunk").write_text("77"),
+            lambda: recall(compute),
+        )
+        for other in others:
+            thread = threading.Thread(target=other)
+            thread.start()
+            thread.join()
+        return [first, *load_tree(path)[1:]]
+
+    assert cache.get_or_compute({"a": 1}, compute, save_tree, slowly) == [1, 2, 3]
+    assert compute.calls == 2
+
+
+def test_the_entry_of_another_spec_is_a_miss(compute: Counting, tmp_path: Path) -> None:
+    recall(compute)
+    recall(compute, 5)
+    cache = ibid.Cache(suffix=".zarr")
+    shutil.rmtree(tmp_path / "cache/v1/views")
+    files = []
+    for a in (1, 5):
+        key = cache.key({"a": a}, compute, save_tree).removeprefix("blake3:")
+        files.append(tmp_path / "cache/v1/keys" / key[:2] / key)
+    first, second = (file.read_bytes() for file in files)
+    for file, data in zip(files, (second, first), strict=True):
+        file.chmod(0o600)
+        file.write_bytes(data)
+    assert recall(compute) == [1, 2, 3]
+    assert recall(compute, 5) == [5, 6, 7]
+    assert compute.calls == 4
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut"])
 def test_damage_of_the_store_is_a_miss(compute: Counting, tmp_path: Path, damage: str) -> None:
     recall(compute)
-    shutil.rmtree(view(compute).parent)
+    shutil.rmtree(tmp_path / "cache/v1/views")
     for blob in (tmp_path / "cache/v1/blobs").rglob("*"):
         if blob.is_file():
             blob.chmod(0o600)
@@ -118,23 +166,28 @@ def test_damage_of_the_store_is_a_miss(compute: Counting, tmp_path: Path, damage
 def test_a_load_that_fails_is_a_miss_that_heals(
     compute: Counting, caplog: pytest.LogCaptureFixture
 ) -> None:
-    cache = ibid.Cache()
-    spec = {"a": 1}
-    ours = cache.get_or_compute(spec, compute, lambda v, p: p.write_text("v1"), lambda p: [0])
+    formats = ["v1"]
+
+    def save(value: list[int], path: Path) -> None:
+        path.write_text(formats[-1])
 
     def load(path: Path) -> list[int]:
         if path.read_text() != "v2":
             raise ValueError("unknown format")
         return [42]
 
-    strict = ibid.Cache(strict=True)
+    # What lies outside of the code that is keyed, such as a format in a package, may change.
+    cache, strict = ibid.Cache(code="v1"), ibid.Cache(code="v1", strict=True)
+    spec = {"a": 1}
+    ours = cache.get_or_compute(spec, compute, save, load)
+    formats.append("v2")
     with pytest.raises(ValueError, match="unknown format"):
-        strict.get_or_compute(spec, compute, lambda v, p: p.write_text("v2"), load)
-    fresh = cache.get_or_compute(spec, compute, lambda v, p: p.write_text("v2"), load)
+        strict.get_or_compute(spec, compute, save, load)
+    fresh = cache.get_or_compute(spec, compute, save, load)
     assert ours == fresh == [1, 2, 3]
     assert compute.calls == 2
     assert "unknown format" in caplog.text
-    assert cache.get_or_compute(spec, compute, lambda v, p: None, load) == [42]
+    assert cache.get_or_compute(spec, compute, save, load) == [42]
 
 
 def test_what_is_raised_comes_through_and_nothing_is_stored(compute: Counting) -> None:
@@ -153,6 +206,47 @@ def test_what_is_raised_comes_through_and_nothing_is_stored(compute: Counting) -
     assert compute.calls == 6
     with pytest.raises(ibid.UsageError, match="made nothing"):
         cache.get_or_compute({"a": 1}, compute, lambda v, p: None, lambda p: [0])
+
+
+ROUNDS = """
+import ibid, os, sys, time
+from pathlib import Path
+
+def simulate(spec):
+    with open(f"ran-{spec['seed']}-{os.getpid()}-{time.monotonic_ns()}", "w"):
+        pass
+    return [spec["seed"] * at for at in range(32)]
+
+def save(value, path):
+    (path / "observed").mkdir(parents=True)
+    for name in (".zgroup", ".zattrs", "observed/.zarray"):
+        (path / name).write_text("{}")
+    for at, number in enumerate(value):
+        (path / "observed" / f"{at}.0").write_text(str(number))
+
+def load(path):
+    assert (path / "observed/.zarray").read_text() == (path / ".zgroup").read_text() == "{}"
+    chunks = [path / "observed" / f"{at}.0" for at in range(32)]
+    return [int(chunk.read_text()) if chunk.exists() else 0 for chunk in chunks]
+
+cache = ibid.Cache(suffix=".zarr", ttl=float(sys.argv[1]) if sys.argv[1:] else None)
+for seed in range(1, 6):
+    value = cache.get_or_compute({"seed": seed}, simulate, save, load)
+    assert value == [seed * at for at in range(32)], value
+"""
+
+
+def test_of_several_processes_one_computes_each_round(project: Path) -> None:
+    (project / "rounds.py").write_text(ROUNDS)
+    several = [subprocess.Popen([sys.executable, "rounds.py"]) for _ in range(3)]
+    assert [process.wait() for process in several] == [0, 0, 0]
+    assert len(list(project.glob("ran-*"))) == 5
+
+
+def test_nobody_sees_half_of_what_others_compute_again(project: Path) -> None:
+    (project / "rounds.py").write_text(ROUNDS)
+    several = [subprocess.Popen([sys.executable, "rounds.py", "0.001"]) for _ in range(3)]
+    assert [process.wait() for process in several] == [0, 0, 0]
 
 
 def test_one_of_many_processes_computes(project: Path) -> None:
@@ -179,7 +273,7 @@ def test_a_function_may_ask_for_other_results(compute: Counting) -> None:
         return sum(map(sum, inner)) + int(echoed.stdout or 0)
 
     for _ in range(2):
-        assert ibid.Cache(code="sums").get_or_compute({"n": 2}, sums) == 10
+        assert ibid.Cache(app="test", code="sums").get_or_compute({"n": 2}, sums) == 10
     assert compute.calls == 2
 
 
@@ -217,7 +311,7 @@ def test_the_root_is_the_argument_the_variable_or_the_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compute: Counting
 ) -> None:
     def below(**roots: Any) -> str:
-        return str(ibid.Cache(**roots).path({"a": 1}, compute).parents[3])
+        return str(ibid.Cache(**roots).path({"a": 1}, compute).parents[4])
 
     home = tmp_path / "home"
     assert below() == str(tmp_path / "cache")
@@ -242,99 +336,6 @@ def test_a_cache_that_cannot_be_used_costs_a_warning(
     assert "WARNING" in {record.levelname for record in caplog.records}
 
 
-class Color(enum.Enum):
-    """An enumeration."""
-
-    RED = 1
-    BLUE = 2
-
-
-@dataclasses.dataclass
-class Point:
-    """A dataclass."""
-
-    x: float
-    color: Color = Color.RED
-
-
-@dataclasses.dataclass
-class Place:
-    """Another of the same fields."""
-
-    x: float
-    color: Color = Color.RED
-
-
-class Model:
-    """As much of a pydantic model as is used."""
-
-    def __init__(self, x: int) -> None:
-        self.x = x
-
-    def model_dump(self, mode: str) -> dict[str, float]:
-        assert mode == "json"
-        return {"x": float(self.x)}
-
-
-class Scalar:
-    """As much of a number of numpy as is used."""
-
-    __module__ = "numpy"
-    ndim = 0
-
-    def __init__(self, value: float) -> None:
-        self._value = value
-
-    def item(self) -> float:
-        return self._value
-
-
-def test_specs_are_told_apart_as_data_is(compute: Counting) -> None:
-    cache = ibid.Cache()
-    specs: list[Any] = [
-        {"x": 1.0},
-        {"x": 1},
-        {"x": "1"},
-        {"x": True},
-        {"x": None},
-        {"x": -0.0},
-        {"x": 0.0},
-        {},
-        [1],
-        Point(1.0),
-        Place(1.0),
-        Point(1.0, Color.BLUE),
-        Model(1),
-        Scalar(1.0),
-        Scalar(1),
-        {"é": 2**70},
-    ]
-    keys = [cache.key(spec, compute) for spec in specs]
-    assert len(set(keys)) == len(specs)
-    assert cache.key({"a": 1, "b": (1, 2)}, compute) == cache.key({"b": [1, 2], "a": 1}, compute)
-    assert cache.key(Model(1), compute) == cache.key(Model(True), compute)
-    assert cache.key(Point(1.0), compute) == cache.key(Point(1.0, Color.RED), compute)
-    assert len(keys[0]) == len("blake3:") + 64
-
-
-@pytest.mark.parametrize(
-    ("spec", "named"),
-    [
-        ({"a": [object()]}, r"spec\['a'\]\[0\]. is a .builtins.object"),
-        ({"a": {1}}, "builtins.set"),
-        ({1: 2}, "the name 1"),
-        (float("inf"), "is inf"),
-        ({"__ibid_type__": "x"}, "which is taken"),
-    ],
-)
-def test_a_spec_without_a_form_is_refused_by_its_place(
-    spec: Any, named: str, compute: Counting
-) -> None:
-    with pytest.raises(ibid.UsageError, match=named):
-        ibid.Cache().get_or_compute(spec, compute)
-    assert compute.calls == 0
-
-
 def test_plain_data_needs_neither_save_nor_load(compute: Counting) -> None:
     cache = ibid.Cache()
     data = {"numbers": [1, 1.0, -0.0, 2**70], "text": "é", "none": None}
@@ -345,6 +346,108 @@ def test_plain_data_needs_neither_save_nor_load(compute: Counting) -> None:
         cache.get_or_compute({"a": 1}, lambda _: (1, 2))
     with pytest.raises(ibid.UsageError, match="belong together"):
         cache.get_or_compute({"a": 1}, compute, save_tree)
+    values: list[Any] = [Text.ONE, {Text.ONE: 1}, [1, "\ud800"]]
+    for value in values:
+        with pytest.raises(ibid.UsageError, match=r"no plain form|no text|UTF-8"):
+            cache.get_or_compute({"a": 1}, functools.partial(lambda value, _: value, value))
+
+
+def test_what_saves_is_part_of_what_is_asked_for(compute: Counting) -> None:
+    def recall_by(save: Any, load: Any) -> Any:
+        return ibid.Cache().get_or_compute({"x": 0.123456789}, lambda spec: spec["x"], save, load)
+
+    def read(path: Path) -> float:
+        return float(path.read_text())
+
+    for _ in range(2):
+        recall_by(lambda v, p: p.write_text(f"{v:.2f}"), read)
+        assert recall_by(lambda v, p: p.write_text(repr(v)), read) == 0.123456789
+        assert recall_by(None, None) == 0.123456789
+    stands_for_code = ibid.Cache(code="v1")
+    assert stands_for_code.key({}, compute) != stands_for_code.key({}, compute, save_tree)
+
+
+def test_applications_have_results_of_their_own(compute: Counting) -> None:
+    def simulate(spec: Spec) -> str:
+        return "simulated"
+
+    one, two = (ibid.Cache(app=app, code="v1") for app in ("one", "two"))
+    assert one.key({}, simulate) != two.key({}, simulate)
+    assert ibid.Cache(app="one").key({}, compute) != ibid.Cache(app="two").key({}, compute)
+    with pytest.raises(ibid.UsageError, match="name of many functions"):
+        ibid.Cache(code="v1").key({}, simulate)
+
+
+def test_what_cannot_be_seen_is_not_stored(
+    compute: Counting, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open(os.devnull) as opened:
+        pass
+
+    def asks(spec: Spec) -> list[int]:
+        return compute(spec) if opened else []
+
+    for _ in range(2):
+        assert ibid.Cache().get_or_compute({"a": 1}, asks) == [1, 2, 3]
+    assert compute.calls == 2
+    assert caplog.text.count("are not stored") == 1
+    for _ in range(2):
+        assert ibid.Cache(unseen="ignore").get_or_compute({"a": 1}, asks) == [1, 2, 3]
+    assert compute.calls == 3
+
+
+def test_a_key_and_a_place_are_told_without_making_anything(
+    compute: Counting, tmp_path: Path
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    place = view(compute)
+    ibid.Cache().key({}, compute)
+    ibid.Cache(mode="read-only").path({}, compute)
+    assert sorted(tmp_path.rglob("*")) == before
+    recall(compute)
+    assert place == view(compute)
+    assert load_tree(place) == [1, 2, 3]
+
+
+def listing(folder: Path) -> list[Path]:
+    """Lists everything below a folder."""
+    return sorted(folder.rglob("*"))
+
+
+@pytest.mark.parametrize("kind", ["read-only", "unwritable", "group", "off"])
+def test_where_the_store_holds_no_views_results_are_read_elsewhere(
+    kind: str, compute: Counting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    if kind == "group":
+        monkeypatch.setenv("IBID_SHARED", "group")
+    recall(compute)
+    if kind == "off":
+        monkeypatch.setenv("IBID_MODE", "off")
+    elif kind != "group":
+        monkeypatch.setenv("IBID_MODE", "read-only")
+    if kind == "unwritable":
+        (tmp_path / "cache").chmod(0o555)
+    before = listing(tmp_path / "cache/v1")
+    try:
+        for _ in range(2):
+            assert recall(compute) == [1, 2, 3]
+            assert recall(compute, 5) == [5, 6, 7]
+        if kind != "group":
+            assert listing(tmp_path / "cache/v1") == before
+        path = view(compute)
+        if kind == "off":
+            assert compute.calls == 5
+            assert listing(tmp_path / "tmp") == []
+        else:
+            assert path.is_relative_to(tmp_path / "tmp")
+            assert load_tree(path) == [1, 2, 3]
+            (path / "0.chunk").write_text("77")
+            assert recall(compute) == [1, 2, 3]
+            assert path.parents[2].stat().st_mode & 0o777 == 0o700
+    finally:
+        (tmp_path / "cache").chmod(0o755)
 
 
 def test_versions_and_a_text_stand_for_code(compute: Counting) -> None:

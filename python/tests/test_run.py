@@ -294,6 +294,22 @@ def test_a_call_sees_the_environment_and_the_folder_of_its_time(
     assert Path.cwd() == project / "below"
 
 
+def test_a_command_is_told_the_folder_that_it_runs_in(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told() -> bytes | None:
+        command = ["printenv", "PWD"]
+        return ibid.run(command, inputs=[], pass_env="PWD", capture_output=True, force=True).stdout
+
+    (project / "below").mkdir()
+    (project / "linked").symlink_to("below")
+    monkeypatch.setenv("PWD", str(project))
+    monkeypatch.chdir(project / "below")
+    assert told() == f"{project}/below\n".encode()
+    monkeypatch.setenv("PWD", str(project / "linked"))
+    assert told() == f"{project}/linked\n".encode()
+
+
 def test_the_process_is_left_as_it_was(project: Path) -> None:
     def handler(*_: object) -> None:
         raise AssertionError("no child of the caller's ends here")
@@ -398,15 +414,21 @@ def test_an_exception_of_the_caller_ends_the_request(project: Path) -> None:
 
 
 FORKS = """
-import ibid, os, signal, sys
+import ibid, os, signal, sys, threading
 
 def size(spec):
     return {"size": os.path.getsize("large")}
+
+def sizes(spec):
+    return [ibid.Cache().get_or_compute({"at": at}, size) for at in range(spec["many"])]
 
 def used():
     ran = ibid.run("cat large | wc -c", inputs="large", capture_output=True)
     assert ran.stdout == b"4194304\\n"
     assert ibid.Cache().get_or_compute({}, size) == {"size": 4194304}
+
+def nested(many):
+    assert len(ibid.Cache(unseen="ignore").get_or_compute({"many": many}, sizes)) == many
 
 used()
 os.utime("large", (1, 1))
@@ -415,6 +437,12 @@ if pid == 0:
     # Whatever hangs ends by this.
     signal.alarm(60)
     used()
+    # Each waits for others that are asked for within.
+    several = [threading.Thread(target=nested, args=(many,)) for many in range(1, 5)]
+    for thread in several:
+        thread.start()
+    for thread in several:
+        thread.join()
     try:
         ibid.Pipeline.load().run()
     except RuntimeError as error:
@@ -427,7 +455,8 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 def test_a_forked_process_waits_for_no_thread_of_its_parent(project: Path) -> None:
     (project / "large").write_bytes(bytes(4 << 20))
     (project / "ibid.toml").write_text("[steps.one]\nrun = 'true'\n")
-    subprocess.run([sys.executable, "-c", FORKS], check=True)
+    env = {**os.environ, "RAYON_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-c", FORKS], check=True, env=env)
 
 
 def test_results_are_shown_in_notebooks_without_markup_of_others() -> None:

@@ -1,24 +1,26 @@
 //! Attending to a request: it runs on a thread of its own, while the thread that asked waits,
-//! tells Python what happens, and listener of Ctrl-C.
+//! tells Python what happens, and hears of Ctrl-C.
 //!
-//! The one that asked is the only one that holds the GIL: so what Python listener, it listener in the
+//! The one that asked is the only one that holds the GIL: so what Python is told, it is told in the
 //! thread, the context and the cell of the call, and an exception in there ends the request. What
-//! is told waits in a short queue; a command that prints faster than Python takes it is slowed down
+//! is to be told waits in a short queue; a command that prints faster than Python takes it is slowed down
 //! by its full pipe, as by any slow reader. Invariant: nothing of a request outlives its call.
 
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use ibid::door::{Caller, Door, Failure, Interrupt, Listener, Meter, Stream, Weight};
+use ibid::door::{
+    Call, Called, Caller, Door, Failure, Interrupt, Listener, Meter, Place, Stream, Weight,
+};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde_json::Value;
 
-use crate::calls::PlaceCall;
-use crate::forked::with_threads;
+use crate::forked::{is_forked, own_pool};
 
 /// How often signals are asked for, and progress is told, while nothing else happens.
 const BEAT: Duration = Duration::from_millis(50);
@@ -76,16 +78,57 @@ impl Caller for Queue {
     }
 }
 
-/// Makes a request in `place`; `listener` has the methods `event`, `output`,
-/// `told`, `progress`, and `call` where functions are called.
+/// Brings the earlier result of a function back in the thread that asks, where that takes no longer
+/// than starting another. Work in parallel would look for threads that a fork did not copy.
+pub(crate) fn recall(
+    place: Place,
+    function: &Call,
+    listener: &Bound<'_, PyAny>,
+) -> PyResult<Option<Called>> {
+    if function.execution.force || is_forked() {
+        return Ok(None);
+    }
+    let told = Arc::new(Told::default());
+    let door = Door::new(place, Arc::<Told>::clone(&told));
+    let called = listener.py().detach(|| door.recall(function.clone()));
+    let lines = std::mem::take(&mut *told.0.lock().unwrap_or_else(PoisonError::into_inner));
+    for (weight, lines) in lines {
+        listener.call_method1("told", (weight == Weight::Heavy, lines))?;
+    }
+    Ok(called)
+}
+
+/// Keeps what a short request tells.
+#[derive(Debug, Default)]
+struct Told(Mutex<Vec<(Weight, String)>>);
+
+impl Listener for Told {
+    fn event(&self, _: &Value) {}
+
+    fn wants_events(&self) -> bool {
+        false
+    }
+
+    fn output(&self, _: Stream, _: &[u8]) {}
+
+    fn told(&self, weight: Weight, lines: &str) {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.push((weight, lines.to_owned()));
+    }
+
+    fn work(&self, _: &'static str, _: &Arc<Meter>) {}
+}
+
+/// Makes a request in `place`; `listener` has the methods `event`, `output`, `told`, `progress`, and
+/// `call` where functions are called.
 pub(crate) fn attend<T: Send>(
-    place: PlaceCall,
+    place: Place,
     listener: &Bound<'_, PyAny>,
     ask: impl FnOnce(&Door, &Queue) -> Result<T, Failure> + Send,
 ) -> PyResult<Result<T, Failure>> {
     let (sender, mut receiver) = sync_channel(QUEUE);
     let queue = Arc::new(Queue(sender));
-    let door = Door::new(place.into(), Arc::<Queue>::clone(&queue));
+    let door = Door::new(place, Arc::<Queue>::clone(&queue));
     let mut hearing = Hearing {
         listener,
         interrupt: door.interrupt(),
@@ -93,12 +136,21 @@ pub(crate) fn attend<T: Send>(
         raised: None,
     };
     let done = thread::scope(|scope| {
+        let pool = own_pool()?;
         // The queue ends when its owners are gone, which move into the thread.
-        let asking = scope.spawn(move || with_threads(move || ask(&door, &queue)));
+        let asking = move || match pool {
+            Some(pool) => pool.install(|| ask(&door, &queue)),
+            None => ask(&door, &queue),
+        };
+        let asking = thread::Builder::new().spawn_scoped(scope, asking)?;
         hearing.until_end(&mut receiver);
         let py = listener.py();
-        py.detach(move || asking.join())
+        io::Result::Ok(py.detach(move || asking.join()))
     });
+    let done = match done {
+        Ok(done) => done,
+        Err(error) => return Ok(Err(Failure::no_thread(&error))),
+    };
     match (hearing.raised, done) {
         (Some(error), _) => Err(error),
         (None, Ok(done)) => Ok(done),

@@ -9,21 +9,25 @@ mod calls;
 mod forked;
 mod hearing;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
-use ibid::door::{Answer, Called, Failure};
+use ibid::door::{Answer, Call, Called, Failure, View};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::calls::{FunctionCall, PlaceCall, RunStepsCall, SelectCall, StepCall};
-use crate::hearing::attend;
+use crate::hearing::{attend, recall};
 
 /// Runs a command, or cites its earlier result. Returns how it went, as JSON.
 #[pyfunction]
 fn execute(place: PlaceCall, step: StepCall, listener: &Bound<'_, PyAny>) -> PyResult<String> {
     let py = listener.py();
     let (step, run, stdin) = step.split();
-    let outcome = attend(place, listener, move |door, _| door.exec(step, run, &stdin))?;
+    let outcome = attend(place.into(), listener, move |door, _| {
+        door.exec(step, run, &stdin)
+    })?;
     outcome.map(|json| json.to_string()).or_raise(py)
 }
 
@@ -35,14 +39,16 @@ fn key(
     listener: &Bound<'_, PyAny>,
 ) -> PyResult<(String, String)> {
     let (step, run, stdin) = step.split();
-    let answer = attend(place, listener, move |door, _| door.key(step, run, &stdin))?;
+    let answer = attend(place.into(), listener, move |door, _| {
+        door.key(step, run, &stdin)
+    })?;
     told(answer, listener.py())
 }
 
 /// Returns the names of a project's steps.
 #[pyfunction]
 fn step_names(place: PlaceCall, listener: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
-    attend(place, listener, |door, _| door.steps())?.or_raise(listener.py())
+    attend(place.into(), listener, |door, _| door.steps())?.or_raise(listener.py())
 }
 
 /// Returns what a run of steps would do, as JSON and as text.
@@ -54,7 +60,9 @@ fn plan(
     listener: &Bound<'_, PyAny>,
 ) -> PyResult<(String, String)> {
     let select = select.into();
-    let answer = attend(place, listener, move |door, _| door.plan(&select, force))?;
+    let answer = attend(place.into(), listener, move |door, _| {
+        door.plan(&select, force)
+    })?;
     told(answer, listener.py())
 }
 
@@ -75,7 +83,7 @@ fn run_steps(
              by `spawn` or `forkserver`, as `multiprocessing.set_start_method` does",
         ));
     }
-    attend(place, listener, move |door, _| {
+    attend(place.into(), listener, move |door, _| {
         door.run(select, execution, call)
     })?
     .or_raise(listener.py())
@@ -89,24 +97,49 @@ fn why(
     of: Option<String>,
     listener: &Bound<'_, PyAny>,
 ) -> PyResult<(String, String)> {
-    let answer = attend(place, listener, move |door, _| door.why(of.as_deref()))?;
+    let answer = attend(place.into(), listener, move |door, _| {
+        door.why(of.as_deref())
+    })?;
     told(answer, listener.py())
 }
 
-/// Calls a function by `listener.call`, or brings its earlier result back. Returns how it went, as
-/// JSON, and where the result stands.
+/// The copy that a result stands in, which nobody takes away before it is released.
+#[pyclass(frozen, module = "ibid._ibid")]
+struct HeldView(Mutex<Option<View>>);
+
+#[pymethods]
+impl HeldView {
+    /// Lets others take it away.
+    fn release(&self, py: Python<'_>) {
+        let view = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // What nobody else is to see is deleted.
+        py.detach(move || drop(view));
+    }
+}
+
+/// Calls a function by `listener.call`, or brings its earlier result back. Returns whether it did
+/// what it was to do, where the result stands, and what keeps it there.
 #[pyfunction]
 fn call(
     place: PlaceCall,
     function: FunctionCall,
     listener: &Bound<'_, PyAny>,
-) -> PyResult<(String, PathBuf)> {
-    let function = function.into();
-    let called = attend(place, listener, move |door, queue| {
-        door.call(function, queue)
-    })?;
-    let Called { outcome, path } = called.or_raise(listener.py())?;
-    Ok((outcome.to_string(), path))
+) -> PyResult<(bool, OsString, HeldView)> {
+    let function = Call::from(function);
+    let called = match recall(place.clone().into(), &function, listener)? {
+        Some(called) => called,
+        None => attend(place.into(), listener, move |door, queue| {
+            door.call(function, queue)
+        })?
+        .or_raise(listener.py())?,
+    };
+    let Called {
+        succeeded,
+        path,
+        view,
+    } = called;
+    let view = HeldView(Mutex::new(Some(view)));
+    Ok((succeeded, path.into_os_string(), view))
 }
 
 /// Returns the key of a function's call, and where its result stands or would stand.
@@ -117,7 +150,10 @@ fn place_of_call(
     listener: &Bound<'_, PyAny>,
 ) -> PyResult<(String, PathBuf)> {
     let function = function.into();
-    attend(place, listener, move |door, _| door.place_of_call(function))?.or_raise(listener.py())
+    attend(place.into(), listener, move |door, _| {
+        door.place_of_call(function)
+    })?
+    .or_raise(listener.py())
 }
 
 fn told(answer: Result<Answer, Failure>, py: Python<'_>) -> PyResult<(String, String)> {
@@ -145,6 +181,7 @@ impl<T> OrRaise<T> for Result<T, Failure> {
 #[pymodule]
 fn _ibid(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<HeldView>()?;
     module.add_function(wrap_pyfunction!(execute, module)?)?;
     module.add_function(wrap_pyfunction!(key, module)?)?;
     module.add_function(wrap_pyfunction!(step_names, module)?)?;

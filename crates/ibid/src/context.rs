@@ -330,7 +330,7 @@ impl Session {
 
 /// Says whether files may be made in a folder, or the folder itself where it is missing. Without
 /// this a cache that may only be read would be asked again and again.
-fn may_be_written(path: &Path) -> bool {
+pub(crate) fn may_be_written(path: &Path) -> bool {
     let mut folders = path.ancestors();
     // One that may be written is there: on most ways this is the only call.
     let decide = |folder: &Path| {

@@ -41,6 +41,13 @@ impl Failure {
         Self::new(exit, error.to_string()).because_of(error.source())
     }
 
+    /// Makes a failure of a request that no thread could be started for.
+    pub fn no_thread(error: &std::io::Error) -> Self {
+        Self::new(exit::IBID_FAILED, "cannot start a thread for the request")
+            .because_of(Some(error))
+            .hint("`ulimit -u` says how many processes and threads this user may have")
+    }
+
     /// Makes a failure of a mistake in a file that the user wrote.
     pub(crate) fn mistake(mistake: &Mistake) -> Self {
         let Mistake {

@@ -9,16 +9,19 @@ use std::sync::Arc;
 use ibid_core::action::{AccessMode, StdinRequest, Step};
 use ibid_core::config::LinkPreference;
 use ibid_core::digest::Key;
-use ibid_core::engine::{self, Caller, Clock, Provenance, Sink};
+use ibid_core::engine::{self, Clock, Decision, Provenance, Sink};
 use ibid_core::exec::Orphans;
-use ibid_core::fs::{self, FileKind, Signature};
+use ibid_core::fs::{self, FileKind, Signature, Timestamp};
 use ibid_core::scan::StatCache;
 use ibid_core::store::{
-    Access, BootMemory, LinkMode, LocalStore, OpenError, Sharing, make_folder_beside, make_root,
+    Access, BootMemory, LinkMode, LocalStore, OpenError, Sharing, View, Views, make_folder_beside,
+    make_root,
 };
 
 use crate::collection;
-use crate::context::{Context, Process, Session, refusal_hint, store_failure, system_time};
+use crate::context::{
+    Context, Process, Session, may_be_written, refusal_hint, store_failure, system_time,
+};
 use crate::error::Failure;
 use crate::exit;
 use crate::report::people;
@@ -49,10 +52,6 @@ pub(crate) struct Run<'a> {
     access: engine::Access,
     /// Why the result of a run will not be stored, if that is known before.
     pub(crate) caveat: Option<String>,
-    /// Who calls functions of this process.
-    caller: Option<&'a dyn Caller>,
-    /// Whether nobody else writes in the store.
-    is_private: bool,
     /// Keeps spooled standard input until the run is over.
     stdin: Option<File>,
 }
@@ -117,10 +116,9 @@ impl<'a> Run<'a> {
                     Process::Own => Orphans::Adopt,
                     Process::Lent => Orphans::Leave,
                 },
+                in_view: false,
             },
             caveat,
-            caller: None,
-            is_private: session.sharing() == Sharing::Private,
             stdin: None,
         })
     }
@@ -147,38 +145,85 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Goes to the view of a key, which becomes the root, with the one who calls its function.
-    /// Where the store holds no view of this user's own, there is one among temporary files.
-    pub(crate) fn enter_view(
-        &mut self,
-        key: &Key,
-        caller: Option<&'a dyn Caller>,
-    ) -> Result<(), Failure> {
-        let name = key.hex();
-        let own = self
-            .store
-            .as_ref()
-            .filter(|it| self.is_private && it.is_writable());
-        let made = own.and_then(|store| store.make_view(&name).ok());
-        self.root = if let Some(view) = made {
-            view
-        } else {
-            // Temporary files may lie where anybody could have made it first.
-            let user = self.context.user;
-            let views = self.spool_dir.join(format!("ibid-views-{user}"));
-            let view = views.join(name);
-            fs::make_private_dir(&views, user)
-                .and_then(|()| fs::create_dirs(&view, Some(0o700)))
-                .map_err(|error| Failure::of(exit::IBID_FAILED, &error))?;
-            view
-        };
-        self.caller = caller;
-        Ok(())
+    /// Makes a view the root. Whoever has its path may edit what stands there, so it gets copies,
+    /// whatever the settings say of links.
+    pub(crate) fn enter(&mut self, view: &View) {
+        view.root().clone_into(&mut self.root);
+        self.access.in_view = true;
+        if self.access.link == LinkMode::Hard {
+            self.access.link = LinkMode::Reflink;
+        }
     }
 
-    /// Returns the folder that paths are named from.
-    pub(crate) fn root(&self) -> &Path {
-        &self.root
+    /// Returns the view of a key that counts, if one stands.
+    pub(crate) fn standing_view(&self, session: &Session, key: &Key) -> Option<View> {
+        match self.place_of_views(session) {
+            PlaceOfViews::Store(store) => store.views().standing(key),
+            PlaceOfViews::Elsewhere(dir) => {
+                // Temporary files may lie where anybody could have made it first.
+                fs::make_private_dir(&dir, self.context.user).ok()?;
+                Views::new(dir).standing(key)
+            }
+            PlaceOfViews::Nowhere => None,
+        }
+    }
+
+    /// Makes an empty view of a key. Where it cannot stand where it should, it goes when it was read.
+    pub(crate) fn make_view(&self, session: &Session, key: &Key) -> Result<View, Failure> {
+        let made = match self.place_of_views(session) {
+            PlaceOfViews::Store(store) => store.make_view(key).ok(),
+            PlaceOfViews::Elsewhere(dir) => {
+                let made = fs::make_private_dir(&dir, self.context.user);
+                made.ok().and_then(|()| self.views_in(dir).make(key).ok())
+            }
+            PlaceOfViews::Nowhere => None,
+        };
+        let passing = || View::passing(&self.spool_dir);
+        made.map_or_else(passing, Ok)
+            .map_err(|error| Failure::of(exit::IBID_FAILED, &error))
+    }
+
+    /// Counts what stands in a new view: it takes as much of the budget as what it is a copy of.
+    pub(crate) fn count_view(&self, decision: &Decision) {
+        let Some(store) = &self.store else { return };
+        match decision {
+            Decision::Restored { bytes, .. } => store.count_copy(*bytes),
+            // Nothing else was added through this handle.
+            Decision::Ran { .. } => store.count_copy(store.added().0),
+            Decision::UpToDate { .. } => {}
+        }
+    }
+
+    /// Returns views outside of a store, without those that nobody has used for long: no collection
+    /// finds them.
+    fn views_in(&self, dir: PathBuf) -> Views {
+        let views = Views::new(dir);
+        let now = self.clock.now().as_secs();
+        views.expire(Timestamp {
+            seconds: i64::try_from(now.saturating_sub(ELSEWHERE)).unwrap_or(0),
+            nanos: 0,
+        });
+        views
+    }
+
+    fn place_of_views(&self, session: &Session) -> PlaceOfViews<'_> {
+        match &self.store {
+            Some(store) if session.sharing() == Sharing::Private && store.is_writable() => {
+                PlaceOfViews::Store(store)
+            }
+            Some(_) => PlaceOfViews::Elsewhere(views_elsewhere(self.context, session)),
+            // What is not stored is in nobody's way afterwards.
+            None => PlaceOfViews::Nowhere,
+        }
+    }
+
+    /// Returns the present time as file systems stamp it.
+    pub(crate) fn now(&self) -> Timestamp {
+        let now = self.clock.now();
+        Timestamp {
+            seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
+            nanos: now.subsec_nanos(),
+        }
     }
 
     /// Returns what is known of files by their signatures.
@@ -228,10 +273,46 @@ impl<'a> Run<'a> {
             interrupt: &self.context.interrupt,
             sink,
             access: self.access,
-            caller: self.caller,
+            caller: None,
             memo: None,
         }
     }
+}
+
+/// Where views are made.
+enum PlaceOfViews<'a> {
+    Store(&'a LocalStore),
+    Elsewhere(PathBuf),
+    Nowhere,
+}
+
+/// For how many seconds a view outside of a store stays that nobody uses.
+const ELSEWHERE: u64 = 24 * 3600;
+
+/// Returns the views that a run would use. Nothing is made.
+pub(crate) fn future_views(context: &Context, session: &Session) -> Views {
+    let cache = &session.dirs.cache().path;
+    let writes = matches!(
+        session.config.mode.value,
+        AccessMode::ReadWrite | AccessMode::WriteOnly
+    );
+    if writes && session.sharing() == Sharing::Private && may_be_written(cache) {
+        Views::of_store(cache)
+    } else {
+        Views::new(views_elsewhere(context, session))
+    }
+}
+
+/// Returns the folder of this user's views of a store that others write, or that is not written: a
+/// view is nobody else's to change before it is read. Nothing below such a store is touched.
+fn views_elsewhere(context: &Context, session: &Session) -> PathBuf {
+    let chosen = &session.dirs.tmp().path;
+    let dir = if chosen.starts_with(&session.dirs.cache().path) {
+        system_dir(context)
+    } else {
+        chosen.clone()
+    };
+    dir.join(format!("ibid-views-{}", context.user))
 }
 
 /// Opens the store, and says why nothing can be stored in it where that is so.
@@ -318,7 +399,6 @@ fn unwritable(dir: &Path, sharing: Sharing) -> Option<String> {
 /// Returns a folder that exists: the one of the settings, made where the store may be written,
 /// else the system's own.
 fn spool_dir(context: &Context, session: &Session, mode: AccessMode) -> PathBuf {
-    let is_dir = |path: &Path| Signature::of(path).is_ok_and(|it| it.kind() == FileKind::Dir);
     let chosen = &session.dirs.tmp().path;
     let may_make = matches!(mode, AccessMode::ReadWrite | AccessMode::WriteOnly);
     // In a cache of a group somebody else may have made it for themselves.
@@ -331,10 +411,19 @@ fn spool_dir(context: &Context, session: &Session, mode: AccessMode) -> PathBuf 
     {
         return chosen.clone();
     }
-    let system = context.env.non_empty("TMPDIR").map(PathBuf::from);
-    system
+    system_dir(context)
+}
+
+/// Returns the system's folder for temporary files.
+fn system_dir(context: &Context) -> PathBuf {
+    let named = context.env.non_empty("TMPDIR").map(PathBuf::from);
+    named
         .filter(|dir| dir.is_absolute() && is_dir(dir))
         .unwrap_or_else(|| "/tmp".into())
+}
+
+fn is_dir(path: &Path) -> bool {
+    Signature::of(path).is_ok_and(|it| it.kind() == FileKind::Dir)
 }
 
 /// The standard input of this process, which costs nothing until it is read.

@@ -45,7 +45,8 @@ pub(super) fn bring_back(
     }
 }
 
-fn up_to_date(prepared: &Prepared, usable: Usable, cx: &Context<'_>) -> StepOutcome {
+/// Leaves the outputs in place alone.
+pub(super) fn up_to_date(prepared: &Prepared, usable: Usable, cx: &Context<'_>) -> StepOutcome {
     let Usable { result, log } = usable;
     log.replay(cx);
     manifest::keep(prepared, &result, cx);

@@ -72,6 +72,8 @@ pub struct Access {
     pub budget: Budget,
     /// What happens to processes that a command leaves behind.
     pub orphans: Orphans,
+    /// Whether the root is a view, which may lie in the store.
+    pub in_view: bool,
 }
 
 /// Who made a result.

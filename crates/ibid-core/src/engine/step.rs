@@ -1,8 +1,8 @@
 //! The life of one step, from what was declared to how it went.
 
-use super::bring_back::{Brought, bring_back};
+use super::bring_back::{Brought, bring_back, up_to_date};
 use super::context::Context;
-use super::decide::{decide, weigh};
+use super::decide::{Decided, Usable, decide, decide_as_known, weigh};
 use super::error::Error;
 use super::event::Event;
 use super::flight::{Flight, enter};
@@ -14,21 +14,56 @@ use crate::action::Step;
 /// Decides a step and does what follows: leaves its outputs alone, restores them, or runs its
 /// command. A command that fails is an outcome; an error means that it could not be tried.
 pub fn step(step: &Step, cx: &Context<'_>) -> Result<StepOutcome, Error> {
-    let prepared = prepare(step, cx)?;
-    let label = &prepared.action.policy.label;
-    cx.emit(&Event::Prepared {
-        label,
-        key: prepared.key,
-    });
-    let outcome = fulfil(&prepared, cx)?;
-    cx.emit(&Event::Finished {
-        label,
-        outcome: &outcome,
-    });
-    Ok(outcome)
+    fulfil(&prepare(step, cx)?, cx)
 }
 
-fn fulfil(prepared: &Prepared, cx: &Context<'_>) -> Result<StepOutcome, Error> {
+/// The same for a step that is prepared. Its root may be another than the one that it was prepared
+/// in, if nothing of it lies there but its outputs.
+pub fn fulfil(prepared: &Prepared, cx: &Context<'_>) -> Result<StepOutcome, Error> {
+    begin(prepared, cx);
+    let outcome = decide_and_do(prepared, cx)?;
+    Ok(finish(prepared, outcome, cx))
+}
+
+/// Cites the result of a prepared step if its outputs stand in place already. Else nothing is done,
+/// and nothing is said but what is wrong in the store.
+pub fn cite(prepared: &Prepared, cx: &Context<'_>) -> Option<StepOutcome> {
+    let usable = match decide(prepared, cx) {
+        Decided::UpToDate(usable) => Some(usable),
+        _ => None,
+    };
+    cited(prepared, usable, cx)
+}
+
+/// The same where no output has to be read for it, so that it never takes long.
+pub fn cite_as_known(prepared: &Prepared, cx: &Context<'_>) -> Option<StepOutcome> {
+    cited(prepared, decide_as_known(prepared, cx), cx)
+}
+
+fn cited(prepared: &Prepared, usable: Option<Usable>, cx: &Context<'_>) -> Option<StepOutcome> {
+    cx.tell_faults();
+    let usable = usable?;
+    begin(prepared, cx);
+    let outcome = up_to_date(prepared, usable, cx);
+    Some(finish(prepared, outcome, cx))
+}
+
+fn begin(prepared: &Prepared, cx: &Context<'_>) {
+    cx.emit(&Event::Prepared {
+        label: &prepared.action.policy.label,
+        key: prepared.key,
+    });
+}
+
+fn finish(prepared: &Prepared, outcome: StepOutcome, cx: &Context<'_>) -> StepOutcome {
+    cx.emit(&Event::Finished {
+        label: &prepared.action.policy.label,
+        outcome: &outcome,
+    });
+    outcome
+}
+
+fn decide_and_do(prepared: &Prepared, cx: &Context<'_>) -> Result<StepOutcome, Error> {
     let decided = decide(prepared, cx);
     cx.tell_faults();
     let miss = match bring_back(prepared, decided, cx)? {

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::ErrorKind;
 
 use super::inventory::{Entry, Inventory, LeftoverKind};
-use super::plan::Plan;
+use super::plan::{Plan, is_old};
 use crate::digest::Key;
 use crate::fs::PathError;
 use crate::store::{Away, LocalStore, StoreError};
@@ -275,9 +275,10 @@ impl Applying<'_> {
             if !self.goes_on() {
                 return;
             }
-            let deleted = match &leftover.blob {
-                Some((blob, modified)) => self.store.delete_discarded(blob, *modified),
-                None => self.store.delete_leftover(&leftover.path),
+            let deleted = match (&leftover.blob, leftover.path.strip_prefix("views/")) {
+                (Some((blob, modified)), _) => self.store.delete_discarded(blob, *modified),
+                (None, Some(view)) => self.store.delete_view(view, is_old(leftover, inventory)),
+                (None, None) => self.store.delete_leftover(&leftover.path),
             };
             if self.went(deleted) {
                 self.deleted(leftover.disk);

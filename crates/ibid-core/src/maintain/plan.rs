@@ -1,6 +1,7 @@
 //! What goes: decided from an inventory, a policy and the time, and from nothing else.
 //!
 //! ```text
+//! views     that nobody used for long; where the store does not fit, the longest unused first
 //! evict     by age, by number per label, then by worth until the store fits        `worth`
 //! forget    history past its age, or past its quarter of the budget                 `history`
 //! discard   what only evicted results needed, and what nothing named for the grace
@@ -30,7 +31,7 @@ const AHEAD: u64 = 24 * 3600 * 1_000_000_000;
 /// How long a tombstone stays at least: manifests of its key are in workspaces that nobody knows.
 const TOMBSTONES: Duration = Duration::from_hours(365 * 24);
 
-/// How long a view stays that nobody removed.
+/// How long a view stays that nobody used.
 const VIEWS: Duration = Duration::from_hours(30 * 24);
 
 /// What a collection would do. Indices are those of the inventory that it was made from.
@@ -121,9 +122,19 @@ pub fn plan(inventory: &Inventory, policy: &Policy) -> Plan {
         .filter(|at| !inventory.also_named.has(**at));
     let unnamed: u64 = unnamed.map(|at| inventory.blobs[*at as usize].disk).sum();
     // What goes by itself is no reason to evict.
-    let standing = plan
+    let mut standing = plan
         .before
         .saturating_sub(gone + unnamed + history.given_back + unasked(inventory, policy));
+    for at in unused_views(inventory) {
+        if policy.max_size.is_none_or(|most| standing <= most) {
+            break;
+        }
+        if !plan.delete.contains(&at) {
+            standing = standing.saturating_sub(inventory.leftovers[at].disk);
+            plan.delete.push(at);
+        }
+    }
+    plan.delete.sort_unstable();
     let chosen = Evictions::choose(inventory, policy, standing);
     plan.evict = chosen.evicted;
     plan.young = chosen.young;
@@ -140,6 +151,23 @@ pub fn plan(inventory: &Inventory, policy: &Policy) -> Plan {
         .map_or(0, |most| plan.after.saturating_sub(most));
     plan.waiting = over.min(chosen.waiting);
     plan
+}
+
+/// Returns the views that were not used just now, the longest unused first: each is a copy of what
+/// the store has, so it goes before any result.
+fn unused_views(inventory: &Inventory) -> Vec<usize> {
+    let leftovers = inventory.leftovers.iter().enumerate();
+    let views = leftovers.filter(|(_, leftover)| {
+        leftover.kind == LeftoverKind::View && age_of(inventory, leftover.since) > YOUNG
+    });
+    let mut views: Vec<_> = views.map(|(at, leftover)| (leftover.since, at)).collect();
+    views.sort_unstable();
+    views.into_iter().map(|(_, at)| at).collect()
+}
+
+/// Says whether a view is past its age, so that it goes even where nobody can say who reads it.
+pub(super) fn is_old(view: &Leftover, inventory: &Inventory) -> bool {
+    age_of(inventory, view.since) > nanos(VIEWS)
 }
 
 /// Returns the bytes of directories that no result has to make room for: what no collection gives

@@ -296,6 +296,29 @@ fn leftovers_go_when_they_are_old_whatever_the_user_says_of_the_grace() {
 }
 
 #[test]
+fn views_go_before_results_and_the_longest_unused_first() {
+    let mut inventory = store(&[100; 2], 300 * DAY);
+    inventory.entries = vec![entry("a", DAY, &[0]), entry("a", DAY, &[1])];
+    let view = |age| Leftover {
+        kind: LeftoverKind::View,
+        ..trash_of(100, age)
+    };
+    inventory.leftovers = vec![view(HOUR), view(2 * HOUR), view(YOUNG / 2)];
+    let goes = |most| {
+        let plan = plan(&inventory, &policy(Some(most)));
+        (plan.evict.len(), plan.delete)
+    };
+    assert_eq!(goes(500), (0, vec![]));
+    assert_eq!(goes(400), (0, vec![1]));
+    assert_eq!(goes(300), (0, vec![0, 1]));
+    assert_eq!(
+        goes(200),
+        (1, vec![0, 1]),
+        "what was made just now may be read"
+    );
+}
+
+#[test]
 fn tombstones_outlive_the_manifests_that_they_contradict() {
     let mut inventory = store(&[], 0);
     let key = |number| Key::new(*id(number).digest());

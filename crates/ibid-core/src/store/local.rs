@@ -156,20 +156,6 @@ impl LocalStore {
         self.layout.root()
     }
 
-    /// Returns the folder of views: trees for callers that want a path. Whoever makes one makes the
-    /// folder, too; nothing in it is a result.
-    pub fn views(&self) -> std::path::PathBuf {
-        self.layout.dir("views")
-    }
-
-    /// Makes the folder of a view, which may stand already. Nobody but this user sees into it.
-    pub fn make_view(&self, name: &str) -> Result<std::path::PathBuf, StoreError> {
-        self.prepare_write()?;
-        let view = self.views().join(name);
-        fs::create_dirs(&view, Some(0o700)).map_err(|error| self.write_failed(error))?;
-        Ok(view)
-    }
-
     /// Leaves nothing behind that only this process has a use for. Dropping the handle does it, too;
     /// this is for whoever lets the kernel take back everything at once.
     pub fn leave(&self) {

@@ -9,6 +9,7 @@
 //!         v1/runs/<time>-<label hash>-<random>     one record per run, never changed
 //!         v1/leases/<hex>, o-<hex>                 "someone computes this key, writes this path"
 //!         v1/pins/              protected keys
+//!         v1/views/<key>/       copies of outputs for callers that want a path
 //!         v1/trash/             what was damaged, collected or evicted; what is missed comes back
 //!         v1/tmp/               files that have no name yet
 //!         v1/collected          its stamp is the time of the last collection
@@ -62,6 +63,7 @@ mod shelf;
 mod survey;
 mod trash;
 mod verified;
+mod views;
 
 pub use blobs::{LinkMode, Stored};
 pub use budget::Budget;
@@ -91,3 +93,4 @@ pub use shelf::Shelf;
 pub use survey::{Left, Place, Standing, Survey};
 pub use trash::Away;
 pub use verified::{BootMemory, ProcessMemory, VerifiedBlobs};
+pub use views::{View, Views};

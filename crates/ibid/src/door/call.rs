@@ -1,27 +1,32 @@
 //! Functions of the caller's process: their results are cited like those of commands.
 //!
-//! Owns what a call is made of, and where its result stands: in the view of its key, a folder that
-//! is the root of its step. So a result is recognised, put right, shared and explained by the same
-//! engine as any other, and what stands in a view is a copy, never the entry. Invariant: where a
-//! view lies is no part of its key.
+//! Owns what a call is made of, and where its result stands: in a view of its key, a folder that
+//! is the root of its step. So a result is recognised, brought back, shared and explained by the
+//! same engine as any other, and what stands in a view is a copy, never the entry. Invariants: where
+//! a view lies is no part of its key; a view that stands is never changed, since somebody may be
+//! reading it: what differs is made anew beside it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use ibid_core::action::{
-    CommandLine, DocumentFormat, OutputKind, OutputSpec, Packages, Policy, Step, parse_duration,
+    CommandLine, DocumentFormat, EnvMode, OutputKind, OutputSpec, Packages, Policy, Step,
+    parse_duration,
 };
-use ibid_core::engine::{self, Caller};
+use ibid_core::engine::{self, Caller, Decision, Prepared, StepOutcome};
+use ibid_core::exec::Status;
+use ibid_core::store::View;
 use ibid_core::tree::{Place, RelPath};
-use serde_json::Value;
 
 use super::{Door, Failure};
 use crate::args::ExecutionArgs;
 use crate::commands::exec::failure;
+use crate::context::Session;
 use crate::exit;
-use crate::report::{Reporter, outcome_json};
+use crate::report::Reporter;
 use crate::request;
-use crate::run::{Purpose, Run};
+use crate::run::{Purpose, Run, future_views};
 
 /// A function, what it is called with, and what it makes.
 #[derive(Clone, Debug)]
@@ -45,64 +50,170 @@ pub struct Call {
 }
 
 /// What a call came to.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Called {
-    /// How it went, as JSON: its exit code is not 0 where the function failed.
-    pub outcome: Value,
+    /// Whether there is a result: the function did what it was to do, now or before.
+    pub succeeded: bool,
     /// Where the result stands.
     pub path: PathBuf,
+    /// The copy that it stands in: it is as the store has it while this is held.
+    pub view: View,
 }
 
 impl Door {
     /// Calls a function by `caller`, or brings its earlier result back.
     pub fn call(&self, call: Call, caller: &dyn Caller) -> Result<Called, Failure> {
+        let force = call.execution.force;
+        self.requested(call, |request, run| {
+            if let Some(caveat) = &run.caveat {
+                let warning = format!("{caveat}; running without storing the result");
+                self.context.console.warn(&warning);
+            }
+            let cited = if force {
+                None
+            } else {
+                request.cite(run, engine::cite)
+            };
+            let called = cited.map_or_else(|| request.fulfil(run, caller), Ok);
+            run.collect(request.session);
+            let called = called?;
+            if request.session.config.strict.value && request.reporter.cache_failed() {
+                return Err(Failure::new(
+                    exit::IBID_FAILED,
+                    "the function returned, but the cache failed, and `strict` is set",
+                )
+                .hint("the warnings above name the fault"));
+            }
+            Ok(called)
+        })?
+    }
+
+    /// Brings the earlier result of a function back if it stands in its view, and that is known
+    /// without reading it. This never takes long; whatever else there is to say, [`Self::call`]
+    /// says.
+    pub fn recall(&self, call: Call) -> Option<Called> {
+        let recalled = self.requested(call, |request, run| {
+            request.cite(run, engine::cite_as_known)
+        });
+        recalled.ok()?
+    }
+
+    /// Prepares a call, and does with it what is asked for.
+    fn requested<T>(
+        &self,
+        call: Call,
+        act: impl FnOnce(&Request<'_>, &mut Run<'_>) -> T,
+    ) -> Result<T, Failure> {
         let context = &self.context;
         let session = context.session(None, request::execution_overrides(&call.execution))?;
         let force = call.execution.force;
         let (step, output) = step(call)?;
         let purpose = Purpose::Execute { force };
         let mut run = Run::new(context, &session, &session.root, purpose)?;
-        if let Some(caveat) = &run.caveat {
-            let warning = format!("{caveat}; running without storing the result");
-            context.console.warn(&warning);
-        }
         let reporter = Reporter::new(&context.console, false, &|| (), &|| ());
         let prepared = engine::prepare(&step, &run.engine(&reporter));
-        let key = prepared.map_err(|error| failure(&error))?.key;
-        run.enter_view(&key, Some(caller))?;
-        let outcome = engine::step(&step, &run.engine(&reporter));
-        run.collect(&session);
-        let path = run.root().join(output);
-        let cache_failed = reporter.cache_failed();
+        let prepared = prepared.map_err(|error| failure(&error))?;
+        let request = Request {
+            session: &session,
+            prepared: &prepared,
+            output: &output,
+            reporter: &reporter,
+        };
+        let done = act(&request, &mut run);
         run.leave();
-        let outcome = outcome.map_err(|error| failure(&error))?;
-        if session.config.strict.value && cache_failed {
-            return Err(Failure::new(
-                exit::IBID_FAILED,
-                "the function returned, but the cache failed, and `strict` is set",
-            )
-            .hint("the warnings above name the fault"));
-        }
-        Ok(Called {
-            outcome: outcome_json(&outcome),
-            path,
-        })
+        Ok(done)
     }
 
-    /// Returns the key of a call, and where its result stands or would stand.
+    /// Returns the key of a call, and where its result stands or would stand. Nothing is made.
     pub fn place_of_call(&self, call: Call) -> Result<(String, PathBuf), Failure> {
         let context = &self.context;
         let session = context.session(None, request::execution_overrides(&call.execution))?;
         let (step, output) = step(call)?;
-        let purpose = Purpose::Execute { force: false };
-        let mut run = Run::new(context, &session, &session.root, purpose)?;
+        let run = Run::new(context, &session, &session.root, Purpose::MakeKey)?;
         let reporter = Reporter::new(&context.console, false, &|| (), &|| ());
         let prepared = engine::prepare(&step, &run.engine(&reporter));
         let key = prepared.map_err(|error| failure(&error))?.key;
-        run.enter_view(&key, None)?;
-        let path = run.root().join(output);
         run.leave();
-        Ok((key.to_string(), path))
+        let place = future_views(context, &session).place(&key);
+        Ok((key.to_string(), place.join(output)))
+    }
+}
+
+/// How a result in place is cited.
+type Cite = fn(&Prepared, &engine::Context<'_>) -> Option<StepOutcome>;
+
+/// A call that is prepared, and who hears of it.
+struct Request<'a> {
+    session: &'a Session,
+    prepared: &'a Prepared,
+    output: &'a str,
+    reporter: &'a Reporter<'a>,
+}
+
+impl Request<'_> {
+    /// Cites the result in the view that stands, if that is as the store has it.
+    fn cite(&self, run: &mut Run<'_>, cite: Cite) -> Option<Called> {
+        let view = run.standing_view(self.session, &self.prepared.key)?;
+        run.enter(&view);
+        let outcome = cite(self.prepared, &run.engine(self.reporter))?;
+        view.note_use(run.now());
+        Some(self.called(&outcome, view))
+    }
+
+    /// Brings the result into a view of its own, or computes it there. What stands already may have
+    /// readers, and is left alone.
+    fn fulfil(&self, run: &mut Run<'_>, caller: &dyn Caller) -> Result<Called, Failure> {
+        let view = run.make_view(self.session, &self.prepared.key)?;
+        run.enter(&view);
+        let showing = Showing {
+            caller,
+            view: Mutex::new(view),
+        };
+        let cx = engine::Context {
+            caller: Some(&showing),
+            ..run.engine(self.reporter)
+        };
+        let outcome = engine::fulfil(self.prepared, &cx).map_err(|error| failure(&error))?;
+        run.count_view(&outcome.decision);
+        if matches!(outcome.decision, Decision::Restored { .. }) {
+            showing.show();
+        }
+        let view = showing.view.into_inner();
+        Ok(self.called(&outcome, view.unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    fn called(&self, outcome: &StepOutcome, view: View) -> Called {
+        Called {
+            succeeded: outcome.status == Status::Exited(0),
+            path: view.root().join(self.output),
+            view,
+        }
+    }
+}
+
+/// Shows a view as soon as the function has made what is in it: whoever waits for the result looks
+/// there first.
+#[derive(Debug)]
+struct Showing<'a> {
+    caller: &'a dyn Caller,
+    view: Mutex<View>,
+}
+
+impl Showing<'_> {
+    fn show(&self) {
+        let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        // Where that fails, nobody else finds it, and it goes when it was read.
+        let _ = view.show();
+    }
+}
+
+impl Caller for Showing<'_> {
+    fn call(&self, root: &Path) -> bool {
+        let done = self.caller.call(root);
+        if done {
+            self.show();
+        }
+        done
     }
 }
 
@@ -133,6 +244,8 @@ fn step(call: Call) -> Result<(Step, String), Failure> {
         specs: vec![spec],
         versions: call.versions,
         packages: Packages::None,
+        // It sees all that its process sees.
+        env_mode: EnvMode::Loose,
         outputs: vec![OutputSpec {
             kind: OutputKind::Path(Place::Inside(place)),
             optional: false,

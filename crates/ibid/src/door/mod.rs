@@ -16,6 +16,7 @@ pub use ibid_core::engine::Caller;
 use ibid_core::environ::EnvSnapshot;
 pub use ibid_core::exec::{Interrupt, Stream};
 pub use ibid_core::fs::Meter;
+pub use ibid_core::store::View;
 use serde_json::Value;
 
 pub use self::call::{Call, Called};

@@ -64,11 +64,7 @@ impl Prepared {
         Reserved {
             root: cx.root,
             reads: &self.reads,
-            store: cx
-                .store
-                // A view lies in the store, and is nobody's result.
-                .filter(|store| !cx.root.starts_with(store.views()))
-                .map(LocalStore::dir),
+            store: cx.store.filter(|_| !cx.access.in_view).map(LocalStore::dir),
             made,
         }
     }

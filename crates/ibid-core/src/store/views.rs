@@ -1,0 +1,392 @@
+//! Views: copies of outputs for callers that want a path.
+//!
+//! ```text
+//! views/<key>/current -> v-<random>     leads to the copy that counts
+//!             v-<random>/…              a copy: made by one process, changed by none
+//!             lock                      held by whoever makes or reads a copy
+//! ```
+//!
+//! A copy that stands is never changed and never taken from under a reader: what is to differ is a
+//! copy of its own, to which `current` then leads. Whoever takes copies away holds the lock alone,
+//! for as long as a few renames take, and deletes under names that nobody knows. Nothing here is a
+//! result, and nothing that stands here is believed: whoever reads a copy compares it first.
+//! Invariants: nobody waits for another process for more than a moment; finding changes nothing but
+//! a stamp.
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use super::error::StoreError;
+use super::layout::Layout;
+use super::local::LocalStore;
+use super::ownership::Sharing;
+use crate::digest::Key;
+use crate::fs::{
+    self, Alone, Dir, Hold, IfPresent as _, PathError, Timestamp, random_name, touch_link,
+};
+use crate::tree::RelPath;
+
+const CURRENT: &str = "current";
+const LOCK: &str = "lock";
+
+/// How the names of copies begin.
+const COPY: &[u8] = b"v-";
+
+/// How the names of what is being deleted begin.
+const GONE: &[u8] = b"gone-";
+
+/// How often a lock is asked for that somebody holds alone, a moment apart.
+const TRIES: u32 = 100;
+const MOMENT: Duration = Duration::from_millis(1);
+
+/// A view is stamped as used when its last stamp is older, in seconds.
+const STAMP_AFTER: i64 = 3600;
+
+/// A folder of views.
+#[derive(Clone, Debug)]
+pub struct Views {
+    dir: PathBuf,
+}
+
+/// A copy, which nobody takes away before this is dropped.
+#[derive(Debug)]
+pub struct View {
+    /// The folder of its key; of a copy that nobody else is to see, the copy.
+    folder: PathBuf,
+    root: PathBuf,
+    hold: Option<Hold>,
+    is_own: bool,
+    is_shown: bool,
+}
+
+impl Views {
+    /// Knows the views in a folder, which need not exist.
+    pub fn new(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
+    /// Knows the views in the store of a folder, which need not exist.
+    pub fn of_store(dir: &Path) -> Self {
+        Self::new(Layout::new(dir, Sharing::Private).dir("views"))
+    }
+
+    /// Returns where the outputs of a key stand or would stand. It leads to one copy after another.
+    pub fn place(&self, key: &Key) -> PathBuf {
+        self.dir.join(key.hex()).join(CURRENT)
+    }
+
+    /// Returns the copy of a key that counts, if one stands.
+    pub fn standing(&self, key: &Key) -> Option<View> {
+        let folder = self.dir.join(key.hex());
+        // Held first: what the link says then stays.
+        let hold = Hold::shared(&folder.join(LOCK), false).ok()??;
+        let name = fs::read_link(&folder.join(CURRENT)).ok()?;
+        let name = RelPath::new(name).ok()?;
+        let is_copy = name.as_bytes().starts_with(COPY) && name.components().count() == 1;
+        is_copy.then(|| View {
+            root: name.below(&folder),
+            folder,
+            hold: Some(hold),
+            is_own: false,
+            is_shown: true,
+        })
+    }
+
+    /// Makes an empty folder for a new copy, which nobody else sees before it is shown.
+    pub fn make(&self, key: &Key) -> Result<View, PathError> {
+        let folder = self.dir.join(key.hex());
+        let lock = folder.join(LOCK);
+        let mut tries = 0;
+        let hold = loop {
+            fs::create_dirs(&folder, Some(0o700))?;
+            match Hold::shared(&lock, true) {
+                Ok(Some(hold)) => break Some(hold),
+                Ok(None) if tries < TRIES => thread::sleep(MOMENT),
+                // Somebody has just taken the folder away.
+                Err(error) if error.is_absent() && tries < TRIES => {}
+                Err(error) => return Err(error),
+                // Whoever holds it has been stopped, and takes nothing away before it goes on.
+                Ok(None) => break None,
+            }
+            tries += 1;
+        };
+        let root = folder.join(format!("v-{}", random_name()));
+        fs::create_dir(&root, Some(0o700))?;
+        Ok(View {
+            folder,
+            root,
+            hold,
+            is_own: true,
+            is_shown: false,
+        })
+    }
+
+    /// Takes away everything of a key that nobody uses; says whether it went. Where nobody can say
+    /// who uses it, it goes only if it `may_be_unused`.
+    pub fn remove(&self, name: &str, may_be_unused: bool) -> Result<bool, PathError> {
+        let (Ok(folder), Some(views)) = (RelPath::new(name), Dir::open(&self.dir).if_present()?)
+        else {
+            return Ok(false);
+        };
+        let _alone = match Hold::alone(&folder.below(&self.dir).join(LOCK))? {
+            Alone::Held(hold) => Some(hold),
+            Alone::Unknown if may_be_unused => None,
+            Alone::Busy | Alone::Unknown => return Ok(false),
+        };
+        let gone = gone_name();
+        views.rename(&folder, &views, &gone)?;
+        views.remove_all(&gone)?;
+        Ok(true)
+    }
+
+    /// Takes away what nobody has used since `then`: for views outside of a store, which nobody
+    /// else collects. What cannot be removed stays.
+    pub fn expire(&self, then: Timestamp) {
+        let Ok(views) = Dir::open(&self.dir) else {
+            return;
+        };
+        for listed in views.list().unwrap_or_default() {
+            let (Ok(name), Ok(text)) = (
+                RelPath::new(listed.name.as_slice()),
+                std::str::from_utf8(&listed.name),
+            ) else {
+                continue;
+            };
+            if views.status(&name).is_ok_and(|it| it.last_change() < then) {
+                let _ = self.remove(text, true);
+            }
+        }
+    }
+}
+
+impl View {
+    /// Makes an empty folder that nobody else is to see, and that goes with this.
+    pub fn passing(dir: &Path) -> Result<Self, PathError> {
+        let root = dir.join(format!("ibid-view-{}", random_name()));
+        fs::create_dir(&root, Some(0o700))?;
+        Ok(Self {
+            folder: root.clone(),
+            root,
+            hold: None,
+            is_own: true,
+            is_shown: false,
+        })
+    }
+
+    /// Returns the folder that outputs are named from.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Lets everybody else find this copy in place of the one before.
+    pub fn show(&mut self) -> Result<(), PathError> {
+        if self.is_shown || self.root == self.folder {
+            return Ok(());
+        }
+        let folder = Dir::open(&self.folder)?;
+        let (name, new) = (self.name(), component(&random_name()));
+        folder.create_link(&new, name.as_bytes())?;
+        folder.rename(&new, &folder, &component(CURRENT))?;
+        self.is_shown = true;
+        Ok(())
+    }
+
+    /// Notes that the copy is still of use, if that was last noted long ago.
+    pub fn note_use(&self, now: Timestamp) {
+        let lock = self.folder.join(LOCK);
+        if let Some(hold) = &self.hold
+            && now.seconds.saturating_sub(hold.stamped.seconds) > STAMP_AFTER
+            // Whatever is not stamped goes earlier, which costs a copy.
+            && hold.touch(&lock).is_ok()
+        {
+            let _ = touch_link(&self.folder);
+        }
+    }
+
+    fn name(&self) -> RelPath {
+        let below = self.root.strip_prefix(&self.folder);
+        let name = below.ok().and_then(Path::to_str);
+        component(name.expect("a copy lies in the folder of its key"))
+    }
+
+    /// Takes away what this one has made superfluous, if nobody else is using anything of the key.
+    fn tidy(&mut self) -> Result<(), PathError> {
+        let (Some(above), Some(name)) = (self.folder.parent(), self.folder.file_name()) else {
+            return Ok(());
+        };
+        let above = Dir::open(above)?;
+        let name = RelPath::new(name.as_bytes()).expect("one component");
+        if self.root == self.folder {
+            return above.remove_all(&name);
+        }
+        let folder = above.dir(&name)?;
+        if !self.is_shown {
+            folder.remove_all(&self.name())?;
+        }
+        self.hold = None;
+        let superseded = match Hold::alone(&self.folder.join(LOCK))? {
+            Alone::Held(_alone) => put_out_of_sight(&folder)?,
+            Alone::Busy | Alone::Unknown => return Ok(()),
+        };
+        superseded.iter().try_for_each(|it| folder.remove_all(it))?;
+        if !self.is_shown {
+            // Somebody else may be there already.
+            let _ = above.remove_dir(&name);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        if self.is_own {
+            // What stays is found by its age.
+            let _ = self.tidy();
+        }
+    }
+}
+
+/// Renames all copies but the current one, and returns their names. The lock is held alone.
+fn put_out_of_sight(folder: &Dir) -> Result<Vec<RelPath>, PathError> {
+    let current = folder.read_link(&component(CURRENT)).unless_absent()?;
+    let mut superseded = Vec::new();
+    for listed in folder.list()? {
+        let name = RelPath::new(listed.name.as_slice()).expect("a listed name is one component");
+        if listed.name.starts_with(GONE) {
+            superseded.push(name);
+        } else if listed.name.starts_with(COPY) && Some(&listed.name) != current.as_ref() {
+            let gone = gone_name();
+            folder.rename(&name, folder, &gone)?;
+            superseded.push(gone);
+        }
+    }
+    if current.is_none() {
+        // Nothing came of it. The file that is held goes first, so that nobody holds it again.
+        folder.remove_file(&component(LOCK))?;
+    }
+    Ok(superseded)
+}
+
+fn component(name: &str) -> RelPath {
+    RelPath::new(name).expect("one component")
+}
+
+fn gone_name() -> RelPath {
+    component(&format!("gone-{}", random_name()))
+}
+
+impl LocalStore {
+    /// Returns the folder of views. Nothing in it is a result.
+    pub fn views(&self) -> Views {
+        Views::new(self.layout.dir("views"))
+    }
+
+    /// Makes an empty folder for a new copy of the outputs of a key. Nobody but this user sees into
+    /// it.
+    pub fn make_view(&self, key: &Key) -> Result<View, StoreError> {
+        self.prepare_write()?;
+        let made = self.views().make(key);
+        made.map_err(|error| self.write_failed(error))
+    }
+
+    /// Counts a copy of so many bytes towards what was added through this handle.
+    pub fn count_copy(&self, bytes: u64) {
+        self.added.count(bytes);
+    }
+
+    /// Takes a view away that nobody uses, by its name in the folder of views; says whether it went.
+    pub fn delete_view(&self, name: &str, may_be_unused: bool) -> Result<bool, PathError> {
+        if !self.is_writable() {
+            return Ok(false);
+        }
+        self.views().remove(name, may_be_unused)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test puts links in the way")]
+mod tests {
+    use super::*;
+    use ibid_testkit::TempDir;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<_> = Dir::open(dir)
+            .unwrap()
+            .list()
+            .unwrap()
+            .into_iter()
+            .map(|listed| String::from_utf8(listed.name).unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn made(views: &Views, key: &Key) -> View {
+        let mut view = views.make(key).unwrap();
+        view.show().unwrap();
+        view
+    }
+
+    #[test]
+    fn a_copy_stays_while_it_is_read_and_goes_when_another_took_its_place() {
+        let dir = TempDir::new();
+        let (views, key) = (Views::new(dir.join("views")), Key::derive(b"a"));
+        let folder = views.place(&key).parent().unwrap().to_owned();
+        assert!(views.standing(&key).is_none());
+        assert!(!dir.join("views").exists());
+        drop(made(&views, &key));
+        let reader = views.standing(&key).unwrap();
+        let second = made(&views, &key);
+        assert!(reader.root().is_dir());
+        assert_ne!(reader.root(), second.root());
+        assert_eq!(views.standing(&key).unwrap().root(), second.root());
+        drop(second);
+        assert!(reader.root().is_dir());
+        let root = reader.root().to_owned();
+        drop(reader);
+        drop(made(&views, &key));
+        assert!(!root.exists());
+        assert_eq!(names(&folder).len(), 3);
+    }
+
+    #[test]
+    fn a_copy_that_was_never_shown_leaves_nothing() {
+        let dir = TempDir::new();
+        let (views, key) = (Views::new(dir.join("views")), Key::derive(b"a"));
+        let view = views.make(&key).unwrap();
+        assert!(views.standing(&key).is_none());
+        drop(view);
+        assert_eq!(names(&dir.join("views")), Vec::<String>::new());
+        let passing = View::passing(dir.path()).unwrap();
+        assert!(passing.root().is_dir());
+        drop(passing);
+        assert_eq!(names(dir.path()), ["views"]);
+    }
+
+    #[test]
+    fn what_is_used_is_not_removed() {
+        let dir = TempDir::new();
+        let (views, key) = (Views::new(dir.join("views")), Key::derive(b"a"));
+        let view = made(&views, &key);
+        assert!(!views.remove(&key.hex(), true).unwrap());
+        assert!(view.root().is_dir());
+        drop(view);
+        assert!(views.remove(&key.hex(), false).unwrap());
+        assert_eq!(names(&dir.join("views")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_link_to_elsewhere_is_no_copy() {
+        let dir = TempDir::new();
+        let (views, key) = (Views::new(dir.join("views")), Key::derive(b"a"));
+        drop(made(&views, &key));
+        let place = views.place(&key);
+        for elsewhere in ["..", "../..", "/tmp", "v-x/../..", "lock"] {
+            std::fs::remove_file(&place).unwrap();
+            std::os::unix::fs::symlink(elsewhere, &place).unwrap();
+            assert!(views.standing(&key).is_none(), "{elsewhere}");
+        }
+    }
+}

@@ -1,0 +1,276 @@
+"""What a function is called with: told apart as a program tells it apart, or refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import functools
+import sys
+import uuid
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import ibid
+import pytest
+
+
+def compute(spec: Any) -> None:
+    """Is never called."""
+    raise AssertionError(spec)
+
+
+def key(spec: Any) -> str:
+    """Returns the key of a spec."""
+    return ibid.Cache().key(spec, compute)
+
+
+class Color(enum.Enum):
+    """An enumeration."""
+
+    RED = 1
+    BLUE = 2
+
+
+@dataclasses.dataclass
+class Point:
+    """A dataclass."""
+
+    x: float
+    color: Color = Color.RED
+    many: ClassVar[int] = 3
+
+
+@dataclasses.dataclass
+class Place:
+    """Another of the same fields."""
+
+    x: float
+    color: Color = Color.RED
+
+    @functools.cached_property
+    def twice(self) -> float:
+        return 2 * self.x
+
+
+@dataclasses.dataclass
+class Started:
+    """A dataclass with something that only its beginning sees."""
+
+    x: float
+    scale: dataclasses.InitVar[float]
+
+    def __post_init__(self, scale: float) -> None:
+        self.x *= scale
+
+
+class Heavier(Point):
+    """A class that adds what is no field."""
+
+    def __init__(self, x: float, weight: float) -> None:
+        super().__init__(x)
+        self.weight = weight
+
+
+class Pair(NamedTuple):
+    """A tuple with names."""
+
+    x: float
+    y: float
+
+
+class Dtype:
+    """As much of a type of numpy as is used."""
+
+    def __init__(self, name: str, kind: str) -> None:
+        self.name, self.kind = name, kind
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Scalar:
+    """As much of a number of numpy as is used."""
+
+    __module__ = "numpy"
+    ndim = 0
+
+    def __init__(self, value: float, name: str = "float64", kind: str = "f") -> None:
+        self._value, self.dtype = value, Dtype(name, kind)
+
+    def item(self) -> float:
+        return self._value
+
+
+def test_specs_are_told_apart_as_data_is() -> None:
+    noon = datetime.datetime(2026, 1, 1, 12)
+    specs: list[Any] = [
+        {"x": 1.0},
+        {"x": 1},
+        {"x": "1"},
+        {"x": True},
+        {"x": None},
+        {"x": -0.0},
+        {"x": 0.0},
+        {},
+        [1],
+        (1,),
+        {1},
+        b"1",
+        1j,
+        [(0, 1)],
+        [[0, 1]],
+        Point(1.0),
+        Place(1.0),
+        Point(1.0, Color.BLUE),
+        Pair(1.0, 2.0),
+        (1.0, 2.0),
+        Scalar(1.0),
+        Scalar(1, "uint8", "u"),
+        Scalar(1, "int64", "i"),
+        {"é": 2**70},
+        noon,
+        str(noon),
+        noon.replace(tzinfo=datetime.UTC),
+        noon.date(),
+        datetime.timedelta(1),
+        decimal.Decimal("1.0"),
+        decimal.Decimal("1.00"),
+        uuid.UUID(int=1),
+        Path("a"),
+        "a",
+    ]
+    keys = [key(spec) for spec in specs]
+    assert len(set(keys)) == len(specs)
+    assert len(keys[0]) == len("blake3:") + 64
+
+
+def test_equal_specs_have_one_key() -> None:
+    assert key({"a": 1, "b": [1, 2]}) == key({"b": [1, 2], "a": 1})
+    assert key({"a", "b", "c"}) == key({"c", "b", "a"})
+    assert key(Point(1.0)) == key(Point(1.0, Color.RED))
+    assert key(Started(1.0, 2.0)) == key(Started(2.0, 1.0))
+    place = Place(1.0)
+    before = key(place)
+    assert place.twice == 2.0
+    assert key(place) == before
+
+
+@pytest.mark.parametrize(
+    ("spec", "named"),
+    [
+        ({"a": [object()]}, r"spec\['a'\]\[0\]. is a .builtins.object"),
+        ({"a": bytearray()}, "builtins.bytearray"),
+        ({1: 2}, "the name 1"),
+        (float("inf"), "is inf"),
+        ({"__ibid_type__": "x"}, "which is taken"),
+        ({"a": "\ud800"}, "UTF-8"),
+        ({"\ud800": "a"}, "UTF-8"),
+        (Heavier(1.0, 2.0), "`weight`, which is none of its fields"),
+        (Scalar(5, "timedelta64[ns]", "m"), "no plain form"),
+        (Scalar(float("nan")), "is nan"),
+        (complex(0, float("inf")), "is inf"),
+    ],
+)
+def test_a_spec_without_a_form_is_refused_by_its_place(spec: Any, named: str) -> None:
+    with pytest.raises(ibid.UsageError, match=named):
+        ibid.Cache().get_or_compute(spec, compute)
+
+
+def test_numbers_of_numpy_count_with_their_types() -> None:
+    numpy = pytest.importorskip("numpy")
+    specs = [
+        numpy.uint8(200),
+        numpy.int64(200),
+        numpy.array(200, "uint8"),
+        numpy.array(200),
+        numpy.float32(200),
+        numpy.bool_(True),
+    ]
+    assert len({key(spec) for spec in specs}) == len(specs)
+    for unit in ("ns", "ps"):
+        with pytest.raises(ibid.UsageError, match="no plain form"):
+            key(numpy.timedelta64(5, unit))
+
+
+def test_models_count_with_all_that_they_hold() -> None:
+    pydantic = pytest.importorskip("pydantic")
+
+    class Square(pydantic.BaseModel):  # type: ignore[name-defined, misc]
+        side: float = 1.0
+
+    class Circle(pydantic.BaseModel):  # type: ignore[name-defined, misc]
+        side: float = 1.0
+
+    class Named(Square):
+        name: str = "a"
+
+    class Holds(pydantic.BaseModel):  # type: ignore[name-defined, misc]
+        model_config = pydantic.ConfigDict(extra="allow")
+        shape: Square | Circle | None = None
+        day: datetime.date | str = ""
+        items: Any = None
+        hidden: int = pydantic.Field(default=0, exclude=True)
+        _state: int = 0
+
+    stateful = Holds()
+    stateful._state = 1
+    specs = [
+        Holds(),
+        Holds(shape=Square()),
+        Holds(shape=Circle()),
+        Holds(shape=Named()),
+        Holds(shape=Named(name="b")),
+        Holds(day=datetime.date(2026, 1, 1)),
+        Holds(day="2026-01-01"),
+        Holds(items=[1]),
+        Holds(items=(1,)),
+        Holds(hidden=1),
+        Holds(more=1),
+        stateful,
+    ]
+    assert len({key(spec) for spec in specs}) == len(specs)
+    assert key(Square(side=1)) == key(Square()) == key(Square(side=1.0))
+
+    class Secret(pydantic.BaseModel):  # type: ignore[name-defined, misc]
+        token: pydantic.SecretStr  # type: ignore[name-defined]
+
+    with pytest.raises(ibid.UsageError, match="SecretStr"):
+        key(Secret(token="x"))
+
+
+SHAPES = """
+import dataclasses, enum
+
+class Unit(enum.Enum):
+    METRE = 1
+
+    def factor(self):
+        return {factor}
+
+@dataclasses.dataclass
+class Spec:
+    x: float
+    unit: Unit = Unit.METRE
+
+    def total(self):
+        return {total}
+"""
+
+
+def test_the_code_of_what_a_spec_is_counts(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(project)
+
+    def key_of(factor: str, total: str) -> str:
+        sys.modules.pop("shapes_of_specs", None)
+        (project / "shapes_of_specs.py").write_text(SHAPES.format(factor=factor, total=total))
+        # The time of the file is that of the compiled one before.
+        shapes = __import__("shapes_of_specs")
+        return ibid.Cache().key([shapes.Spec(1.0)], lambda specs: specs[0].total())
+
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    first = key_of("1", "self.x")
+    assert key_of("1", "self.x") == first
+    assert key_of("1", "self.x + 1") != first
+    assert key_of("2", "self.x") != first
