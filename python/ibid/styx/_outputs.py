@@ -1,0 +1,47 @@
+"""What a tool has made: whether all is there, and whether it can be brought back elsewhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def settle(folder: Path, declared: Mapping[str, bool]) -> list[str]:
+    """Makes outputs fit to be stored, and returns why they are not.
+
+    A link to another output by its absolute path is made relative, so that it leads to that output
+    wherever both are brought back. Nobody is to write in outputs from now on.
+    """
+    missing = [
+        f"the declared output `{name}` is missing"
+        for name, optional in declared.items()
+        if not optional and not os.path.exists(folder / name)
+    ]
+    leaving = []
+    for above, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = os.path.join(above, name)
+            if os.path.islink(path):
+                if not _is_kept_inside(path, os.fspath(folder)):
+                    leaving.append(
+                        f"its output `{os.path.relpath(path, folder)}` is a link elsewhere"
+                    )
+            elif name in files:
+                found = os.stat(path)
+                # One that has other names may be the user's own.
+                if found.st_nlink == 1:
+                    os.chmod(path, found.st_mode & 0o7555)
+    return missing + leaving
+
+
+def _is_kept_inside(link: str, folder: str) -> bool:
+    """Says whether a link leads to another output, and turns an absolute one into such."""
+    text = os.readlink(link)
+    target = os.path.normpath(os.path.join(os.path.dirname(link), text))
+    if os.path.commonpath([target, folder]) != folder:
+        return False
+    if os.path.isabs(text):
+        os.unlink(link)
+        os.symlink(os.path.relpath(target, os.path.dirname(link)), link)
+    return True
