@@ -110,13 +110,13 @@ class Cache:
         force: bool,
     ) -> T:
         where, function = self._call(request, force=force)
-        outcome, path, view = _ibid.call(where, function, made)
+        succeeded, path, view = _ibid.call(where, function, made)
         try:
             if made.raised is not None:
                 raise made.raised
             if made.values:
                 return made.values[0]
-            if json.loads(outcome)["exit_code"] != 0:
+            if not succeeded:
                 raise Error(f"`{request['name']}` was not called, and there is no result of it")
             try:
                 return load(path)
@@ -292,4 +292,4 @@ def _save_json(value: Any, path: Path) -> None:
 
 
 def _load_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    return json.loads(path.read_bytes())

@@ -12,16 +12,19 @@ if TYPE_CHECKING:
 def place(
     cwd: StrPath | None, cache_dir: StrPath | None = None, config: StrPath | None = None
 ) -> dict[str, Any]:
-    """Returns the surroundings of a call: as they are now, not as they were at the import."""
-    env = dict(os.environ)
-    folder = os.path.realpath(cwd if cwd is not None else os.getcwd())
+    """Returns the surroundings of a call: as they are now, not as they were at the import.
+
+    Of the environment only what differs from that of the process, which is read at the call.
+    """
+    # The system names the current folder without links.
+    folder = os.getcwd() if cwd is None else os.path.realpath(cwd)
+    told = os.environ.get("PWD", folder)
     # What was left behind is no place that a command should be told it runs in. A name that leads
     # here by links is as good as another.
-    if cwd is not None or os.path.realpath(env.get("PWD", folder)) != folder:
-        env["PWD"] = folder
+    is_told = told == folder or (cwd is None and os.path.realpath(told) == folder)
     return {
         "dir": folder,
-        "env": list(env.items()),
+        "env": [] if is_told else [("PWD", folder)],
         "cache_dir": None if cache_dir is None else os.path.expanduser(cache_dir),
         "config": None if config is None else os.path.expanduser(config),
     }

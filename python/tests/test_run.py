@@ -299,9 +299,7 @@ def test_a_command_is_told_the_folder_that_it_runs_in(
 ) -> None:
     def told() -> bytes | None:
         command = ["printenv", "PWD"]
-        return ibid.run(
-            command, inputs=[], pass_env="PWD", capture_output=True, force=True
-        ).stdout
+        return ibid.run(command, inputs=[], pass_env="PWD", capture_output=True, force=True).stdout
 
     (project / "below").mkdir()
     (project / "linked").symlink_to("below")

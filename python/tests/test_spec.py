@@ -234,7 +234,7 @@ def test_models_count_with_all_that_they_hold() -> None:
     assert key(Square(side=1)) == key(Square()) == key(Square(side=1.0))
 
     class Secret(pydantic.BaseModel):  # type: ignore[name-defined, misc]
-        token: pydantic.SecretStr
+        token: pydantic.SecretStr  # type: ignore[name-defined]
 
     with pytest.raises(ibid.UsageError, match="SecretStr"):
         key(Secret(token="x"))

@@ -15,20 +15,28 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 /// Where a request is made.
-#[derive(FromPyObject)]
+#[derive(Clone, FromPyObject)]
 #[pyo3(from_item_all)]
 pub(crate) struct PlaceCall {
     dir: PathBuf,
+    /// Variables that differ from those of the process.
     env: Vec<(OsString, OsString)>,
     cache_dir: Option<PathBuf>,
     config: Option<PathBuf>,
 }
 
 impl From<PlaceCall> for Place {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a front door reads the environment; whoever calls it holds the GIL, so that \
+                  Python changes nothing meanwhile"
+    )]
     fn from(call: PlaceCall) -> Self {
+        let changed = |name: &OsString| call.env.iter().any(|(other, _)| other == name);
+        let own = std::env::vars_os().filter(|(name, _)| !changed(name));
         Self {
             dir: call.dir,
-            env: call.env.into_iter().collect(),
+            env: own.chain(call.env.iter().cloned()).collect(),
             cache_dir: call.cache_dir,
             config: call.config,
         }

@@ -13,13 +13,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use ibid::door::{Caller, Door, Failure, Interrupt, Listener, Made, Meter, Stream, Weight};
+use ibid::door::{
+    Call, Called, Caller, Door, Failure, Interrupt, Listener, Made, Meter, Place, Stream, Weight,
+};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde_json::Value;
 
-use crate::calls::PlaceCall;
-use crate::forked::own_pool;
+use crate::forked::{is_forked, own_pool};
 
 /// How often signals are asked for, and progress is told, while nothing else happens.
 const BEAT: Duration = Duration::from_millis(50);
@@ -126,16 +127,53 @@ impl Printer {
     }
 }
 
+/// Brings the earlier result of a function back in the thread that asks, where that takes no longer
+/// than starting another. Work in parallel would look for threads that a fork did not copy.
+pub(crate) fn recall(
+    place: Place,
+    function: &Call,
+    listener: &Bound<'_, PyAny>,
+) -> PyResult<Option<Called>> {
+    if function.execution.force || is_forked() {
+        return Ok(None);
+    }
+    let told = Arc::new(Told::default());
+    let door = Door::new(place, Arc::<Told>::clone(&told));
+    let called = listener.py().detach(|| door.recall(function.clone()));
+    let lines = std::mem::take(&mut *told.0.lock().unwrap_or_else(PoisonError::into_inner));
+    for (weight, lines) in lines {
+        listener.call_method1("told", (weight == Weight::Heavy, lines))?;
+    }
+    Ok(called)
+}
+
+/// Keeps what a short request tells.
+#[derive(Debug, Default)]
+struct Told(Mutex<Vec<(Weight, String)>>);
+
+impl Listener for Told {
+    fn event(&self, _: &Value) {}
+
+    fn output(&self, _: Stream, _: &[u8]) {}
+
+    fn told(&self, weight: Weight, lines: &str) {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.push((weight, lines.to_owned()));
+    }
+
+    fn work(&self, _: &'static str, _: &Arc<Meter>) {}
+}
+
 /// Makes a request in `place`; `listener` has the methods `event`, `output`, `told`, `progress`, and
 /// `call` where functions are called.
 pub(crate) fn attend<T: Send>(
-    place: PlaceCall,
+    place: Place,
     listener: &Bound<'_, PyAny>,
     ask: impl FnOnce(&Door, &Queue) -> Result<T, Failure> + Send,
 ) -> PyResult<Result<T, Failure>> {
     let (sender, mut receiver) = sync_channel(QUEUE);
     let queue = Arc::new(Queue(sender));
-    let door = Door::new(place.into(), Arc::<Queue>::clone(&queue));
+    let door = Door::new(place, Arc::<Queue>::clone(&queue));
     let mut hearing = Hearing {
         listener,
         interrupt: door.interrupt(),

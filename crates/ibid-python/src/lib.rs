@@ -12,19 +12,21 @@ mod hearing;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use ibid::door::{Answer, Called, Failure, View};
+use ibid::door::{Answer, Call, Called, Failure, View};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::calls::{FunctionCall, PlaceCall, RunStepsCall, SelectCall, StepCall, ToolCall};
-use crate::hearing::{Commands, attend};
+use crate::hearing::{Commands, attend, recall};
 
 /// Runs a command, or cites its earlier result. Returns how it went, as JSON.
 #[pyfunction]
 fn execute(place: PlaceCall, step: StepCall, listener: &Bound<'_, PyAny>) -> PyResult<String> {
     let py = listener.py();
     let (step, run, stdin) = step.split();
-    let outcome = attend(place, listener, move |door, _| door.exec(step, run, &stdin))?;
+    let outcome = attend(place.into(), listener, move |door, _| {
+        door.exec(step, run, &stdin)
+    })?;
     outcome.map(|json| json.to_string()).or_raise(py)
 }
 
@@ -36,14 +38,16 @@ fn key(
     listener: &Bound<'_, PyAny>,
 ) -> PyResult<(String, String)> {
     let (step, run, stdin) = step.split();
-    let answer = attend(place, listener, move |door, _| door.key(step, run, &stdin))?;
+    let answer = attend(place.into(), listener, move |door, _| {
+        door.key(step, run, &stdin)
+    })?;
     told(answer, listener.py())
 }
 
 /// Returns the names of a project's steps.
 #[pyfunction]
 fn step_names(place: PlaceCall, listener: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
-    attend(place, listener, |door, _| door.steps())?.or_raise(listener.py())
+    attend(place.into(), listener, |door, _| door.steps())?.or_raise(listener.py())
 }
 
 /// Returns what a run of steps would do, as JSON and as text.
@@ -55,7 +59,9 @@ fn plan(
     listener: &Bound<'_, PyAny>,
 ) -> PyResult<(String, String)> {
     let select = select.into();
-    let answer = attend(place, listener, move |door, _| door.plan(&select, force))?;
+    let answer = attend(place.into(), listener, move |door, _| {
+        door.plan(&select, force)
+    })?;
     told(answer, listener.py())
 }
 
@@ -76,7 +82,7 @@ fn run_steps(
              by `spawn` or `forkserver`, as `multiprocessing.set_start_method` does",
         ));
     }
-    attend(place, listener, move |door, _| {
+    attend(place.into(), listener, move |door, _| {
         door.run(select, execution, call)
     })?
     .or_raise(listener.py())
@@ -90,7 +96,9 @@ fn why(
     of: Option<String>,
     listener: &Bound<'_, PyAny>,
 ) -> PyResult<(String, String)> {
-    let answer = attend(place, listener, move |door, _| door.why(of.as_deref()))?;
+    let answer = attend(place.into(), listener, move |door, _| {
+        door.why(of.as_deref())
+    })?;
     told(answer, listener.py())
 }
 
@@ -108,24 +116,28 @@ impl HeldView {
     }
 }
 
-/// Calls a function by `listener.call`, or brings its earlier result back. Returns how it went, as
-/// JSON, where the result stands, and what keeps it there.
+/// Calls a function by `listener.call`, or brings its earlier result back. Returns whether it did
+/// what it was to do, where the result stands, and what keeps it there.
 #[pyfunction]
 fn call(
     place: PlaceCall,
     function: FunctionCall,
     listener: &Bound<'_, PyAny>,
-) -> PyResult<(String, PathBuf, HeldView)> {
-    let function = function.into();
-    let called = attend(place, listener, move |door, queue| {
-        door.call(function, queue)
-    })?;
+) -> PyResult<(bool, PathBuf, HeldView)> {
+    let function = Call::from(function);
+    let called = match recall(place.clone().into(), &function, listener)? {
+        Some(called) => called,
+        None => attend(place.into(), listener, move |door, queue| {
+            door.call(function, queue)
+        })?
+        .or_raise(listener.py())?,
+    };
     let Called {
-        outcome,
+        succeeded,
         path,
         view,
-    } = called.or_raise(listener.py())?;
-    Ok((outcome.to_string(), path, HeldView(Mutex::new(Some(view)))))
+    } = called;
+    Ok((succeeded, path, HeldView(Mutex::new(Some(view)))))
 }
 
 /// Returns the key of a function's call, and where its result stands or would stand.
@@ -136,7 +148,10 @@ fn place_of_call(
     listener: &Bound<'_, PyAny>,
 ) -> PyResult<(String, PathBuf)> {
     let function = function.into();
-    attend(place, listener, move |door, _| door.place_of_call(function))?.or_raise(listener.py())
+    attend(place.into(), listener, move |door, _| {
+        door.place_of_call(function)
+    })?
+    .or_raise(listener.py())
 }
 
 /// Has a command run by `listener.execute`, or brings its earlier result into its view. Returns how
@@ -144,7 +159,7 @@ fn place_of_call(
 #[pyfunction]
 fn run_tool(place: PlaceCall, tool: ToolCall, listener: &Bound<'_, PyAny>) -> PyResult<String> {
     let tool = tool.into();
-    let outcome = attend(place, listener, move |door, queue| {
+    let outcome = attend(place.into(), listener, move |door, queue| {
         door.run_tool(tool, &Commands(queue))
     })?;
     outcome.map(|json| json.to_string()).or_raise(listener.py())
@@ -153,7 +168,7 @@ fn run_tool(place: PlaceCall, tool: ToolCall, listener: &Bound<'_, PyAny>) -> Py
 /// Makes a folder for views. Returns it, and what keeps it there.
 #[pyfunction]
 fn make_views(place: PlaceCall, listener: &Bound<'_, PyAny>) -> PyResult<(PathBuf, HeldView)> {
-    let made = attend(place, listener, |door, _| door.make_views())?;
+    let made = attend(place.into(), listener, |door, _| door.make_views())?;
     let view = made.or_raise(listener.py())?;
     Ok((view.root().to_owned(), HeldView(Mutex::new(Some(view)))))
 }
@@ -161,7 +176,7 @@ fn make_views(place: PlaceCall, listener: &Bound<'_, PyAny>) -> PyResult<(PathBu
 /// Returns the digest of a file's bytes, or of everything below a folder.
 #[pyfunction]
 fn digest(place: PlaceCall, path: PathBuf, listener: &Bound<'_, PyAny>) -> PyResult<String> {
-    attend(place, listener, move |door, _| door.digest(&path))?.or_raise(listener.py())
+    attend(place.into(), listener, move |door, _| door.digest(&path))?.or_raise(listener.py())
 }
 
 fn told(answer: Result<Answer, Failure>, py: Python<'_>) -> PyResult<(String, String)> {

@@ -46,4 +46,4 @@ pub use outcome::{Decision, NotStored, Rerun, StepOutcome};
 pub use overlay::Overlay;
 pub use prepare::{Prepared, prepare};
 pub use run::live_name;
-pub use step::{cite, fulfil, step};
+pub use step::{cite, cite_as_known, fulfil, step};

@@ -2,7 +2,7 @@
 
 use super::bring_back::{Brought, bring_back, up_to_date};
 use super::context::Context;
-use super::decide::{Decided, decide, weigh};
+use super::decide::{Decided, Usable, decide, decide_as_known, weigh};
 use super::error::Error;
 use super::event::Event;
 use super::flight::{Flight, enter};
@@ -28,11 +28,21 @@ pub fn fulfil(prepared: &Prepared, cx: &Context<'_>) -> Result<StepOutcome, Erro
 /// Cites the result of a prepared step if its outputs stand in place already. Else nothing is done,
 /// and nothing is said but what is wrong in the store.
 pub fn cite(prepared: &Prepared, cx: &Context<'_>) -> Option<StepOutcome> {
-    let decided = decide(prepared, cx);
-    cx.tell_faults();
-    let Decided::UpToDate(usable) = decided else {
-        return None;
+    let usable = match decide(prepared, cx) {
+        Decided::UpToDate(usable) => Some(usable),
+        _ => None,
     };
+    cited(prepared, usable, cx)
+}
+
+/// The same where no output has to be read for it, so that it never takes long.
+pub fn cite_as_known(prepared: &Prepared, cx: &Context<'_>) -> Option<StepOutcome> {
+    cited(prepared, decide_as_known(prepared, cx), cx)
+}
+
+fn cited(prepared: &Prepared, usable: Option<Usable>, cx: &Context<'_>) -> Option<StepOutcome> {
+    cx.tell_faults();
+    let usable = usable?;
     begin(prepared, cx);
     let outcome = up_to_date(prepared, usable, cx);
     Some(finish(prepared, outcome, cx))

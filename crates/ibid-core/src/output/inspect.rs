@@ -221,28 +221,59 @@ pub fn stand_as_known(
     root: &Path,
     digests: &Digests<'_>,
 ) -> bool {
+    all_stand(declared, outputs, root, &|place| {
+        is_known_file(place, digests)
+    })
+}
+
+/// The same where folders are outputs, too, by one look at each name in them.
+pub fn trees_stand_as_known(
+    declared: &[OutputSpec],
+    outputs: &[StoredOutput],
+    root: &Path,
+    digests: &Digests<'_>,
+) -> bool {
+    all_stand(declared, outputs, root, &|place| match place.content {
+        Some(OutputContent::Tree(id)) => {
+            // A link may be an output itself.
+            Signature::of_link(&place.path).is_ok_and(|found| found.kind() == FileKind::Dir)
+                && place.target(Parents::AsTheyAre).is_ok_and(|target| {
+                    target.is_some_and(|it| listed_as_known(&it, digests) == Some(*id))
+                })
+        }
+        _ => is_known_file(place, digests),
+    })
+}
+
+fn all_stand(
+    declared: &[OutputSpec],
+    outputs: &[StoredOutput],
+    root: &Path,
+    stands: &dyn Fn(&Wanted<'_>) -> bool,
+) -> bool {
     let is_pattern = |spec: &OutputSpec| matches!(spec.kind, OutputKind::Glob(_));
     if declared.iter().any(is_pattern) {
         return false;
     }
     let made = MadeLinks::new();
-    let stands = |place: &Wanted<'_>| {
-        let Some(OutputContent::File {
-            executable,
-            size,
-            blob,
-        }) = place.content
-        else {
-            return false;
-        };
-        Signature::of_link(&place.path).is_ok_and(|found| {
-            found.kind() == FileKind::File
-                && found.size == *size
-                && found.is_executable() == *executable
-                && digests.known_at(&place.path, &found) == Some(*blob.digest())
-        })
-    };
     places(declared, outputs, root, &made).is_ok_and(|places| places.iter().all(stands))
+}
+
+fn is_known_file(place: &Wanted<'_>, digests: &Digests<'_>) -> bool {
+    let Some(OutputContent::File {
+        executable,
+        size,
+        blob,
+    }) = place.content
+    else {
+        return false;
+    };
+    Signature::of_link(&place.path).is_ok_and(|found| {
+        found.kind() == FileKind::File
+            && found.size == *size
+            && found.is_executable() == *executable
+            && digests.known_at(&place.path, &found) == Some(*blob.digest())
+    })
 }
 
 pub(super) fn one(

@@ -28,7 +28,9 @@ mod workspace;
 pub use aside::{Aside, AsideError, Kept, MadeLinks, Reading, set_aside};
 pub use capture::{Capture, CaptureError, Captured, Found, OutputProblem, find, made_links};
 pub use content::Digests;
-pub use inspect::{Difference, DifferenceKind, InPlace, NotStored, inspect, stand_as_known};
+pub use inspect::{
+    Difference, DifferenceKind, InPlace, NotStored, inspect, stand_as_known, trees_stand_as_known,
+};
 pub use keep::Ground;
 pub use pattern::PatternError;
 pub use rehearse::rehearse;

@@ -15,17 +15,16 @@ use ibid_core::action::{
     parse_duration,
 };
 use ibid_core::engine::{self, Caller, Decision, Made, Prepared, StepOutcome};
-use ibid_core::exec::Stream;
+use ibid_core::exec::{Status, Stream};
 use ibid_core::store::View;
 use ibid_core::tree::{Place, RelPath};
-use serde_json::Value;
 
 use super::{Door, Failure};
 use crate::args::ExecutionArgs;
 use crate::commands::exec::failure;
 use crate::context::Session;
 use crate::exit;
-use crate::report::{Reporter, outcome_json};
+use crate::report::Reporter;
 use crate::request;
 use crate::run::{Purpose, Run, future_views};
 
@@ -53,8 +52,8 @@ pub struct Call {
 /// What a call came to.
 #[derive(Debug)]
 pub struct Called {
-    /// How it went, as JSON: its exit code is not 0 where the function failed.
-    pub outcome: Value,
+    /// Whether there is a result: the function did what it was to do, now or before.
+    pub succeeded: bool,
     /// Where the result stands.
     pub path: PathBuf,
     /// The copy that it stands in: it is as the store has it while this is held.
@@ -82,7 +81,11 @@ impl Door {
             prepared: &prepared,
             reporter: &reporter,
         };
-        let cited = if force { None } else { request.cite(&mut run) };
+        let cited = if force {
+            None
+        } else {
+            request.cite(&mut run, engine::cite)
+        };
         let fulfilled = cited.map_or_else(|| request.fulfil(&mut run, caller), Ok);
         run.collect(&session);
         let cache_failed = reporter.cache_failed();
@@ -95,11 +98,30 @@ impl Door {
             )
             .hint("the warnings above name the fault"));
         }
-        Ok(Called {
-            outcome: outcome_json(&outcome),
-            path: view.root().join(output),
-            view,
-        })
+        Ok(Called::new(&outcome, view, &output))
+    }
+
+    /// Brings the earlier result of a function back if it stands in its view, and that is known
+    /// without reading it. This never takes long; whatever else there is to say, [`Self::call`]
+    /// says.
+    pub fn recall(&self, call: Call) -> Option<Called> {
+        let context = &self.context;
+        let overrides = request::execution_overrides(&call.execution);
+        let session = context.session(None, overrides).ok()?;
+        let (step, output) = step(call).ok()?;
+        let purpose = Purpose::Execute { force: false };
+        let mut run = Run::new(context, &session, &session.root, purpose).ok()?;
+        let reporter = Reporter::new(&context.console, false, &|| (), &|| ());
+        let prepared = engine::prepare(&step, &run.engine(&reporter)).ok()?;
+        let request = Request {
+            session: &session,
+            prepared: &prepared,
+            reporter: &reporter,
+        };
+        let cited = request.cite(&mut run, engine::cite_as_known);
+        run.leave();
+        let (outcome, view) = cited?;
+        Some(Called::new(&outcome, view, &output))
     }
 
     /// Returns the key of a call, and where its result stands or would stand. Nothing is made.
@@ -117,6 +139,19 @@ impl Door {
     }
 }
 
+impl Called {
+    fn new(outcome: &StepOutcome, view: View, output: &str) -> Self {
+        Self {
+            succeeded: outcome.status == Status::Exited(0),
+            path: view.root().join(output),
+            view,
+        }
+    }
+}
+
+/// How a result in place is cited.
+type Cite = fn(&Prepared, &engine::Context<'_>) -> Option<StepOutcome>;
+
 /// A call that is prepared, and who hears of it.
 struct Request<'a> {
     session: &'a Session,
@@ -126,10 +161,10 @@ struct Request<'a> {
 
 impl Request<'_> {
     /// Cites the result in the view that stands, if that is as the store has it.
-    fn cite(&self, run: &mut Run<'_>) -> Option<(StepOutcome, View)> {
+    fn cite(&self, run: &mut Run<'_>, cite: Cite) -> Option<(StepOutcome, View)> {
         let view = run.standing_view(self.session, &self.prepared.key)?;
         run.enter(&view);
-        let outcome = engine::cite(self.prepared, &run.engine(self.reporter))?;
+        let outcome = cite(self.prepared, &run.engine(self.reporter))?;
         view.note_use(run.now());
         Some((outcome, view))
     }
