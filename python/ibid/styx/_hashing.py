@@ -21,6 +21,6 @@ class ContentHasher:
         self.chunk_size = chunk_size
 
     def hash_path(self, path: StrPath) -> str:
-        """Returns the digest of a file or folder, as `blake3:` and 64 digits."""
+        """Returns the BLAKE3 digest of a file's bytes, or of everything below a folder, in hex."""
         full = os.path.abspath(path)
-        return _ibid.digest(place(None), full, Hearing(echo=False))
+        return _ibid.digest(place(None), full, Hearing(echo=False)).removeprefix("blake3:")

@@ -253,6 +253,7 @@ fn the_cache_is_no_part_of_an_input_outside_of_the_root() {
             engine::prepare(&step, cx).unwrap().key
         })
     };
+    std::fs::create_dir_all(store.dir()).unwrap();
     let before = key();
     std::fs::write(store.dir().join("something"), "of the cache").unwrap();
     assert_eq!(key(), before);

@@ -38,7 +38,7 @@ def singularity_digest_resolver(tag: str) -> str:
     path = tag.removeprefix("docker://")
     if os.path.isfile(path):
         try:
-            return ContentHasher().hash_path(path)
+            return f"blake3:{ContentHasher().hash_path(path)}"
         except Error as error:
             raise RuntimeError(f"the image `{path}` cannot be read: {error.message}") from error
     pinned = _PINNED.search(tag)
