@@ -14,7 +14,15 @@ import ibid
 import ibid.styx
 import pytest
 from conftest import Ibid
-from ibid.styx import CachePolicy, CachingRunner, ContentHasher, bypass, enabled, is_bypassed
+from ibid.styx import (
+    CachePolicy,
+    CachingRunner,
+    ContentHasher,
+    _views,
+    bypass,
+    enabled,
+    is_bypassed,
+)
 from styx_bench import MUTABLE, PARENT, TOOL, Bench, Printed, call
 from styxdefs import Execution, LocalRunner, Metadata, Runner, StyxRuntimeError
 
@@ -430,3 +438,21 @@ def test_a_secret_is_no_variable_that_counts(
     assert (call(runner) / "out").exists()
     assert "API_TOKEN" in caplog.text
     assert "hidden" not in caplog.text
+
+
+def test_a_cache_that_is_only_read_gives_hits(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    call(bench.runner())
+    monkeypatch.setenv("IBID_MODE", "read-only")
+    monkeypatch.setenv("IBID_TMP_DIR", str(tmp_path))
+    monkeypatch.setattr(_views, "_folders", {})
+    before = sorted((bench.cache / "v1").rglob("*"))
+    root = call(bench.runner())
+    assert (root / "out").exists()
+    assert not root.is_relative_to(bench.cache)
+    assert sorted((bench.cache / "v1").rglob("*")) == before
+    assert bench.calls == 1
+    call(bench.runner(), "t", "/dev/null")
+    call(bench.runner(), "t", "/dev/null")
+    assert bench.calls == 3

@@ -265,25 +265,28 @@ impl Hearing<'_, '_> {
                 let _ = answer.send(done);
                 return Ok(());
             }
-            Heard::Run(root, answer) => return self.run(root, answer),
+            Heard::Run(root, answer) => return self.run(root, &answer),
         }
         .map(drop)
     }
 
     /// Has a command run, while what it prints is taken.
-    fn run(&self, root: PathBuf, answer: SyncSender<Heed>) -> PyResult<()> {
+    fn run(&self, root: PathBuf, answer: &SyncSender<Heed>) -> PyResult<()> {
         let printer = Printer(Mutex::new(answer.clone()));
-        let made = self.listener.call_method1("execute", (root, printer))?;
-        let made = match made.extract::<Option<Vec<String>>>()? {
-            None => Made::Nothing,
-            Some(unfit) if unfit.is_empty() => Made::Whole,
-            Some(unfit) => Made::Unfit(unfit),
+        let made = self.listener.call_method1("execute", (root, printer));
+        let made = made.and_then(|made| made.extract::<Option<Vec<String>>>());
+        let (made, raised) = match made {
+            Ok(Some(unfit)) if unfit.is_empty() => (Made::Whole, None),
+            Ok(Some(unfit)) => (Made::Unfit(unfit), None),
+            Ok(None) => (Made::Nothing, None),
+            Err(error) => (Made::Nothing, Some(error)),
         };
-        // Whoever asked takes all that was printed first.
+        // Whoever asked takes all that was printed first, and waits for this: a thread of Python may
+        // hold the printer for longer.
         self.listener.py().detach(|| {
             let _ = answer.send(Heed::Made(made));
         });
-        Ok(())
+        raised.map_or(Ok(()), Err)
     }
 
     fn tell_progress(&mut self) -> PyResult<()> {
