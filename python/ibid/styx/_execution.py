@@ -135,9 +135,9 @@ class CachingExecution:
                 raise UsageError(self._elsewhere[0])
             making.told_before = call.told()
             request = call.request(making.cargs, making.told_before)
-        except (Error, RuntimeError, OSError, UnicodeError) as error:
-            message = error.message if isinstance(error, Error) else str(error)
-            _tell_once(call.label, message)
+        except Exception as error:
+            # Resolvers and hashers of others may raise anything.
+            _tell_once(call.label, _in_words(error))
             return
         execution = {"force": False, "mode": None, "link": None, "strict": False}
         view = self._folder().parent
@@ -146,7 +146,7 @@ class CachingExecution:
             _ibid.run_tool(place(None, self._runner.cache_dir), request, making)
         except Error as error:
             # What the tool has made stands; if it has not run, it will.
-            making.told(True, f"{call.label}: the cache was not used: {error.message}")
+            _tell_once(call.label, error.message)
             return
         finally:
             if making.raised is not None:
@@ -197,16 +197,24 @@ class _Making(Hearing):
         """Runs the tool. Returns why the result is not to be stored; `None` if there is none."""
         self.has_run = True
         try:
-            call = self.call_of_tool
             recorded = Recorded(record)
             is_whole = self._run(functools.partial(recorded.run, self._base.run))
-            unfit = [] if is_whole else ["what it printed is not known to its end"]
-            if call.told() != self.told_before:
-                unfit.append("its image or its inputs changed while it ran")
-            return unfit + _outputs.settle(self._folder, call.outputs)
         except BaseException as error:
             self.raised = error
             return None
+        try:
+            return self._unfit(is_whole)
+        except Exception as error:
+            # The tool has done its work all the same.
+            return [_in_words(error)]
+
+    def _unfit(self, is_whole: bool) -> list[str]:
+        """Returns why what the tool made is not to be stored."""
+        call = self.call_of_tool
+        unfit = [] if is_whole else ["what it printed is not known to its end"]
+        if call.told() != self.told_before:
+            unfit.append("its image or its inputs changed while it ran")
+        return unfit + _outputs.settle(self._folder, call.outputs)
 
     def run_plainly(self) -> None:
         """Runs the tool without the cache, where its outputs are looked for."""
@@ -235,6 +243,12 @@ class _Making(Hearing):
         link = view / f"{view.parent.name[-16:]}-{view.name}"
         link.symlink_to(OUTPUT)
         return link
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, Error):
+        return error.message
+    return str(error) or type(error).__name__
 
 
 @functools.cache

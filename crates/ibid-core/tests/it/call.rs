@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ibid_core::action::{CommandLine, InputRequest, OutputKind, OutputSpec, Step, Word};
+use ibid_core::action::{CommandLine, Component, InputRequest, OutputKind, OutputSpec, Step, Word};
 use ibid_core::engine::{
     self, Caller, Context, Decision, Error, Event, Made, NotStored, Sink, StepOutcome,
 };
@@ -217,7 +217,7 @@ fn a_command_that_others_run_is_keyed_by_its_words_its_programs_and_its_image() 
         .record
         .components()
         .iter()
-        .map(|it| it.title())
+        .map(Component::title)
         .collect();
     assert_eq!(
         names,
