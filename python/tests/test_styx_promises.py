@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import logging
 import os
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -222,6 +223,15 @@ def test_the_cache_can_be_passed_over(bench: Bench) -> None:
     assert bench.calls == 4
 
 
+def test_what_is_passed_over_is_the_execution_of_the_runner_below(bench: Bench) -> None:
+    runner = bench.runner(bypass_tools=frozenset({"p/other"}))
+    with bypass():
+        below = runner.start_execution(TOOL)
+    assert type(below) is type(runner.base.start_execution(TOOL))
+    assert type(runner.start_execution(TOOL._replace(name="other"))) is type(below)
+    assert type(runner.start_execution(TOOL)) is not type(below)
+
+
 def test_passing_over_is_of_a_thread_and_of_a_task() -> None:
     seen: list[bool] = []
 
@@ -377,6 +387,28 @@ class Sizes:
     def hash_path(self, path: Any) -> str:
         self.asked.append(os.fspath(path))
         return str(os.stat(path).st_size)
+
+
+def test_a_runner_may_have_no_variables_at_all(bench: Bench) -> None:
+    base = LocalRunner(data_dir=bench.folder / "styx", environ={})
+    words = ("sh", "-c", "date +%N > out")
+    made = [call(CachingRunner(base, bench.cache), *words) / "out" for _ in range(2)]
+    assert made[0].read_text() == made[1].read_text()
+
+
+def test_deleting_the_whole_cache_is_safe(bench: Bench) -> None:
+    for calls in (1, 2):
+        for _ in range(2):
+            assert (call(bench.runner()) / "out").exists()
+        assert bench.calls == calls
+        shutil.rmtree(bench.cache)
+
+
+def test_a_program_that_is_not_there_is_told_by_the_runner_below(bench: Bench) -> None:
+    for _ in range(2):
+        with pytest.raises(FileNotFoundError, match="no-such-tool"):
+            call(bench.runner(), "no-such-tool")
+    assert bench.views() == []
 
 
 def test_a_hasher_of_ones_own_counts_in_place_of_the_content(bench: Bench) -> None:
