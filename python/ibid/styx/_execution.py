@@ -85,8 +85,9 @@ class CachingExecution:
             )
         tool = f"{self._metadata.package}/{self._metadata.name}"
         optional = optional or self._runner.policy.may_be_missing(tool, name)
-        # An output that is declared twice must meet both.
-        self._outputs[name] = self._outputs.get(name, True) and optional
+        if name != ".":
+            # An output that is declared twice must meet both.
+            self._outputs[name] = self._outputs.get(name, True) and optional
         return folder / name
 
     def mutable_copy(self, host_file: StrPath) -> Path:
@@ -188,6 +189,10 @@ class _Making(Hearing):
         self._base = execution._base
         self._folder = execution._folder()
         self._handlers = handlers
+
+    def told(self, is_warning: bool, lines: str) -> None:
+        """Says of which tool it is told."""
+        super().told(is_warning, f"{self.call_of_tool.label}: {lines}")
 
     def output(self, is_stderr: bool, data: bytes) -> None:
         """Hands on what an earlier run printed."""

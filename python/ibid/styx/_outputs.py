@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+_NAMED = 3
+
 
 def settle(folder: Path, declared: Mapping[str, bool]) -> list[str]:
     """Makes outputs fit to be stored, and returns why they are not.
@@ -14,7 +16,7 @@ def settle(folder: Path, declared: Mapping[str, bool]) -> list[str]:
     wherever both are brought back. Nobody is to write in outputs from now on.
     """
     missing = [
-        f"the declared output `{name}` is missing"
+        name
         for name, optional in declared.items()
         if not optional and not os.path.exists(folder / name)
     ]
@@ -24,15 +26,28 @@ def settle(folder: Path, declared: Mapping[str, bool]) -> list[str]:
             path = os.path.join(above, name)
             if os.path.islink(path):
                 if not _is_kept_inside(path, os.fspath(folder)):
-                    leaving.append(
-                        f"its output `{os.path.relpath(path, folder)}` is a link elsewhere"
-                    )
+                    leaving.append(os.path.relpath(path, folder))
             elif name in files:
                 found = os.stat(path)
                 # One that has other names may be the user's own.
                 if found.st_nlink == 1:
                     os.chmod(path, found.st_mode & 0o7555)
-    return missing + leaving
+    unfit = []
+    if missing:
+        unfit.append(
+            f"{_named(missing)} {'is' if len(missing) == 1 else 'are'} declared and missing "
+            "(`optional_outputs` of the policy says what may be)"
+        )
+    if leaving:
+        what = "is a link that leads" if len(leaving) == 1 else "are links that lead"
+        unfit.append(f"{_named(leaving)} {what} elsewhere")
+    return unfit
+
+
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    few = ", ".join(f"`{name}`" for name in names[:_NAMED])
+    return few + more
 
 
 def _is_kept_inside(link: str, folder: str) -> bool:
