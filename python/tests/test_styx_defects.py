@@ -105,6 +105,15 @@ def test_an_edited_output_is_never_served(bench: Bench) -> None:
     assert bench.calls == 1
 
 
+def test_a_file_of_the_users_stays_as_it_is(bench: Bench) -> None:
+    path = bench.file("a")
+    bench.tool('ln "$1" out')
+    before = path.stat().st_mode
+    for _ in range(2):
+        assert (call(bench.runner(), "t", "{0}", inputs=[path]) / "out").read_text() == "text"
+    assert path.stat().st_mode == before
+
+
 def test_damage_of_the_store_is_a_miss_that_heals(bench: Bench) -> None:
     path = bench.file("a")
     call(bench.runner(), "t", "{0}", inputs=[path])
@@ -360,6 +369,17 @@ def test_no_path_in_outputs_dies(bench: Bench) -> None:
     shutil.rmtree(first.parent)
     again = call(bench.runner(), outputs=["out", "link"])
     assert (again / "link").resolve() == (again / "target").resolve()
+    assert bench.calls == 1
+
+
+def test_the_folder_of_outputs_may_be_reached_by_a_link(bench: Bench) -> None:
+    (bench.folder / "scratch").mkdir()
+    (bench.folder / "linked").symlink_to("scratch")
+    bench.cache = bench.folder / "linked/cache"
+    bench.tool('echo text > target; ln -s "$(pwd -P)/target" out')
+    for _ in range(2):
+        root = call(bench.runner())
+        assert (root / "out").resolve() == (root / "target").resolve()
     assert bench.calls == 1
 
 

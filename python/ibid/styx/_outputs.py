@@ -21,12 +21,13 @@ def settle(folder: Path, declared: Mapping[str, bool]) -> list[str]:
         if not optional and not os.path.exists(folder / name)
     ]
     leaving = []
-    for above, folders, files in os.walk(folder):
+    real = os.path.realpath(folder)
+    for above, folders, files in os.walk(real):
         for name in (*folders, *files):
             path = os.path.join(above, name)
             if os.path.islink(path):
-                if not _is_kept_inside(path, os.fspath(folder)):
-                    leaving.append(os.path.relpath(path, folder))
+                if not _is_kept_inside(path, real):
+                    leaving.append(os.path.relpath(path, real))
             elif name in files:
                 found = os.stat(path)
                 # One that has other names may be the user's own.
@@ -53,7 +54,8 @@ def _named(names: list[str]) -> str:
 def _is_kept_inside(link: str, folder: str) -> bool:
     """Says whether a link leads to another output, and turns an absolute one into such."""
     text = os.readlink(link)
-    target = os.path.normpath(os.path.join(os.path.dirname(link), text))
+    above, name = os.path.split(os.path.normpath(os.path.join(os.path.dirname(link), text)))
+    target = os.path.join(os.path.realpath(above), name)
     if os.path.commonpath([target, folder]) != folder:
         return False
     if os.path.isabs(text):
