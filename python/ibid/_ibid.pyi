@@ -1,6 +1,6 @@
 """The extension module: requests go in as dictionaries, answers come out as JSON and as text."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +14,11 @@ class Listener(Protocol):
 
 class Caller(Listener, Protocol):
     def call(self, root: Path, /) -> bool: ...
+
+class Runner(Listener, Protocol):
+    def execute(
+        self, root: Path, record: Callable[[bool, bytes], object], /
+    ) -> list[str] | None: ...
 
 def execute(place: Mapping[str, Any], step: Mapping[str, Any], listener: Listener) -> str: ...
 def key(
@@ -37,3 +42,6 @@ def call(
 def place_of_call(
     place: Mapping[str, Any], function: Mapping[str, Any], listener: Listener
 ) -> tuple[str, Path]: ...
+def run_tool(place: Mapping[str, Any], tool: Mapping[str, Any], listener: Runner) -> str: ...
+def make_views(place: Mapping[str, Any], listener: Listener) -> tuple[Path, HeldView]: ...
+def digest(place: Mapping[str, Any], path: str, listener: Listener) -> str: ...

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use ibid::door::{
     Call, EnvModeArg, ExecutionArgs, LinkArg, MakeArgs, ModeArg, NeedArgs, PackagesArg, Place,
-    RunCall, SelectArgs, ShowOutputArg, StepArgs,
+    RunCall, Segment, SelectArgs, ShowOutputArg, StepArgs, Tool, Word as ToolWord,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -210,6 +210,65 @@ impl From<FunctionCall> for Call {
             execution: call.execution.into(),
         }
     }
+}
+
+/// A command that Python runs, what it depends on, and where it works.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct ToolCall {
+    label: String,
+    words: Vec<Vec<Part>>,
+    inputs: Vec<PathBuf>,
+    environ: Vec<(OsString, OsString)>,
+    env: Vec<String>,
+    params: BTreeMap<String, String>,
+    specs: Vec<String>,
+    versions: BTreeMap<String, String>,
+    programs: Vec<OsString>,
+    image: Option<String>,
+    view: PathBuf,
+    output: String,
+    execution: ExecutionCall,
+}
+
+/// A part of a word: the position of an input, or text.
+#[derive(FromPyObject)]
+enum Part {
+    Input(usize),
+    Text(OsString),
+}
+
+impl From<ToolCall> for Tool {
+    fn from(call: ToolCall) -> Self {
+        let programs = call.programs.into_iter();
+        Self {
+            label: call.label,
+            words: call.words.into_iter().map(word).collect(),
+            inputs: call.inputs,
+            environ: call.environ.into_iter().collect(),
+            env: call.env,
+            params: call.params,
+            specs: call.specs,
+            versions: call.versions,
+            programs: programs.map(OsString::into_encoded_bytes).collect(),
+            image: call.image,
+            view: call.view,
+            output: call.output,
+            execution: call.execution.into(),
+        }
+    }
+}
+
+/// A word in which no input is marked is one text.
+fn word(mut parts: Vec<Part>) -> ToolWord {
+    if let [Part::Text(text)] = parts.as_mut_slice() {
+        return ToolWord::Plain(std::mem::take(text).into_encoded_bytes());
+    }
+    let segments = parts.into_iter().map(|part| match part {
+        Part::Input(index) => Segment::Input(index),
+        Part::Text(text) => Segment::Text(text.into_encoded_bytes()),
+    });
+    ToolWord::Segments(segments.collect())
 }
 
 /// One of the words of a flag.

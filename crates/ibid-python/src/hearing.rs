@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use ibid::door::{
-    Call, Called, Caller, Door, Failure, Interrupt, Listener, Meter, Place, Stream, Weight,
+    Call, Called, Caller, Door, Failure, Interrupt, Listener, Made, Meter, Place, Stream, Weight,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -39,6 +39,14 @@ enum Heard {
     Work(&'static str, Arc<Meter>),
     /// A function is to be called, in this folder; whether it did its work is awaited.
     Call(PathBuf, SyncSender<bool>),
+    /// A command is to be run, in this folder; what it prints and what came of it is awaited.
+    Run(PathBuf, SyncSender<Heed>),
+}
+
+/// What is told of a command that Python runs.
+enum Heed {
+    Printed(Stream, Vec<u8>),
+    Made(Made),
 }
 
 /// Queues what a request tells and asks.
@@ -71,10 +79,51 @@ impl Listener for Queue {
 }
 
 impl Caller for Queue {
-    fn call(&self, root: &Path) -> bool {
+    fn call(&self, root: &Path, _print: &mut dyn FnMut(Stream, &[u8])) -> Made {
         let (answer, answered) = sync_channel(1);
         self.put(Heard::Call(root.to_owned(), answer));
-        answered.recv().unwrap_or(false)
+        match answered.recv() {
+            Ok(true) => Made::Whole,
+            Ok(false) | Err(_) => Made::Nothing,
+        }
+    }
+}
+
+/// Has commands run by Python instead of functions.
+#[derive(Debug)]
+pub(crate) struct Commands<'a>(pub(crate) &'a Queue);
+
+impl Caller for Commands<'_> {
+    fn call(&self, root: &Path, print: &mut dyn FnMut(Stream, &[u8])) -> Made {
+        let (answer, answered) = sync_channel(QUEUE);
+        self.0.put(Heard::Run(root.to_owned(), answer));
+        for heed in answered {
+            match heed {
+                Heed::Printed(stream, bytes) => print(stream, &bytes),
+                Heed::Made(made) => return made,
+            }
+        }
+        Made::Nothing
+    }
+}
+
+/// Takes what a command prints, from any thread of Python.
+#[pyclass(frozen)]
+struct Printer(Mutex<SyncSender<Heed>>);
+
+#[pymethods]
+impl Printer {
+    fn __call__(&self, py: Python<'_>, is_stderr: bool, bytes: Vec<u8>) {
+        let stream = if is_stderr {
+            Stream::Stderr
+        } else {
+            Stream::Stdout
+        };
+        py.detach(|| {
+            let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            // Nobody listens any more once the command has ended.
+            let _ = sender.send(Heed::Printed(stream, bytes));
+        });
     }
 }
 
@@ -220,8 +269,28 @@ impl Hearing<'_, '_> {
                 let _ = answer.send(done);
                 return Ok(());
             }
+            Heard::Run(root, answer) => return self.run(root, &answer),
         }
         .map(drop)
+    }
+
+    /// Has a command run, while what it prints is taken.
+    fn run(&self, root: PathBuf, answer: &SyncSender<Heed>) -> PyResult<()> {
+        let printer = Printer(Mutex::new(answer.clone()));
+        let made = self.listener.call_method1("execute", (root, printer));
+        let made = made.and_then(|made| made.extract::<Option<Vec<String>>>());
+        let (made, raised) = match made {
+            Ok(Some(unfit)) if unfit.is_empty() => (Made::Whole, None),
+            Ok(Some(unfit)) => (Made::Unfit(unfit), None),
+            Ok(None) => (Made::Nothing, None),
+            Err(error) => (Made::Nothing, Some(error)),
+        };
+        // Whoever asked takes all that was printed first, and waits for this: a thread of Python may
+        // hold the printer for longer.
+        self.listener.py().detach(|| {
+            let _ = answer.send(Heed::Made(made));
+        });
+        raised.map_or(Ok(()), Err)
     }
 
     fn tell_progress(&mut self) -> PyResult<()> {

@@ -17,8 +17,8 @@ use ibid::door::{Answer, Call, Called, Failure, View};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
-use crate::calls::{FunctionCall, PlaceCall, RunStepsCall, SelectCall, StepCall};
-use crate::hearing::{attend, recall};
+use crate::calls::{FunctionCall, PlaceCall, RunStepsCall, SelectCall, StepCall, ToolCall};
+use crate::hearing::{Commands, attend, recall};
 
 /// Runs a command, or cites its earlier result. Returns how it went, as JSON.
 #[pyfunction]
@@ -156,6 +156,31 @@ fn place_of_call(
     .or_raise(listener.py())
 }
 
+/// Has a command run by `listener.execute`, or brings its earlier result into its view. Returns how
+/// it went, as JSON.
+#[pyfunction]
+fn run_tool(place: PlaceCall, tool: ToolCall, listener: &Bound<'_, PyAny>) -> PyResult<String> {
+    let tool = tool.into();
+    let outcome = attend(place.into(), listener, move |door, queue| {
+        door.run_tool(tool, &Commands(queue))
+    })?;
+    outcome.map(|json| json.to_string()).or_raise(listener.py())
+}
+
+/// Makes a folder for views. Returns it, and what keeps it there.
+#[pyfunction]
+fn make_views(place: PlaceCall, listener: &Bound<'_, PyAny>) -> PyResult<(PathBuf, HeldView)> {
+    let made = attend(place.into(), listener, |door, _| door.make_views())?;
+    let view = made.or_raise(listener.py())?;
+    Ok((view.root().to_owned(), HeldView(Mutex::new(Some(view)))))
+}
+
+/// Returns the digest of a file's bytes, or of everything below a folder.
+#[pyfunction]
+fn digest(place: PlaceCall, path: PathBuf, listener: &Bound<'_, PyAny>) -> PyResult<String> {
+    attend(place.into(), listener, move |door, _| door.digest(&path))?.or_raise(listener.py())
+}
+
 fn told(answer: Result<Answer, Failure>, py: Python<'_>) -> PyResult<(String, String)> {
     let Answer { json, text } = answer.or_raise(py)?;
     Ok((json.to_string(), text))
@@ -190,5 +215,8 @@ fn _ibid(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(why, module)?)?;
     module.add_function(wrap_pyfunction!(call, module)?)?;
     module.add_function(wrap_pyfunction!(place_of_call, module)?)?;
+    module.add_function(wrap_pyfunction!(run_tool, module)?)?;
+    module.add_function(wrap_pyfunction!(make_views, module)?)?;
+    module.add_function(wrap_pyfunction!(digest, module)?)?;
     Ok(())
 }

@@ -194,6 +194,21 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Makes a folder for the views of one process, which stays when that ends, for as long as views
+    /// do. Without a store there is none: nobody would take it away.
+    pub(crate) fn make_views(&self, session: &Session) -> Result<View, Failure> {
+        if matches!(self.place_of_views(session), PlaceOfViews::Nowhere) {
+            return Err(Failure::new(
+                exit::IBID_FAILED,
+                "there is no cache to hold views",
+            ));
+        }
+        let mut view = self.make_view(session, &Key::derive(fs::random_name().as_bytes()))?;
+        view.show()
+            .map_err(|error| Failure::of(exit::IBID_FAILED, &error))?;
+        Ok(view)
+    }
+
     /// Returns views outside of a store, without those that nobody has used for long: no collection
     /// finds them.
     fn views_in(&self, dir: PathBuf) -> Views {

@@ -23,6 +23,8 @@ pub struct Action {
     pub env_mode: EnvMode,
     /// Programs by the word that names them, with the digest of the file that runs.
     pub tools: BTreeMap<Vec<u8>, Digest>,
+    /// The image that the command runs in.
+    pub image: Option<String>,
     /// Code files by the name of their place.
     pub code: BTreeMap<Vec<u8>, Content>,
     /// Files that words of the command name without being declared, by the name of their place.
@@ -70,6 +72,8 @@ pub enum Command {
     },
     /// A function of the caller's process, by its name.
     Call(String),
+    /// A command that the caller runs by its own means.
+    Delegated(Vec<Word>),
 }
 
 /// One element of a command line.
@@ -141,6 +145,7 @@ impl Action {
             dir,
             env_mode,
             tools,
+            image,
             code,
             implied,
             packages,
@@ -163,6 +168,10 @@ impl Action {
         record.one(Kind::Command, "env_mode", Value::from(env_mode.word()));
         record.one(Kind::Platform, "", platform.value());
         record.each(Kind::Tool, tools, |digest| bytes(digest.as_bytes()));
+        if let Some(image) = image {
+            let image = vec![Value::from(image.as_str()), platform.value()];
+            record.one(Kind::Image, "", Value::Array(image));
+        }
         record.each(Kind::Code, code, content_value);
         record.each(Kind::Implied, implied, content_value);
         record.each(Kind::Packages, packages, Value::clone);
@@ -230,7 +239,7 @@ fn content_value(content: &Content) -> Value {
 impl Command {
     fn name(&self) -> &'static str {
         match self {
-            Self::Argv(_) => "argv",
+            Self::Argv(_) | Self::Delegated(_) => "argv",
             Self::Shell { .. } => "shell",
             Self::Call(_) => "call",
         }
@@ -238,7 +247,9 @@ impl Command {
 
     fn value(&self) -> Value {
         match self {
-            Self::Argv(words) => Value::Array(words.iter().map(Word::value).collect()),
+            Self::Argv(words) | Self::Delegated(words) => {
+                Value::Array(words.iter().map(Word::value).collect())
+            }
             Self::Shell {
                 interpreter,
                 script,

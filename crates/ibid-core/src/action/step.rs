@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::OutputSpec;
+use super::{OutputSpec, Word};
 use crate::digest::encoding::Value;
 use crate::tree::{Place, RelPath};
 
@@ -38,6 +38,8 @@ pub struct Step {
     pub env_mode: EnvMode,
     /// Programs keyed beside the command's own.
     pub tools: Vec<Vec<u8>>,
+    /// What the image that the command runs in is known by, such as the digest of its configuration.
+    pub image: Option<String>,
     /// Which installed packages are keyed.
     pub packages: Packages,
     /// Version tags that the user gives by hand.
@@ -68,6 +70,7 @@ impl Step {
             env: Vec::new(),
             env_mode: EnvMode::default(),
             tools: Vec::new(),
+            image: None,
             packages: Packages::default(),
             versions: BTreeMap::new(),
             versions_from: Vec::new(),
@@ -133,6 +136,9 @@ pub enum CommandLine {
         /// Everything that it consists of, as texts by the names of functions.
         code: BTreeMap<String, Vec<u8>>,
     },
+    /// A command that the caller runs by its own means, with occurrences of by-content inputs
+    /// marked. Its programs are those that the step names.
+    Delegated(Vec<Word>),
 }
 
 /// A declared input.

@@ -13,7 +13,7 @@ use super::event::{Event, Note, Sink, Warning, Work};
 use super::memo::{Busy, Memo};
 use crate::action::AccessMode;
 use crate::environ::EnvSnapshot;
-use crate::exec::{Interrupt, Orphans};
+use crate::exec::{Interrupt, Orphans, Stream};
 use crate::fs::{Meter, Timestamp};
 use crate::output::{Digests, Kept};
 use crate::scan::StatCache;
@@ -52,9 +52,20 @@ pub struct Context<'a> {
 
 /// Calls a function of this process in place of a command.
 pub trait Caller: Sync + Debug {
-    /// Calls it; its outputs are to stand below the root when it returns. Says whether it did what
-    /// it was to do; why not is for the caller to know.
-    fn call(&self, root: &Path) -> bool;
+    /// Calls it; its outputs are to stand below the root when it returns, and what it prints is
+    /// handed to `print`, which shows it to nobody here: whoever calls has heard it.
+    fn call(&self, root: &Path, print: &mut dyn FnMut(Stream, &[u8])) -> Made;
+}
+
+/// What a call came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// All that was to be made.
+    Whole,
+    /// What counts for whoever called, and is not to be stored, for these reasons.
+    Unfit(Vec<String>),
+    /// Nothing; why is for the caller to know.
+    Nothing,
 }
 
 /// What a request may do with the store, and how outputs leave it.

@@ -43,12 +43,16 @@ pub(super) fn enter(prepared: &Prepared, miss: Miss, cx: &Context<'_>) -> Result
 }
 
 /// Takes a lease for every place that the step writes, so that two runs in one workspace do not
-/// write the same output. Places are taken in one order everywhere, so nobody waits in a circle.
+/// write the same output. Places are taken in one order everywhere, so nobody waits in a circle. A
+/// view that is being filled is nobody else's to write.
 pub(super) fn outputs(
     prepared: &Prepared,
     (store, pace): (&LocalStore, Pace),
     cx: &Context<'_>,
 ) -> Result<Vec<Lease>, Error> {
+    if cx.access.in_view {
+        return Ok(Vec::new());
+    }
     let mut paths: Vec<_> = prepared
         .action
         .outputs

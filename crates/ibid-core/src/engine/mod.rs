@@ -35,7 +35,7 @@ mod texts;
 mod verdict;
 
 pub use clock::Clock;
-pub use context::{Access, Caller, Context, Provenance};
+pub use context::{Access, Caller, Context, Made, Provenance};
 pub use error::{Error, ErrorKind, chain};
 pub use event::{Event, Note, Sink, Warning, Work};
 pub use forecast::{Forecast, Foreseen, foresee};

@@ -100,6 +100,8 @@ pub(super) struct Ran {
     /// When it started, since 1970.
     pub(super) started: Duration,
     pub(super) ended: Ended,
+    /// Why it is not to be stored, by whoever ran it.
+    pub(super) unfit: Vec<String>,
 }
 
 /// Why a result that counts was not stored.
@@ -127,6 +129,9 @@ pub enum NotStored {
     /// Declared outputs are missing or of the wrong kind.
     #[error("{}", .0.join(", "))]
     Outputs(Vec<String>),
+    /// Whoever ran it says why not.
+    #[error("{}", .0.join(", "))]
+    Unfit(Vec<String>),
     /// Children of the command live on.
     #[error("still running after the command ended: {}", .0.join(", "))]
     Survivors(Vec<String>),

@@ -14,7 +14,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Instant;
 
-use super::context::Context;
+use super::context::{Context, Made};
 use super::error::Error;
 use super::event::{Event, Work};
 use super::explain;
@@ -125,14 +125,18 @@ fn run(
     replace: Replace,
     (leases, cx): (&[Lease], &Context<'_>),
 ) -> Result<Ran, Error> {
-    if let Command::Call(name) = &prepared.action.command {
+    if matches!(
+        prepared.action.command,
+        Command::Call(_) | Command::Delegated(_)
+    ) {
         let started = cx.clock.now();
-        let ended = call(name, cx)?;
+        let (ended, unfit) = call(prepared, cx)?;
         return Ok(Ran {
             rerun,
             replace,
             started,
             ended,
+            unfit,
         });
     }
     let start = &prepared.start;
@@ -169,30 +173,47 @@ fn run(
         replace,
         started,
         ended,
+        unfit: Vec::new(),
     })
 }
 
-/// Calls a function of this process. That it failed is an exit code, as of a command.
-fn call(name: &str, cx: &Context<'_>) -> Result<Ended, Error> {
-    let caller = cx
-        .caller
-        .ok_or_else(|| Error::NotCallable(name.to_owned()))?;
+/// Calls a function of this process, or has its caller run a command. That it failed is an exit
+/// code, as of a command. Returns how it ended, and why it is not to be stored.
+fn call(prepared: &Prepared, cx: &Context<'_>) -> Result<(Ended, Vec<String>), Error> {
+    let label = &prepared.action.policy.label;
+    let name = match &prepared.action.command {
+        Command::Call(name) => name,
+        _ => label,
+    };
+    let caller = cx.caller.ok_or_else(|| Error::NotCallable(name.clone()))?;
     if let Some(signal) = cx.interrupt.signal() {
         return Err(Error::Interrupted { signal });
     }
     let _busy = cx.busy();
+    let mut live = LiveOutput::new(&live_name(cx.root, label));
+    let mut log = StreamLog::new(cx.spool_dir.to_owned());
+    let mut logged = Ok(());
     let started = Instant::now();
-    let done = caller.call(cx.root);
-    Ok(Ended {
-        status: Status::Exited(u8::from(!done)),
+    let made = caller.call(cx.root, &mut |stream, bytes| {
+        live.append(usize::from(stream == Stream::Stderr), bytes);
+        if logged.is_ok() {
+            logged = log.append(stream, bytes);
+        }
+    });
+    let ended = Ended {
+        status: Status::Exited(u8::from(made == Made::Nothing)),
         timed_out: false,
         oom_killed: false,
         interrupted: cx.interrupt.signal(),
         survivors: Vec::new(),
         streams_open: false,
         duration: started.elapsed(),
-        log: StreamLog::new(cx.spool_dir.to_owned()).finish(),
-    })
+        log: logged.and_then(|()| log.finish()),
+    };
+    match made {
+        Made::Whole | Made::Nothing => Ok((ended, Vec::new())),
+        Made::Unfit(why) => Ok((ended, why)),
+    }
 }
 
 /// Returns the name under which another process finds what a running step prints; the first stream

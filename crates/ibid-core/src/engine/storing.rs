@@ -31,6 +31,10 @@ pub(super) fn store(
     cx: &Context<'_>,
 ) -> Result<BlobId, NotStored> {
     match judge(&ran.ended, &prepared.action.policy) {
+        Verdict::Success if !ran.unfit.is_empty() => {
+            settle(prepared, aside, &BTreeSet::new(), cx);
+            Err(NotStored::Unfit(ran.unfit.clone()))
+        }
         Verdict::Success => {
             let stored = store_success(prepared, ran, aside.as_ref(), cx);
             let (stored, standing) = match stored {

@@ -48,6 +48,15 @@ impl Staging<'_> {
         Ok(filled.concat())
     }
 
+    /// Returns the permission bits of a file before the umask.
+    fn mode(&self, file: &File) -> u32 {
+        let all = if file.executable { 0o755 } else { 0o644 };
+        match self.link_mode {
+            LinkMode::ReadOnly => all & 0o555,
+            LinkMode::Copy | LinkMode::Reflink | LinkMode::Hard => all,
+        }
+    }
+
     /// Fills files of one folder.
     fn fill_some(&self, files: &[File], outlet: &Outlet<'_>) -> Result<Vec<Filled>, RestoreError> {
         let Some(first) = files.first() else {
@@ -105,7 +114,7 @@ impl Staging<'_> {
         if self.link_mode != LinkMode::Copy
             && let Some(blob) = outlet.open_shareable(&file.blob, file.size)
         {
-            let created = dir.create_here(name, file.mode())?;
+            let created = dir.create_here(name, self.mode(file))?;
             if reflink(&blob, &created).is_ok() {
                 self.meter.add_done(file.size);
                 return Ok(Some(created));
@@ -118,7 +127,7 @@ impl Staging<'_> {
             let Some(bytes) = outlet.read_small(&file.blob, file.size, buffer) else {
                 return Ok(None);
             };
-            let mut created = dir.create_here(name, file.mode())?;
+            let mut created = dir.create_here(name, self.mode(file))?;
             created
                 .write_all(bytes)
                 .context("write", &below(dir.path(), name))
@@ -133,7 +142,7 @@ impl Staging<'_> {
         file: &File,
         (dir, name): (&Dir, &[u8]),
     ) -> Result<std::fs::File, RestoreError> {
-        let created = dir.create_here(name, file.mode())?;
+        let created = dir.create_here(name, self.mode(file))?;
         self.export_to(file, (dir, name), created)
     }
 
@@ -148,7 +157,7 @@ impl Staging<'_> {
         // What cannot be a hard link may still share its blocks.
         let mode = match self.link_mode {
             LinkMode::Copy => LinkMode::Copy,
-            LinkMode::Reflink | LinkMode::Hard => LinkMode::Reflink,
+            LinkMode::Reflink | LinkMode::Hard | LinkMode::ReadOnly => LinkMode::Reflink,
         };
         let (blob, target) = ((&file.blob, file.size), (&created, on_disk.as_path()));
         self.store
@@ -194,11 +203,6 @@ impl Staging<'_> {
 }
 
 impl File {
-    /// Returns the permission bits before the umask.
-    fn mode(&self) -> u32 {
-        if self.executable { 0o755 } else { 0o644 }
-    }
-
     fn destination(&self, error: PathError) -> RestoreError {
         let blob = self.blob;
         RestoreError::Blob(BlobProblem::Destination { blob, error })

@@ -95,7 +95,7 @@ impl PipelineStep {
                 CommandLine::Argv(argv) => *argv = words(parts, list)?,
                 CommandLine::Shell { script, .. } => *script = text(parts, list)?,
                 // No file declares one.
-                CommandLine::Call { .. } => {}
+                CommandLine::Call { .. } | CommandLine::Delegated(_) => {}
             }
         }
         for pattern in &self.gaps.code {

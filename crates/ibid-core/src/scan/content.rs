@@ -293,6 +293,9 @@ impl Trees<'_> {
         let from_root = self.scanner.below_root(tree);
         let mut path = RelPath::ROOT;
         for name in below.components() {
+            if from_root.is_none() && self.filter.is_own(&path.below(tree), name) {
+                return Ok(false);
+            }
             path = path.child(name).expect("a component is a name");
             // All but the last are directories, and the last is asked for its kind.
             let kind = match fs::look(&path.below(tree), Links::Keep)? {

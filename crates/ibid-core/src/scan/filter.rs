@@ -34,6 +34,7 @@ pub struct Filter {
 struct OwnFolder {
     path: PathBuf,
     root: PathBuf,
+    real: OnceLock<PathBuf>,
     below: OnceLock<Option<RelPath>>,
 }
 
@@ -42,10 +43,13 @@ impl OwnFolder {
         self.below() == Some(from_root)
     }
 
+    fn real(&self) -> &Path {
+        self.real.get_or_init(|| future_path(&self.path))
+    }
+
     fn below(&self) -> Option<&RelPath> {
         let below = self.below.get_or_init(|| {
-            let real = future_path(&self.path);
-            let below = real.strip_prefix(&self.root).ok()?;
+            let below = self.real().strip_prefix(&self.root).ok()?;
             let below = RelPath::new(below.as_os_str().as_bytes()).ok()?;
             (!below.is_root()).then_some(below)
         });
@@ -120,6 +124,7 @@ impl Filter {
         let own = OwnFolder {
             path: own.to_owned(),
             root: root.to_owned(),
+            real: OnceLock::new(),
             below: OnceLock::new(),
         };
         Self {
@@ -153,6 +158,9 @@ impl Filter {
             .as_ref()
             .and_then(|own| own.below())
             .map_or(b"", |own| own.as_bytes()));
+        // Of folders outside of the root it is asked for by its own path.
+        let outside = own.as_ref().filter(|own| own.below().is_none());
+        add(outside.map_or(b"", |own| own.real().as_os_str().as_bytes()));
         excludes.iter().for_each(|pattern| add(pattern.as_bytes()));
         bytes
     }
@@ -172,6 +180,14 @@ impl Filter {
     pub(super) fn asks_for_paths(&self, kind: FileKind) -> bool {
         let of_dirs = !self.dirs.is_empty() || self.own.is_some();
         !self.written.is_empty() || !self.any.is_empty() || (kind == FileKind::Dir && of_dirs)
+    }
+
+    /// Says whether what lies in `dir`, which is outside of the root, is ibid's own folder.
+    pub(super) fn is_own(&self, dir: &Path, name: &[u8]) -> bool {
+        self.own.as_ref().is_some_and(|own| {
+            let real = own.real();
+            real.file_name().is_some_and(|own| own.as_bytes() == name) && real.parent() == Some(dir)
+        })
     }
 
     /// Says whether an entry called `name` is left out; `from_root` is its path relative to the

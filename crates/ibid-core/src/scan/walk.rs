@@ -309,6 +309,9 @@ impl Walk<'_> {
             child.expect("the system lists plain names")
         });
         self.filter.skips(name, from_root.as_ref(), kind)
+            || (self.from_root.is_none()
+                && kind == FileKind::Dir
+                && self.filter.is_own(&path.below(self.dir), name))
     }
 }
 

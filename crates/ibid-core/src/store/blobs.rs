@@ -48,6 +48,8 @@ pub enum LinkMode {
     Reflink,
     /// A hard link to the read-only blob where possible, else copied.
     Hard,
+    /// As [`LinkMode::Reflink`], but nobody is to write in it.
+    ReadOnly,
 }
 
 /// A blob that is in the store now.

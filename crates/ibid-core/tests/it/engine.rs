@@ -169,6 +169,7 @@ pub(crate) fn shell(script: &str, inputs: &[&str], outputs: &[&str]) -> Step {
         env: Vec::new(),
         env_mode: EnvMode::Strict,
         tools: Vec::new(),
+        image: None,
         packages: Packages::Auto,
         versions: BTreeMap::new(),
         versions_from: Vec::new(),

@@ -26,6 +26,7 @@ fn keyed_flips() -> Vec<(&'static str, Flip)> {
         dir: _,
         env_mode: _,
         tools: _,
+        image: _,
         code: _,
         implied: _,
         packages: _,
@@ -71,6 +72,8 @@ fn keyed_flips() -> Vec<(&'static str, Flip)> {
         ("command: another function", |a| {
             a.command = Command::Call("false".to_owned());
         }),
+        ("image", |a| a.image = Some("sha256:1".to_owned())),
+        ("another image", |a| a.image = Some("sha256:2".to_owned())),
         ("dir", |a| a.dir = RelPath::new("d").unwrap()),
         ("env_mode", |a| a.env_mode = EnvMode::Loose),
         ("tools", |a| {

@@ -137,6 +137,7 @@ pub(crate) fn least_action() -> Action {
         dir: RelPath::ROOT,
         env_mode: EnvMode::Strict,
         tools: BTreeMap::new(),
+        image: None,
         code: BTreeMap::new(),
         implied: BTreeMap::new(),
         packages: BTreeMap::new(),

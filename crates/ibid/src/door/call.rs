@@ -14,8 +14,8 @@ use ibid_core::action::{
     CommandLine, DocumentFormat, EnvMode, OutputKind, OutputSpec, Packages, Policy, Step,
     parse_duration,
 };
-use ibid_core::engine::{self, Caller, Decision, Prepared, StepOutcome};
-use ibid_core::exec::Status;
+use ibid_core::engine::{self, Caller, Decision, Made, Prepared, StepOutcome};
+use ibid_core::exec::{Status, Stream};
 use ibid_core::store::View;
 use ibid_core::tree::{Place, RelPath};
 
@@ -208,12 +208,12 @@ impl Showing<'_> {
 }
 
 impl Caller for Showing<'_> {
-    fn call(&self, root: &Path) -> bool {
-        let done = self.caller.call(root);
-        if done {
+    fn call(&self, root: &Path, print: &mut dyn FnMut(Stream, &[u8])) -> Made {
+        let made = self.caller.call(root, print);
+        if made == Made::Whole {
             self.show();
         }
-        done
+        made
     }
 }
 

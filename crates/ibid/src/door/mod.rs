@@ -6,13 +6,15 @@
 //! touched; what is told goes to a [`Listener`].
 
 mod call;
+mod tool;
 
 use std::io::Read as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use ibid_core::action::{Segment, Word};
 use ibid_core::config::Overrides;
-pub use ibid_core::engine::Caller;
+pub use ibid_core::engine::{Caller, Made};
 use ibid_core::environ::EnvSnapshot;
 pub use ibid_core::exec::{Interrupt, Stream};
 pub use ibid_core::fs::Meter;
@@ -20,6 +22,7 @@ pub use ibid_core::store::View;
 use serde_json::Value;
 
 pub use self::call::{Call, Called};
+pub use self::tool::Tool;
 pub use crate::args::{
     EnvModeArg, ExecutionArgs, LinkArg, MakeArgs, ModeArg, NeedArgs, PackagesArg, SelectArgs,
     ShowOutputArg, StepArgs,

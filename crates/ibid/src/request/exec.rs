@@ -142,6 +142,7 @@ fn step(args: StepArgs, root: &Root, env_mode: EnvMode) -> Result<Step, Failure>
         env: words::env(&needs.env)?,
         env_mode,
         tools: needs.tool.into_iter().map(OsString::into_vec).collect(),
+        image: None,
         packages: match needs.packages {
             None => Packages::Auto,
             Some(PackagesArg::Python) => Packages::Python,
@@ -240,6 +241,7 @@ fn default_label(root: &Root, outputs: &[OutputSpec], command: &CommandLine) -> 
             interpreter: words, ..
         } => words[0].as_slice(),
         CommandLine::Call { name, .. } => name.as_bytes(),
+        CommandLine::Delegated(_) => b"command",
     };
     let program = Path::new(OsStr::from_bytes(program));
     let program = program.file_name().unwrap_or(program.as_os_str());

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use super::gather::Gather;
 use super::inputs::code_file;
 use super::segments::{ambiguous, mark};
-use crate::action::{Command, CommandLine, InputRequest};
+use crate::action::{Command, CommandLine, InputRequest, Word};
 use crate::digest::{BlobId, Digest};
 use crate::engine::error::Error;
 use crate::engine::event::Note;
@@ -59,12 +59,9 @@ pub(super) fn resolve(
             script,
         } => interpreter.iter().chain([script]).cloned().collect(),
         CommandLine::Call { name, code } => return Ok(called(name, code)),
+        CommandLine::Delegated(words) => return delegated(gather, words, around),
     };
-    let mut programs = Programs {
-        around,
-        found: Vec::new(),
-        tools: BTreeMap::new(),
-    };
+    let mut programs = Programs::none(around);
     let program = programs
         .add(gather, argv.first().map_or(&[], Vec::as_slice))?
         .path;
@@ -135,6 +132,40 @@ fn called(name: &str, texts: &BTreeMap<String, Vec<u8>>) -> Resolved {
     }
 }
 
+/// A command that somebody else runs: whether its program lies here is for the step to say. Its
+/// words name no files below the root, where only what it makes will stand.
+fn delegated(
+    gather: &mut Gather<'_>,
+    words: &[Word],
+    around: &Surroundings<'_>,
+) -> Result<Resolved, Error> {
+    let mut programs = Programs::none(around);
+    for word in &gather.step.tools {
+        programs.add(gather, word)?;
+    }
+    let plain = |word: &Word| match word {
+        Word::Plain(bytes) => bytes.clone(),
+        Word::Segments(_) => Vec::new(),
+    };
+    let argv: Vec<Vec<u8>> = words.iter().map(plain).collect();
+    let mut code = Code::new();
+    if !programs.found.is_empty()
+        && let Some(index) = script_operand(&argv)
+    {
+        script(gather, &argv[index], &mut code)?;
+    }
+    Ok(Resolved {
+        keyed: Command::Delegated(words.to_vec()),
+        argv: Vec::new(),
+        program: PathBuf::new(),
+        programs: programs.found,
+        tools: programs.tools,
+        code,
+        implied: BTreeMap::new(),
+        called: BTreeMap::new(),
+    })
+}
+
 /// Programs on the way.
 struct Programs<'a> {
     around: &'a Surroundings<'a>,
@@ -157,7 +188,15 @@ enum Looked {
     Known(FileDigest),
 }
 
-impl Programs<'_> {
+impl<'a> Programs<'a> {
+    fn none(around: &'a Surroundings<'a>) -> Self {
+        Self {
+            around,
+            found: Vec::new(),
+            tools: BTreeMap::new(),
+        }
+    }
+
     fn path(&self) -> &OsStr {
         self.around.env.get("PATH").unwrap_or_default()
     }
@@ -395,11 +434,12 @@ fn keyed(gather: &Gather<'_>) -> Result<Command, Error> {
             script: mark(script, &names),
         },
         CommandLine::Call { name, .. } => Command::Call(name.clone()),
+        CommandLine::Delegated(words) => Command::Delegated(words.clone()),
     };
     let words = match &keyed {
         Command::Argv(words) => words.as_slice(),
         Command::Shell { script, .. } => std::slice::from_ref(script),
-        Command::Call(_) => &[],
+        Command::Call(_) | Command::Delegated(_) => &[],
     };
     match ambiguous(words, &names) {
         Some(name) => Err(Error::AmbiguousName(Escaped(name).to_string())),

@@ -152,6 +152,7 @@ fn resolve(
         dir: step.dir.clone(),
         env_mode: step.env_mode,
         tools: command.tools,
+        image: step.image.clone(),
         code: [code, command.code].into_iter().flatten().collect(),
         implied: command.implied,
         packages,

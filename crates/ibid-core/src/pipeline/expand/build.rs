@@ -325,6 +325,6 @@ pub(super) fn argv_of(command: &CommandLine) -> Vec<Vec<u8>> {
             interpreter,
             script,
         } => interpreter.iter().chain([script]).cloned().collect(),
-        CommandLine::Call { .. } => Vec::new(),
+        CommandLine::Call { .. } | CommandLine::Delegated(_) => Vec::new(),
     }
 }

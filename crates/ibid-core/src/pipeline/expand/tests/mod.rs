@@ -14,6 +14,8 @@ fn words(step: &Step) -> Vec<String> {
     match &step.command {
         CommandLine::Argv(argv) => argv.iter().map(text).collect(),
         CommandLine::Shell { script, .. } => vec![text(script)],
-        CommandLine::Call { .. } => unreachable!("no file declares a function"),
+        CommandLine::Call { .. } | CommandLine::Delegated(_) => {
+            unreachable!("no file declares what others run")
+        }
     }
 }

@@ -1,0 +1,191 @@
+//! Commands that the caller runs by its own means, such as tools in containers: their results are
+//! cited like those of any other command.
+//!
+//! Owns what such a run is made of. Its outputs stand in one folder of a view that the caller has
+//! already named to others, so that folder is the root of the step. Invariants: where a view lies is
+//! no part of the key; of the caller's environment only the names that it lists are keyed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use ibid_core::action::{
+    CommandLine, DocumentFormat, EnvMode, EnvRequest, InputRequest, OutputKind, OutputSpec, Policy,
+    Step, Word, looks_like_secret,
+};
+use ibid_core::config::Overrides;
+use ibid_core::digest::encoding::Value as Data;
+use ibid_core::engine::{self, Caller};
+use ibid_core::environ::EnvSnapshot;
+use ibid_core::fs::Meter;
+use ibid_core::scan::{Filter, Scanner};
+use ibid_core::store::{LinkMode, View};
+use ibid_core::tree::{Content, Place, RelPath};
+use serde_json::Value;
+
+use super::{Door, Failure};
+use crate::args::ExecutionArgs;
+use crate::commands::exec::failure;
+use crate::exit;
+use crate::report::{Reporter, outcome_json};
+use crate::request;
+use crate::run::{Purpose, Run};
+
+/// A command, what it depends on, and where it works.
+#[derive(Clone, Debug)]
+pub struct Tool {
+    /// What history calls it.
+    pub label: String,
+    /// Its words, with the inputs in them marked by their position.
+    pub words: Vec<Word>,
+    /// The files and folders that it reads: their names do not count.
+    pub inputs: Vec<PathBuf>,
+    /// The environment that it sees.
+    pub environ: EnvSnapshot,
+    /// The variables of it that are keyed.
+    pub env: Vec<String>,
+    /// Its typed parameters, as JSON.
+    pub params: BTreeMap<String, String>,
+    /// All else that it depends on, as JSON.
+    pub specs: Vec<String>,
+    /// Versions of what it uses, by name.
+    pub versions: BTreeMap<String, String>,
+    /// Its programs, where they lie here.
+    pub programs: Vec<Vec<u8>>,
+    /// What the image that it runs in is known by.
+    pub image: Option<String>,
+    /// The view that it works in.
+    pub view: PathBuf,
+    /// The name of the folder in it that it fills.
+    pub output: String,
+    /// How to go about it.
+    pub execution: ExecutionArgs,
+}
+
+impl Door {
+    /// Has a tool run by `caller`, or brings its earlier result into its view.
+    pub fn run_tool(&self, tool: Tool, caller: &dyn Caller) -> Result<Value, Failure> {
+        let context = &self.context;
+        let session = context.session(None, request::execution_overrides(&tool.execution))?;
+        let purpose = Purpose::Execute {
+            force: tool.execution.force,
+        };
+        let run = Run::new(context, &session, &tool.view, purpose)?;
+        if let Some(caveat) = &run.caveat {
+            let warning = format!("{caveat}; running without storing the result");
+            context.console.warn(&warning);
+        }
+        let (step, environ) = step(tool)?;
+        let reporter = Reporter::new(&context.console, false, &|| (), &|| ());
+        let cx = run.engine(&reporter);
+        let outcome = engine::step(
+            &step,
+            &engine::Context {
+                env: &environ,
+                caller: Some(caller),
+                access: engine::Access {
+                    link: LinkMode::ReadOnly,
+                    in_view: true,
+                    ..cx.access
+                },
+                ..cx
+            },
+        );
+        run.collect(&session);
+        let cache_failed = reporter.cache_failed();
+        run.leave();
+        let outcome = outcome.map_err(|error| failure(&error))?;
+        if session.config.strict.value && cache_failed {
+            return Err(Failure::new(
+                exit::IBID_FAILED,
+                "the tool ran, but the cache failed, and `strict` is set",
+            )
+            .hint("the warnings above name the fault"));
+        }
+        Ok(outcome_json(&outcome))
+    }
+
+    /// Makes a folder for views. Nobody takes it away before the view is dropped, and it stays then
+    /// for as long as views do.
+    pub fn make_views(&self) -> Result<View, Failure> {
+        let context = &self.context;
+        let session = context.session(None, Overrides::default())?;
+        let purpose = Purpose::Execute { force: false };
+        let run = Run::new(context, &session, &session.root, purpose)?;
+        let views = run.make_views(&session);
+        run.leave();
+        views
+    }
+
+    /// Returns the digest of a file's bytes, or of everything below a folder, as text.
+    pub fn digest(&self, path: &Path) -> Result<String, Failure> {
+        let session = self.context.session(None, Overrides::default())?;
+        let (stats, meter) = (session.stat_cache(false), Meter::new());
+        let unreadable = |error| Failure::of(exit::USAGE, &error);
+        let filter = Filter::inputs(&[]).map_err(unreadable)?;
+        let scanner = Scanner::new(&session.root, &stats, &meter);
+        let found = scanner.content(path, &filter).map_err(unreadable)?;
+        stats.flush();
+        Ok(match found.content.resolved() {
+            Content::File { blob, .. } => blob.digest().to_string(),
+            Content::Tree(tree) => tree.digest().to_string(),
+            Content::Link { .. } => unreachable!("a resolved content is no link"),
+        })
+    }
+}
+
+/// Returns the step of a tool, and the environment that it sees.
+fn step(tool: Tool) -> Result<(Step, EnvSnapshot), Failure> {
+    let output = RelPath::new(tool.output.as_bytes())
+        .map_err(|error| Failure::usage("the folder has no name").because_of(Some(&error)))?;
+    let json = |text: &String| -> Result<Data, Failure> {
+        DocumentFormat::Json
+            .parse(text.as_bytes())
+            .map_err(|error| Failure::usage("a param cannot be used").because_of(Some(&error)))
+    };
+    let params = tool.params.iter();
+    let params = params.map(|(name, text)| Ok((name.clone(), json(text)?)));
+    let by_content = |path: PathBuf| InputRequest::ByContent {
+        place: Place::resolve(
+            path.as_os_str().as_encoded_bytes(),
+            &RelPath::ROOT,
+            &tool.view,
+        ),
+        spelling: Vec::new(),
+    };
+    let step = Step {
+        inputs: tool.inputs.into_iter().map(by_content).collect(),
+        params: params.collect::<Result<_, Failure>>()?,
+        specs: tool.specs.iter().map(json).collect::<Result<_, _>>()?,
+        env: tool
+            .env
+            .into_iter()
+            .map(variable)
+            .collect::<Result<_, _>>()?,
+        env_mode: EnvMode::Loose,
+        tools: tool.programs,
+        image: tool.image,
+        versions: tool.versions,
+        outputs: vec![OutputSpec {
+            kind: OutputKind::Dir(Place::Inside(output)),
+            optional: false,
+            keep: false,
+        }],
+        policy: Policy {
+            label: tool.label,
+            ..Policy::default()
+        },
+        ..Step::new(CommandLine::Delegated(tool.words))
+    };
+    Ok((step, tool.environ))
+}
+
+/// Returns a keyed variable; it is stored and shown, so a secret is refused.
+fn variable(name: String) -> Result<EnvRequest, Failure> {
+    if looks_like_secret(&name) {
+        return Err(Failure::usage(format!(
+            "`{name}` looks like a secret, and what is keyed is stored"
+        ))
+        .hint("leave it out of the variables that count"));
+    }
+    Ok(EnvRequest { name, value: None })
+}

@@ -1,0 +1,57 @@
+"""Finds paths of inputs in texts, so that what they hold counts in their place.
+
+Only a path that stands by itself is found: `/data/a` is neither in `/mnt/data/a` nor in
+`/data/a.nii`. What is found is a position, which no text can be taken for.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+
+Parts = list[str | int]
+
+_BORDER = r"\s=,:;\"'()\[\]{}<>|&@"
+
+
+class Marks:
+    """Knows how inputs are spelled: each spelling with a position, and whether it is a folder.
+
+    A text that as a whole is a path of `paths` is one of them, however it is spelled.
+    """
+
+    def __init__(
+        self, spellings: Iterable[tuple[str, int, bool]], paths: Mapping[str, int] | None = None
+    ) -> None:
+        self._paths = paths or {}
+        known: dict[str, tuple[int, bool]] = {}
+        for spelling, at, is_folder in spellings:
+            if spelling.strip("/"):
+                known.setdefault(spelling, (at, is_folder))
+        # Of two that begin alike the longer one is meant.
+        longest = sorted(known, key=len, reverse=True)
+        self._positions = [known[spelling][0] for spelling in longest]
+        found = [
+            f"({re.escape(spelling)}(?![^{'/' if known[spelling][1] else ''}{_BORDER}]))"
+            for spelling in longest
+        ]
+        self._find = re.compile(f"(?<![^{_BORDER}])(?:{'|'.join(found)})") if found else None
+
+    def parts(self, text: str) -> Parts:
+        """Cuts a text at the inputs that it names; one that names none is one part."""
+        whole = self._paths.get(os.path.abspath(text)) if self._paths and text else None
+        if whole is not None:
+            return [whole]
+        if self._find is None:
+            return [text]
+        parts: Parts = []
+        end = 0
+        for found in self._find.finditer(text):
+            if found.start() > end:
+                parts.append(text[end : found.start()])
+            parts.append(self._positions[(found.lastindex or 1) - 1])
+            end = found.end()
+        if end < len(text) or not parts:
+            parts.append(text[end:])
+        return parts

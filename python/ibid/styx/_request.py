@@ -1,0 +1,192 @@
+"""What counts of one call of a tool.
+
+The command line counts as the tool gets it, with paths of inputs replaced by their positions;
+inputs count by their content and how they were registered; then parameters, declared outputs, what
+the runner's environment has of the variables that count, and the image or the program.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from ibid.styx import _params
+from ibid.styx._hashing import ContentHasher
+from ibid.styx._marks import Marks
+from ibid.styx._policy import CachePolicy
+from ibid.styx._protocols import Metadata
+from ibid.styx.backends import _resolvers
+
+_FORMAT = 1
+OUTPUT = "outputs"
+"""The folder of a view that a tool fills."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file or folder that was registered."""
+
+    given: str
+    host: str
+    local: str
+    resolve_parent: bool
+    mutable: bool
+
+    @property
+    def with_parent(self) -> bool:
+        """Whether all that lies beside it counts, too."""
+        return self.resolve_parent and not self.mutable
+
+    @property
+    def place(self) -> str:
+        """What counts by its content."""
+        place = os.path.dirname(self.host) if self.with_parent else self.host
+        # By its real name the cache is known in a folder, and left out.
+        return os.path.realpath(place) if os.path.isdir(place) else place
+
+    @property
+    def name(self) -> str:
+        """What it is called in its folder."""
+        return os.path.basename(self.host)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What others say of a call; it is asked for again when the tool has run."""
+
+    image: str
+    """What the image is known by; where none runs, its tag."""
+    hashes: list[str] | None
+    """What a hasher of one's own says of each input; `None` where content counts."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a tool, as far as it is known when it is to run."""
+
+    metadata: Metadata
+    policy: CachePolicy
+    base: Any
+    """The execution of the runner below."""
+    params: dict[str, Any] | None
+    inputs: list[Input]
+    outputs: dict[str, bool]
+    """Declared outputs: whether they may be missing."""
+
+    @property
+    def label(self) -> str:
+        """What history calls the tool."""
+        return f"{self.metadata.package}/{self.metadata.name}"
+
+    def told(self) -> Told:
+        """Returns what others say; `RuntimeError` says that nobody can tell."""
+        return Told(self._image(), self._hashes())
+
+    def request(self, cargs: list[str], told: Told) -> dict[str, Any]:
+        """Returns what counts; `UsageError` says that something has no plain form."""
+        image = told.image
+        environ = self._environ()
+        locales = [name for name in environ if name.startswith("LC_")]
+        marks = self._local_marks()
+        return {
+            "label": self.label,
+            "words": [marks.parts(word) for word in cargs],
+            "inputs": [it.place for it in self.inputs] if told.hashes is None else [],
+            "environ": list(environ.items()),
+            "env": sorted({"LANG", "TZ", *locales, *self.policy.env_allowlist}),
+            "params": _params.Params(self.params or {}, self._host_marks()).by_name,
+            "specs": [_params.as_json(self._inputs(told)), _params.as_json(self._declared())],
+            "versions": self._versions(image),
+            "programs": cargs[:1] if self._container() is None else [],
+            "image": None if self._container() is None else image,
+            "output": OUTPUT,
+        }
+
+    def _image(self) -> str:
+        container = self._container()
+        resolver = self.policy.image_digest
+        if container is None:
+            tag = self.metadata.container_image_tag or ""
+            return tag if resolver is None else resolver(tag)
+        resolver = resolver or _resolvers.of_execution(self.base)
+        if resolver is None:
+            raise RuntimeError(f"nobody knows what the image `{container}` is: give `image_digest`")
+        return resolver(container)
+
+    def _hashes(self) -> list[str] | None:
+        hasher = self.policy.hasher
+        if type(hasher) is ContentHasher:
+            return None
+        return [hasher.hash_path(it.place) for it in self.inputs]
+
+    def _container(self) -> str | None:
+        """Returns the tag of the image that really runs, if one does."""
+        tag = getattr(self.base, "container_tag", None)
+        return tag if isinstance(tag, str) else None
+
+    def _environ(self) -> dict[str, str]:
+        """Returns what the tool sees of variables, as far as that is known."""
+        own = getattr(self.base, "environ", None)
+        # Singularity adds to what its caller has; others start from nothing.
+        if own is None or hasattr(self.base, "singularity_executable"):
+            return {**os.environ, **(own or {})}
+        # Where programs are looked for without one.
+        return {"PATH": os.defpath, **own}
+
+    def _versions(self, image: str) -> dict[str, str]:
+        metadata = self.metadata
+        versions = {
+            "styx/id": metadata.id,
+            "styx/name": metadata.name,
+            "styx/package": str(metadata.package),
+        }
+        if self._container() is None:
+            versions["styx/image"] = image
+        for engine in ("docker", "podman", "singularity"):
+            args = getattr(self.base, f"{engine}_extra_args", None)
+            if args:
+                versions["styx/extra_args"] = _params.as_json(list(map(str, args)))
+        return versions | {f"extra/{name}": tag for name, tag in self.policy.extra.items()}
+
+    def _inputs(self, told: Told) -> dict[str, Any]:
+        hashes = told.hashes
+        inputs: list[dict[str, Any]] = []
+        for at, it in enumerate(self.inputs):
+            how: dict[str, Any] = {"mutable": it.mutable, "in_parent": None}
+            if it.with_parent:
+                how["in_parent"] = _params.text(it.name)
+            if self.policy.base_names:
+                how["name"] = _params.text(it.name)
+            if hashes is not None:
+                how["hash"] = hashes[at]
+            inputs.append(how)
+        kind = type(self.policy.hasher)
+        hasher = None if hashes is None else f"{kind.__module__}.{kind.__qualname__}"
+        return {"styx": _FORMAT, "hasher": hasher, "inputs": inputs}
+
+    def _declared(self) -> dict[str, Any]:
+        names = sorted(self.outputs)
+        return {"outputs": [[_params.text(name), self.outputs[name]] for name in names]}
+
+    def _local_marks(self) -> Marks:
+        """Knows inputs as the command line names them."""
+        spellings = []
+        for at, it in enumerate(self.inputs):
+            # The copy of a mutable input lies among the outputs, where its name counts.
+            if it.mutable or not os.path.isabs(it.local):
+                continue
+            if not it.with_parent:
+                spellings.append((it.local, at, os.path.isdir(it.host)))
+            elif it.local.endswith(f"/{it.name}"):
+                spellings.append((it.local[: -len(it.name) - 1], at, True))
+        return Marks(spellings)
+
+    def _host_marks(self) -> Marks:
+        """Knows inputs as parameters name them: in any spelling of their paths."""
+        spellings = []
+        paths: dict[str, int] = {}
+        for at, it in enumerate(self.inputs):
+            spellings += [(path, at, False) for path in (it.given, it.host, it.local)]
+            paths.setdefault(it.host, at)
+        return Marks(spellings, paths)
