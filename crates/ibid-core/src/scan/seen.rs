@@ -7,13 +7,38 @@ use super::filter::{Filter, Pattern};
 use super::stat_cache::Started;
 use super::survey::Survey;
 use crate::digest::Digest;
-use crate::fs::Signature;
+use crate::fs::{Links, Signature, look};
 use crate::tree::RelPath;
 
 /// One thing that a scan looked at. Opaque but for its path: hand it to
 /// [`super::Scanner::recheck`].
 #[derive(Clone, Debug)]
 pub struct Seen(pub(super) What);
+
+impl Seen {
+    /// Shows the path and the status of everything that was looked at: of files as it was then, of
+    /// links and of a directory itself as it is.
+    pub fn statuses(&self, show: &mut dyn FnMut(&Path, &Signature)) {
+        let mut show_now = |path: &Path, links| {
+            if let Ok(Some(now)) = look(path, links) {
+                show(path, &now);
+            }
+        };
+        match &self.0 {
+            What::File(file) => show(&file.path, &file.signature),
+            What::Link { path, .. } => show_now(path, Links::Keep),
+            What::Real { .. } | What::Matches { .. } => {}
+            What::Tree { dir, survey, .. } => {
+                show_now(dir, Links::Follow);
+                for listed in &survey.dirs {
+                    for row in &listed.rows {
+                        show(&listed.path_of(row).below(dir), &row.signature);
+                    }
+                }
+            }
+        }
+    }
+}
 
 /// What was seen.
 #[derive(Clone, Debug)]
