@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use ibid::door::{
     Call, EnvModeArg, ExecutionArgs, LinkArg, MakeArgs, ModeArg, NeedArgs, PackagesArg, Place,
-    RunCall, SelectArgs, ShowOutputArg, StepArgs,
+    Program, RunCall, SelectArgs, ShowOutputArg, StepArgs,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -21,6 +21,7 @@ pub(crate) struct PlaceCall {
     dir: PathBuf,
     env: Vec<(OsString, OsString)>,
     cache_dir: Option<PathBuf>,
+    tmp_dir: Option<PathBuf>,
     config: Option<PathBuf>,
 }
 
@@ -30,6 +31,7 @@ impl From<PlaceCall> for Place {
             dir: call.dir,
             env: call.env.into_iter().collect(),
             cache_dir: call.cache_dir,
+            tmp_dir: call.tmp_dir,
             config: call.config,
         }
     }
@@ -200,6 +202,27 @@ impl From<FunctionCall> for Call {
             output: call.output,
             ttl: call.ttl,
             execution: call.execution.into(),
+        }
+    }
+}
+
+/// A program that asks for folders of its own.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct ProgramCall {
+    name: String,
+    env_prefix: String,
+    cache_dir: Option<PathBuf>,
+    tmp_dir: Option<PathBuf>,
+}
+
+impl From<ProgramCall> for Program {
+    fn from(call: ProgramCall) -> Self {
+        Self {
+            name: call.name,
+            env_prefix: call.env_prefix,
+            cache: call.cache_dir,
+            tmp: call.tmp_dir,
         }
     }
 }

@@ -6,8 +6,10 @@
 //! same that the command line prints.
 
 mod calls;
+mod dirs;
 mod forked;
 mod hearing;
+mod stage;
 
 use std::path::PathBuf;
 
@@ -153,5 +155,14 @@ fn _ibid(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(why, module)?)?;
     module.add_function(wrap_pyfunction!(call, module)?)?;
     module.add_function(wrap_pyfunction!(place_of_call, module)?)?;
+    module.add_function(wrap_pyfunction!(dirs::dirs, module)?)?;
+    module.add_function(wrap_pyfunction!(dirs::dirs_of, module)?)?;
+    module.add_function(wrap_pyfunction!(dirs::make_tmp_dir, module)?)?;
+    module.add_class::<stage::PyPreparedStage>()?;
+    module.add_function(wrap_pyfunction!(stage::prepare_stage, module)?)?;
+    module.add_function(wrap_pyfunction!(stage::stage_on_record, module)?)?;
+    module.add_function(wrap_pyfunction!(stage::record_stage, module)?)?;
+    module.add_function(wrap_pyfunction!(stage::restore_stage, module)?)?;
+    module.add_function(wrap_pyfunction!(stage::invalidate_stage, module)?)?;
     Ok(())
 }
