@@ -33,10 +33,14 @@ class NoSource(Exception):
 
 @dataclass
 class Sources:
-    """What a module consists of: texts and files by name, versions, and what is not seen."""
+    """What a module consists of: texts and files by name, versions, and what is not seen.
+
+    `stamps` are of the files when they were read: an edit that was taken back shows in them.
+    """
 
     texts: dict[str, bytes] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    stamps: dict[str, tuple[int, ...]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     unseen: list[str] = field(default_factory=list)
 
@@ -67,7 +71,11 @@ def edited_since_start(sources: Sources) -> list[str]:
         loaded = getattr(sys.modules.get(name), "__file__", None)
         if loaded is None or os.path.realpath(loaded) != os.path.realpath(file):
             continue
-        status = os.stat(file)
+        try:
+            status = os.stat(file)
+        except OSError:
+            edited.append(name)
+            continue
         if max(status.st_mtime, status.st_ctime) >= _started():
             edited.append(name)
     return edited
@@ -120,10 +128,13 @@ class _Walk:
         name, path = found.name, str(found.origin)
         try:
             with open(path, "rb") as file:
+                status = os.fstat(file.fileno())
                 text = file.read()
         except OSError as error:
             raise NoSource(f"the module `{name}` cannot be read: {error}") from error
         self._sources.files[name] = path
+        stamps = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
+        self._sources.stamps[name] = stamps
         if not path.endswith(".py"):
             import hashlib
 

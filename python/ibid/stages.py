@@ -141,7 +141,10 @@ def should_skip(stage: Stage, output_dir: StrPath, *, force: bool = False) -> bo
 
     Writes nothing, neither in the folder nor in the cache.
     """
-    found = explain(stage, output_dir)
+    _forget(stage, output_dir)
+    found, answer = _explained(stage, output_dir)
+    if answer is not None:
+        _known[_at(stage, output_dir)] = answer
     if found.skip and not force:
         return True
     if stage.inputs:
@@ -151,18 +154,20 @@ def should_skip(stage: Stage, output_dir: StrPath, *, force: bool = False) -> bo
 
 def explain(stage: Stage, output_dir: StrPath) -> Explanation:
     """Says whether a stage need not run, and if it must, why. Writes nothing."""
-    _forget(stage, output_dir)
+    return _explained(stage, output_dir)[0]
+
+
+def _explained(stage: Stage, output_dir: StrPath) -> tuple[Explanation, dict[str, Any] | None]:
+    """Says it, and what the key is made of."""
     if is_bypassed():
-        return Explanation(stage.name, False, None, ("forced",), "the cache is bypassed")
+        return Explanation(stage.name, False, None, ("forced",), "the cache is bypassed"), None
     try:
         asked = _Asked(stage, output_dir)
         answer = asked.on_record()
     except _NoKey as error:
-        return Explanation(stage.name, False, None, (), str(error))
+        return Explanation(stage.name, False, None, (), str(error)), None
     why = answer.get("why", {})
-    if not answer["skip"]:
-        _known[_at(stage, output_dir)] = answer
-    return Explanation(
+    explanation = Explanation(
         stage=stage.name,
         skip=answer["skip"],
         key=answer["key"],
@@ -172,6 +177,7 @@ def explain(stage: Stage, output_dir: StrPath) -> Explanation:
         modules=tuple(sorted(asked.sources.texts)),
         unseen=tuple(asked.sources.unseen),
     )
+    return explanation, answer
 
 
 def mark_done(stage: Stage, output_dir: StrPath) -> None:
@@ -292,7 +298,7 @@ class _Asked:
         self._request = {
             "root": self._root,
             "record": _record.stem(stage.name),
-            "label": f"{os.path.basename(self._root)}/{stage.name}",
+            "label": _text(f"{os.path.basename(self._root)}/{stage.name}"),
             "module": stage.module,
             "code": self.sources.texts,
             "files": sorted(self.sources.files.values()),
@@ -353,7 +359,7 @@ class _Asked:
     def check_code(self) -> None:
         """Makes sure that the sources are what they were."""
         now = self._read()
-        for part in ("texts", "versions"):
+        for part in ("texts", "versions", "stamps"):
             old, new = getattr(self.sources, part), getattr(now, part)
             changed = sorted(n for n in old.keys() | new.keys() if old.get(n) != new.get(n))
             if changed:
@@ -401,6 +407,11 @@ def _differing(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
 
 
+def _text(name: str) -> str:
+    """Returns a name that every file can hold."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def _shown(names: list[str]) -> str:
     """Names a few, and says how many more there are."""
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
@@ -419,3 +430,7 @@ def _decline(stage: Stage, why: str) -> None:
 
 def _logger() -> logging.Logger:
     return logging.getLogger("ibid")
+
+
+# Where it is imported from is where it is found: in tracebacks, in help, in pickles.
+Stage.__module__ = "ibid"

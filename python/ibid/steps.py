@@ -147,7 +147,7 @@ def explain_step(
     """Says whether a step need not run, and if it must, everything that speaks for it."""
     output_dir = Path(output_dir)
     path = _record.path_of(output_dir, step_name)
-    inputs = _texts("current_input_hashes", current_input_hashes)
+    _texts("current_input_hashes", current_input_hashes)
     versions = _texts("artifact_versions", artifact_versions or {})
     if force or is_bypassed():
         why = "asked to run" if force else "the cache is bypassed"
@@ -159,7 +159,7 @@ def explain_step(
     except (OSError, ValueError, RecursionError) as error:
         return Freshness(step_name, ("new",), (f"the manifest `{path}` is unusable: {error}",))
     found = [
-        ("inputs", _differences("input", manifest["input_hashes"], inputs)),
+        ("inputs", _inputs(manifest, current_input_hashes)),
         ("versions", _differences("version", manifest.get("artifact_versions", {}), versions)),
         ("outputs", _outputs(output_dir, manifest["outputs"], required_outputs or [])),
     ]
@@ -176,6 +176,15 @@ def _outputs(output_dir: Path, outputs: dict[str, str], required: Sequence[str])
             reasons.append(f"nothing is at the required output `{pattern}`")
         for path in absent(found, outputs):
             reasons.append(f"the required output `{path}` was not there when the step was recorded")
+    return reasons
+
+
+def _inputs(manifest: dict[str, Any], hashes: dict[str, str]) -> list[str]:
+    """Says what is different about the inputs, and about the rule by which a folder was read."""
+    reasons = _differences("input", manifest["input_hashes"], hashes)
+    old = manifest.get("input_skipped")
+    if isinstance(hashes, DirectoryHashes) and old not in (None, list(hashes.skipped)):
+        reasons.append("the inputs were looked for with another `skip_hidden`")
     return reasons
 
 

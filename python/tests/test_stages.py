@@ -6,6 +6,7 @@ import dataclasses
 import json
 import logging
 import os
+import pickle
 import re
 import shutil
 import subprocess
@@ -113,6 +114,7 @@ def test_the_fields_stand_in_the_order_that_callers_know() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         made.name = "x"  # type: ignore[misc]
     assert ibid.Stage is Stage
+    assert pickle.loads(pickle.dumps(made)) == made
 
 
 def test_methods_and_functions_are_the_same(out: Path) -> None:
@@ -466,6 +468,11 @@ def test_code_that_changes_during_the_run_is_not_recorded(
     assert not run.recorded
     assert "stagemod_b" in warnings(caplog)
     assert why(out) == ("new",)
+    with stage().run(out) as run:
+        make(out)
+        (code / "stagemod_b.py").write_text("LIMIT = 4\n")
+        (code / "stagemod_b.py").write_text("LIMIT = 3\n")
+    assert not run.recorded, "what was loaded in between nobody knows"
 
 
 def test_code_that_was_loaded_and_edited_since_is_not_recorded(
@@ -584,6 +591,21 @@ def test_mark_done_knows_what_should_skip_saw(out: Path, caplog: pytest.LogCaptu
     assert should_skip(stage(), out)
 
 
+def test_a_link_on_the_way_that_leads_elsewhere_is_a_change(out: Path) -> None:
+    for name in ("v1", "v2"):
+        (out / name).mkdir()
+        (out / name / "x").write_text(name)
+    (out / "now").symlink_to("v1")
+    s = stage(inputs=("now/x",))
+    settle(out)
+    make(out)
+    settle(out)
+    (out / "now").unlink()
+    (out / "now").symlink_to("v2")
+    mark_done(s, out)
+    assert not s.record_path(out).exists()
+
+
 def test_mark_done_cannot_tell_when_a_stage_without_outputs_ran(
     out: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -694,7 +716,7 @@ def test_a_damaged_record_is_a_run_with_a_reason(
 
 
 def test_a_record_lies_in_its_folder_whatever_its_name(out: Path, tmp_path: Path) -> None:
-    names = ["../../../esc", "a/b", ".", "..", "a b", "ä", "x" * 300, "x" * 301, "a%2Fb"]
+    names = ["../../../esc", "a/b", ".", "..", "a b", "ä", "x" * 300, "x" * 301, "\udcff"]
     made = [done(out, stage(name=name)) for name in names]
     records = {s.record_path(out) for s in made}
     assert len(records) == len(names)

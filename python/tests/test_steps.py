@@ -87,6 +87,11 @@ def test_hidden_names_are_passed_over_by_a_rule_that_can_be_turned_off(project: 
     for hashes in (found, everything):
         path = save_step_manifest("rule", project / "o", hashes)
         assert json.loads(path.read_text())["input_skipped"] == list(hashes.skipped)
+    bare = project / "bare"
+    bare.mkdir()
+    save_step_manifest("bare", project / "o", hash_directory(bare, skip_hidden=False))
+    assert is_step_fresh("bare", project / "o", hash_directory(bare, skip_hidden=False))
+    assert not is_step_fresh("bare", project / "o", hash_directory(bare))
 
 
 def test_extensions_are_an_allow_list_in_any_case(project: Path) -> None:

@@ -123,7 +123,7 @@ pub(crate) fn invalidate_stage(
     record: String,
     listener: &Bound<'_, PyAny>,
 ) -> PyResult<bool> {
-    attend(place, listener, |door, _| {
+    attend(place, listener, move |door, _| {
         door.invalidate_stage(&root, &record)
     })?
     .or_raise(listener.py())

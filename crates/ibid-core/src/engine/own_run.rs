@@ -155,7 +155,7 @@ fn differing(manifest: &Manifest, prepared: &Prepared) -> Unrecorded {
 /// manifest is written. It replaces what is on record.
 pub fn record_own_run(
     prepared: &Prepared,
-    run: OwnRun,
+    run: &OwnRun,
     cx: &Context<'_>,
 ) -> Result<StepOutcome, Error> {
     let made = made_links::standing(prepared, &[], cx);

@@ -137,7 +137,7 @@ impl Door {
                 took: now.saturating_sub(started),
                 witness,
             };
-            engine::record_own_run(&stage.prepared, over, &cx)
+            engine::record_own_run(&stage.prepared, &over, &cx)
         };
         run.collect(&session);
         let cache_failed = reporter.cache_failed();
