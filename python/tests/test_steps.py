@@ -379,9 +379,16 @@ def test_a_damaged_manifest_is_not_fresh_and_no_exception(
     assert triggers(out) == ("new",)
 
 
-def test_a_manifest_of_the_right_digest_but_wrong_types_is_damaged(out: Path) -> None:
+def test_a_whole_manifest_of_something_else_is_unusable(out: Path) -> None:
     path = saved(out)
-    for name, wrong in [("input_hashes", []), ("outputs", "x"), ("artifact_versions", [1])]:
+    wrongs: list[tuple[str, object]] = [
+        ("input_hashes", []),
+        ("outputs", "x"),
+        ("artifact_versions", [1]),
+        ("manifest_version", "99"),
+        ("step_name", "other"),
+    ]
+    for name, wrong in wrongs:
         manifest = json.loads(path.read_text())
         manifest[name] = wrong
         del manifest["check"]

@@ -17,17 +17,18 @@ use super::decide::{decide, in_place};
 use super::error::{Error, chain};
 use super::freshness::{Miss, acceptable};
 use super::history;
+use super::lookup::{LookUp, look_up};
 use super::made_links;
 use super::manifest::{self, Manifest};
 use super::outcome::{Decision, NotStored, Ran, Rerun, StepOutcome};
 use super::prepare::Prepared;
 use super::stamp::Stamp;
 use super::storing::store;
-use crate::action::{AccessMode, ComponentKind, Trigger};
+use crate::action::{ComponentKind, Trigger};
 use crate::exec::{Ended, Status, StreamLog};
 use crate::fs::{Links, Signature, Timestamp, look};
 use crate::output::{Difference, DifferenceKind, InPlace, find, leave_in_place, validate};
-use crate::store::{Lookup, Replace};
+use crate::store::Replace;
 use crate::tree::Escaped;
 
 /// As many outputs that are not as recorded are named.
@@ -66,9 +67,6 @@ pub struct Unrecorded {
 
 /// Says whether a run of this very key is on record, counts, and left its outputs as they stand.
 pub fn on_record(prepared: &Prepared, cx: &Context<'_>) -> Result<(), Unrecorded> {
-    if cx.access.force || matches!(cx.access.mode, AccessMode::Off | AccessMode::WriteOnly) {
-        return Err(because(Trigger::Forced, "records are not looked at"));
-    }
     let name = prepared
         .action
         .policy
@@ -86,11 +84,8 @@ pub fn on_record(prepared: &Prepared, cx: &Context<'_>) -> Result<(), Unrecorded
     if manifest.key != prepared.key {
         return Err(differing(&manifest, prepared));
     }
-    if let Some(store) = cx.store
-        && let Lookup::Tombstone(tombstone) = store.look_up(&prepared.key)
-    {
-        let reason = format!("it was invalidated: {}", Escaped(tombstone.why.as_bytes()));
-        return Err(because(Trigger::Forced, reason));
+    if let LookUp::Refused(miss) = look_up(prepared, cx) {
+        return Err(of_miss(miss));
     }
     let times = (manifest.started, manifest.duration);
     acceptable(&manifest.outcome, times, &prepared.action, cx.clock.now()).map_err(of_miss)?;
@@ -162,7 +157,8 @@ pub fn record_own_run(
     validate(&prepared.action.outputs, &prepared.reserved(&made, cx))?;
     let stamp = Stamp::now(cx);
     let standing = leave_in_place(&prepared.action.outputs, stamp.ground(cx), &made)?;
-    let why = on_record(prepared, cx).err().unwrap_or_default();
+    let again = || because(Trigger::Forced, "it was run all the same");
+    let why = on_record(prepared, cx).err().unwrap_or_else(again);
     let ran = Ran {
         rerun: Rerun {
             triggers: why.triggers,
