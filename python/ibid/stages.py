@@ -22,14 +22,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ibid import _ibid, _modules, _record, _words
+from ibid import _ibid, _record
+from ibid._asked import Asked, NoKey, shown
 from ibid._bypass import is_bypassed
-from ibid._errors import Error, UsageError
 from ibid._hearing import Hearing
 from ibid._place import place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from types import TracebackType
 
     from ibid._words import StrPath
@@ -131,8 +130,8 @@ class Explanation:
 def compute_key(stage: Stage, output_dir: StrPath) -> str | None:
     """Returns the key, or `None` where there can be none: `explain` says why."""
     try:
-        return str(json.loads(_Asked(stage, output_dir).prepare().json())["key"])
-    except _NoKey:
+        return str(json.loads(Asked(stage, output_dir).prepare().json())["key"])
+    except NoKey:
         return None
 
 
@@ -162,9 +161,9 @@ def _explained(stage: Stage, output_dir: StrPath) -> tuple[Explanation, dict[str
     if is_bypassed():
         return Explanation(stage.name, False, None, ("forced",), "the cache is bypassed"), None
     try:
-        asked = _Asked(stage, output_dir)
+        asked = Asked(stage, output_dir)
         answer = asked.on_record()
-    except _NoKey as error:
+    except NoKey as error:
         return Explanation(stage.name, False, None, (), str(error)), None
     why = answer.get("why", {})
     explanation = Explanation(
@@ -191,13 +190,13 @@ def mark_done(stage: Stage, output_dir: StrPath) -> None:
     if not stage.inputs or is_bypassed():
         return
     try:
-        asked = _Asked(stage, output_dir)
+        asked = Asked(stage, output_dir)
         prepared = asked.prepare()
         changed = [] if known is None else _differing(known, json.loads(prepared.json()))
         if changed:
-            raise _NoKey(f"{_shown(changed)} changed since `should_skip` was asked")
+            raise NoKey(f"{shown(changed)} changed since `should_skip` was asked")
         asked.record(prepared, witnessed=False)
-    except _NoKey as why:
+    except NoKey as why:
         _decline(stage, f"{why}; `with stage.run(...)` watches a run from its start")
 
 
@@ -219,8 +218,8 @@ def restore(stage: Stage, output_dir: StrPath) -> bool:
     if not stage.inputs or is_bypassed():
         return False
     try:
-        answer = _Asked(stage, output_dir).restore()
-    except _NoKey as why:
+        answer = Asked(stage, output_dir).restore()
+    except NoKey as why:
         _logger().info("%s: not restored: %s", stage.name, why)
         return False
     if "why" in answer:
@@ -247,7 +246,7 @@ class StageRun:
         self.recorded = False
         """Whether the run is on record, once it is over."""
         self._output_dir = output_dir
-        self._asked: _Asked | None = None
+        self._asked: Asked | None = None
         self._prepared: _ibid.PreparedStage | None = None
         self._problem: str | None = None
 
@@ -256,10 +255,10 @@ class StageRun:
         if not self.stage.inputs or is_bypassed():
             return self
         try:
-            self._asked = _Asked(self.stage, self._output_dir)
+            self._asked = Asked(self.stage, self._output_dir)
             self._prepared = self._asked.prepare()
             self.key = str(json.loads(self._prepared.json())["key"])
-        except _NoKey as why:
+        except NoKey as why:
             self._problem = str(why)
         return self
 
@@ -273,116 +272,12 @@ class StageRun:
             return
         try:
             if self._problem is not None:
-                raise _NoKey(self._problem)
+                raise NoKey(self._problem)
             if self._asked is not None and self._prepared is not None:
                 self._asked.check_code()
                 self.recorded = self._asked.record(self._prepared, witnessed=True)
-        except _NoKey as why:
+        except NoKey as why:
             _decline(self.stage, str(why))
-
-
-class _NoKey(Exception):
-    """A stage has no key, or its run cannot be recorded; as a text it says why."""
-
-
-class _Asked:
-    """A stage with the sources that it has at one moment, for the engine."""
-
-    def __init__(self, stage: Stage, output_dir: StrPath) -> None:
-        if not stage.inputs:
-            raise _NoKey("a stage without inputs always runs")
-        self._stage = stage
-        self._root = os.path.realpath(output_dir)
-        self.sources = self._read()
-        versions = {f"given/{name}": tag for name, tag in (stage.versions or {}).items()}
-        self._request = {
-            "root": self._root,
-            "record": _record.stem(stage.name),
-            "label": _text(f"{os.path.basename(self._root)}/{stage.name}"),
-            "module": stage.module,
-            "code": self.sources.texts,
-            "files": sorted(self.sources.files.values()),
-            "inputs": self._paths(stage.inputs),
-            "outputs": self._paths(stage.outputs),
-            "params": _words.params(stage.params),
-            "env": _words.variables(stage.env),
-            "versions": {**self.sources.versions, **versions},
-            "ttl": _words.duration(stage.ttl),
-        }
-
-    def prepare(self) -> _ibid.PreparedStage:
-        """Makes the key, and holds what it rests on."""
-        try:
-            return _ibid.prepare_stage(place(None), self._request, Hearing(echo=False))
-        except Error as error:
-            raise _no_key(error) from error
-
-    def on_record(self) -> dict[str, Any]:
-        """Asks whether a run is on record that answers for the next one."""
-        try:
-            answer = _ibid.stage_on_record(place(None), self._request, Hearing(echo=False))
-        except Error as error:
-            raise _no_key(error) from error
-        found: dict[str, Any] = json.loads(answer)
-        return found
-
-    def record(self, prepared: _ibid.PreparedStage, *, witnessed: bool) -> bool:
-        """Records a run that is over; raises `_NoKey` where it may not be, or could not.
-
-        Says whether it is on record, which it is not where the mode of the cache forbids it.
-        """
-        edited = _modules.edited_since_start(self.sources)
-        if edited:
-            raise _NoKey(
-                f"{_shown(edited)} was edited since this process started, which may run its "
-                "earlier code; a new process knows"
-            )
-        try:
-            os.makedirs(self._root, exist_ok=True)
-            heard = Hearing(echo=False)
-            outcome = json.loads(_ibid.record_stage(place(None), prepared, witnessed, heard))
-        except (Error, OSError) as error:
-            raise _no_key(error) from error
-        if not outcome["stored"] and not outcome["by_choice"]:
-            raise _NoKey(outcome["not_stored"])
-        return bool(outcome["stored"])
-
-    def restore(self) -> dict[str, Any]:
-        """Brings outputs back, if it can."""
-        try:
-            answer = _ibid.restore_stage(place(None), self._request, Hearing(echo=False))
-        except Error as error:
-            raise _no_key(error) from error
-        found: dict[str, Any] = json.loads(answer)
-        return found
-
-    def check_code(self) -> None:
-        """Makes sure that the sources are what they were."""
-        now = self._read()
-        for part in ("texts", "versions", "stamps"):
-            old, new = getattr(self.sources, part), getattr(now, part)
-            changed = sorted(n for n in old.keys() | new.keys() if old.get(n) != new.get(n))
-            if changed:
-                raise _NoKey(f"{_shown(changed)} changed during the run")
-
-    def _read(self) -> _modules.Sources:
-        try:
-            return _modules.sources_of(self._stage.module)
-        except _modules.NoSource as error:
-            raise _NoKey(str(error)) from error
-
-    def _paths(self, paths: Iterable[StrPath]) -> list[str]:
-        """Returns paths as they are keyed: from the root wherever they lie below it."""
-        words = []
-        for path in _words.paths(paths):
-            if not path:
-                raise UsageError(f"the stage `{self._stage.name}` names an empty path")
-            above, name = os.path.split(path.rstrip("/"))
-            real = os.path.join(os.path.realpath(above), name)
-            is_below = os.path.isabs(path) and real.startswith(self._root + os.sep)
-            below = os.path.relpath(real, self._root) if is_below else path.rstrip("/")
-            words.append(f"{below}/" if path.endswith("/") else below)
-        return words
 
 
 # What the keys of stages were made of when `should_skip` was asked last, by folder and name.
@@ -405,23 +300,6 @@ def _differing(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
     before, now = by_name(old), by_name(new)
     return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-
-
-def _text(name: str) -> str:
-    """Returns a name that every file can hold."""
-    return name.encode("utf-8", "backslashreplace").decode()
-
-
-def _shown(names: list[str]) -> str:
-    """Names a few, and says how many more there are."""
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(f"`{name}`" for name in names[:5]) + more
-
-
-def _no_key(error: Exception) -> _NoKey:
-    if not isinstance(error, Error):
-        return _NoKey(str(error))
-    return _NoKey(": ".join([error.message, *error.causes]))
 
 
 def _decline(stage: Stage, why: str) -> None:

@@ -403,6 +403,14 @@ def test_what_only_the_run_knows_is_listed(out: Path, code: Path, source: str) -
     assert re.match(r"stagemod_c: line \d+, ", unseen)
 
 
+def test_what_is_not_seen_is_told(out: Path, code: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (code / f"{MODULE}.py").write_text("__import__(name)\n")
+    with caplog.at_level(logging.INFO, "ibid"):
+        done(out)
+        done(out)
+    assert caplog.text.count("not seen by its key: stagemod_a: line 1, `__import__`") == 1
+
+
 def test_an_optional_module_counts_once_it_is_there(out: Path, code: Path) -> None:
     (code / f"{MODULE}.py").write_text("try:\n  import stagemod_opt\nexcept ImportError: ...\n")
     done(out)
@@ -589,6 +597,13 @@ def test_mark_done_knows_what_should_skip_saw(out: Path, caplog: pytest.LogCaptu
     make(out)
     mark_done(stage(), out)
     assert should_skip(stage(), out)
+    (out / "in").unlink()
+    assert not should_skip(stage(), out)
+    (out / "in").write_text("C")
+    settle(out)
+    make(out)
+    mark_done(stage(), out)
+    assert should_skip(stage(), out), "what was asked before the last question is forgotten"
 
 
 def test_a_link_on_the_way_that_leads_elsewhere_is_a_change(out: Path) -> None:
@@ -852,6 +867,17 @@ def test_a_cache_that_cannot_be_written_is_a_warning(
         make(out)
     assert not run.recorded
     assert "cannot be written" in warnings(caplog)
+    assert not should_skip(stage(), out)
+
+
+def test_a_folder_that_takes_no_record_has_none(
+    out: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (out / ".ibid").write_text("a file")
+    with stage().run(out) as run:
+        make(out)
+    assert not run.recorded
+    assert "manifest" in warnings(caplog)
     assert not should_skip(stage(), out)
 
 

@@ -38,7 +38,7 @@ fn with<T>(bench: &Bench, step: &Step, act: impl FnOnce(&Prepared, &Context<'_>)
 }
 
 fn on_record(bench: &Bench, step: &Step) -> Result<(), Unrecorded> {
-    with(bench, step, |prepared, cx| engine::on_record(prepared, cx))
+    with(bench, step, engine::on_record)
 }
 
 /// Does something between the preparation of a step and the record of its run.

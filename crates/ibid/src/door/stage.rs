@@ -78,6 +78,11 @@ impl fmt::Debug for PreparedStage {
 }
 
 impl PreparedStage {
+    fn record(&self) -> &str {
+        let name = self.prepared.action.policy.manifest.as_deref();
+        name.unwrap_or_default()
+    }
+
     /// Returns key and components, as `ibid key` has them.
     pub fn json(&self) -> Value {
         as_json(&self.prepared)
@@ -150,7 +155,10 @@ impl Door {
             )
             .hint("the warnings above name the fault"));
         }
+        let standing = manifest::read(&stage.root, stage.record());
         let mut answer = outcome_json(&outcome);
+        // A folder that cannot be written keeps no record of what is stored.
+        answer["on_record"] = standing.is_some_and(|it| it.key == outcome.key).into();
         answer["by_choice"] = matches!(
             outcome.decision,
             engine::Decision::Ran {
