@@ -43,7 +43,16 @@ fn on_record(bench: &Bench, step: &Step) -> Result<(), Unrecorded> {
 
 /// Does something between the preparation of a step and the record of its run.
 fn record(bench: &Bench, witness: Witness, meanwhile: impl FnOnce()) -> Option<NotStored> {
-    with(bench, &own(), |prepared, cx| {
+    record_of(bench, &own(), witness, meanwhile)
+}
+
+fn record_of(
+    bench: &Bench,
+    step: &Step,
+    witness: Witness,
+    meanwhile: impl FnOnce(),
+) -> Option<NotStored> {
+    with(bench, step, |prepared, cx| {
         meanwhile();
         let run = OwnRun {
             started: cx.clock.now(),
@@ -216,14 +225,7 @@ fn stamps_of_one_tick_tell_nothing_and_no_outputs_neither() {
     assert!(record(&bench, Witness::Stamps(Vec::new()), || ()).is_some());
     let mut step = own();
     step.outputs.clear();
-    let unwitnessed = with(&bench, &step, |prepared, cx| {
-        let run = OwnRun {
-            started: cx.clock.now(),
-            took: Duration::ZERO,
-            witness: Witness::Stamps(Vec::new()),
-        };
-        not_stored(engine::record_own_run(prepared, &run, cx).unwrap())
-    });
+    let unwitnessed = record_of(&bench, &step, Witness::Stamps(Vec::new()), || ());
     assert_eq!(unwitnessed, Some(NotStored::Unwitnessed));
 }
 
@@ -236,16 +238,7 @@ fn stamps_of_links_and_folders_on_the_way_count() {
     symlink("now", bench.root.join("again")).unwrap();
     let mut step = own();
     step.inputs = shell("", &["again/sub", "v1/sub/x"], &[]).inputs;
-    let try_record = || {
-        with(&bench, &step, |prepared, cx| {
-            let run = OwnRun {
-                started: cx.clock.now(),
-                took: Duration::ZERO,
-                witness: Witness::Stamps(Vec::new()),
-            };
-            not_stored(engine::record_own_run(prepared, &run, cx).unwrap())
-        })
-    };
+    let try_record = || record_of(&bench, &step, Witness::Stamps(Vec::new()), || ());
     next_tick(&bench);
     bench.write("out", "made of v1");
     assert_eq!(try_record(), None);
@@ -264,6 +257,41 @@ fn stamps_of_links_and_folders_on_the_way_count() {
 }
 
 #[test]
+fn an_output_that_says_it_is_of_tomorrow_is_as_old_as_its_status() {
+    let bench = Bench::new();
+    bench.write("in", "a");
+    bench.write("out", "made of a");
+    let file = fs::File::open(bench.root.join("out")).unwrap();
+    let tomorrow = SystemTime::now() + Duration::from_hours(24);
+    file.set_modified(tomorrow).unwrap();
+    next_tick(&bench);
+    bench.write("in", "b");
+    let younger = Some(NotStored::InputsYounger(vec!["in".into()]));
+    assert_eq!(record(&bench, Witness::Stamps(Vec::new()), || ()), younger);
+}
+
+#[test]
+fn a_folder_that_holds_an_output_is_not_judged_by_its_own_stamps() {
+    let bench = Bench::new();
+    let mut step = own();
+    let declared = shell("", &["data"], &["data/sub/made"]);
+    (step.inputs, step.outputs) = (declared.inputs, declared.outputs);
+    bench.write("data/x", "1");
+    bench.write("data/sub/y", "1");
+    next_tick(&bench);
+    bench.write("data/sub/made", "made of both");
+    let stamps = || Witness::Stamps(Vec::new());
+    assert_eq!(record_of(&bench, &step, stamps(), || ()), None);
+    next_tick(&bench);
+    bench.write("data/z", "came later");
+    let later = record_of(&bench, &step, stamps(), || ());
+    assert!(
+        matches!(later, Some(NotStored::InputsYounger(_))),
+        "{later:?}"
+    );
+}
+
+#[test]
 fn every_output_has_to_be_written_after_every_input() {
     let bench = Bench::new();
     let mut step = own();
@@ -272,16 +300,7 @@ fn every_output_has_to_be_written_after_every_input() {
         optional: false,
         keep: false,
     });
-    let try_record = || {
-        with(&bench, &step, |prepared, cx| {
-            let run = OwnRun {
-                started: cx.clock.now(),
-                took: Duration::ZERO,
-                witness: Witness::Stamps(Vec::new()),
-            };
-            not_stored(engine::record_own_run(prepared, &run, cx).unwrap())
-        })
-    };
+    let try_record = || record_of(&bench, &step, Witness::Stamps(Vec::new()), || ());
     bench.write("out", "before");
     bench.write("made/kept", "before");
     next_tick(&bench);
