@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from ibid import _folders
+
 if TYPE_CHECKING:
     StrPath = str | os.PathLike[str]
 
@@ -22,9 +24,11 @@ def place(
     # What was left behind is no place that a command should be told it runs in. A name that leads
     # here by links is as good as another.
     is_told = told == folder or (cwd is None and os.path.realpath(told) == folder)
+    own_cache, own_tmp = _folders.configured
     return {
         "dir": folder,
         "env": [] if is_told else [("PWD", folder)],
-        "cache_dir": None if cache_dir is None else os.path.expanduser(cache_dir),
+        "cache_dir": own_cache if cache_dir is None else os.path.expanduser(cache_dir),
+        "tmp_dir": own_tmp,
         "config": None if config is None else os.path.expanduser(config),
     }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use ibid::door::{
     Call, EnvModeArg, ExecutionArgs, LinkArg, MakeArgs, ModeArg, NeedArgs, PackagesArg, Place,
-    RunCall, Segment, SelectArgs, ShowOutputArg, StepArgs, Tool, Word as ToolWord,
+    Program, RunCall, Segment, SelectArgs, ShowOutputArg, StepArgs, Tool, Word as ToolWord,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -22,6 +22,7 @@ pub(crate) struct PlaceCall {
     /// Variables that differ from those of the process.
     env: Vec<(OsString, OsString)>,
     cache_dir: Option<PathBuf>,
+    tmp_dir: Option<PathBuf>,
     config: Option<PathBuf>,
 }
 
@@ -38,6 +39,7 @@ impl From<PlaceCall> for Place {
             dir: call.dir,
             env: own.chain(call.env.iter().cloned()).collect(),
             cache_dir: call.cache_dir,
+            tmp_dir: call.tmp_dir,
             config: call.config,
         }
     }
@@ -255,6 +257,27 @@ impl From<ToolCall> for Tool {
             view: call.view,
             output: call.output,
             execution: call.execution.into(),
+        }
+    }
+}
+
+/// A program that asks for folders of its own.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct ProgramCall {
+    name: String,
+    env_prefix: String,
+    cache_dir: Option<PathBuf>,
+    tmp_dir: Option<PathBuf>,
+}
+
+impl From<ProgramCall> for Program {
+    fn from(call: ProgramCall) -> Self {
+        Self {
+            name: call.name,
+            env_prefix: call.env_prefix,
+            cache: call.cache_dir,
+            tmp: call.tmp_dir,
         }
     }
 }

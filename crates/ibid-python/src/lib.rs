@@ -6,8 +6,10 @@
 //! same that the command line prints.
 
 mod calls;
+mod dirs;
 mod forked;
 mod hearing;
+mod stage;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -218,5 +220,14 @@ fn _ibid(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(run_tool, module)?)?;
     module.add_function(wrap_pyfunction!(make_views, module)?)?;
     module.add_function(wrap_pyfunction!(digest, module)?)?;
+    module.add_function(wrap_pyfunction!(dirs::dirs, module)?)?;
+    module.add_function(wrap_pyfunction!(dirs::dirs_of, module)?)?;
+    module.add_function(wrap_pyfunction!(dirs::make_tmp_dir, module)?)?;
+    module.add_class::<stage::PyPreparedStage>()?;
+    module.add_function(wrap_pyfunction!(stage::prepare_stage, module)?)?;
+    module.add_function(wrap_pyfunction!(stage::stage_on_record, module)?)?;
+    module.add_function(wrap_pyfunction!(stage::record_stage, module)?)?;
+    module.add_function(wrap_pyfunction!(stage::restore_stage, module)?)?;
+    module.add_function(wrap_pyfunction!(stage::invalidate_stage, module)?)?;
     Ok(())
 }

@@ -56,6 +56,7 @@ pub(crate) struct Context {
     /// Whose process this is.
     pub(crate) process: Process,
     cache_dir: Option<PathBuf>,
+    tmp_dir: Option<PathBuf>,
     config: Option<PathBuf>,
 }
 
@@ -117,6 +118,7 @@ impl Context {
             interrupt: Interrupt::new(),
             process: Process::Own,
             cache_dir: global.cache_dir.clone(),
+            tmp_dir: None,
             config: global.config.clone(),
         })
     }
@@ -127,6 +129,7 @@ impl Context {
             dir,
             env,
             cache_dir,
+            tmp_dir,
             config,
         } = place;
         Self {
@@ -138,6 +141,7 @@ impl Context {
             interrupt: Interrupt::new(),
             process: Process::Lent,
             cache_dir,
+            tmp_dir,
             config,
         }
     }
@@ -175,6 +179,7 @@ impl Context {
         let around = self.surroundings();
         let overrides = Overrides {
             cache_dir: self.cache_dir.clone().map(Some),
+            tmp_dir: self.tmp_dir.clone().map(Some),
             quiet: self.console.is_quiet().then_some(true),
             ..overrides
         };
@@ -423,6 +428,7 @@ fn config_failure(error: &ConfigError) -> Failure {
     }
 }
 
-fn dirs_failure(error: &DirsError) -> Failure {
+/// Folders that cannot be told.
+pub(crate) fn dirs_failure(error: &DirsError) -> Failure {
     Failure::of(exit::USAGE, error).hint(error.hint())
 }

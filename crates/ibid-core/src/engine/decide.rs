@@ -119,7 +119,7 @@ pub(super) fn weigh(prepared: &Prepared, result: Box<StoredResult>, cx: &Context
 }
 
 /// Compares the outputs in place with those of an outcome.
-fn in_place(
+pub(super) fn in_place(
     prepared: &Prepared,
     outcome: &Outcome,
     listing: &dyn Fn(TreeId) -> Option<Tree>,

@@ -123,6 +123,13 @@ pub enum NotStored {
     /// Inputs changed while it ran.
     #[error("{} changed while the command ran", paths(.0))]
     InputsChanged(Vec<PathBuf>),
+    /// Inputs changed when the outputs had been written, or perhaps then: a run that nobody watched
+    /// may have read others.
+    #[error("{} changed after the outputs were written", paths(.0))]
+    InputsYounger(Vec<PathBuf>),
+    /// A run that nobody watched left no output that says when it was.
+    #[error("there is no output that tells when it ran")]
+    Unwitnessed,
     /// Outputs changed while they were stored.
     #[error("{} changed while being stored", paths(.0))]
     OutputsChanged(Vec<PathBuf>),

@@ -124,6 +124,47 @@ pub fn set_aside<'a>(
     Ok(aside)
 }
 
+/// Takes outputs as they stand, because the run that made them is over: nothing is moved or made.
+pub fn leave_in_place<'a>(
+    outputs: &[OutputSpec],
+    ground: Ground<'a>,
+    made: &MadeLinks,
+) -> Result<Aside<'a>, AsideError> {
+    let spot = |output: &OutputSpec| {
+        let kind = match &output.kind {
+            OutputKind::Glob(text) => {
+                let pattern = Pattern::new(text)
+                    .map_err(|error| AsideError::Output(OutputError::Pattern(error)))?;
+                SpotKind::Glob(text.clone(), pattern)
+            }
+            OutputKind::Path(place) | OutputKind::Dir(place) => {
+                let path = place.on_disk(ground.root);
+                let made = made.get(place.key_name()).map(Vec::as_slice);
+                let target = Target::find(&path, made, Parents::AsTheyAre)?;
+                SpotKind::Place {
+                    place: place.clone(),
+                    dir_only: matches!(output.kind, OutputKind::Dir(_)),
+                    link: target.and_then(|target| target.link),
+                    path,
+                }
+            }
+        };
+        Ok(Spot {
+            kind,
+            optional: output.optional,
+            keep: output.keep,
+        })
+    };
+    Ok(Aside {
+        keep: Keep::new(ground),
+        spots: outputs
+            .iter()
+            .map(spot)
+            .collect::<Result<_, AsideError>>()?,
+        earlier: Vec::new(),
+    })
+}
+
 impl Aside<'_> {
     fn clear(
         &mut self,

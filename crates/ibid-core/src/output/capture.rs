@@ -21,8 +21,8 @@ use super::content::{Begun, Digests, entries_by, files, into_content};
 use super::target::Target;
 use super::walk::{Standing, Stood, walk};
 use crate::action::Storing;
-use crate::digest::{BlobId, Digest};
-use crate::fs::{FileKind, PathError, Signature, Threads};
+use crate::digest::{BlobId, Digest, TreeId};
+use crate::fs::{FileKind, PathError, Signature, Threads, Timestamp};
 use crate::store::{Intake, LocalStore, OutputContent, StoreError, Stored, StoredAs, StoredOutput};
 use crate::tree::{Escaped, RelPath};
 
@@ -351,6 +351,25 @@ impl Found {
             changed.extend(new.map(|path| before.path_of(path)));
         }
         changed
+    }
+}
+
+impl Found {
+    /// Returns of each output on which device it lies and when it was written last: the earlier of
+    /// the two stamps of a file, because the one of its content can be set to any time.
+    pub fn written(&self) -> impl Iterator<Item = (u64, Timestamp)> {
+        self.0.iter().filter_map(|item| {
+            let stamps = item.standing.values().map(|stood| {
+                let Signature {
+                    mtime,
+                    ctime,
+                    device,
+                    ..
+                } = stood.signature;
+                (mtime.min(ctime), device)
+            });
+            stamps.max().map(|(written, device)| (device, written))
+        })
     }
 }
 

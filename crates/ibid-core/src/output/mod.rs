@@ -25,7 +25,7 @@ mod validate;
 mod walk;
 mod workspace;
 
-pub use aside::{Aside, AsideError, Kept, MadeLinks, Reading, set_aside};
+pub use aside::{Aside, AsideError, Kept, MadeLinks, Reading, leave_in_place, set_aside};
 pub use capture::{Capture, CaptureError, Captured, Found, OutputProblem, find, made_links};
 pub use content::Digests;
 pub use inspect::{

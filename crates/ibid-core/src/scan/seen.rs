@@ -1,5 +1,7 @@
 //! `Seen`: what a scan looked at, kept so that it can be looked at again after the run.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,13 +9,57 @@ use super::filter::{Filter, Pattern};
 use super::stat_cache::Started;
 use super::survey::Survey;
 use crate::digest::Digest;
-use crate::fs::Signature;
+use crate::fs::{Links, Signature, look, read_link};
 use crate::tree::RelPath;
 
 /// One thing that a scan looked at. Opaque but for its path: hand it to
 /// [`super::Scanner::recheck`].
 #[derive(Clone, Debug)]
 pub struct Seen(pub(super) What);
+
+impl Seen {
+    /// Shows the path and the status of everything that was looked at: of files as it was then, of
+    /// links, those on the way as well, and of a directory itself as it is.
+    pub fn statuses(&self, show: &mut dyn FnMut(&Path, &Signature)) {
+        match &self.0 {
+            What::File(file) => {
+                show(&file.path, &file.signature);
+                show_links(&file.path, MOST_LINKS, show);
+            }
+            What::Link { path, .. } | What::Real { path, .. } => {
+                show_links(path, MOST_LINKS, show);
+            }
+            What::Matches { .. } => {}
+            What::Tree { dir, survey, .. } => {
+                if let Ok(Some(now)) = look(dir, Links::Follow) {
+                    show(dir, &now);
+                }
+                show_links(dir, MOST_LINKS, show);
+                for listed in &survey.dirs {
+                    for row in &listed.rows {
+                        show(&listed.path_of(row).below(dir), &row.signature);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A way has no more links than this.
+const MOST_LINKS: usize = 40;
+
+/// Shows the links on the way to a path, as they are, and those on the ways that they lead.
+fn show_links(path: &Path, most: usize, show: &mut dyn FnMut(&Path, &Signature)) {
+    for link in path.ancestors() {
+        let Ok(text) = read_link(link) else { continue };
+        if let Ok(Some(now)) = look(link, Links::Keep) {
+            show(link, &now);
+        }
+        if let (Some(above), Some(most)) = (link.parent(), most.checked_sub(1)) {
+            show_links(&above.join(OsStr::from_bytes(&text)), most, show);
+        }
+    }
+}
 
 /// What was seen.
 #[derive(Clone, Debug)]

@@ -28,8 +28,17 @@ pub(super) const FORMAT: u64 = 1;
 pub(super) const TAG: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55\n\
 # This directory is a store of ibid: everything in it can be computed again.\n";
 
-/// What may lie beside each other in the directory of a store that is just being made.
-const KNOWN: [&[u8]; 5] = [b"CACHEDIR.TAG", b"store.json", b"v1", b"local", b"tmp"];
+/// What may lie beside each other in the directory of a store that is just being made: its own
+/// names, and those that `ibid.dirs` hands out for files of the caller's.
+const KNOWN: [&[u8]; 7] = [
+    b"CACHEDIR.TAG",
+    b"store.json",
+    b"v1",
+    b"local",
+    b"tmp",
+    b"tdi",
+    b"transforms",
+];
 
 /// Blobs are read-only for everybody: they are shared, and linked out on request.
 pub(super) const BLOB_MODE: u32 = 0o444;

@@ -18,6 +18,7 @@ mod laws_plan;
 mod laws_tree;
 mod layering;
 mod manifest;
+mod own_run;
 mod plan;
 mod samples;
 mod schedule;

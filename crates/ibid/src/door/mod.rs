@@ -6,6 +6,8 @@
 //! touched; what is told goes to a [`Listener`].
 
 mod call;
+mod dirs;
+mod stage;
 mod tool;
 
 use std::io::Read as _;
@@ -22,6 +24,8 @@ pub use ibid_core::store::View;
 use serde_json::Value;
 
 pub use self::call::{Call, Called};
+pub use self::dirs::{Choice, Folders, Program};
+pub use self::stage::{PreparedStage, Stage};
 pub use self::tool::Tool;
 pub use crate::args::{
     EnvModeArg, ExecutionArgs, LinkArg, MakeArgs, ModeArg, NeedArgs, PackagesArg, SelectArgs,
@@ -45,6 +49,8 @@ pub struct Place {
     pub env: EnvSnapshot,
     /// The cache, if the caller names one.
     pub cache_dir: Option<PathBuf>,
+    /// The folder for temporary files, if the caller names one.
+    pub tmp_dir: Option<PathBuf>,
     /// A settings file above all others, if the caller names one.
     pub config: Option<PathBuf>,
 }

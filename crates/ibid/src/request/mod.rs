@@ -12,3 +12,4 @@ mod words;
 pub(crate) use self::exec::{exec, execution_overrides, overrides};
 pub(crate) use self::root::asked_root;
 pub(crate) use self::selection::{Selection, selection};
+pub(crate) use self::words::{env, params};

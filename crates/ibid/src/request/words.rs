@@ -17,7 +17,7 @@ use crate::error::Failure;
 use crate::report::people;
 
 /// Reads `NAME=JSON` words.
-pub(super) fn params(words: &[OsString]) -> Result<BTreeMap<String, Value>, Failure> {
+pub(crate) fn params(words: &[OsString]) -> Result<BTreeMap<String, Value>, Failure> {
     let mut params = BTreeMap::new();
     for word in words {
         let word = text("--param", word)?;
@@ -58,7 +58,7 @@ pub(super) fn spec(path: &Path) -> Result<Value, Failure> {
 }
 
 /// Reads `NAME` and `NAME=VALUE` words; names that look like secrets are refused.
-pub(super) fn env(words: &[OsString]) -> Result<Vec<EnvRequest>, Failure> {
+pub(crate) fn env(words: &[OsString]) -> Result<Vec<EnvRequest>, Failure> {
     let mut requests: Vec<EnvRequest> = Vec::new();
     for word in words {
         let bytes = word.as_bytes();

@@ -15,7 +15,7 @@ pub(crate) mod fuzzing;
 mod text;
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::Path;
 
@@ -26,6 +26,7 @@ use super::error::chain;
 use super::event::Warning;
 use super::freshness::is_success;
 use super::prepare::Prepared;
+use crate::action::KeyRecord;
 use crate::digest::{BlobId, Digest, Key};
 use crate::fs::{
     Dir, FileKind, IfPresent as _, IoContext as _, PathError, close_checked, look_aside,
@@ -105,6 +106,26 @@ impl Manifest {
             && self.metadata == words::metadata(&policy.metadata)
     }
 
+    /// Returns title and values, before and now, of each component that is not as it is recorded. A
+    /// value that is cut here ends in a digest, so that two of them differ where they do.
+    pub(super) fn changes_to(
+        &self,
+        record: &KeyRecord,
+    ) -> Vec<(String, Option<String>, Option<String>)> {
+        let old: BTreeMap<_, _> = self.components.iter().cloned().collect();
+        let new: BTreeMap<_, _> = words::components(record).into_iter().collect();
+        let titles: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+        let change = |title: &String| {
+            (
+                title.clone(),
+                old.get(title).cloned(),
+                new.get(title).cloned(),
+            )
+        };
+        let changes = titles.into_iter().map(change);
+        changes.filter(|(_, old, new)| old != new).collect()
+    }
+
     /// Returns a digest of everything that a decision may rest on. It tells damage, not forgery:
     /// whoever writes in the workspace may also write the outputs.
     fn check(&self) -> Digest {
@@ -134,15 +155,30 @@ pub fn read(root: &Path, name: &str) -> Option<Manifest> {
 }
 
 fn read_file(root: &Path, name: &str) -> Option<Manifest> {
-    let name = file_name(name)?;
-    let dir = Dir::open(root).ok()?.dir(&folder()).ok()?;
-    let (file, signature) = dir.open_file(&name).ok()?;
+    standing(root, name).ok().flatten()
+}
+
+/// Returns the manifest of this name if one stands there; what stands there and is none is told.
+pub(super) fn standing(root: &Path, name: &str) -> Result<Option<Manifest>, String> {
+    let unreadable = |error: PathError| chain(&error);
+    let name = file_name(name).ok_or("it has no name that a file can have")?;
+    let dir = Dir::open(root).and_then(|top| top.dir(&folder()));
+    let Some(dir) = dir.if_present().map_err(unreadable)? else {
+        return Ok(None);
+    };
+    let Some((file, signature)) = dir.open_file(&name).if_present().map_err(unreadable)? else {
+        return Ok(None);
+    };
     if signature.size > LIMIT {
-        return None;
+        return Err("it is too large for one".to_owned());
     }
     let path = dir.path_of(&name);
-    let bytes = read_limited((&file, &path), signature.size, LIMIT).ok()?;
-    form::decode(&bytes)
+    let bytes = read_limited((&file, &path), signature.size, LIMIT);
+    let bytes = bytes.map_err(unreadable)?;
+    form::decode(&bytes).map_or_else(
+        || Err("it is damaged, or none of this version".to_owned()),
+        |it| Ok(Some(it)),
+    )
 }
 
 /// Removes the manifest of this name, and says whether there was one: for a result that is to
