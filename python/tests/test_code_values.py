@@ -127,6 +127,7 @@ def test_a_class_of_the_project_counts_whatever_it_derives_from(project: Path, b
         def compute(s): return VALUE.more()
         """
     assert differs(project, {"main.py": main}, "return 1", "return 2")
+    assert "threading" not in base or code(project, {"main.py": main}).unseen == []
 
 
 def test_what_contains_itself_or_is_shared_is_told_from_what_is_equal() -> None:

@@ -136,7 +136,7 @@ def replaced(kind: type) -> list[tuple[str, Any]]:
     """Returns what an installed class has that is not at home in what is installed."""
     found: list[tuple[str, Any]] = []
     for base in kind.__mro__:
-        if base.__flags__ & _IMMUTABLE:
+        if base.__flags__ & IMMUTABLE:
             continue
         # There are hundreds of them, at each hit: most are told by their file alone.
         members = list(vars(base).items())
@@ -184,7 +184,7 @@ _FAMILIAR = {
 }
 _AROUND_FUNCTIONS = {staticmethod, classmethod, property}
 # The flag of types that nobody can put anything into.
-_IMMUTABLE = 1 << 8
+IMMUTABLE = 1 << 8
 
 
 def _is_foreign_code(function: types.FunctionType) -> bool:

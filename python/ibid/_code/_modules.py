@@ -13,7 +13,19 @@ from ibid._code import _homes
 from ibid._code._plain import scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+    from ibid._code._walk import Walk
+    from ibid._code._watch import Watch
+
+
+def watch(module: types.ModuleType, names: set[str], places: Watch) -> None:
+    """Notes that names are looked up in a module."""
+    namespace = vars(module)
+    for name in names:
+        places.name(namespace, name)
+    if "__getattr__" in namespace and _homes.of_module(module) is None:
+        places.end()
 
 
 def members(path: str, module: types.ModuleType, names: set[str]) -> list[tuple[str, Any]]:
@@ -42,7 +54,7 @@ def patches(
     module: types.ModuleType,
     names: set[str],
     entered: set[int],
-    replaced: Callable[[type], object],
+    walk: Walk,
 ) -> Iterator[tuple[str, Any]]:
     """Finds what others put into an installed module, and into modules within it."""
     for name in sorted(names):
@@ -51,11 +63,16 @@ def patches(
         value, inner = vars(module)[name], f"{path}.{name}"
         if not isinstance(value, types.ModuleType):
             is_class = isinstance(value, type)
-            if _homes.is_foreign(value) or (is_class and replaced(value)):
+            if is_class and not value.__flags__ & _homes.IMMUTABLE:
+                walk.watch.end()
+            elif isinstance(value, types.FunctionType):
+                walk.watch.code(value)
+            if _homes.is_foreign(value) or (is_class and walk.replaced(value)):
                 yield inner, value
         elif _homes.of_module(value) is None:
             yield inner, value
         elif id(value) not in entered:
             # That it is there counts for nothing: packages load modules when they are asked.
             entered.add(id(value))
-            yield from patches(inner, value, names, entered, replaced)
+            watch(value, names, walk.watch)
+            yield from patches(inner, value, names, entered, walk)

@@ -10,6 +10,7 @@ state cannot be had is unseen, and never nothing.
 from __future__ import annotations
 
 import sys
+import threading
 import types
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -182,6 +183,9 @@ class Values:
         view = memoryview(value)
         text = f"{view.format} {view.shape}"
         return f"buffer {text} {digest(view if view.c_contiguous else view.tobytes())}"
+
+    def _local(self, value: threading.local) -> str:
+        return f"{self._walk.refer(type(value))} with {self._walk.refer(vars(value))}"
 
     def _dict(self, value: Any) -> str:
         state = _homes.attributes_of(value)
@@ -375,6 +379,7 @@ _SPECIAL: list[tuple[type | tuple[type, ...], Callable[[Values, Any], str]]] = [
     (types.CodeType, Values._code),
     (types.CellType, Values._cell),
     (memoryview, Values._buffer),
+    (threading.local, Values._local),
 ]
 
 
@@ -396,7 +401,6 @@ _OPAQUE: dict[str, Callable[[Any], Any]] = {
     "numba.core.registry.CPUDispatcher": lambda value: (value.py_func, value.targetoptions),
     "functools.KeyWrapper": _referents,
     "_contextvars.ContextVar": _current,
-    "_thread._local": vars,
     "typing.TypeVar": lambda value: (value.__name__, value.__bound__, value.__constraints__),
     "typing.ParamSpec": lambda value: value.__name__,
     "typing.TypeVarTuple": lambda value: value.__name__,

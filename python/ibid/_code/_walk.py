@@ -20,6 +20,7 @@ from ibid._code._compiled import Compiled, compiled, words
 from ibid._code._packages import Package, closed, digest_of, process_start
 from ibid._code._plain import scalar
 from ibid._code._values import Values, items
+from ibid._code._watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,7 @@ class Walk:
 
     def __init__(self, code: Code) -> None:
         self.code = code
+        self.watch = Watch()
         # What is waited for is also remembered, and stays alive: no other gets its id.
         self._labels: dict[int, tuple[str, Any]] = {}
         self._counts: dict[str, int] = {}
@@ -85,6 +87,7 @@ class Walk:
 
     def unseen(self, what: str) -> None:
         """Notes what has no form."""
+        self.watch.end()
         self.code.unseen.append(f"{what} in `{self._here}`")
 
     def refer(self, value: Any, name: str | None = None) -> str:
@@ -102,7 +105,13 @@ class Walk:
             return self._refer_class(value)
         if issubclass(kind, types.ModuleType):
             return self._refer_module(value)
-        if name is None or issubclass(kind, types.BuiltinFunctionType):
+        if issubclass(kind, types.BuiltinFunctionType):
+            if not isinstance(value.__self__, types.ModuleType):
+                self.watch.end()
+            return self._values.inline(value)
+        if kind is not tuple or not all(map(scalar, value)):
+            self.watch.end()
+        if name is None:
             return self._values.inline(value)
         return self.label(name, value, lambda: [self._values.inline(value)])
 
@@ -121,6 +130,7 @@ class Walk:
         if f"package/{home.name}" in self.code.versions:
             return
         for package in closed(home):
+            self.watch.package(package)
             self.code.versions[f"package/{package.name}"] = package.version
             doubt = package.doubt()
             if doubt is not None:
@@ -152,6 +162,7 @@ class Walk:
         file = vars(module).get("__file__")
         if not isinstance(file, str) or not file.endswith((".so", ".pyd", ".dylib")):
             return
+        self.watch.end()
         name = f"extension/{module.__name__}"
         if name not in self.code.versions:
             self.code.versions[name], changed = _imports.extension(file, digest_of)
@@ -163,6 +174,7 @@ class Walk:
         for home in homes:
             self.by(home)
         if homes:
+            self.watch.code(function)
             return f"installed {function.__module__}.{function.__qualname__}"
         name = f"{function.__globals__.get('__name__')}.{function.__qualname__}"
         return self.label(name, function, lambda: self._function(function))
@@ -171,6 +183,8 @@ class Walk:
         name = f"{kind.__module__}.{kind.__qualname__}"
         self._classes.append(kind)
         homes = _homes.stands_for(kind)
+        if not homes or not kind.__flags__ & _homes.IMMUTABLE:
+            self.watch.end()
         if not homes:
             return self.label(name, kind, lambda: self._class(kind))
         for home in homes:
@@ -183,6 +197,7 @@ class Walk:
     def _refer_module(self, module: types.ModuleType) -> str:
         """Refers to a module that is handed about: any name may be looked up in it."""
         name = module.__name__
+        self.watch.end()
         home = _homes.of_module(module)
         if home is not None:
             self.by(home)
@@ -247,6 +262,7 @@ class Walk:
 
     def _function(self, function: types.FunctionType) -> list[str]:
         code = compiled(function.__code__)
+        self.watch.function(function)
         lines = [code.form]
         around = function.__globals__
         home = _homes.of_namespace(around)
@@ -257,8 +273,10 @@ class Walk:
                 continue
             try:
                 found.append((variable, cell.cell_contents))
+                self.watch.cell(cell, cell.cell_contents)
             except ValueError:
                 lines.append(f"{variable} is unbound")
+                self.watch.end()
         if function.__defaults__ is not None:
             lines.append(f"defaults {self.refer(function.__defaults__)}")
         if function.__kwdefaults__ is not None:
@@ -272,6 +290,10 @@ class Walk:
         lines += self._annotations(function, code, found)
         self._names |= code.attributes
         self._is_by_text |= code.is_by_text
+        if code.imports or "__subclasses__" in code.attributes:
+            self.watch.end()
+        for name in code.ordered:
+            self.watch.name(around, name)
         found += [(name, around[name]) for name in code.ordered if name in around]
         found += self._replaced_builtins(function, code)
         for each in code.imports:
@@ -291,8 +313,14 @@ class Walk:
             return []
         texts = [word for text in annotations.values() if type(text) is str for word in words(text)]
         around = function.__globals__
+        for name in texts:
+            self.watch.name(around, name)
+        # A dictionary, each name of which is watched.
+        was_steady = self.watch.is_steady
         found += [(n, around[n]) for n in texts if n in around and n not in code.globals]
-        return [f"annotations {self.refer(annotations)}"]
+        lines = [f"annotations {self.refer(annotations)}"]
+        self.watch.is_steady = was_steady and all(map(_is_steady, annotations.values()))
+        return lines
 
     def _refer_around(self, around: dict[str, Any]) -> str:
         module = sys.modules.get(around.get("__name__", ""))
@@ -306,6 +334,9 @@ class Walk:
     def _replaced_builtins(self, function: types.FunctionType, code: Compiled) -> Found:
         """Returns what others made known everywhere."""
         builtins = getattr(function, "__builtins__", {})
+        for name in code.ordered:
+            if name not in function.__globals__:
+                self.watch.name(builtins, name)
         return [
             (name, builtins[name])
             for name in code.ordered
@@ -333,6 +364,7 @@ class Walk:
                 continue
             entered.add(id(value))
             home = _homes.of_module(value)
+            _modules.watch(value, code.attributes, self.watch)
             if home is None:
                 self._extension(value)
                 queue.extend(_modules.members(path, value, code.attributes))
@@ -340,7 +372,7 @@ class Walk:
                 self.by(home)
                 if "." not in path:
                     lines += _modules.constants(path, value, code.attributes)
-                queue.extend(_modules.patches(path, value, code.attributes, entered, self.replaced))
+                queue.extend(_modules.patches(path, value, code.attributes, entered, self))
         return lines
 
     def members(self, members: list[tuple[str, Any]]) -> list[str]:
@@ -352,3 +384,10 @@ class Walk:
         lines = [f"base {self.refer(base)}" for base in kind.__bases__]
         lines.append(f"of {self.refer(type(kind))}")
         return lines + self.members(self._values.of_class(kind))
+
+
+def _is_steady(value: Any) -> bool:
+    """Says whether an annotation is nothing that could change."""
+    if isinstance(value, type):
+        return bool(value.__flags__ & _homes.IMMUTABLE)
+    return scalar(value) is not None
