@@ -74,9 +74,9 @@ impl Door {
             } else {
                 request.cite(run, engine::cite)
             };
-            let called = cited.map_or_else(|| request.fulfil(run, caller), Ok);
+            let done = cited.map_or_else(|| request.fulfil(run, caller), Ok);
             run.collect(request.session);
-            let called = called?;
+            let done = done?;
             if request.session.config.strict.value && request.reporter.cache_failed() {
                 return Err(Failure::new(
                     exit::IBID_FAILED,
@@ -84,7 +84,7 @@ impl Door {
                 )
                 .hint("the warnings above name the fault"));
             }
-            Ok(called)
+            Ok(done)
         })?
     }
 
