@@ -7,11 +7,13 @@ warnings, the others as information. What the command itself prints goes where P
 from __future__ import annotations
 
 import codecs
+import functools
 import json
 import sys
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Callable
 
     Progress = Callable[..., "Bar"] | bool | None
@@ -65,11 +67,8 @@ class Hearing:
             self._echo.write(is_stderr, data)
 
     def told(self, is_warning: bool, lines: str) -> None:
-        import logging
-
         self.told_lines.append(lines)
-        level = logging.WARNING if is_warning else logging.INFO
-        logging.getLogger("ibid").log(level, "%s", lines)
+        (_logger().warning if is_warning else _logger().info)("%s", lines)
 
     def progress(self, verb: str, done: int, total: int) -> None:
         self._bars.bytes(verb, done, total)
@@ -79,6 +78,13 @@ class Hearing:
         self._bars.close()
         if self._echo is not None:
             self._echo.close()
+
+
+@functools.cache
+def _logger() -> logging.Logger:
+    import logging
+
+    return logging.getLogger("ibid")
 
 
 class _Echo:

@@ -22,20 +22,28 @@ if TYPE_CHECKING:
 
 _TYPE = "__ibid_type__"
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True)
+
+# What stands for itself. Most of a spec is, so its place is not even put into words.
+_PLAIN = frozenset((type(None), bool, int, str))
+
 
 class Canonical:
     """A spec as JSON, and the classes of what is in it: who is called with it calls their code."""
 
     def __init__(self, spec: Any) -> None:
         self.types: list[type] = []
-        self.text = _as_text(self._plain(spec, "spec"))
+        self.text = _ENCODER.encode(self._plain(spec, "spec"))
+        try:
+            self.text.encode()
+        except UnicodeEncodeError as error:
+            near = error.object[max(0, error.start - 20) : error.end]
+            raise UsageError(f"the spec has {near!r}, which cannot be written as UTF-8") from None
 
     def _plain(self, value: Any, where: str) -> Any:
         kind = type(value)
-        if value is None or kind in (bool, int):
+        if kind in _PLAIN:
             return value
-        if kind is str:
-            return _text(value, where)
         if kind is float:
             return _finite(value, where)
         if kind is list:
@@ -45,7 +53,10 @@ class Canonical:
         return self._of_class(value, where)
 
     def _items(self, value: Iterable[Any], where: str) -> list[Any]:
-        return [self._plain(item, f"{where}[{at}]") for at, item in enumerate(value)]
+        return [
+            item if type(item) in _PLAIN else self._plain(item, f"{where}[{at}]")
+            for at, item in enumerate(value)
+        ]
 
     def _names(self, value: dict[Any, Any], where: str) -> dict[str, Any]:
         if _TYPE in value:
@@ -54,7 +65,8 @@ class Canonical:
         for name, item in value.items():
             if type(name) is not str:
                 raise UsageError(f"the name {name!r} in `{where}` is no text")
-            plain[_text(name, where)] = self._plain(item, f"{where}[{name!r}]")
+            is_plain = type(item) in _PLAIN
+            plain[name] = item if is_plain else self._plain(item, f"{where}[{name!r}]")
         return plain
 
     def _of_class(self, value: Any, where: str) -> dict[str, Any]:
@@ -81,7 +93,7 @@ class Canonical:
         if kind is tuple:
             return {"items": self._items(value, where)}
         if kind in (set, frozenset):
-            return {"items": sorted(self._items(value, where), key=_as_text)}
+            return {"items": sorted(self._items(value, where), key=_ENCODER.encode)}
         if kind is bytes:
             return {"hex": value.hex()}
         if kind is complex:
@@ -139,20 +151,8 @@ class Canonical:
             self.types.append(kind)
 
 
-def _as_text(plain: Any) -> str:
-    return json.dumps(plain, ensure_ascii=False, allow_nan=False, sort_keys=True)
-
-
 def _named(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _text(value: str, where: str) -> str:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise UsageError(f"`{where}` has a text that cannot be written as UTF-8") from None
-    return value
 
 
 def _finite(value: float, where: str) -> float:

@@ -429,13 +429,13 @@ def test_where_the_store_holds_no_views_results_are_read_elsewhere(
         monkeypatch.setenv("IBID_MODE", "read-only")
     if kind == "unwritable":
         (tmp_path / "cache").chmod(0o555)
-    before = listing(tmp_path / "cache")
+    before = listing(tmp_path / "cache/v1")
     try:
         for _ in range(2):
             assert recall(compute) == [1, 2, 3]
             assert recall(compute, 5) == [5, 6, 7]
         if kind != "group":
-            assert listing(tmp_path / "cache") == before
+            assert listing(tmp_path / "cache/v1") == before
         path = view(compute)
         if kind == "off":
             assert compute.calls == 5

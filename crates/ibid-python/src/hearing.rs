@@ -154,6 +154,10 @@ struct Told(Mutex<Vec<(Weight, String)>>);
 impl Listener for Told {
     fn event(&self, _: &Value) {}
 
+    fn wants_events(&self) -> bool {
+        false
+    }
+
     fn output(&self, _: Stream, _: &[u8]) {}
 
     fn told(&self, weight: Weight, lines: &str) {

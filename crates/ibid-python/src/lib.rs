@@ -9,6 +9,7 @@ mod calls;
 mod forked;
 mod hearing;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -123,7 +124,7 @@ fn call(
     place: PlaceCall,
     function: FunctionCall,
     listener: &Bound<'_, PyAny>,
-) -> PyResult<(bool, PathBuf, HeldView)> {
+) -> PyResult<(bool, OsString, HeldView)> {
     let function = Call::from(function);
     let called = match recall(place.clone().into(), &function, listener)? {
         Some(called) => called,
@@ -137,7 +138,8 @@ fn call(
         path,
         view,
     } = called;
-    Ok((succeeded, path, HeldView(Mutex::new(Some(view)))))
+    let view = HeldView(Mutex::new(Some(view)));
+    Ok((succeeded, path.into_os_string(), view))
 }
 
 /// Returns the key of a function's call, and where its result stands or would stand.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ibid_core::action::{AccessMode, StdinRequest, Step};
 use ibid_core::config::LinkPreference;
 use ibid_core::digest::Key;
-use ibid_core::engine::{self, Clock, Provenance, Sink};
+use ibid_core::engine::{self, Clock, Decision, Provenance, Sink};
 use ibid_core::exec::Orphans;
 use ibid_core::fs::{self, FileKind, Signature, Timestamp};
 use ibid_core::scan::StatCache;
@@ -145,7 +145,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Makes a view the root. Its files are nobody's but the store's to lend, so they are copies
+    /// Makes a view the root. Whoever has its path may edit what stands there, so it gets copies,
     /// whatever the settings say of links.
     pub(crate) fn enter(&mut self, view: &View) {
         view.root().clone_into(&mut self.root);
@@ -196,6 +196,17 @@ impl<'a> Run<'a> {
         view.show()
             .map_err(|error| Failure::of(exit::IBID_FAILED, &error))?;
         Ok(view)
+    }
+
+    /// Counts what stands in a new view: it takes as much of the budget as what it is a copy of.
+    pub(crate) fn count_view(&self, decision: &Decision) {
+        let Some(store) = &self.store else { return };
+        match decision {
+            Decision::Restored { bytes, .. } => store.count_copy(*bytes),
+            // Nothing else was added through this handle.
+            Decision::Ran { .. } => store.count_copy(store.added().0),
+            Decision::UpToDate { .. } => {}
+        }
     }
 
     /// Returns views outside of a store, without those that nobody has used for long: no collection

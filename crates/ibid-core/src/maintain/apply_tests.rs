@@ -178,6 +178,26 @@ fn a_pin_protects_the_least_used() {
 }
 
 #[test]
+fn a_view_goes_when_it_is_old_and_nobody_reads_it() {
+    let bench = Bench::with(1);
+    let key = bench.results[0].key;
+    let mut view = bench.store.make_view(&key).unwrap();
+    view.show().unwrap();
+    let collect = || {
+        let mut inventory = take(&bench.store, 0).unwrap();
+        inventory.now += 40 * DAY * 1_000_000_000;
+        let plan = plan(&inventory, &Policy::unreachable_only(Policy::GRACE));
+        let done = apply(&bench.store, &inventory, &plan).unwrap();
+        (done.spared, bench.store.views().standing(&key).is_some())
+    };
+    assert_eq!(collect(), (1, true));
+    assert!(view.root().is_dir());
+    drop(view);
+    assert_eq!(collect(), (0, false));
+    assert_eq!(bench.standing(), [true]);
+}
+
+#[test]
 fn what_was_used_since_it_was_listed_is_spared_with_all_that_it_needs() {
     let bench = Bench::with(8);
     let (inventory, policy) = bench.policy(2);

@@ -291,6 +291,11 @@ impl LocalStore {
         made.map_err(|error| self.write_failed(error))
     }
 
+    /// Counts a copy of so many bytes towards what was added through this handle.
+    pub fn count_copy(&self, bytes: u64) {
+        self.added.count(bytes);
+    }
+
     /// Takes a view away that nobody uses, by its name in the folder of views; says whether it went.
     pub fn delete_view(&self, name: &str, may_be_unused: bool) -> Result<bool, PathError> {
         if !self.is_writable() {

@@ -63,65 +63,65 @@ pub struct Called {
 impl Door {
     /// Calls a function by `caller`, or brings its earlier result back.
     pub fn call(&self, call: Call, caller: &dyn Caller) -> Result<Called, Failure> {
-        let context = &self.context;
-        let session = context.session(None, request::execution_overrides(&call.execution))?;
         let force = call.execution.force;
-        let (step, output) = step(call)?;
-        let purpose = Purpose::Execute { force };
-        let mut run = Run::new(context, &session, &session.root, purpose)?;
-        if let Some(caveat) = &run.caveat {
-            let warning = format!("{caveat}; running without storing the result");
-            context.console.warn(&warning);
-        }
-        let reporter = Reporter::new(&context.console, false, &|| (), &|| ());
-        let prepared = engine::prepare(&step, &run.engine(&reporter));
-        let prepared = prepared.map_err(|error| failure(&error))?;
-        let request = Request {
-            session: &session,
-            prepared: &prepared,
-            reporter: &reporter,
-        };
-        let cited = if force {
-            None
-        } else {
-            request.cite(&mut run, engine::cite)
-        };
-        let fulfilled = cited.map_or_else(|| request.fulfil(&mut run, caller), Ok);
-        run.collect(&session);
-        let cache_failed = reporter.cache_failed();
-        run.leave();
-        let (outcome, view) = fulfilled?;
-        if session.config.strict.value && cache_failed {
-            return Err(Failure::new(
-                exit::IBID_FAILED,
-                "the function returned, but the cache failed, and `strict` is set",
-            )
-            .hint("the warnings above name the fault"));
-        }
-        Ok(Called::new(&outcome, view, &output))
+        self.requested(call, |request, run| {
+            if let Some(caveat) = &run.caveat {
+                let warning = format!("{caveat}; running without storing the result");
+                self.context.console.warn(&warning);
+            }
+            let cited = if force {
+                None
+            } else {
+                request.cite(run, engine::cite)
+            };
+            let done = cited.map_or_else(|| request.fulfil(run, caller), Ok);
+            run.collect(request.session);
+            let done = done?;
+            if request.session.config.strict.value && request.reporter.cache_failed() {
+                return Err(Failure::new(
+                    exit::IBID_FAILED,
+                    "the function returned, but the cache failed, and `strict` is set",
+                )
+                .hint("the warnings above name the fault"));
+            }
+            Ok(done)
+        })?
     }
 
     /// Brings the earlier result of a function back if it stands in its view, and that is known
     /// without reading it. This never takes long; whatever else there is to say, [`Self::call`]
     /// says.
     pub fn recall(&self, call: Call) -> Option<Called> {
+        let recalled = self.requested(call, |request, run| {
+            request.cite(run, engine::cite_as_known)
+        });
+        recalled.ok()?
+    }
+
+    /// Prepares a call, and does with it what is asked for.
+    fn requested<T>(
+        &self,
+        call: Call,
+        act: impl FnOnce(&Request<'_>, &mut Run<'_>) -> T,
+    ) -> Result<T, Failure> {
         let context = &self.context;
-        let overrides = request::execution_overrides(&call.execution);
-        let session = context.session(None, overrides).ok()?;
-        let (step, output) = step(call).ok()?;
-        let purpose = Purpose::Execute { force: false };
-        let mut run = Run::new(context, &session, &session.root, purpose).ok()?;
+        let session = context.session(None, request::execution_overrides(&call.execution))?;
+        let force = call.execution.force;
+        let (step, output) = step(call)?;
+        let purpose = Purpose::Execute { force };
+        let mut run = Run::new(context, &session, &session.root, purpose)?;
         let reporter = Reporter::new(&context.console, false, &|| (), &|| ());
-        let prepared = engine::prepare(&step, &run.engine(&reporter)).ok()?;
+        let prepared = engine::prepare(&step, &run.engine(&reporter));
+        let prepared = prepared.map_err(|error| failure(&error))?;
         let request = Request {
             session: &session,
             prepared: &prepared,
+            output: &output,
             reporter: &reporter,
         };
-        let cited = request.cite(&mut run, engine::cite_as_known);
+        let done = act(&request, &mut run);
         run.leave();
-        let (outcome, view) = cited?;
-        Some(Called::new(&outcome, view, &output))
+        Ok(done)
     }
 
     /// Returns the key of a call, and where its result stands or would stand. Nothing is made.
@@ -139,16 +139,6 @@ impl Door {
     }
 }
 
-impl Called {
-    fn new(outcome: &StepOutcome, view: View, output: &str) -> Self {
-        Self {
-            succeeded: outcome.status == Status::Exited(0),
-            path: view.root().join(output),
-            view,
-        }
-    }
-}
-
 /// How a result in place is cited.
 type Cite = fn(&Prepared, &engine::Context<'_>) -> Option<StepOutcome>;
 
@@ -156,26 +146,23 @@ type Cite = fn(&Prepared, &engine::Context<'_>) -> Option<StepOutcome>;
 struct Request<'a> {
     session: &'a Session,
     prepared: &'a Prepared,
+    output: &'a str,
     reporter: &'a Reporter<'a>,
 }
 
 impl Request<'_> {
     /// Cites the result in the view that stands, if that is as the store has it.
-    fn cite(&self, run: &mut Run<'_>, cite: Cite) -> Option<(StepOutcome, View)> {
+    fn cite(&self, run: &mut Run<'_>, cite: Cite) -> Option<Called> {
         let view = run.standing_view(self.session, &self.prepared.key)?;
         run.enter(&view);
         let outcome = cite(self.prepared, &run.engine(self.reporter))?;
         view.note_use(run.now());
-        Some((outcome, view))
+        Some(self.called(&outcome, view))
     }
 
     /// Brings the result into a view of its own, or computes it there. What stands already may have
     /// readers, and is left alone.
-    fn fulfil(
-        &self,
-        run: &mut Run<'_>,
-        caller: &dyn Caller,
-    ) -> Result<(StepOutcome, View), Failure> {
+    fn fulfil(&self, run: &mut Run<'_>, caller: &dyn Caller) -> Result<Called, Failure> {
         let view = run.make_view(self.session, &self.prepared.key)?;
         run.enter(&view);
         let showing = Showing {
@@ -187,11 +174,20 @@ impl Request<'_> {
             ..run.engine(self.reporter)
         };
         let outcome = engine::fulfil(self.prepared, &cx).map_err(|error| failure(&error))?;
+        run.count_view(&outcome.decision);
         if matches!(outcome.decision, Decision::Restored { .. }) {
             showing.show();
         }
         let view = showing.view.into_inner();
-        Ok((outcome, view.unwrap_or_else(PoisonError::into_inner)))
+        Ok(self.called(&outcome, view.unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    fn called(&self, outcome: &StepOutcome, view: View) -> Called {
+        Called {
+            succeeded: outcome.status == Status::Exited(0),
+            path: view.root().join(self.output),
+            view,
+        }
     }
 }
 

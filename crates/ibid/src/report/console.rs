@@ -108,7 +108,8 @@ impl Console {
 
     /// Says whether somebody takes events.
     pub(crate) fn wants_events(&self) -> bool {
-        self.json || self.listener.is_some()
+        let wants = |listener: &Arc<dyn Listener>| listener.wants_events();
+        self.json || self.listener.as_ref().is_some_and(wants)
     }
 
     /// Says whether somebody reads lines.

@@ -23,6 +23,10 @@ pub enum Weight {
 pub trait Listener: Debug + Send + Sync {
     /// Something happened: an event as in the JSON of the command line.
     fn event(&self, event: &Value);
+    /// Says whether events are worth being made.
+    fn wants_events(&self) -> bool {
+        true
+    }
     /// The command wrote these bytes, live or in a replay.
     fn output(&self, stream: Stream, bytes: &[u8]);
     /// Lines for people, without the line break at their end.

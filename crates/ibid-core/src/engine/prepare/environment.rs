@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 
-use crate::action::Step;
+use crate::action::{CommandLine, Step};
 use crate::engine::context::Context;
 use crate::exec::minimal_environment;
 
@@ -12,7 +12,7 @@ use crate::exec::minimal_environment;
 pub(super) struct Environment {
     /// Keyed variables; `None` is unset.
     pub(super) keyed: BTreeMap<String, Option<Vec<u8>>>,
-    /// Everything that the command sees.
+    /// Everything that the command is given.
     pub(super) complete: Vec<(OsString, OsString)>,
 }
 
@@ -30,13 +30,24 @@ pub(super) fn resolve(step: &Step, cx: &Context<'_>) -> Environment {
             request.value.clone().or_else(from_caller),
         );
     }
+    let complete = match step.command {
+        // It is called in this process, and sees what that does.
+        CommandLine::Call { .. } => Vec::new(),
+        _ => complete(step, &keyed, cx),
+    };
+    Environment { keyed, complete }
+}
+
+/// Returns everything that a command is given.
+fn complete(
+    step: &Step,
+    keyed: &BTreeMap<String, Option<Vec<u8>>>,
+    cx: &Context<'_>,
+) -> Vec<(OsString, OsString)> {
     let values = keyed
         .iter()
-        .map(|(name, value): (&String, &Option<Vec<u8>>)| {
-            (OsStr::new(name), value.as_deref().map(OsStr::from_bytes))
-        });
+        .map(|(name, value)| (OsStr::new(name), value.as_deref().map(OsStr::from_bytes)));
     let visible = [&step.policy.pass_env, &step.policy.secret_env];
     let visible = visible.into_iter().flatten().map(OsStr::new);
-    let complete = minimal_environment(step.env_mode, cx.env, values, visible);
-    Environment { keyed, complete }
+    minimal_environment(step.env_mode, cx.env, values, visible)
 }
