@@ -122,10 +122,10 @@ def test_the_whole_folder_of_a_file_counts_wherever_it_lies(bench: Bench) -> Non
 
 
 def test_the_cache_beside_an_input_does_not_count(bench: Bench) -> None:
-    bench.file("d/a")
-    bench.cache = bench.folder / "d/cache"
-    (bench.folder / "linked").symlink_to("d")
-    for folder in ("d", "linked", "d"):
+    bench.file("up/d/a")
+    bench.cache = bench.folder / "up/d/cache"
+    (bench.folder / "linked").symlink_to("up")
+    for folder in ("up/d", "linked/d", "up/d"):
         path = bench.folder / folder / "a"
         call(bench.runner(), "t", "{0}", inputs=[(path, PARENT)])
     assert bench.calls == 1
