@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import PurePath
 from typing import Any
 
@@ -36,6 +37,20 @@ class Params(Canonical):
             raise UsageError(f"the parameters are a `{type(params).__qualname__}`, and no mapping")
         plain = self._names(params, "params")
         self.by_name = {name: as_json(value) for name, value in plain.items()}
+
+    def _items(self, value: Iterable[Any], where: str) -> list[Any]:
+        # No text stands for itself here: it may name an input.
+        return [self._plain(item, f"{where}[{at}]") for at, item in enumerate(value)]
+
+    def _names(self, value: dict[Any, Any], where: str) -> dict[str, Any]:
+        if _TYPE in value:
+            raise UsageError(f"`{where}` has the name `{_TYPE}`, which is taken")
+        plain = {}
+        for name, item in value.items():
+            if type(name) is not str or text(name) is not name:
+                raise UsageError(f"the name {name!r} in `{where}` is no text")
+            plain[name] = self._plain(item, f"{where}[{name!r}]")
+        return plain
 
     def _plain(self, value: Any, where: str) -> Any:
         if type(value) is str or isinstance(value, PurePath):

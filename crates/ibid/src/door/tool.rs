@@ -90,6 +90,9 @@ impl Door {
                 ..cx
             },
         );
+        if let Ok(outcome) = &outcome {
+            run.count_view(&outcome.decision);
+        }
         run.collect(&session);
         let cache_failed = reporter.cache_failed();
         run.leave();
