@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::time::{Duration, SystemTime};
 
 use ibid_core::action::{CommandLine, OutputKind, OutputSpec, Packages, Step, Trigger};
@@ -215,14 +215,28 @@ fn of_a_run_that_nobody_watched_stamps_have_to_tell() {
 }
 
 #[test]
-fn stamps_of_one_tick_tell_nothing_and_no_outputs_neither() {
+fn stamps_of_one_tick_tell_nothing() {
     let bench = Bench::new();
-    bench.write("out", "made of what was there before");
-    let written = fs::metadata(bench.root.join("out")).unwrap();
+    let stamp = |path: &str| {
+        let found = fs::metadata(bench.root.join(path)).unwrap();
+        (found.ctime(), found.ctime_nsec())
+    };
+    // Where the clock is fine there are none.
+    for _ in 0..1000 {
+        bench.write("out", "made of what was there before");
+        bench.write("in", "a");
+        if stamp("out") == stamp("in") {
+            let told = record(&bench, Witness::Stamps(Vec::new()), || ());
+            assert_eq!(told, Some(NotStored::InputsYounger(vec!["in".into()])));
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_run_without_outputs_leaves_no_sign_of_when_it_was() {
+    let bench = Bench::new();
     bench.write("in", "a");
-    let file = fs::File::open(bench.root.join("in")).unwrap();
-    file.set_modified(written.modified().unwrap()).unwrap();
-    assert!(record(&bench, Witness::Stamps(Vec::new()), || ()).is_some());
     let mut step = own();
     step.outputs.clear();
     let unwitnessed = record_of(&bench, &step, Witness::Stamps(Vec::new()), || ());
