@@ -67,9 +67,10 @@ def edited_since_start(sources: Sources) -> list[str]:
     Which of the two states of the file is the loaded one nobody knows.
     """
     edited = []
+    # A script may be asked about by the name that it has for others.
+    scripts = {_loaded_from("__main__"), _loaded_from("__mp_main__")}
     for name, file in sources.files.items():
-        loaded = getattr(sys.modules.get(name), "__file__", None)
-        if loaded is None or os.path.realpath(loaded) != os.path.realpath(file):
+        if os.path.realpath(file) not in {_loaded_from(name), *scripts}:
             continue
         try:
             status = os.stat(file)
@@ -79,6 +80,11 @@ def edited_since_start(sources: Sources) -> list[str]:
         if max(status.st_mtime, status.st_ctime) >= _started():
             edited.append(name)
     return edited
+
+
+def _loaded_from(name: str) -> str | None:
+    file = getattr(sys.modules.get(name), "__file__", None)
+    return None if file is None else os.path.realpath(file)
 
 
 class _Walk:

@@ -484,7 +484,7 @@ def test_code_that_changes_during_the_run_is_not_recorded(
 
 
 def test_code_that_was_loaded_and_edited_since_is_not_recorded(
-    out: Path, code: Path, caplog: pytest.LogCaptureFixture
+    out: Path, code: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import importlib
 
@@ -495,6 +495,10 @@ def test_code_that_was_loaded_and_edited_since_is_not_recorded(
             make(out)
         assert not run.recorded
         assert "edited since this process started" in warnings(caplog)
+        monkeypatch.setitem(sys.modules, "__main__", sys.modules.pop(MODULE))
+        with stage().run(out) as run:
+            make(out)
+        assert not run.recorded, "it runs as a script"
     finally:
         for name in (MODULE, "stagemod_b"):
             sys.modules.pop(name, None)
@@ -542,18 +546,6 @@ def test_mark_done_is_not_deceived_by_a_stamp_that_is_set_back(
     age(out / "in")
     mark_done(stage(), out)
     assert "`in` changed" in warnings(caplog)
-
-
-def test_mark_done_takes_stamps_of_one_tick_for_unknown(out: Path) -> None:
-    settle(out)
-    make(out)
-    then = (out / "made").stat().st_mtime_ns
-    # As a coarse clock would have it: written and changed in one tick.
-    stamp = then + 10**9
-    os.utime(out / "in", ns=(stamp, stamp))
-    os.utime(out / "made", ns=(stamp, stamp))
-    mark_done(stage(), out)
-    assert not stage().record_path(out).exists()
 
 
 def test_mark_done_looks_at_every_output_and_every_input(out: Path) -> None:
