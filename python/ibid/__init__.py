@@ -15,6 +15,7 @@ from ibid._errors import (
     UsageError,
 )
 from ibid._ibid import __version__
+from ibid._memoize import memoize
 from ibid._pipeline import Pipeline, PipelineRun, Plan, PlannedStep, StepRun
 from ibid._run import Key, Result, key, run
 from ibid._why import Why, why
@@ -40,6 +41,7 @@ __all__ = [
     "enabled",
     "is_bypassed",
     "key",
+    "memoize",
     "run",
     "why",
 ]

@@ -163,27 +163,56 @@ def test_a_function_of_others_put_into_a_library_counts(monkeypatch: pytest.Monk
     assert _code.of(study.compute).texts != before
 
 
-def test_what_has_no_form_is_told() -> None:
-    define("other", OTHER)
-    study = define("study", BASE.replace("OPEN = object()", "OPEN = open('/dev/null')"))
-    assert _code.of(study.compute).unseen == []
-    study = define("study", BASE.replace("OPEN = object()", "OPEN = (n for n in (1, 2))"))
-    assert _code.of(study.compute).unseen == []
-    study = define(
-        "study",
-        "import sqlite3\nDB = sqlite3.connect(':memory:')\ndef compute(s):\n    return DB\n",
-    )
-    assert _code.of(study.compute).unseen == ["a sqlite3.Connection"]
+EVERYTHING = """
+    import abc, dataclasses, enum, functools, logging, re, threading, types
+    from study import compute
+
+    class Color(enum.Enum):
+        RED = "r"
+        BLUE = "b"
+        GREEN = "g"
+
+    class Shape(abc.ABC):
+        @abc.abstractmethod
+        def area(self): ...
+        @abc.abstractmethod
+        def name(self): ...
+
+    @dataclasses.dataclass(frozen=True)
+    class Point:
+        x: int = 1
+        tags: frozenset = frozenset({"a", "b", "c"})
+
+    @functools.singledispatch
+    def single(x): return 1
+
+    @single.register
+    def _(x: int): return 2
+
+    NAMES = {"b", "a", "c"}
+    FUNCTIONS = {single, compute, len, Point, Shape}
+    MEMBERS = frozenset(Color)
+    POINTS = {Point(1), Point(2), Point(3)}
+    HELD = types.SimpleNamespace(names={"a", "b", "c", "d"}, lock=threading.Lock())
+    LOG, PATTERN = logging.getLogger("x"), re.compile("a|b")
+
+    def everything(spec):
+        '''Names all of it.'''
+        return compute(spec), NAMES, FUNCTIONS, MEMBERS, POINTS, HELD, LOG, PATTERN
+"""
 
 
 @pytest.mark.parametrize("seed", ["0", "1", "2"])
 def test_keys_are_the_same_in_every_process(seed: str, project: Path) -> None:
-    (project / "other.py").write_text(dedent(OTHER))
-    (project / "study.py").write_text(
-        dedent(BASE) + "\nNAMES = {'b', 'a', 'c'}\n"
-        "def everything(spec):\n    return compute(spec), NAMES\n"
+    for name, source in (("other", OTHER), ("study", BASE), ("everything", EVERYTHING)):
+        (project / f"{name}.py").write_text(dedent(source))
+    code = (
+        "import ibid\n"
+        "from everything import everything\n"
+        "from ibid import _code\n"
+        "assert _code.of(everything).unseen == []\n"
+        "print(ibid.Cache().key({}, everything))"
     )
-    code = "import ibid, study; print(ibid.Cache().key({}, study.everything))"
     words = [sys.executable, "-c", code]
     env = {**os.environ, "PYTHONPATH": f"{':'.join(sys.path)}:{project}"}
     keys = {
@@ -195,41 +224,38 @@ def test_keys_are_the_same_in_every_process(seed: str, project: Path) -> None:
     assert len(keys) == 1
 
 
-def test_of_a_package_name_and_version_count_and_not_its_code(project: Path) -> None:
-    site = project / "site-packages"
-    package = site / "simulator"
-    package.mkdir(parents=True)
+PYDANTIC = """
+    class Decorator:
+        def __init__(self, cls_ref, func):
+            self.cls_ref, self.func = cls_ref, func
 
-    def key(version: str, body: str) -> bytes:
-        for stale in site.glob("*.dist-info"):
-            for file in stale.iterdir():
-                file.unlink()
-            stale.rmdir()
-        info = site / f"the_simulator-{version}.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(
-            f"Metadata-Version: 2.1\nName: the-simulator\nVersion: {version}\n"
-        )
-        (info / "top_level.txt").write_text("simulator\n")
-        (package / "__init__.py").write_text(f"def simulate(spec):\n    return {body}\n")
-        code = (
-            "import ibid, simulator\n"
-            "def compute(spec): return simulator.simulate(spec)\n"
-            "cache = ibid.Cache()\n"
-            "print(cache.key({}, compute), cache.key({}, simulator.simulate))"
-        )
-        env = {
-            **os.environ,
-            "PYTHONPATH": f"{':'.join(sys.path)}:{site}",
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
-        done = subprocess.run(
-            [sys.executable, "-c", code], env=env, capture_output=True, check=True
-        )
-        return done.stdout
+    Decorator.__module__ = "pydantic._internal._decorators"
 
-    first = key("1.0", "1")
-    assert key("1.0", "2") == first
-    one, other = first.split(), key("1.1", "1").split()
-    assert one[0] != other[0]
-    assert one[1] != other[1]
+    def check(value):
+        return value
+
+    class Model:
+        '''As much of a model as differs in each process.'''
+        model_config = {"frozen": True}
+        __pydantic_fields__ = {"x": 1}
+        __pydantic_core_schema__ = {"ref": IDENTITY}
+        __pydantic_validator__ = [IDENTITY]
+        __pydantic_decorators__ = [Decorator(IDENTITY, check)]
+
+    def compute(spec):
+        return Model
+"""
+
+
+def test_a_model_counts_by_what_it_was_made_of_and_not_by_where_it_lies() -> None:
+    def of(old: str = "", new: str = "", identity: int = 1) -> dict[str, bytes]:
+        source = f"    IDENTITY = {identity}\n{PYDANTIC.replace(old, new)}"
+        return _code.of(define("study", source).compute).texts
+
+    assert of() == of(identity=2)
+    for old, new in (
+        ('"x": 1', '"x": 2'),
+        ("return value", "return 1"),
+        ('"frozen": True', '"frozen": False'),
+    ):
+        assert of(old, new) != of()

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 from pathlib import Path
 
@@ -32,6 +33,25 @@ def test_importing_it_imports_little() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     slow = {"asyncio", "dataclasses", "html", "inspect", "logging", "numpy", "pickle", "tqdm"}
     assert slow.isdisjoint(done.stdout.split())
+
+
+def test_a_source_distribution_has_all_that_a_wheel_is_built_from(tmp_path: Path) -> None:
+    pytest.importorskip("setuptools_rust")
+    build = f"from setuptools import build_meta; build_meta.build_sdist({str(tmp_path)!r})"
+    subprocess.run([sys.executable, "-c", build], cwd=ROOT, capture_output=True, check=True)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as tar:
+        packed = {name.partition("/")[2] for name in tar.getnames()}
+    kinds = ("*.rs", "Cargo.toml", "*.toml", "*.py", "*.pyi", "py.typed")
+    needed = {
+        str(path.relative_to(ROOT))
+        for folder in ("crates", "xtask", "python/ibid")
+        for kind in kinds
+        for path in (ROOT / folder).rglob(kind)
+    }
+    assert needed - packed == set()
+    assert {"Cargo.toml", "Cargo.lock", "pyproject.toml", "README.md"} <= packed
+    assert not {name for name in packed if name.endswith(".so") or name.startswith("target")}
 
 
 @pytest.fixture(scope="module")

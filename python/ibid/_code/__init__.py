@@ -18,15 +18,39 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from ibid._code._watch import Watch
+
+
+_PYTHON = f"{sys.implementation.name} {'.'.join(map(str, sys.version_info[:3]))}"
+
 
 class Code:
     """What a function consists of: texts by label, versions of packages, and what is not seen."""
 
     def __init__(self) -> None:
-        version = ".".join(map(str, sys.version_info[:3]))
         self.texts: dict[str, bytes] = {}
-        self.versions: dict[str, str] = {"python": f"{sys.implementation.name} {version}"}
+        self.versions: dict[str, str] = {"python": _PYTHON}
         self.unseen: list[str] = []
+
+    def copy(self) -> Code:
+        """Returns the same, to be changed at will."""
+        code = Code()
+        code.texts, code.versions = dict(self.texts), dict(self.versions)
+        code.unseen = list(self.unseen)
+        return code
+
+    def digest(self) -> str:
+        """Returns one digest of all of it."""
+        from ibid._code._plain import digest
+
+        texts = [f"{label} {digest(text)}" for label, text in sorted(self.texts.items())]
+        versions = [f"{name} {version}" for name, version in sorted(self.versions.items())]
+        return digest("\n".join(texts + versions))
+
+
+# What was found, where it is as it was.
+_known: dict[Any, tuple[Any, Watch, Code]] = {}
+_MANY = 256
 
 
 def of(
@@ -39,11 +63,36 @@ def of(
     """
     from ibid._code._walk import Walk
 
+    if type(function).__module__ == "ibid._memoize":
+        # Another object at each call.
+        function = vars(function)["__ibid_code__"]
+    roots = {"function": function, **others}
+    kinds = sorted(set(also), key=lambda kind: (kind.__module__, kind.__qualname__))
+    asked = (tuple(roots), tuple(map(id, roots.values())), tuple(map(id, kinds)))
+    known = _known.get(asked)
+    if known is not None and known[1].is_as_it_was():
+        return known[2].copy()
     walk = Walk(Code())
-    for role, root in {"function": function, **others}.items():
+    for role, root in roots.items():
         walk.start(f"the {role}", root)
-    for kind in sorted(set(also), key=lambda kind: (kind.__module__, kind.__qualname__)):
+    for kind in kinds:
         walk.start("the classes", kind)
+    code = walk.finish()
+    if walk.watch.is_steady and not code.unseen:
+        if len(_known) >= _MANY:
+            _known.clear()
+        # What was asked about stays alive, so that its ids are nobody else's.
+        _known[asked] = ((roots, kinds), walk.watch, code)
+        return code.copy()
+    return code
+
+
+def of_value(value: Any) -> Code:
+    """Returns what a value consists of, with the code of its classes and of functions in it."""
+    from ibid._code._walk import Walk
+
+    walk = Walk(Code())
+    walk.start("the value", value)
     return walk.finish()
 
 

@@ -8,6 +8,7 @@ Invariant: whatever is not understood widens what is named, and never narrows it
 from __future__ import annotations
 
 import re
+import sys
 import types
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -34,11 +35,13 @@ class Compiled:
         self.form = ""
         # Names that are looked up around it, and those that are looked up in something.
         self.globals: set[str] = set()
+        self.ordered: list[str] = []
         self.attributes: set[str] = set()
         # Names of what is used other than by one of its attributes.
         self.handed: set[str] = set()
         self.imports: list[Import] = []
-        # It may name anything that stands around it; it imports what only a value names.
+        # It looks things up by texts, maybe around itself; it imports what only a value names.
+        self.is_by_text = False
         self.names_all = False
         self.imports_any = False
 
@@ -51,7 +54,16 @@ _BY_TEXT = {"getattr", "attrgetter", "methodcaller", "getattr_static", "__getatt
 _BY_TEXT |= {"vars", "__dict__", "modules", "__getattr__"}
 _AROUND = {"globals", "eval", "exec"}
 _IMPORTERS = {"import_module", "__import__"}
+# What brings code from where no name leads to.
+_BRINGERS = {"run_path", "run_module", "exec_module", "load_module", "entry_points"}
+_BRINGERS |= {"spec_from_file_location", "SourceFileLoader"}
 
+# What an import by a text is bound to.
+_ANY = frozenset({"*"})
+# Attributes by which all others can be had.
+_WHOLE = {"__dict__", "__getattribute__"}
+
+_DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*").fullmatch
 _WORD = re.compile(r"[^\W\d]\w*")
 
 
@@ -69,10 +81,18 @@ def compiled(code: types.CodeType) -> Compiled:
     texts: set[str] = set()
     found.form = f"code {digest(chr(10).join(_lines(code, found, texts)))}"
     named = found.globals | found.attributes
+    if named & _AROUND:
+        for text in sorted(texts):
+            _note_text(text, found)
+    found.imports_any |= bool(named & _BRINGERS)
     if named & (_BY_TEXT | _AROUND):
-        by_text = {word for text in texts for word in words(text)}
+        found.is_by_text = True
+        by_text = {word for text in texts if _DOTTED(text) for word in text.split(".")}
         found.globals |= by_text
         found.attributes |= by_text
+    if "modules" in named:
+        found.imports += [Import(text, 0, (), _ANY) for text in sorted(texts) if _DOTTED(text)]
+    found.ordered = sorted(found.globals)
     found.names_all = bool(found.globals & _AROUND) or {"modules", "__name__"} <= named
     if len(_known) >= _MANY:
         _known.clear()
@@ -87,17 +107,32 @@ def _lines(code: types.CodeType, found: Compiled, texts: set[str]) -> Iterator[s
     yield f"flags {code.co_flags:#x}"
     yield f"variables {code.co_varnames} {code.co_cellvars} {code.co_freevars}"
     yield f"names {code.co_names}"
-    for const in code.co_consts:
+    for index, const in enumerate(code.co_consts):
         if isinstance(const, types.CodeType):
             inner.append(const)
             yield "const a code that stands below"
+        elif type(const) is int and _is_salted(code):
+            continue
         else:
-            texts.update(_texts(const))
+            if index > 0 or not _is_documented(code):
+                texts.update(_texts(const))
             yield f"const {constant(const)}"
     yield from _steps(code, found)
     for nested in inner:
         yield from _lines(nested, found, texts)
     yield f"end of {code.co_name}"
+
+
+def _is_documented(code: types.CodeType) -> bool:
+    """Says whether the first constant is a text about the code."""
+    if sys.version_info >= (3, 13):
+        return bool(code.co_flags & 0x4000000)
+    return not code.co_name.startswith("<")
+
+
+def _is_salted(code: types.CodeType) -> bool:
+    """Says whether attrs made a code, into which it puts a number that differs in each process."""
+    return code.co_name == "__hash__" and code.co_filename.startswith("<attrs generated ")
 
 
 def _texts(const: Any) -> Iterator[str]:
@@ -149,9 +184,26 @@ def _note_names(steps: list[dis.Instruction], found: Compiled) -> None:
         if "LOAD" in name and step.opcode in loads:
             if step.argval in _IMPORTERS:
                 _note_importer(steps[index + 1 : index + 3], found)
-            is_looked_into = any("ATTR" in s.opname or "METHOD" in s.opname for s in following)
+            is_looked_into = any(
+                ("ATTR" in after.opname or "METHOD" in after.opname) and after.argval not in _WHOLE
+                for after in following
+            )
             loaded = step.argval if isinstance(step.argval, tuple) else (step.argval,)
             found.handed.update(map(str, loaded[:-1] if is_looked_into else loaded))
+
+
+def _note_text(text: str, found: Compiled) -> None:
+    """Notes what a text names that may be run."""
+    import warnings
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            code = compile(text, "<text>", "exec")
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return
+    for _ in _lines(code, found, set()):
+        pass
 
 
 def _note_importer(following: list[dis.Instruction], found: Compiled) -> None:
@@ -160,7 +212,7 @@ def _note_importer(following: list[dis.Instruction], found: Compiled) -> None:
         if isinstance(step.argval, str) and step.opname == "LOAD_CONST":
             name = step.argval.lstrip(".")
             level = len(step.argval) - len(name)
-            found.imports.append(Import(name, level, (), frozenset({"*"})))
+            found.imports.append(Import(name, level, (), _ANY))
             return
         if step.opname != "PUSH_NULL":
             break

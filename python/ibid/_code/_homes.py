@@ -40,19 +40,25 @@ _library = {
     + os.sep,
 }
 _own = os.path.dirname(os.path.dirname(os.path.realpath(__file__))) + os.sep
-_known: dict[tuple[str, str], Home | None] = {}
-# Files whose code is at home in something that stands for it.
+_known: dict[tuple[Any, Any], Home | None] = {}
+# Files whose code is at home in something that stands for it, and types that are none of the
+# project's: where something is at home does not change.
 _installed_files: set[str] = set()
+_installed_types: set[type] = set()
 
 
 def of_module(module: types.ModuleType) -> Home | None:
     """Returns what stands for a module; `None` if its own code has to."""
     namespace = vars(module)
+    file, name = namespace.get("__file__"), namespace.get("__name__")
+    if (file, name) in _known and file is not None:
+        return _known[file, name]
     spec = namespace.get("__spec__")
-    name = str(getattr(spec, "name", None) or namespace.get("__name__"))
-    file = namespace.get("__file__")
     if isinstance(file, str):
-        return of_file(file, name)
+        # A module that is run is called `__main__`, and found by the name it was looked for.
+        home = of_file(file, str(getattr(spec, "name", None) or name))
+        _known[file, name] = home
+        return home
     if getattr(spec, "origin", None) in ("built-in", "frozen") or name == "builtins":
         return PYTHON
     # Of a namespace, or made by hand: its code has nothing that stands for it.
@@ -61,27 +67,22 @@ def of_module(module: types.ModuleType) -> Home | None:
 
 def of_file(file: str, module: str) -> Home | None:
     """Returns what stands for the file of a module."""
-    if (file, module) in _known:
-        return _known[file, module]
-    home: Home | None
     path = os.path.realpath(file)
-    is_shared = not set(SHARED).isdisjoint(path.split(os.sep))
     if path.startswith(_own):
-        home = OWN
-    elif path.startswith(tuple(_library)) and not is_shared:
-        home = PYTHON
-    else:
-        home = owner(path, module)
-    _known[file, module] = home
-    return home
+        return OWN
+    is_shared = not set(SHARED).isdisjoint(path.split(os.sep))
+    if path.startswith(tuple(_library)) and not is_shared:
+        return PYTHON
+    return owner(path, module)
 
 
 def of_namespace(namespace: dict[str, Any]) -> Home | None:
     """Returns what stands for code that looks names up here."""
-    module = sys.modules.get(namespace.get("__name__", ""))
-    if not isinstance(module, types.ModuleType) or vars(module) is not namespace:
-        return None
-    return of_module(module)
+    for name in (namespace.get("__name__"), getattr(namespace.get("__spec__"), "name", None)):
+        module = sys.modules.get(name or "")
+        if isinstance(module, types.ModuleType) and vars(module) is namespace:
+            return of_module(module)
+    return None
 
 
 def of_code(function: types.FunctionType) -> Home | None:
@@ -98,7 +99,7 @@ def of_code(function: types.FunctionType) -> Home | None:
 
 def stands_for(value: Any) -> list[Home]:
     """Returns the homes that stand for a function or a class; none if its own code has to."""
-    module = sys.modules.get(getattr(value, "__module__", None) or "")
+    module = sys.modules.get(str(getattr(value, "__module__", None)))
     home = of_module(module) if isinstance(module, types.ModuleType) else None
     if home is None or not _leads_to(module, value):
         return []
@@ -120,42 +121,85 @@ def is_foreign(value: Any) -> bool:
     if isinstance(value, (types.MethodType, staticmethod, classmethod)):
         value = value.__func__
     value = getattr(value, "func", value) if type(value).__module__ == "functools" else value
-    value = vars(value)["__wrapped__"] if _is_wrapper(value) else value
+    value = attributes_of(value).get("__wrapped__", value) if _is_cached(value) else value
     if isinstance(value, types.FunctionType):
         return _is_foreign_code(value)
     kind = value if isinstance(value, type) else type(value)
-    module = sys.modules.get(kind.__module__)
-    return isinstance(module, types.ModuleType) and of_module(module) is None
+    module = sys.modules.get(str(kind.__module__))
+    if not isinstance(module, types.ModuleType) or of_module(module) is not None:
+        return False
+    # Types that are written in C call themselves after modules that nobody wrote.
+    return hasattr(module, "__file__") or _FUNCTION in map(type, vars(kind).values())
 
 
-def replaced(kind: type) -> list[tuple[str, types.FunctionType]]:
-    """Returns the methods of an installed class that are not at home in what is installed."""
-    found = []
+def replaced(kind: type) -> list[tuple[str, Any]]:
+    """Returns what an installed class has that is not at home in what is installed."""
+    found: list[tuple[str, Any]] = []
     for base in kind.__mro__:
-        if base.__flags__ & _IMMUTABLE:
+        if base.__flags__ & IMMUTABLE:
             continue
-        for name, value in list(vars(base).items()):
-            function = _function_of(value)
-            if function is None or function.__code__.co_filename in _installed_files:
-                continue
-            if _is_foreign_code(function):
+        # There are hundreds of them, at each hit: most are told by their file alone.
+        members = list(vars(base).items())
+        functions = [(name, value) for name, value in members if type(value) is _FUNCTION]
+        around = [(name, value) for name, value in members if type(value) in _AROUND_FUNCTIONS]
+        functions += [(name, inner) for name, value in around if (inner := _function_of(value))]
+        for name, function in functions:
+            if function.__code__.co_filename not in _installed_files and _is_foreign_code(function):
                 found.append((f"{base.__qualname__}.{name}", function))
+        others = [pair for pair in members if type(pair[1]) not in _FAMILIAR]
+        found += [(f"{base.__qualname__}.{n}", v) for n, v in others if _holds_foreign(v)]
     return found
 
 
-_IMMUTABLE = 1 << 8
+def attributes_of(value: Any) -> dict[str, Any]:
+    """Returns what an object has, without asking its class, which may answer anything."""
+    try:
+        held = object.__getattribute__(value, "__dict__")
+    except Exception:
+        return {}
+    return held if type(held) is dict else {}
+
+
+def _holds_foreign(value: Any) -> bool:
+    """Says whether a member of a class is of the project, or holds a class or function of it."""
+    if isinstance(value, type):
+        return is_foreign(value)
+    kind = type(value)
+    if kind not in _installed_types:
+        if is_foreign(kind):
+            return True
+        _installed_types.add(kind)
+    held = attributes_of(value)
+    inner = [item for item in held.values() if isinstance(item, _CODE)] if held else []
+    return any(map(is_foreign, inner))
+
+
+_FUNCTION = types.FunctionType
+_CODE = (types.FunctionType, type)
+_FAMILIAR = {
+    *(types.FunctionType, types.BuiltinFunctionType, staticmethod, classmethod, property),
+    *(types.MemberDescriptorType, types.GetSetDescriptorType, types.MethodDescriptorType),
+    *(types.WrapperDescriptorType, types.ClassMethodDescriptorType),
+    *(type(None), bool, int, float, str, tuple, list, dict, set, frozenset),
+}
+_AROUND_FUNCTIONS = {staticmethod, classmethod, property}
+# The flag of types that nobody can put anything into.
+IMMUTABLE = 1 << 8
 
 
 def _is_foreign_code(function: types.FunctionType) -> bool:
     if of_code(function) is not None:
         return False
-    # What a package made of a text is the package's.
-    is_made = function.__code__.co_filename.startswith("<")
-    return not is_made or of_namespace(function.__globals__) is None
+    if not function.__code__.co_filename.startswith("<"):
+        return True
+    # What was made of a text, in names of nobody's, was made by whom it was found at.
+    namespace = function.__globals__
+    module = sys.modules.get(str(namespace.get("__name__")))
+    return vars(module) is namespace and of_namespace(namespace) is None if module else False
 
 
-def _is_wrapper(value: Any) -> bool:
-    return type(value).__name__ == "_lru_cache_wrapper" and "__wrapped__" in vars(value)
+def _is_cached(value: Any) -> bool:
+    return type(value).__name__ == "_lru_cache_wrapper"
 
 
 def _function_of(value: Any) -> types.FunctionType | None:
@@ -169,25 +213,32 @@ def _function_of(value: Any) -> types.FunctionType | None:
 
 
 def _leads_to(module: Any, value: Any) -> bool:
+    """Says whether a name that an object has leads to it."""
+    paths = (getattr(value, "__qualname__", None), getattr(value, "__name__", None))
+    return any(isinstance(path, str) and leads(module, path, value) for path in paths)
+
+
+def leads(module: Any, path: str, value: Any) -> bool:
     """Says whether a name in a module leads to this very object."""
-    for path in (getattr(value, "__qualname__", None), getattr(value, "__name__", None)):
-        if not isinstance(path, str):
-            continue
-        found = module
-        for part in path.split("."):
-            found = vars(found).get(part) if isinstance(found, _HOLDERS) else None
-            found = _function_of(found) or found
-        if found is value:
-            return True
-    return False
+    found = module
+    for part in path.split("."):
+        found = vars(found).get(part) if isinstance(found, _HOLDERS) else None
+        found = _function_of(found) or found
+    return found is value
 
 
 _HOLDERS = (types.ModuleType, type)
 
 
+def cells(function: types.FunctionType) -> list[tuple[str, types.CellType]]:
+    """Returns what a function closes over, by name."""
+    names, found = function.__code__.co_freevars, function.__closure__ or ()
+    return list(zip(names, found, strict=False))
+
+
 def _contents(function: types.FunctionType) -> list[Any]:
     contents = []
-    for cell in function.__closure__ or ():
+    for _, cell in cells(function):
         try:
             contents.append(cell.cell_contents)
         except ValueError:

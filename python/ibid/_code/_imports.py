@@ -36,7 +36,7 @@ def found(
         loaded = sys.modules.get(name)
         if not isinstance(loaded, types.ModuleType):
             return []
-        return list(_modules.patches(shown, loaded, code.attributes, set()))
+        return list(_modules.patches(shown, loaded, code.attributes, set(), walk))
     try:
         module = importlib.import_module(name)
     except Exception as error:  # The function itself may catch it.

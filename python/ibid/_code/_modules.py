@@ -15,6 +15,18 @@ from ibid._code._plain import scalar
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ibid._code._walk import Walk
+    from ibid._code._watch import Watch
+
+
+def watch(module: types.ModuleType, names: set[str], places: Watch) -> None:
+    """Notes that names are looked up in a module."""
+    namespace = vars(module)
+    for name in names:
+        places.name(namespace, name)
+    if "__getattr__" in namespace and _homes.of_module(module) is None:
+        places.end()
+
 
 def members(path: str, module: types.ModuleType, names: set[str]) -> list[tuple[str, Any]]:
     """Returns what names may mean in a module of the project."""
@@ -38,7 +50,11 @@ def constants(path: str, module: types.ModuleType, names: set[str]) -> list[str]
 
 
 def patches(
-    path: str, module: types.ModuleType, names: set[str], entered: set[int]
+    path: str,
+    module: types.ModuleType,
+    names: set[str],
+    entered: set[int],
+    walk: Walk,
 ) -> Iterator[tuple[str, Any]]:
     """Finds what others put into an installed module, and into modules within it."""
     for name in sorted(names):
@@ -47,11 +63,16 @@ def patches(
         value, inner = vars(module)[name], f"{path}.{name}"
         if not isinstance(value, types.ModuleType):
             is_class = isinstance(value, type)
-            if _homes.is_foreign(value) or (is_class and _homes.replaced(value)):
+            if is_class and not value.__flags__ & _homes.IMMUTABLE:
+                walk.watch.end()
+            elif isinstance(value, types.FunctionType):
+                walk.watch.code(value)
+            if _homes.is_foreign(value) or (is_class and walk.replaced(value)):
                 yield inner, value
         elif _homes.of_module(value) is None:
             yield inner, value
         elif id(value) not in entered:
             # That it is there counts for nothing: packages load modules when they are asked.
             entered.add(id(value))
-            yield from patches(inner, value, names, entered)
+            watch(value, names, walk.watch)
+            yield from patches(inner, value, names, entered, walk)

@@ -27,7 +27,8 @@ class Package:
 
     def __init__(self, info: str) -> None:
         self.info = info
-        self.stamp = _stamp(info)
+        self.changed = _changed(info)
+        self.stamp = max(self.changed, _changed(os.path.join(info, "RECORD")))
         headers = _headers(info)
         self.name = next((text for name, text in headers if name == "Name"), _stem(info))
         version = next((text for name, text in headers if name == "Version"), "")
@@ -38,7 +39,7 @@ class Package:
         """Says why what is recorded may not be what is loaded."""
         if self.stamp > process_start():
             return f"the package `{self.name}`, installed after this process had begun"
-        if _stamp(self.info) != self.stamp:
+        if _changed(self.info) != self.changed:
             return f"the package `{self.name}`, installed anew since it was loaded"
         return None
 
@@ -70,11 +71,11 @@ def owner(file: str, module: str) -> Package | None:
 
 def closed(package: Package) -> tuple[Package, ...]:
     """Returns a package with all that it requires, as far as it is installed."""
-    return _closed(package.info, package.stamp)
+    return _closed(package.info)
 
 
 @functools.cache
-def _closed(info: str, stamp: float) -> tuple[Package, ...]:
+def _closed(info: str) -> tuple[Package, ...]:
     found = {info: _package(info)}
     queue = [found[info]]
     while queue:
@@ -162,7 +163,8 @@ def _digest(info: str) -> str:
         recorded = rest.partition(",")[0] or digest_of(os.path.join(folder, path))
         lines.append(f"{path} {recorded}")
     if not lines:
-        lines = [f"{path} {digest_of(path)}" for top in _tops(info) for path in _files(folder, top)]
+        tops = _tops(info) or [_stem(info)]
+        lines = [f"{path} {digest_of(path)}" for top in tops for path in _files(folder, top)]
     return digest("\n".join(sorted(lines)))
 
 
@@ -184,29 +186,44 @@ def digest_of(path: str) -> str:
         return "none"
 
 
-def _stamp(path: str) -> float:
-    """Returns when something was installed: unlike its own time, nobody can give that."""
-    times = [0.0]
-    for place in (path, os.path.join(path, "RECORD")):
-        try:
-            times.append(os.stat(place).st_ctime)
-        except OSError:
-            continue
-    return max(times)
+def _changed(path: str) -> float:
+    """Returns when something was changed last: unlike its own time, nobody can set that."""
+    try:
+        return os.stat(path).st_ctime
+    except OSError:
+        return 0.0
 
 
 @functools.cache
 def process_start() -> float:
-    """Returns when this process began."""
+    """Returns when this process began to load modules: a forked one has those of its parent."""
     try:
-        with open("/proc/self/stat", "rb") as file:
-            ticks = int(file.read().rpartition(b")")[2].split()[19])
+        pid, words = os.getpid(), _words_of(os.getpid())
+        while True:
+            fields = _proc(pid, "stat").rpartition(b")")[2].split()
+            parent, ticks = int(fields[1]), int(fields[19])
+            if parent == 0 or _words_of(parent) != words:
+                break
+            pid = parent
         rate = os.sysconf("SC_CLK_TCK")
         age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / rate
         # The clock of processes and that of files tick now and then.
         return time.time() - age + 2 / rate
     except (OSError, ValueError, IndexError, AttributeError):
         return _imported
+
+
+def _words_of(pid: int) -> bytes:
+    """Returns the words a process was started with, which one that was forked shares."""
+    try:
+        return _proc(pid, "cmdline")
+    except OSError:
+        return b""
+
+
+def _proc(pid: int, name: str) -> bytes:
+    with open(f"/proc/{pid}/{name}", "rb") as file:
+        return file.read()
 
 
 _imported = time.time()

@@ -10,6 +10,7 @@ state cannot be had is unseen, and never nothing.
 from __future__ import annotations
 
 import sys
+import threading
 import types
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -34,10 +35,21 @@ _HARMLESS = {
     "concurrent.futures.process.ProcessPoolExecutor",
     "concurrent.futures.thread.ThreadPoolExecutor",
 }
+# Whether two of these are one object makes no difference to anybody.
+_UNCHANGING = {"decimal.Decimal", "fractions.Fraction", "uuid.UUID"}
+_UNCHANGING |= {f"datetime.{name}" for name in ("date", "datetime", "time", "timedelta")}
+_UNCHANGING |= {
+    f"{module}.{name}"
+    for module in ("pathlib", "pathlib._local")
+    for name in ("PosixPath", "PurePosixPath", "WindowsPath", "PureWindowsPath")
+}
+# The generators of random numbers that a process has without being asked.
+_GENERATORS = [("random", "_inst"), ("numpy.random.mtrand", "_rand")]
 # What classes keep of themselves that follows from all else, or that Python and others note.
 _PASSED = {"__dict__", "__weakref__", "__module__", "__firstlineno__", "__slotnames__"}
 _PASSED |= {"__static_attributes__", "__annotations_cache__", "__annotate_func__"}
 _PASSED |= {"__signature__", "_value2member_map_", "__abstractmethods__"}
+_COPIED = {"__module__", "__name__", "__qualname__", "__doc__", "__annotations__", "__wrapped__"}
 # Of what pydantic keeps in a class these say what it is; the rest is made of them, and differs in
 # each process.
 _PYDANTIC = {"__pydantic_decorators__", "__pydantic_fields__", "__pydantic_config__"}
@@ -47,6 +59,7 @@ _DERIVED = {
     "pydantic._internal._validate_call.ValidateCallWrapper": {
         "__pydantic_validator__",
         "__return_pydantic_validator__",
+        "ns_resolver",
     },
 }
 
@@ -81,8 +94,6 @@ class Values:
         self._depth += 1
         try:
             return self._form(value)
-        except RecursionError:
-            raise
         except Exception as error:  # Whatever a stranger's class raises: it has no form then.
             return self._unseen(value, f"{type(error).__name__}")
         finally:
@@ -90,11 +101,13 @@ class Values:
 
     def _form(self, value: Any) -> str:
         kind = type(value)
-        if kind is tuple:
+        if kind is tuple or kind is frozenset:
             texts = [scalar(item) for item in value]
             if None not in texts:
-                return f"tuple ({', '.join(filter(None, texts))})"
-        self._numbers[id(value)] = (len(self._numbers), value)
+                found = filter(None, texts)
+                return f"{kind.__name__} ({', '.join(found if kind is tuple else sorted(found))})"
+        if _called(kind) not in _UNCHANGING:
+            self._numbers[id(value)] = (len(self._numbers), value)
         form = _CONTAINERS.get(kind)
         if form is not None:
             return form(self, value)
@@ -142,7 +155,9 @@ class Values:
         return f"builtin {value.__qualname__} of {self._walk.refer(bound)}"
 
     def _wrapper(self, value: Any) -> str:
-        parts = [self._walk.refer(value.__func__), self._dict(value)]
+        # It has copies of what the function says of itself.
+        own = {name: item for name, item in vars(value).items() if name not in _COPIED}
+        parts = [self._walk.refer(value.__func__), *([self._walk.refer(own)] if own else [])]
         return f"{_called(type(value))} ({', '.join(parts)})"
 
     def _property(self, value: property) -> str:
@@ -169,8 +184,11 @@ class Values:
         text = f"{view.format} {view.shape}"
         return f"buffer {text} {digest(view if view.c_contiguous else view.tobytes())}"
 
+    def _local(self, value: threading.local) -> str:
+        return f"{self._walk.refer(type(value))} with {self._walk.refer(vars(value))}"
+
     def _dict(self, value: Any) -> str:
-        state = getattr(value, "__dict__", None)
+        state = _homes.attributes_of(value)
         return f"with {self._walk.refer(dict(state))}" if state else ""
 
     def _instance(self, value: Any) -> str:
@@ -179,9 +197,8 @@ class Values:
         if _is_harmless(value, called):
             return f"a {called}"
         if _homes.is_own(kind):
-            # What ibid makes of a function computes what the function does.
-            wrapped = getattr(value, "__wrapped__", None)
-            return f"a {called} of {self._walk.refer(wrapped)}"
+            # What ibid makes of functions computes what they do.
+            return f"a {called} of {self._walk.refer(getattr(value, '__ibid_code__', None))}"
         special = _OPAQUE.get(called)
         if special is not None:
             return f"a {called} of {self._walk.refer(special(value))}"
@@ -191,10 +208,17 @@ class Values:
         except Exception:
             return self._opaque(value, of)
         if isinstance(reduced, str):
-            self._walk.by_module(getattr(value, "__module__", None))
-            module = getattr(value, "__module__", None)
-            return f"{of} named {module}.{reduced} {self._dict(value)}"
+            return f"{of} {self._named(value, reduced)}"
         return f"{of} {self._made(kind, reduced)}"
+
+    def _named(self, value: Any, name: str) -> str:
+        """Says what is pickled as a name is: it has to be what the name leads to."""
+        home = getattr(value, "__module__", None) or type(value).__module__
+        self._walk.by_module(home)
+        held = self._dict(value)
+        if not held and not _homes.leads(sys.modules.get(str(home)), name, value):
+            return self._unseen(value, "no form")
+        return f"named {home}.{name} {held}"
 
     def _made(self, kind: type, reduced: tuple[Any, ...]) -> str:
         make, arguments, state, listed, mapped = (*reduced, None, None, None)[:5]
@@ -215,13 +239,12 @@ class Values:
 
     def _state(self, kind: type, state: Any) -> str:
         derived = _DERIVED.get(_called(kind), ())
+        # What it has by name, and what it has in slots.
         halves = state if type(state) is tuple and len(state) == 2 else (state,)
-        if all(half is None or type(half) is dict for half in halves):
-            halves = [items(half) if half else () for half in halves]
-            return " and ".join(
-                f"({self._pairs(p for p in half if p[0] not in derived)})" for half in halves
-            )
-        return self._walk.refer(state)
+        if not all(half is None or type(half) is dict for half in halves):
+            return self._walk.refer(state)
+        pairs = [[pair for pair in items(half or {}) if pair[0] not in derived] for half in halves]
+        return " and ".join(f"({self._pairs(half)})" for half in pairs)
 
     def _opaque(self, value: Any, of: str) -> str:
         """Says as much as can be had of a value that cannot be made again."""
@@ -229,8 +252,7 @@ class Values:
         for base in (dict, list, tuple, set, frozenset):
             if isinstance(value, base):
                 parts.append(_CONTAINERS[base](self, base(value)))
-        if _called(type(value)) != "_thread._local":
-            parts.append(self._unseen(value, "no form"))
+        parts.append(self._unseen(value, "no form"))
         return " ".join(parts)
 
     def _unseen(self, value: Any, why: str) -> str:
@@ -243,6 +265,8 @@ class Values:
         members = []
         for name, value in items(vars(kind)):
             is_pydantic = name.startswith("__pydantic_") and name not in _PYDANTIC
+            if name == "__doc__" and _is_generated(kind, value):
+                continue
             if name not in _PASSED and not is_pydantic and not isinstance(value, _DESCRIPTORS):
                 members.append((name, value))
         if "__annotate_func__" in vars(kind):
@@ -274,19 +298,29 @@ def _reduced(value: Any) -> Any:
     if registered is not None:
         return registered(value)
     # Protocol 5 hands out large buffers as they are.
-    return kind.__reduce_ex__(value, 5)
+    return value.__reduce_ex__(5)
 
 
 def _is_harmless(value: Any, called: str) -> bool:
     if called in _HARMLESS:
         return True
+    for module, name in _GENERATORS:
+        if module in sys.modules and vars(sys.modules[module]).get(name) is value:
+            return True
     logging, io = sys.modules.get("logging"), sys.modules["io"]
     if logging and isinstance(value, (logging.Filterer, logging.LoggerAdapter)):
-        return True
+        return not _homes.is_foreign(type(value))
     if isinstance(value, io.IOBase) and not isinstance(value, (io.StringIO, io.BytesIO)):
         # What is only written to changes nothing that is computed.
-        return value in (sys.stdin, sys.stdout, sys.stderr) or not value.readable()
+        is_out = value in (sys.stdin, sys.stdout, sys.stderr) or not value.readable()
+        return is_out and not _homes.is_foreign(type(value))
     return False
+
+
+def _is_generated(kind: type, doc: Any) -> bool:
+    """Says whether a dataclass wrote its own text, in which defaults are as they are printed."""
+    is_signature = isinstance(doc, str) and doc.startswith(f"{kind.__name__}(")
+    return is_signature and "__dataclass_fields__" in vars(kind)
 
 
 def _registered(kind: type) -> list[Any]:
@@ -294,9 +328,9 @@ def _registered(kind: type) -> list[Any]:
     data = vars(kind).get("_abc_impl")
     if data is None:
         return []
-    import _abc
+    from importlib import import_module
 
-    found = [reference() for reference in _abc._get_dump(kind)[0]]
+    found = [reference() for reference in import_module("_abc")._get_dump(kind)[0]]
     return sorted(filter(None, found), key=_shape)
 
 
@@ -345,6 +379,7 @@ _SPECIAL: list[tuple[type | tuple[type, ...], Callable[[Values, Any], str]]] = [
     (types.CodeType, Values._code),
     (types.CellType, Values._cell),
     (memoryview, Values._buffer),
+    (threading.local, Values._local),
 ]
 
 
@@ -361,10 +396,14 @@ def _current(value: Any) -> Any:
         return "nothing"
 
 
-# Values of types written in C that do not say what they are made of.
+# Values that do not say what they are made of when they are pickled, or say more.
 _OPAQUE: dict[str, Callable[[Any], Any]] = {
+    "numba.core.registry.CPUDispatcher": lambda value: (value.py_func, value.targetoptions),
     "functools.KeyWrapper": _referents,
     "_contextvars.ContextVar": _current,
+    "typing.TypeVar": lambda value: (value.__name__, value.__bound__, value.__constraints__),
+    "typing.ParamSpec": lambda value: value.__name__,
+    "typing.TypeVarTuple": lambda value: value.__name__,
     "pickle.PickleBuffer": memoryview,
     "_pickle.PickleBuffer": memoryview,
 }

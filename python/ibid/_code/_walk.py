@@ -20,6 +20,7 @@ from ibid._code._compiled import Compiled, compiled, words
 from ibid._code._packages import Package, closed, digest_of, process_start
 from ibid._code._plain import scalar
 from ibid._code._values import Values, items
+from ibid._code._watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,8 @@ Found = list[tuple[str, Any]]
 # What modules say of themselves, and where they lie.
 _PASSED = {"__builtins__", "__spec__", "__loader__", "__cached__", "__file__", "__path__"}
 # Caches that singledispatch fills.
-_CACHES = {"dispatch_cache", "cache_token"}
+_CACHES = {"dispatch_cache", "cache_token", "_clear_cache"}
+_BUILTIN = {types.BuiltinFunctionType, bool, type(None), type(...), type(NotImplemented)}
 
 
 class Walk:
@@ -39,6 +41,7 @@ class Walk:
 
     def __init__(self, code: Code) -> None:
         self.code = code
+        self.watch = Watch()
         # What is waited for is also remembered, and stays alive: no other gets its id.
         self._labels: dict[int, tuple[str, Any]] = {}
         self._counts: dict[str, int] = {}
@@ -47,23 +50,27 @@ class Walk:
         self._lines: dict[str, list[str]] = {}
         # What is closed over at the end: names by which anything is looked up, and in what.
         self._names: set[str] = set()
+        self._is_by_text = False
         self._partly: dict[int, types.ModuleType] = {}
         self._classes: list[type] = []
+        self._replaced: dict[int, tuple[type, Found]] = {}
         self._values = Values(self)
 
     def start(self, role: str, root: Any) -> None:
         """Walks from a root, which has a role."""
         self._here = role
-        self._lines.setdefault(role, []).append(self.refer(root))
+        self._lines.setdefault(role, []).extend(self._text(lambda: [self.refer(root)]))
 
     def finish(self) -> Code:
         """Returns what was found, when nothing more is."""
         while True:
             while self._waiting:
                 self._here, text = self._waiting.popleft()
-                self._lines.setdefault(self._here, []).extend(text())
+                self._lines.setdefault(self._here, []).extend(self._text(text))
+            if not self._partly and "__subclasses__" not in self._names:
+                break
             before = sum(map(len, self._lines.values()))
-            self._close()
+            self._text(self._close)
             if not self._waiting and before == sum(map(len, self._lines.values())):
                 break
         for label, lines in self._lines.items():
@@ -71,8 +78,16 @@ class Walk:
         self.code.unseen = sorted(set(self.code.unseen))
         return self.code
 
+    def _text(self, text: Callable[[], list[str]]) -> list[str]:
+        try:
+            return text()
+        except Exception as error:  # Strangers' code was asked, and may raise whatever it likes.
+            self.unseen(f"what raised `{type(error).__name__}`")
+            return []
+
     def unseen(self, what: str) -> None:
         """Notes what has no form."""
+        self.watch.end()
         self.code.unseen.append(f"{what} in `{self._here}`")
 
     def refer(self, value: Any, name: str | None = None) -> str:
@@ -90,7 +105,13 @@ class Walk:
             return self._refer_class(value)
         if issubclass(kind, types.ModuleType):
             return self._refer_module(value)
-        if name is None or issubclass(kind, types.BuiltinFunctionType):
+        if issubclass(kind, types.BuiltinFunctionType):
+            if not isinstance(value.__self__, types.ModuleType):
+                self.watch.end()
+            return self._values.inline(value)
+        if kind is not tuple or not all(map(scalar, value)):
+            self.watch.end()
+        if name is None:
             return self._values.inline(value)
         return self.label(name, value, lambda: [self._values.inline(value)])
 
@@ -108,11 +129,12 @@ class Walk:
             return
         if f"package/{home.name}" in self.code.versions:
             return
-        doubt = home.doubt()
-        if doubt is not None:
-            self.code.unseen.append(doubt)
         for package in closed(home):
+            self.watch.package(package)
             self.code.versions[f"package/{package.name}"] = package.version
+            doubt = package.doubt()
+            if doubt is not None:
+                self.code.unseen.append(doubt)
 
     def by_module(self, name: str | None) -> None:
         """Notes what stands for something without code that says it is of a module."""
@@ -124,6 +146,13 @@ class Walk:
             else:
                 self.by(home)
 
+    def replaced(self, kind: type) -> Found:
+        """Returns what an installed class has that others gave it."""
+        known = self._replaced.get(id(kind))
+        if known is None:
+            known = self._replaced[id(kind)] = (kind, _homes.replaced(kind))
+        return known[1]
+
     def look_up(self, names: set[str]) -> None:
         """Notes names that may be looked up in anything."""
         self._names |= names
@@ -133,6 +162,7 @@ class Walk:
         file = vars(module).get("__file__")
         if not isinstance(file, str) or not file.endswith((".so", ".pyd", ".dylib")):
             return
+        self.watch.end()
         name = f"extension/{module.__name__}"
         if name not in self.code.versions:
             self.code.versions[name], changed = _imports.extension(file, digest_of)
@@ -144,6 +174,7 @@ class Walk:
         for home in homes:
             self.by(home)
         if homes:
+            self.watch.code(function)
             return f"installed {function.__module__}.{function.__qualname__}"
         name = f"{function.__globals__.get('__name__')}.{function.__qualname__}"
         return self.label(name, function, lambda: self._function(function))
@@ -152,11 +183,13 @@ class Walk:
         name = f"{kind.__module__}.{kind.__qualname__}"
         self._classes.append(kind)
         homes = _homes.stands_for(kind)
+        if not homes or not kind.__flags__ & _homes.IMMUTABLE:
+            self.watch.end()
         if not homes:
             return self.label(name, kind, lambda: self._class(kind))
         for home in homes:
             self.by(home)
-        replaced = _homes.replaced(kind)
+        replaced = self.replaced(kind)
         if replaced:
             return self.label(name, kind, lambda: self.members(replaced))
         return f"installed {name}"
@@ -164,12 +197,21 @@ class Walk:
     def _refer_module(self, module: types.ModuleType) -> str:
         """Refers to a module that is handed about: any name may be looked up in it."""
         name = module.__name__
+        self.watch.end()
         home = _homes.of_module(module)
         if home is not None:
             self.by(home)
-            return f"module {name}"
+            return self._module(module)
         self._extension(module)
-        return self.label(f"module {name}", module, lambda: self._whole(vars(module)))
+        return self.label(
+            f"module {name}", module, lambda: [self._module(module), *self._whole(vars(module))]
+        )
+
+    def _module(self, module: types.ModuleType) -> str:
+        kind = type(module)
+        if kind is types.ModuleType or not _homes.is_foreign(kind):
+            return f"module {module.__name__}"
+        return f"module {module.__name__} of {self.refer(kind)}"
 
     def _whole(self, namespace: dict[str, Any]) -> list[str]:
         names = sorted(name for name, _ in items(namespace) if name not in _PASSED)
@@ -180,16 +222,19 @@ class Walk:
         value = namespace.get(name)
         if isinstance(value, types.ModuleType):
             self._partly[id(value)] = value
-            return f"{name} = module {value.__name__}"
+            return f"{name} = {self._module(value)}"
         of = namespace.get("__name__")
         return f"{name} = {self.refer(value, f'{of}.{name}')}"
 
-    def _close(self) -> None:
+    def _close(self) -> list[str]:
         """Looks every name up in every module that any name may be looked up in."""
         for module in list(self._partly.values()):
             home = _homes.of_module(module)
             if home is not None:
                 self.by(home)
+                continue
+            if self._is_by_text:
+                self.refer(module)
                 continue
             self._extension(module)
             label = f"names in {module.__name__}"
@@ -201,12 +246,14 @@ class Walk:
         if "__subclasses__" in self._names:
             for kind in self._classes:
                 self._subclasses(kind)
+        return []
 
     def _subclasses(self, kind: type) -> None:
         """Notes the classes of the project that one finds by asking a class for them."""
         if kind.__module__ == "builtins":
             return
-        found = [sub for sub in type.__subclasses__(kind) if _homes.is_foreign(sub)]
+        subclasses: list[type] = type.__subclasses__(kind)
+        found = [sub for sub in subclasses if _homes.is_foreign(sub)]
         lines = self._lines.setdefault(f"subclasses of {kind.__module__}.{kind.__qualname__}", [])
         for sub in sorted(found, key=lambda sub: (sub.__module__, sub.__qualname__)):
             line = self.refer(sub)
@@ -215,30 +262,39 @@ class Walk:
 
     def _function(self, function: types.FunctionType) -> list[str]:
         code = compiled(function.__code__)
+        self.watch.function(function)
         lines = [code.form]
-        found: Found = []
         around = function.__globals__
         home = _homes.of_namespace(around)
         passed = _CACHES if around.get("__name__") == "functools" else ()
-        cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=False)
-        for variable, cell in cells:
+        found: Found = []
+        for variable, cell in _homes.cells(function):
             if variable in passed:
                 continue
             try:
                 found.append((variable, cell.cell_contents))
+                self.watch.cell(cell, cell.cell_contents)
             except ValueError:
                 lines.append(f"{variable} is unbound")
-        lines.append(f"defaults {self.refer(function.__defaults__)}")
-        lines.append(f"keyword defaults {self.refer(function.__kwdefaults__)}")
-        if vars(function):
-            lines += self.members(sorted(vars(function).items()))
+                self.watch.end()
+        if function.__defaults__ is not None:
+            lines.append(f"defaults {self.refer(function.__defaults__)}")
+        if function.__kwdefaults__ is not None:
+            lines.append(f"keyword defaults {self.refer(function.__kwdefaults__)}")
+        noted = vars(function)
+        lines += self.members([(name, noted[name]) for name in sorted(noted) if name not in passed])
         if home is not None:
             # What it names is the package's, too.
             self.by(home)
             return lines + self._follow(found, code, around)
         lines += self._annotations(function, code, found)
         self._names |= code.attributes
-        found += [(name, around[name]) for name in sorted(code.globals) if name in around]
+        self._is_by_text |= code.is_by_text
+        if code.imports or "__subclasses__" in code.attributes:
+            self.watch.end()
+        for name in code.ordered:
+            self.watch.name(around, name)
+        found += [(name, around[name]) for name in code.ordered if name in around]
         found += self._replaced_builtins(function, code)
         for each in code.imports:
             found += _imports.found(each, code, around, self)
@@ -257,8 +313,14 @@ class Walk:
             return []
         texts = [word for text in annotations.values() if type(text) is str for word in words(text)]
         around = function.__globals__
+        for name in texts:
+            self.watch.name(around, name)
+        # A dictionary, each name of which is watched.
+        was_steady = self.watch.is_steady
         found += [(n, around[n]) for n in texts if n in around and n not in code.globals]
-        return [f"annotations {self.refer(annotations)}"]
+        lines = [f"annotations {self.refer(annotations)}"]
+        self.watch.is_steady = was_steady and all(map(_is_steady, annotations.values()))
+        return lines
 
     def _refer_around(self, around: dict[str, Any]) -> str:
         module = sys.modules.get(around.get("__name__", ""))
@@ -270,14 +332,18 @@ class Walk:
         return self.label("names of no module", around, lambda: self._whole(around))
 
     def _replaced_builtins(self, function: types.FunctionType, code: Compiled) -> Found:
+        """Returns what others made known everywhere."""
         builtins = getattr(function, "__builtins__", {})
+        for name in code.ordered:
+            if name not in function.__globals__:
+                self.watch.name(builtins, name)
         return [
             (name, builtins[name])
-            for name in sorted(code.globals)
+            for name in code.ordered
             if name in builtins
             and name not in function.__globals__
-            and isinstance(builtins[name], types.FunctionType)
-            and _homes.is_foreign(builtins[name])
+            and type(builtins[name]) not in _BUILTIN
+            and (type(builtins[name]) is not type or builtins[name].__module__ != "builtins")
         ]
 
     def _follow(self, found: Found, code: Compiled, around: dict[str, Any]) -> list[str]:
@@ -291,13 +357,14 @@ class Walk:
             if not isinstance(value, types.ModuleType):
                 lines.append(f"{path} = {self.refer(value, f'{of}.{path}')}")
                 continue
-            lines.append(f"{path} = module {value.__name__}")
+            lines.append(f"{path} = {self._module(value)}")
             if path.rpartition(".")[2] in code.handed:
                 self.refer(value)
             if id(value) in entered:
                 continue
             entered.add(id(value))
             home = _homes.of_module(value)
+            _modules.watch(value, code.attributes, self.watch)
             if home is None:
                 self._extension(value)
                 queue.extend(_modules.members(path, value, code.attributes))
@@ -305,7 +372,7 @@ class Walk:
                 self.by(home)
                 if "." not in path:
                     lines += _modules.constants(path, value, code.attributes)
-                queue.extend(_modules.patches(path, value, code.attributes, entered))
+                queue.extend(_modules.patches(path, value, code.attributes, entered, self))
         return lines
 
     def members(self, members: list[tuple[str, Any]]) -> list[str]:
@@ -317,3 +384,10 @@ class Walk:
         lines = [f"base {self.refer(base)}" for base in kind.__bases__]
         lines.append(f"of {self.refer(type(kind))}")
         return lines + self.members(self._values.of_class(kind))
+
+
+def _is_steady(value: Any) -> bool:
+    """Says whether an annotation is nothing that could change."""
+    if isinstance(value, type):
+        return bool(value.__flags__ & _homes.IMMUTABLE)
+    return scalar(value) is not None

@@ -1,0 +1,194 @@
+"""Functions that keep what they returned: a decorator over `Cache`, keyed by arguments.
+
+Owns how arguments become a spec. Plain data is in the spec as it is; every other argument by its
+type and the digest of what it consists of, as a value that the function closed over would be.
+Invariant: an argument that has no form is refused, never passed over.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import types
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, overload
+
+from ibid import _code
+from ibid._cache import Cache
+from ibid._codecs import CODECS
+from ibid._errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from inspect import Signature
+    from pathlib import Path
+
+    from ibid._codecs import Codec
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@overload
+def memoize(function: Callable[P, R], /) -> Memoized[P, R]: ...
+
+
+@overload
+def memoize(
+    *,
+    cache: Cache | None = None,
+    codec: Literal["json", "npy", "parquet", "pickle"] | Codec = "json",
+    ignore: Collection[str] = (),
+) -> Callable[[Callable[P, R]], Memoized[P, R]]: ...
+
+
+def memoize(
+    function: Callable[P, R] | None = None,
+    /,
+    *,
+    cache: Cache | None = None,
+    codec: Literal["json", "npy", "parquet", "pickle"] | Codec = "json",
+    ignore: Collection[str] = (),
+) -> Any:
+    """Makes a function that is called once for equal arguments, and loads its result from then on.
+
+    Results are in `cache`, else where `ibid.Cache()` keeps them. Values are saved by `codec`: plain
+    data as JSON, arrays of numpy as `npy`, tables of pandas as `parquet`, anything by `pickle`,
+    which is loaded only from a store that nobody else can write to; or by a pair of functions,
+    `save(value, path)` and `load(path)`. Arguments in `ignore` count for nothing.
+    """
+    if function is None:
+        return functools.partial(_memoized, cache=cache, codec=codec, ignore=ignore)
+    return _memoized(function, cache, codec, ignore)
+
+
+def _memoized(
+    function: Callable[P, R], cache: Cache | None, codec: Any, ignore: Collection[str]
+) -> Memoized[P, R]:
+    import inspect
+
+    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+        raise UsageError(
+            f"`{_code.name_of(function)}` returns before it has computed anything",
+            hint="memoize a function that returns its result",
+        )
+    chosen = CODECS.get(codec) if isinstance(codec, str) else ("", *codec)
+    if chosen is None:
+        known = ", ".join(f"`{name}`" for name in CODECS)
+        raise UsageError(f"`{codec}` is no codec", hint=f"{known}, or a pair of functions")
+    signature = inspect.signature(function)
+    unknown = sorted(set(ignore) - signature.parameters.keys())
+    if unknown:
+        raise UsageError(f"`{_code.name_of(function)}` has no argument `{unknown[0]}` to ignore")
+    made = Memoized(function, cache or Cache(), chosen, signature)
+    made.ignored = frozenset(ignore)
+    return made
+
+
+class Memoized(Generic[P, R]):
+    """A function that keeps what it returned; `__wrapped__` is the function itself."""
+
+    def __init__(
+        self,
+        function: Callable[P, R],
+        cache: Cache,
+        codec: tuple[str, Any, Any],
+        signature: Signature,
+    ) -> None:
+        functools.update_wrapper(self, function)
+        self.__qualname__: str
+        self.__wrapped__ = function
+        # Whoever calls it has what was loaded.
+        self.__ibid_code__ = (function, *codec[1:])
+        self.ignored: frozenset[str] = frozenset()
+        self._name = _code.name_of(function)
+        # Its key and its path hang on what saves it, but for JSON.
+        self._cache: Any = cache
+        self._suffix, save, self._load = codec
+        self._saving = () if save is None else (save,)
+        self._signature = signature
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Returns what the function returned for these arguments."""
+        spec, call = self._bound(args, kwargs)
+        loading = (*self._saving, self._load) if self._saving else ()
+        found: R = self._cache.get_or_compute(spec, call, *loading, suffix=self._suffix)
+        return found
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        """Binds it as a function is bound: `self` is an argument like all others."""
+        return self if instance is None else types.MethodType(self, instance)
+
+    def cache_key(self, *args: P.args, **kwargs: P.kwargs) -> str:
+        """Returns the key of the result for these arguments."""
+        spec, call = self._bound(args, kwargs)
+        key: str = self._cache.key(spec, call, *self._saving, suffix=self._suffix)
+        return key
+
+    def cache_path(self, *args: P.args, **kwargs: P.kwargs) -> Path:
+        """Returns where the result for these arguments stands once it was made: a copy."""
+        spec, call = self._bound(args, kwargs)
+        path: Path = self._cache.path(spec, call, *self._saving, suffix=self._suffix)
+        return path
+
+    def _bound(self, args: Any, kwargs: Any) -> tuple[dict[str, Any], Call]:
+        bound = self._signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        spec = {
+            name: _form(value, f"{self._name}({name}=…)")
+            for name, value in bound.arguments.items()
+            if name not in self.ignored
+        }
+        return spec, Call(self.__wrapped__, self._name, args, kwargs)
+
+    def __reduce__(self) -> str:
+        # As a function is: by its name.
+        return self.__qualname__
+
+    def __repr__(self) -> str:
+        return f"<memoized {self._name}>"
+
+
+class Call:
+    """One call of a function, which has its arguments: its spec only says what they are."""
+
+    def __init__(self, function: Callable[..., Any], name: str, args: Any, kwargs: Any) -> None:
+        # What it is called, and what it consists of, are the function's.
+        self.__module__, _, self.__qualname__ = name.rpartition(".")
+        self.__ibid_code__ = function
+        self._function = function
+        self._args = args
+        self._kwargs = kwargs
+
+    def __call__(self, _spec: Any) -> Any:
+        """Calls the function."""
+        return self._function(*self._args, **self._kwargs)
+
+
+def _form(value: Any, where: str) -> Any:
+    if _is_plain(value, 0):
+        return value
+    from ibid._form import Form
+
+    code = _code.of_value(value)
+    if code.unseen:
+        raise UsageError(
+            f"`{where}` has no form: {', '.join(code.unseen)}",
+            hint="give what counts of it, or name the argument in `ignore`",
+        )
+    return Form(f"{type(value).__module__}.{type(value).__qualname__}", code.digest())
+
+
+def _is_plain(value: Any, depth: int) -> bool:
+    kind = type(value)
+    if kind is float:
+        return math.isfinite(value)
+    if kind is str:
+        return value.isascii() or not any("\ud800" <= each <= "\udfff" for each in value)
+    if depth > 50:
+        return False
+    if kind in (list, tuple):
+        return all(_is_plain(item, depth + 1) for item in value)
+    if kind is dict:
+        of_text = all(type(name) is str and not name.startswith("__ibid") for name in value)
+        return of_text and all(_is_plain(item, depth + 1) for item in value.values())
+    return value is None or kind in (bool, int)

@@ -1,0 +1,210 @@
+"""Whatever a name may lead to counts: modules, imports, texts that are looked up."""
+
+from __future__ import annotations
+
+import types
+from pathlib import Path
+
+import pytest
+from ibid import _code
+from projects import Files, code, differs, imported, write
+
+SETTINGS = {"settings.py": "ALPHA = 1\nOTHER = 1\n"}
+HELPER = {"other.py": "def go(): return 1\n"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "def helper(cfg): return cfg.ALPHA\ndef compute(s): return helper(settings)",
+        "def make(b):\n    def compute(s): return b.ALPHA\n    return compute\n"
+        "compute = make(settings)",
+        "B = {'x': settings}\ndef compute(s): return B['x'].ALPHA",
+        "def compute(s, b=settings): return b.ALPHA",
+        "def cfg(): return settings\ndef compute(s): return cfg().ALPHA",
+        "def compute(s): return getattr(settings, 'ALPHA')",
+        "def compute(s): return getattr(settings, s)",
+        "def compute(s): return vars(settings)[s]",
+        "def compute(s): return settings.__dict__[s]",
+        "import pkg\ndef compute(s): return getattr(getattr(pkg, s), s)",
+        "import sys\ndef compute(s): return sys.modules['settings'].ALPHA",
+        "import builtins\nbuiltins.SHARED = [settings.ALPHA]\ndef compute(s): return SHARED",
+        "def compute(s):\n    m = settings\n    return m.ALPHA",
+        "class Holder:\n    of = settings\ndef compute(s): return Holder.of.ALPHA",
+        "def read(m): return m.ALPHA\n"
+        "def compute(s):\n    import settings as t\n    return read(t)",
+        "import pkg\ndef read(m): return m.ALPHA\ndef compute(s): return read(pkg.inner)",
+    ],
+)
+def test_a_module_that_is_a_value_counts_by_what_is_in_it(project: Path, body: str) -> None:
+    files = {
+        **SETTINGS,
+        "pkg/__init__.py": "from pkg import inner\n",
+        "pkg/inner.py": "ALPHA = 1\n",
+        "main.py": f"import settings\n{body}\n",
+    }
+    assert differs(project, files, "ALPHA = 1", "ALPHA = 2")
+
+
+def test_a_module_that_is_looked_into_counts_by_the_names(project: Path) -> None:
+    files = {**SETTINGS, "main.py": "import settings\ndef compute(s): return settings.ALPHA\n"}
+    assert differs(project, files, "ALPHA = 1", "ALPHA = 2")
+    assert not differs(project, files, "OTHER = 1", "OTHER = 2")
+
+
+def test_a_name_that_is_looked_up_in_something_is_no_global(project: Path) -> None:
+    files = {"main.py": "total = 1\ndef compute(s): return s.total\n"}
+    assert not differs(project, files, "total = 1", "total = 2")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "def compute(s):\n    from pkg import helper\n    return helper.go()",
+        "def compute(s):\n    import pkg.helper\n    return pkg.helper.go()",
+        "def compute(s):\n    import pkg.helper as h\n    return h.go()",
+        "def compute(s):\n    from pkg.helper import go\n    return go()",
+        "import importlib\ndef compute(s): return importlib.import_module('pkg.helper').go()",
+        "def compute(s):\n    from importlib import import_module\n"
+        "    return import_module('pkg.helper').go()",
+        "def compute(s): return __import__('pkg.helper').helper.go()",
+        "import lazy\ndef compute(s): return lazy.go()",
+        "def compute(s): return eval('__import__(\"pkg.helper\").helper.go()')",
+        "def compute(s):\n    names = {}\n"
+        "    exec('from pkg.helper import go; x = go()', names)\n    return names['x']",
+    ],
+)
+def test_what_is_imported_at_the_call_counts_before_it(project: Path, body: str) -> None:
+    files = {
+        "pkg/__init__.py": "",
+        "pkg/helper.py": "def go(): return 1\n",
+        "lazy.py": """
+            def __getattr__(name):
+                import importlib
+                if name == "go":
+                    return importlib.import_module("pkg.helper").go
+                raise AttributeError(name)
+            """,
+        "main.py": f"{body}\n",
+    }
+    assert differs(project, files, "return 1", "return 2")
+    with imported(project) as main:
+        before = _code.of(main.compute)
+        assert main.compute({}) == 2
+        assert _code.of(main.compute).texts == before.texts
+
+
+def test_a_relative_import_of_a_long_function_is_followed(project: Path) -> None:
+    numbers = "".join(f"    x{at} = {at + 1000}\n" for at in range(300))
+    files = {
+        "main.py": "from pkg.a import compute\n",
+        "pkg/__init__.py": "",
+        "pkg/a.py": f"def compute(s):\n{numbers}    from .other import go\n    return go()\n",
+        "pkg/other.py": HELPER["other.py"],
+    }
+    assert differs(project, files, "return 1", "return 2")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["globals()['helper']()", "eval('helper()')", "getattr(sys.modules[__name__], s)()"],
+)
+def test_what_is_looked_up_around_a_function_counts(project: Path, expression: str) -> None:
+    files = {
+        "main.py": f"""
+            import sys
+            def helper(): return 1
+            def compute(s): return {expression}
+            """
+    }
+    assert differs(project, files, "return 1", "return 2")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "import importlib\ndef compute(s): return importlib.import_module(s).go()",
+        "import runpy\ndef compute(s): return runpy.run_path('other.py')",
+        "from importlib.metadata import entry_points\ndef compute(s): return entry_points()",
+    ],
+)
+def test_an_import_of_what_only_a_value_names_is_told(project: Path, body: str) -> None:
+    assert "an import" in code(project, {"main.py": f"{body}\n"}).unseen[0]
+
+
+@pytest.mark.parametrize(
+    "main",
+    [
+        "class M(types.ModuleType):\n    def go(self): return 1\n"
+        "m = M('m')\ndef compute(s): return m.go()",
+        "class M(types.ModuleType):\n    @property\n    def x(self): return 1\n"
+        "import empty\nempty.__class__ = M\ndef compute(s): return empty.x",
+    ],
+)
+def test_what_a_module_is_of_counts(project: Path, main: str) -> None:
+    files = {"empty.py": "", "main.py": f"import types\n{main}\n"}
+    assert differs(project, files, "return 1", "return 2")
+
+
+def test_classes_that_register_themselves_count(project: Path) -> None:
+    files = {
+        "main.py": """
+            class Base: pass
+            class P(Base):
+                def go(self): return 1
+            def compute(s): return [kind().go() for kind in Base.__subclasses__()]
+            """
+    }
+    assert differs(project, files, "return 1", "return 2")
+
+
+@pytest.mark.parametrize("annotation", ["int", "'int'", "Kind", "'Kind'"])
+def test_annotations_count_with_what_they_name(project: Path, annotation: str) -> None:
+    files = {
+        "main.py": f"""
+            class Kind:
+                size = 1
+            def compute(s: {annotation}): return s
+            """
+    }
+    assert differs(project, files, f"s: {annotation}", "s: float")
+    assert differs(project, files, "size = 1", "size = 2") == ("Kind" in annotation)
+
+
+def test_a_module_made_by_hand_and_a_namespace_of_nobody_count(project: Path) -> None:
+    def texts(number: int) -> dict[str, bytes]:
+        made = types.ModuleType("made")
+        vars(made)["NUMBER"] = number
+        names = {"made": made, "__name__": "nowhere"}
+        exec("def compute(s): return made.NUMBER, eval(s)", names)
+        return _code.of(names["compute"]).texts  # type: ignore[arg-type]
+
+    assert texts(1) == texts(1)
+    assert texts(1) != texts(2)
+
+
+def test_a_project_may_be_called_as_a_library_is(project: Path) -> None:
+    for name in ("code", "queue", "token"):
+        files: Files = {f"{name}.py": "def compute(s): return 1\n"}
+        files["main.py"] = f"from {name} import compute\n"
+        assert differs(project, files, "return 1", "return 2"), name
+
+
+def test_what_is_run_beside_a_function_counts_in_one_request(project: Path) -> None:
+    main = """
+        class Spec:
+            def total(self): return 1
+        def compute(spec): return spec.total()
+        def save(value, path): path.write_text(str(value))
+        """
+
+    def texts(old: str = "", new: str = "") -> dict[str, bytes]:
+        write(project, {"main.py": main.replace(old, new)})
+        with imported(project) as of:
+            both = _code.of(of.compute, also=[of.Spec, dict, of.Spec], save=of.save)
+            assert both.texts == _code.of(of.compute, also={dict, of.Spec}, save=of.save).texts
+            return both.texts
+
+    assert {"the function", "the save"} <= texts().keys()
+    for old, new in (("return 1", "return 2"), ("str(value)", "repr(value)")):
+        assert texts(old, new) != texts()
