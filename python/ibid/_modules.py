@@ -3,9 +3,9 @@
 Nothing is imported, neither the module nor a package that it lies in: finders are asked where
 modules are, one level after another. Modules of the project count by their source: the ones that
 an import names, wherever it stands, the packages above them, and all that lies in the package
-where that is what is asked about. Installed packages count by name and version, the
-standard library by the version of Python. What is imported by a name that only the run knows is
-listed in `unseen`.
+where that is what is asked about. Installed packages, with those that they require, count by name,
+version and what is recorded of their files, the standard library by the version of Python. What is
+imported by a name that only the run knows is listed in `unseen`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,14 @@ import os
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ibid import _code
+from ibid._code import _homes
+from ibid._code._packages import Package, closed
 from ibid._imports import Imports
+
+if TYPE_CHECKING:
+    from ibid._code._homes import Home
 
 # Where nothing tells when the process started, this is what is known.
 _IMPORTED = time.time()
@@ -100,10 +104,10 @@ class _Walk:
         is_source = asked.origin is not None and asked.origin.endswith(".py")
         if not is_source and asked.locations is None:
             raise NoSource(f"the module `{module}` has no source file")
-        version = sys.version_info
-        self._sources.versions["python"] = f"{sys.implementation.name} {version[0]}.{version[1]}"
+        version = ".".join(map(str, sys.version_info[:3]))
+        self._sources.versions["python"] = f"{sys.implementation.name} {version}"
         pending = [module, *self._within(asked)]
-        if asked.origin is not None and not _is_project(asked):
+        if asked.origin is not None and _home(asked) is not None:
             # The one that is asked about counts by its source, wherever it lies.
             pending += self._read(asked)
         while pending:
@@ -120,12 +124,10 @@ class _Walk:
         parent = name.rpartition(".")[0]
         found = self._find(name)
         above = [parent] if parent else []
-        if found is None or _is_library(found):
-            return above
-        distributions = _distributions_of(found)
-        for distribution in distributions:
-            self._sources.versions[f"package/{distribution}"] = _version(distribution)
-        if distributions or found.origin is None:
+        home = None if found is None else _home(found)
+        if isinstance(home, Package) and f"package/{home.name}" not in self._sources.versions:
+            self._sources.versions |= _versions(home)
+        if found is None or home is not None or found.origin is None:
             return above
         return above + self._read(found)
 
@@ -163,7 +165,7 @@ class _Walk:
         for package, path in imports.members:
             found = self._find(package)
             for part in path:
-                if found is None or found.locations is None or not _is_project(found):
+                if found is None or found.locations is None or _home(found) is not None:
                     break
                 if part == "*":
                     members += self._within(found, depth=1)
@@ -231,45 +233,18 @@ def _ask(finder: Any, name: str, tail: str, path: list[str] | None) -> Any:
         return None
 
 
-def _places(found: _Found) -> list[str]:
-    places = [found.origin] if found.origin is not None else list(found.locations or ())
-    return [os.path.realpath(place) + (os.sep if found.origin is None else "") for place in places]
+def _home(found: _Found) -> Home | None:
+    """Returns what stands for a module; `None` where its source counts."""
+    if found.origin is not None:
+        return _homes.of_file(found.origin, found.name)
+    # What has neither a file nor folders is built in. A namespace is what lies in it.
+    return _homes.PYTHON if found.locations is None else None
 
 
-def _is_library(found: _Found) -> bool:
-    """Says whether a module is a part of Python."""
-    places = _places(found)
-    if not places:
-        return True
-    _, library = _code._folders()
-    return all(place.startswith(library) and not _is_installed(place) for place in places)
-
-
-def _is_installed(place: str) -> bool:
-    installed, _ = _code._folders()
-    shared = {"site-packages", "dist-packages"}
-    return place.startswith(installed) or not shared.isdisjoint(place.split(os.sep))
-
-
-def _distributions_of(found: _Found) -> tuple[str, ...]:
-    """Returns the installed packages that a module belongs to; none where its source counts."""
-    if not all(_is_installed(place) for place in _places(found)):
-        return ()
-    return _code._distributions().get(found.name.partition(".")[0], ())
-
-
-def _is_project(found: _Found) -> bool:
-    return not _is_library(found) and not _distributions_of(found)
-
-
-def _version(distribution: str) -> str:
-    """Returns the version of a package as it is now, which in a long life of a process changes."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return "not installed"
+def _versions(package: Package) -> dict[str, str]:
+    """Returns what tells a package, and those that it requires, from others, as they are now."""
+    fresh = (Package(one.info) for one in closed(package))
+    return {f"package/{one.name}": one.version for one in fresh}
 
 
 @functools.cache

@@ -18,7 +18,7 @@ type Folder = (PathBuf, String);
 /// Returns the folder of the cache and that of temporary files.
 #[pyfunction]
 pub(crate) fn dirs(place: PlaceCall, listener: &Bound<'_, PyAny>) -> PyResult<(Folder, Folder)> {
-    let found = attend(place, listener, |door, _| door.folders())?;
+    let found = attend(place.into(), listener, |door, _| door.folders())?;
     found.map(told).or_raise(listener.py())
 }
 
@@ -30,14 +30,16 @@ pub(crate) fn dirs_of(
     listener: &Bound<'_, PyAny>,
 ) -> PyResult<(Folder, Folder)> {
     let program = program.into();
-    let found = attend(place, listener, move |door, _| door.folders_of(program))?;
+    let found = attend(place.into(), listener, move |door, _| {
+        door.folders_of(program)
+    })?;
     found.map(told).or_raise(listener.py())
 }
 
 /// Makes the folder for temporary files, and returns it.
 #[pyfunction]
 pub(crate) fn make_tmp_dir(place: PlaceCall, listener: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
-    attend(place, listener, |door, _| door.make_tmp())?.or_raise(listener.py())
+    attend(place.into(), listener, |door, _| door.make_tmp())?.or_raise(listener.py())
 }
 
 fn told(Folders { cache, tmp }: Folders) -> (Folder, Folder) {

@@ -72,7 +72,9 @@ pub(crate) fn prepare_stage(
     listener: &Bound<'_, PyAny>,
 ) -> PyResult<PyPreparedStage> {
     let stage = stage.into();
-    let prepared = attend(place, listener, move |door, _| door.prepare_stage(stage))?;
+    let prepared = attend(place.into(), listener, move |door, _| {
+        door.prepare_stage(stage)
+    })?;
     prepared.map(PyPreparedStage).or_raise(listener.py())
 }
 
@@ -84,7 +86,9 @@ pub(crate) fn stage_on_record(
     listener: &Bound<'_, PyAny>,
 ) -> PyResult<String> {
     let stage = stage.into();
-    let answer = attend(place, listener, move |door, _| door.stage_on_record(stage))?;
+    let answer = attend(place.into(), listener, move |door, _| {
+        door.stage_on_record(stage)
+    })?;
     answer.map(|json| json.to_string()).or_raise(listener.py())
 }
 
@@ -97,7 +101,7 @@ pub(crate) fn record_stage(
     listener: &Bound<'_, PyAny>,
 ) -> PyResult<String> {
     let prepared = &prepared.get().0;
-    let answer = attend(place, listener, |door, _| {
+    let answer = attend(place.into(), listener, |door, _| {
         door.record_stage(prepared, witnessed)
     })?;
     answer.map(|json| json.to_string()).or_raise(listener.py())
@@ -111,7 +115,9 @@ pub(crate) fn restore_stage(
     listener: &Bound<'_, PyAny>,
 ) -> PyResult<String> {
     let stage = stage.into();
-    let answer = attend(place, listener, move |door, _| door.restore_stage(stage))?;
+    let answer = attend(place.into(), listener, move |door, _| {
+        door.restore_stage(stage)
+    })?;
     answer.map(|json| json.to_string()).or_raise(listener.py())
 }
 
@@ -123,7 +129,7 @@ pub(crate) fn invalidate_stage(
     record: String,
     listener: &Bound<'_, PyAny>,
 ) -> PyResult<bool> {
-    attend(place, listener, move |door, _| {
+    attend(place.into(), listener, move |door, _| {
         door.invalidate_stage(&root, &record)
     })?
     .or_raise(listener.py())

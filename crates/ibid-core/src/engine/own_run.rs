@@ -168,6 +168,7 @@ pub fn record_own_run(
         replace: Replace::Yes,
         started: run.started,
         ended: ended(run.took, cx),
+        unfit: Vec::new(),
     };
     let trusted = match &run.witness {
         Witness::Prepared => Ok(()),

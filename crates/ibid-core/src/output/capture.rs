@@ -21,7 +21,7 @@ use super::content::{Begun, Digests, entries_by, files, into_content};
 use super::target::Target;
 use super::walk::{Standing, Stood, walk};
 use crate::action::Storing;
-use crate::digest::{BlobId, Digest, TreeId};
+use crate::digest::{BlobId, Digest};
 use crate::fs::{FileKind, PathError, Signature, Threads, Timestamp};
 use crate::store::{Intake, LocalStore, OutputContent, StoreError, Stored, StoredAs, StoredOutput};
 use crate::tree::{Escaped, RelPath};

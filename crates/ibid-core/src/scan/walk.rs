@@ -309,9 +309,15 @@ impl Walk<'_> {
             child.expect("the system lists plain names")
         });
         self.filter.skips(name, from_root.as_ref(), kind)
-            || (self.from_root.is_none()
-                && kind == FileKind::Dir
-                && self.filter.is_own(&path.below(self.dir), name))
+            || (self.from_root.is_none() && kind == FileKind::Dir && self.is_own(path, name))
+    }
+
+    /// Says whether an entry is ibid's own folder, outside of the root. Outputs have none.
+    fn is_own(&self, path: &RelPath, name: &[u8]) -> bool {
+        match self.top {
+            Top::Path(top) => self.filter.is_own(&path.below(top), name),
+            Top::Open(_) => false,
+        }
     }
 }
 
