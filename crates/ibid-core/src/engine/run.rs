@@ -125,6 +125,9 @@ fn run(
     replace: Replace,
     (leases, cx): (&[Lease], &Context<'_>),
 ) -> Result<Ran, Error> {
+    if cx.writable().is_some() {
+        prepared.watch();
+    }
     if matches!(
         prepared.action.command,
         Command::Call(_) | Command::Delegated(_)

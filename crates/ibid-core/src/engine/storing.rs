@@ -17,10 +17,11 @@ use crate::action::Storing;
 use crate::digest::{BlobId, Digest};
 use crate::fs::Meter;
 use crate::output::{Aside, Capture, CaptureError, Captured, Reading, find};
-use crate::scan::{Drift, Scanner};
+use crate::scan::{Drift, Scanner, Ways};
 use crate::store::{LocalStore, Recorded, StoreError};
 use crate::tree::Escaped;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// Judges the run and stores it if it may be stored. Returns the blob of the result, or why there
 /// is none.
@@ -99,14 +100,15 @@ fn look_again(prepared: &Prepared, cx: &Context<'_>) -> Result<(), NotStored> {
         return Ok(());
     }
     let meter = cx.begin(Work::Hashing);
-    let drifts = Scanner::new(cx.root, cx.stats, &meter).recheck(&prepared.seen);
+    let mut drifts = Scanner::new(cx.root, cx.stats, &meter).recheck(&prepared.seen);
+    drifts.extend(prepared.ways.get().into_iter().flat_map(Ways::drifts));
     cx.end();
     if drifts.is_empty() {
         return Ok(());
     }
     let from_root = |Drift { path, .. }: Drift| match path.strip_prefix(cx.root) {
-        Ok(below) => below.to_owned(),
-        Err(_) => path,
+        Ok(below) if below != Path::new("") => below.to_owned(),
+        _ => path,
     };
     Err(NotStored::InputsChanged(
         drifts.into_iter().map(from_root).collect(),

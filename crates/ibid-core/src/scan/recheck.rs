@@ -13,6 +13,7 @@ use super::scanner::PARALLEL_FILES;
 use super::seen::{Drift, DriftKind, FileDigest, Held, Proof, Seen, What};
 use super::survey::{Files, Member, Row, Survey, Surveyed};
 use super::walk::Top;
+use super::ways::is_same_way;
 use super::{Filter, Scanner};
 use crate::fs::{self, Links, Signature};
 use crate::tree::RelPath;
@@ -191,6 +192,8 @@ impl Scanner<'_> {
                 if let Some(kind) = self.drift_since(&full, before, now.signature) {
                     add(full(), kind);
                 }
+            } else if !is_same_way(&row.signature, &now.signature) {
+                add(path(old, row), DriftKind::Touched);
             }
         }
         for came in left {

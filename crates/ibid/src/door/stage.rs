@@ -94,6 +94,7 @@ impl Door {
     pub fn prepare_stage(&self, stage: Stage) -> Result<PreparedStage, Failure> {
         let (root, files) = (stage.root.clone(), stage.files.clone());
         self.with_stage(stage, Purpose::MakeKey, |prepared, cx| {
+            prepared.watch();
             Ok(PreparedStage {
                 root,
                 files,

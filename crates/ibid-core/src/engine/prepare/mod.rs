@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use self::gather::{Gather, filter};
 pub(super) use self::settled::not_counted;
@@ -29,7 +30,7 @@ use crate::fs::Meter;
 use crate::output::{MadeLinks, Reserved, Role};
 use crate::pipeline::PipelineStep;
 use crate::scan::programs::Surroundings;
-use crate::scan::{Listing, Pattern, ScanError, Scanner, Seen};
+use crate::scan::{Listing, Pattern, ScanError, Scanner, Seen, Ways};
 use crate::store::LocalStore;
 use crate::tree::{Place, RelPath};
 
@@ -50,6 +51,8 @@ pub struct Prepared {
     pub(super) start: Start,
     /// Everything that the key's digests rest on.
     pub(super) seen: Vec<Seen>,
+    /// What leads there, as it was when the run began.
+    pub(super) ways: OnceLock<Ways>,
     /// Listings of input directories: stored, so that a later `why` can name the file in them.
     pub(super) listings: Vec<Listing>,
     /// The code of a function, by name; of a command it lies in the workspace.
@@ -59,6 +62,11 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// Looks at all that leads to what the key rests on, for a run that begins.
+    pub fn watch(&self) {
+        self.ways.get_or_init(|| Ways::to(&self.seen));
+    }
+
     /// Returns what outputs may not be; `made` are links that are outputs themselves.
     pub(super) fn reserved<'a>(&'a self, made: &'a MadeLinks, cx: &Context<'a>) -> Reserved<'a> {
         Reserved {
@@ -180,6 +188,7 @@ fn resolve(
         start,
         notes: gather.notes,
         seen: gather.seen,
+        ways: OnceLock::new(),
         listings: gather.listings,
         called: command.called,
         reads: gather.reads,

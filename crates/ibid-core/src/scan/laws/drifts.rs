@@ -63,6 +63,89 @@ fn every_change_during_a_run_is_named() {
     assert_eq!(found, BTreeMap::from(expected));
 }
 
+/// Returns what is noticed of a way that led elsewhere for a moment.
+fn detour(bench: &Bench, declared: &str, change: impl FnOnce()) -> Vec<String> {
+    let filter = Filter::inputs(&[]).unwrap();
+    bench.with(|scanner| {
+        let scanned = scanner
+            .content(&bench.root().join(declared), &filter)
+            .unwrap();
+        let ways = Ways::to(&scanned.seen);
+        assert_eq!(ways.drifts(), []);
+        change();
+        assert!(
+            scanner
+                .recheck(&scanned.seen)
+                .iter()
+                .all(|it| it.kind == DriftKind::Touched)
+        );
+        let found = ways
+            .drifts()
+            .into_iter()
+            .chain(scanner.recheck(&scanned.seen));
+        let name = |drift: Drift| {
+            drift
+                .path
+                .strip_prefix(bench.root())
+                .unwrap()
+                .display()
+                .to_string()
+        };
+        found.map(name).collect()
+    })
+}
+
+#[test]
+fn a_link_or_a_folder_that_was_put_back_is_named() {
+    let bench = Bench::new();
+    let at = |name: &str| bench.root().join(name);
+    bench.put("v1/in/f", "1");
+    bench.put("v2/in/f", "2");
+    symlink("v1", at("now")).unwrap();
+    symlink("in", at("v1/link")).unwrap();
+    let relink = |name: &'static str, texts: [&'static str; 2]| {
+        let at = &at;
+        move || {
+            for text in texts {
+                std::fs::remove_file(at(name)).unwrap();
+                symlink(text, at(name)).unwrap();
+            }
+        }
+    };
+    let swap = |one: &'static str, other: &'static str| {
+        let at = &at;
+        move || {
+            for _ in 0..2 {
+                std::fs::rename(at(one), at("aside")).unwrap();
+                std::fs::rename(at(other), at(one)).unwrap();
+                std::fs::rename(at("aside"), at(other)).unwrap();
+            }
+        }
+    };
+    assert_eq!(
+        detour(&bench, "now/in/f", relink("now", ["v2", "v1"])),
+        ["now"]
+    );
+    assert_eq!(
+        detour(&bench, "v1/link/f", relink("v1/link", ["../v2/in", "in"])),
+        ["v1/link"]
+    );
+    assert_eq!(detour(&bench, "now", relink("now", ["v2", "v1"])), ["now"]);
+    assert_eq!(
+        detour(&bench, "v1", relink("v1/link", ["../v2/in", "in"])),
+        ["v1/link"]
+    );
+    assert_eq!(detour(&bench, "v1/in/f", swap("v1", "v2")), ["v1"]);
+    assert_eq!(detour(&bench, "now/in/f", swap("v1", "v2")), ["v1"]);
+    assert_eq!(detour(&bench, "v1", swap("v1/in", "v2/in")), ["v1/in"]);
+    // What comes and goes in a folder does not move it.
+    let beside = || {
+        bench.put("v1/in/new", "");
+        std::fs::remove_file(at("v1/in/new")).unwrap();
+    };
+    assert_eq!(detour(&bench, "v1/in/f", beside), [""; 0]);
+}
+
 #[test]
 fn a_young_file_with_dirty_pages_is_read_again_after_the_run() {
     let bench = Bench::new();
