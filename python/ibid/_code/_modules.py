@@ -19,6 +19,30 @@ if TYPE_CHECKING:
     from ibid._code._watch import Watch
 
 
+_BY_VALUE = "an import of what only a value names,"
+_PICKLED = "what only a pickle names,"
+# What brings in code by what its arguments say.
+_BRINGERS = {
+    **dict.fromkeys(("importlib.import_module", "builtins.__import__"), _BY_VALUE),
+    **dict.fromkeys(("importlib._bootstrap.__import__", "_frozen_importlib.__import__"), _BY_VALUE),
+    **dict.fromkeys(("pkgutil.resolve_name", "pydoc.locate"), _BY_VALUE),
+    **dict.fromkeys(("runpy.run_path", "runpy.run_module"), _BY_VALUE),
+    **dict.fromkeys(("_pickle.load", "_pickle.loads", "_pickle.Unpickler"), _PICKLED),
+    **dict.fromkeys(("pickle._load", "pickle._loads", "pickle._Unpickler"), _PICKLED),
+    **dict.fromkeys(("dill._dill.load", "dill._dill.loads", "shelve.open"), _PICKLED),
+    **dict.fromkeys(("pandas.io.pickle.read_pickle", "pandas.read_pickle"), _PICKLED),
+    **dict.fromkeys(("joblib.numpy_pickle.load", "torch.serialization.load"), _PICKLED),
+}
+_CALLED = (types.FunctionType, types.BuiltinFunctionType, type)
+
+
+def brings(value: Any) -> str | None:
+    """Returns what something brings in that no name leads to; `None` if it brings in nothing."""
+    if not isinstance(value, _CALLED):
+        return None
+    return _BRINGERS.get(f"{value.__module__}.{value.__qualname__}")
+
+
 def watch(module: types.ModuleType, names: set[str], places: Watch) -> None:
     """Notes that names are looked up in a module."""
     namespace = vars(module)
@@ -67,7 +91,7 @@ def patches(
                 walk.watch.end()
             elif isinstance(value, types.FunctionType):
                 walk.watch.code(value)
-            if _homes.is_foreign(value) or (is_class and walk.replaced(value)):
+            if brings(value) or _homes.is_foreign(value) or (is_class and walk.replaced(value)):
                 yield inner, value
         elif _homes.of_module(value) is None:
             yield inner, value
