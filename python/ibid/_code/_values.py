@@ -15,7 +15,7 @@ import types
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from ibid._code import _homes
+from ibid._code import _homes, _tables
 from ibid._code._compiled import compiled
 from ibid._code._plain import digest, scalar
 
@@ -458,6 +458,9 @@ _OPAQUE: dict[str, Callable[[Any], Any]] = {
     "typing.TypeVar": lambda value: (value.__name__, value.__bound__, value.__constraints__),
     "typing.ParamSpec": lambda value: value.__name__,
     "typing.TypeVarTuple": lambda value: value.__name__,
+    "numpy.ndarray": _tables.array,
+    **dict.fromkeys(("pandas.DataFrame", "pandas.core.frame.DataFrame"), _tables.table),
+    **dict.fromkeys(("pandas.Series", "pandas.core.series.Series"), _tables.table),
     "pickle.PickleBuffer": memoryview,
     "_pickle.PickleBuffer": memoryview,
 }
