@@ -285,6 +285,21 @@ def test_ibid_itself_is_no_part_of_a_function() -> None:
     import ibid
 
     before = of(ibid.Cache(root="/one"))
-    after = of(ibid.Cache(root="/other", app="x"))
+    after = of(ibid.Cache(root="/other"))
     assert before.texts == after.texts
     assert before.unseen == after.unseen == []
+
+
+def test_what_an_object_of_ibid_is_set_to_is_walked_as_a_value(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import ibid
+
+    def texts(given: Any) -> dict[str, bytes]:
+        monkeypatch.setattr(ibid.Cache, "__ibid_code__", property(lambda _: given), raising=False)
+        return of(ibid.Cache()).texts
+
+    values = [None, {"app": "a"}, {"app": "b"}, ({"app": "a"}, frozenset("xy")), [lambda: 1]]
+    found = [texts(value) for value in values]
+    assert all(found.count(one) == 1 for one in found)
+    assert texts({"app": "a"}) == found[1]
