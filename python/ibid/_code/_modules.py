@@ -66,11 +66,39 @@ def members(path: str, module: types.ModuleType, names: set[str]) -> list[tuple[
     return found
 
 
-def constants(path: str, module: types.ModuleType, names: set[str]) -> list[str]:
-    """Returns the numbers and texts of an installed module, which anybody may have set."""
-    values = [(name, vars(module)[name]) for name in sorted(names) if name in vars(module)]
-    texts = [(name, scalar(value)) for name, value in values]
-    return [f"{path}.{name} = {text}" for name, text in texts if text is not None]
+def constants(path: str, module: types.ModuleType, names: set[str], is_deep: bool) -> Iterator[str]:
+    """Finds the numbers and texts of an installed module, which anybody may have set.
+
+    Those of its classes are among them, and, if `is_deep`, of modules within it. Whether a module
+    is loaded that its package loads when it is asked for depends on what ran before, so such do not
+    count.
+    """
+    entered = {id(module)}
+    queue = [(path, module)]
+    while queue:
+        path, module = queue.pop()
+        is_entered = is_deep and "__getattr__" not in vars(module)
+        for name in sorted(names & vars(module).keys()):
+            value, inner = vars(module)[name], f"{path}.{name}"
+            text = scalar(value)
+            if text is not None:
+                yield f"{inner} = {text}"
+            elif isinstance(value, type):
+                yield from of_class(inner, value, names)
+            elif not (is_entered and isinstance(value, types.ModuleType)):
+                continue
+            elif id(value) not in entered and _homes.of_module(value) is not None:
+                entered.add(id(value))
+                queue.append((inner, value))
+
+
+def of_class(path: str, kind: type, names: set[str]) -> Iterator[str]:
+    """Finds the numbers and texts of an installed class, which anybody may have set."""
+    for name in sorted(names):
+        base = next((base for base in kind.__mro__ if name in vars(base)), object)
+        text = None if base.__flags__ & _homes.IMMUTABLE else scalar(vars(base)[name])
+        if text is not None:
+            yield f"{path}.{name} = {text}"
 
 
 def patches(

@@ -381,6 +381,8 @@ class Walk:
                 brought = self._brought(path, value, code, around)
                 if brought is None:
                     lines.append(f"{path} = {self.refer(value, f'{of}.{path}')}")
+                    if isinstance(value, type) and _homes.stands_for(value):
+                        lines += _modules.of_class(path, value, code.attributes)
                 else:
                     queue.extend(brought)
                 continue
@@ -398,7 +400,9 @@ class Walk:
             else:
                 self.by(home)
                 if "." not in path:
-                    lines += _modules.constants(path, value, code.attributes)
+                    # What it imports when it is called may not be there yet.
+                    is_deep = not code.imports
+                    lines += _modules.constants(path, value, code.attributes, is_deep)
                 queue.extend(_modules.patches(path, value, code.attributes, entered, self))
         return lines
 
