@@ -105,7 +105,10 @@ class Canonical:
         if enum is None or not isinstance(value, enum.Enum):
             return None
         self._meet(type(value))
-        return {"name": value.name, "value": self._plain(value.value, f"{where}.value")}
+        form = {"name": value.name, "value": self._plain(value.value, f"{where}.value")}
+        # What it was given by its class, or since then; names such as `_name_` are Python's.
+        more = [n for n in _more(value, ()) if not (n.startswith("_") and n.endswith("_"))]
+        return {**form, "more": self._fields(value, more, where)} if more else form
 
     def _dataclass(self, value: Any, where: str) -> dict[str, Any] | None:
         if not hasattr(type(value), "__dataclass_fields__"):
@@ -163,20 +166,28 @@ def _finite(value: float, where: str) -> float:
 
 def _refuse_more(value: Any, names: Iterable[str], where: str) -> None:
     """Refuses an object that holds more than its fields, which a function might read."""
+    for name in _more(value, names):
+        raise UsageError(
+            f"`{where}` is a `{_named(type(value))}` and has `{name}`, which is none of its fields",
+            hint="make it a field, or give what counts as plain data",
+        )
+
+
+def _more(value: Any, names: Iterable[str]) -> list[str]:
+    """Returns the names of what an object holds besides."""
     kind = type(value)
     held = set(getattr(value, "__dict__", ()))
     for base in kind.__mro__:
         slots = base.__dict__.get("__slots__", ())
         held.update(name for name in ([slots] if isinstance(slots, str) else slots))
-    for name in sorted(held.difference(names)):
+    return [
+        name
+        for name in sorted(held.difference(names))
+        if hasattr(value, name)
         # What is computed from the fields, and kept, says nothing new.
-        is_derived = isinstance(getattr(kind, name, None), functools.cached_property)
-        is_of_python = name.startswith("__") and name.endswith("__")
-        if hasattr(value, name) and not is_derived and not is_of_python:
-            raise UsageError(
-                f"`{where}` is a `{_named(kind)}` and has `{name}`, which is none of its fields",
-                hint="make it a field, or give what counts as plain data",
-            )
+        and not isinstance(getattr(kind, name, None), functools.cached_property)
+        and not (name.startswith("__") and name.endswith("__"))
+    ]
 
 
 def _number_of_numpy(value: Any, where: str) -> dict[str, Any] | None:

@@ -152,3 +152,31 @@ def test_nothing_installed_is_imported_to_make_a_key(project: Path) -> None:
         "main.py": "def compute(s):\n    import heavy\n    return heavy.x\n",
     }
     assert code(project, files).versions["package/heavy"].startswith("1.0 ")
+
+
+@pytest.mark.parametrize(
+    ("setting", "body"),
+    [
+        ("argparse.HelpFormatter.kept = 1", "return argparse.HelpFormatter.kept"),
+        ("HelpFormatter.kept = 1", "return HelpFormatter.kept"),
+        ("argparse.HelpFormatter.kept = 1", "return HelpFormatter(s).kept"),
+        ("xml.sax.saxutils.kept = 1", "return xml.sax.saxutils.kept"),
+        ("xml.sax.handler.ContentHandler.kept = 1", "return xml.sax.handler.ContentHandler.kept"),
+    ],
+)
+def test_numbers_that_the_project_puts_into_packages_count(
+    project: Path, setting: str, body: str
+) -> None:
+    imports = "import argparse, xml.sax.saxutils\nfrom argparse import HelpFormatter\n"
+    files = {"main.py": f"{imports}{setting}\ndef compute(s): {body}\n"}
+    try:
+        assert differs(project, files, "kept = 1", "kept = 2")
+    finally:
+        import argparse
+        import xml.sax.handler
+        import xml.sax.saxutils
+
+        holders = (argparse.HelpFormatter, xml.sax.saxutils, xml.sax.handler.ContentHandler)
+        for holder in holders:
+            if hasattr(holder, "kept"):
+                del holder.kept

@@ -68,6 +68,7 @@ def test_a_name_that_is_looked_up_in_something_is_no_global(project: Path) -> No
         "def compute(s):\n    from importlib import import_module\n"
         "    return import_module('pkg.helper').go()",
         "def compute(s): return __import__('pkg.helper').helper.go()",
+        "from importlib import import_module as im\ndef compute(s): return im('pkg.helper').go()",
         "import lazy\ndef compute(s): return lazy.go()",
         "def compute(s): return eval('__import__(\"pkg.helper\").helper.go()')",
         "def compute(s):\n    names = {}\n"
@@ -126,10 +127,38 @@ def test_what_is_looked_up_around_a_function_counts(project: Path, expression: s
         "import importlib\ndef compute(s): return importlib.import_module(s).go()",
         "import runpy\ndef compute(s): return runpy.run_path('other.py')",
         "from importlib.metadata import entry_points\ndef compute(s): return entry_points()",
+        "from importlib import import_module as im\ndef compute(s): return im(s).go()",
+        "from importlib import import_module as im\nB = {0: im}\ndef compute(s): return B[0](s)",
+        "import importlib\ndef compute(s): return getattr(importlib, 'import_module')(s)",
+        "def compute(s):\n    from importlib import import_module as im\n    return im(s).go()",
+        "bring = __import__\ndef compute(s): return bring(s).go()",
+        "import pkgutil\ndef compute(s): return pkgutil.resolve_name('other:go')()",
+        "def compute(s):\n    from pkgutil import resolve_name\n    return resolve_name(s)()",
+        "import functools, pkgutil\nbring = functools.partial(pkgutil.resolve_name, 'other:go')\n"
+        "def compute(s): return bring()()",
     ],
 )
 def test_an_import_of_what_only_a_value_names_is_told(project: Path, body: str) -> None:
     assert "an import" in code(project, {"main.py": f"{body}\n"}).unseen[0]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "import pickle\ndef compute(s): return pickle.loads(s)",
+        "from pickle import load as take\ndef compute(s): return take(s)",
+        "def compute(s):\n    import pickle\n    return pickle.Unpickler(s).load()",
+        "def compute(s):\n    from pickle import loads as take\n    return take(s)",
+        "import pickle\nclass Own(pickle.Unpickler): pass\ndef compute(s): return Own(s).load()",
+    ],
+)
+def test_what_only_a_pickle_names_is_told(project: Path, body: str) -> None:
+    assert any("a pickle" in told for told in code(project, {"main.py": f"{body}\n"}).unseen)
+
+
+def test_what_is_named_as_what_unpickles_brings_in_nothing(project: Path) -> None:
+    body = "import json\ndef compute(s): return json.loads(s)\n"
+    assert code(project, {"main.py": body}).unseen == []
 
 
 @pytest.mark.parametrize(

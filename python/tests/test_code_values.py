@@ -90,6 +90,75 @@ def test_a_value_counts_by_what_it_is(project: Path, value: str, old: str, new: 
 
 
 @pytest.mark.parametrize(
+    ("bases", "value"),
+    [
+        ("numpy.ndarray", "numpy.zeros(2).view(Own)"),
+        ("collections.Counter", "Own('aab')"),
+        ("collections.defaultdict", "Own(int)"),
+        ("datetime.date", "Own(2020, 1, 1)"),
+        ("decimal.Decimal", "Own('1')"),
+        ("fractions.Fraction", "Own(1, 2)"),
+        ("pathlib.PurePosixPath", "Own('a')"),
+        ("pandas.DataFrame", "Own({'a': [1]})"),
+        ("enum.Enum", "Own.A"),
+    ],
+)
+@pytest.mark.parametrize("held", ["", "__slots__ = ('unit',)"])
+def test_what_the_pickling_of_a_base_leaves_out_counts(
+    project: Path, bases: str, value: str, held: str
+) -> None:
+    module = bases.partition(".")[0]
+    pytest.importorskip(module)
+    if held and module in ("pandas", "enum"):
+        pytest.skip("the class has attributes whatever is said of slots")
+    main = f"""
+        import {module}
+        class Own({bases}):
+            {held or ("A = 1" if module == "enum" else "pass")}
+        VALUE = {value}
+        VALUE.unit = 1
+        def compute(s): return VALUE.unit
+        """
+    assert code(project, {"main.py": main}).unseen == []
+    assert differs(project, {"main.py": main}, "unit = 1", "unit = 2")
+
+
+def test_what_an_object_merely_keeps_does_not_count() -> None:
+    import datetime
+    import enum
+    import pathlib
+
+    class Own(datetime.date):
+        @functools.cached_property
+        def week(self) -> int:
+            return self.isocalendar().week
+
+    class Path(pathlib.PurePosixPath):
+        pass
+
+    class Flag(enum.Flag):
+        A = 1
+        B = 2
+
+    own, path = Own(2020, 1, 1), Path("a/b")
+    before = of([own, path, Flag.A]).texts
+    assert own.week
+    assert str(path)
+    assert hash(path)
+    assert ~Flag.A
+    assert of([own, path, Flag.A]).texts == before
+
+
+def test_the_cause_of_an_error_counts() -> None:
+    def raised(cause: str) -> Exception:
+        error = ValueError("one")
+        error.__cause__ = KeyError(cause)
+        return error
+
+    assert of(raised("a")).texts != of(raised("b")).texts
+
+
+@pytest.mark.parametrize(
     ("value", "told"),
     [
         ("(n for n in (1, 2))", "generator"),
@@ -216,6 +285,20 @@ def test_ibid_itself_is_no_part_of_a_function() -> None:
     import ibid
 
     before = of(ibid.Cache(root="/one"))
-    after = of(ibid.Cache(root="/other", app="x"))
+    after = of(ibid.Cache(root="/other"))
     assert before.texts == after.texts
     assert before.unseen == after.unseen == []
+
+
+def test_what_an_object_of_ibid_is_set_to_is_walked_as_a_value() -> None:
+    import ibid
+
+    def texts(given: Any) -> dict[str, bytes]:
+        cache = ibid.Cache()
+        vars(cache)["__ibid_code__"] = given
+        return of(cache).texts
+
+    values = [None, {"app": "a"}, {"app": "b"}, ({"app": "a"}, frozenset("xy")), [lambda: 1]]
+    found = [texts(value) for value in values]
+    assert all(found.count(one) == 1 for one in found)
+    assert texts({"app": "a"}) == found[1]

@@ -274,3 +274,23 @@ def test_the_code_of_what_a_spec_is_counts(project: Path, monkeypatch: pytest.Mo
     assert key_of("1", "self.x") == first
     assert key_of("1", "self.x + 1") != first
     assert key_of("2", "self.x") != first
+
+
+def test_what_a_member_of_an_enumeration_was_given_counts() -> None:
+    class Planet(enum.Enum):
+        EARTH = 1
+
+        def __init__(self, mass: int) -> None:
+            self.mass: Any = mass
+
+    def key_of_spec(spec: Any) -> str:
+        return ibid.Cache(code="one").key(spec, compute)
+
+    before = key_of_spec(Planet.EARTH)
+    Planet.EARTH.mass = 2
+    assert key_of_spec(Planet.EARTH) != before
+    Planet.EARTH.mass = 1
+    assert key_of_spec(Planet.EARTH) == before
+    Planet.EARTH.mass = object()
+    with pytest.raises(ibid.UsageError, match="mass"):
+        key_of_spec(Planet.EARTH)

@@ -40,6 +40,8 @@ class Compiled:
         # Names of what is used other than by one of its attributes.
         self.handed: set[str] = set()
         self.imports: list[Import] = []
+        # What each name would import if it were what imports by a text; `None` is anything.
+        self.called: dict[str, list[Import | None]] = {}
         # It looks things up by texts, maybe around itself; it imports what only a value names.
         self.is_by_text = False
         self.names_all = False
@@ -53,7 +55,7 @@ _MANY = 8192
 _BY_TEXT = {"getattr", "attrgetter", "methodcaller", "getattr_static", "__getattribute__"}
 _BY_TEXT |= {"vars", "__dict__", "modules", "__getattr__"}
 _AROUND = {"globals", "eval", "exec"}
-_IMPORTERS = {"import_module", "__import__"}
+IMPORTERS = {"import_module", "__import__"}
 # What brings code from where no name leads to.
 _BRINGERS = {"run_path", "run_module", "exec_module", "load_module", "entry_points"}
 _BRINGERS |= {"spec_from_file_location", "SourceFileLoader"}
@@ -182,14 +184,18 @@ def _note_names(steps: list[dis.Instruction], found: Compiled) -> None:
             into = found.attributes if is_attribute else found.globals
             into.add(str(step.argval))
         if "LOAD" in name and step.opcode in loads:
-            if step.argval in _IMPORTERS:
-                _note_importer(steps[index + 1 : index + 3], found)
+            each = _imported_by(steps[index + 1 : index + 3])
+            if step.argval in IMPORTERS:
+                found.imports += [each] if each else []
+                found.imports_any |= each is None
             is_looked_into = any(
                 ("ATTR" in after.opname or "METHOD" in after.opname) and after.argval not in _WHOLE
                 for after in following
             )
             loaded = step.argval if isinstance(step.argval, tuple) else (step.argval,)
             found.handed.update(map(str, loaded[:-1] if is_looked_into else loaded))
+            for called in map(str, loaded):
+                found.called.setdefault(called, []).append(each)
 
 
 def _note_text(text: str, found: Compiled) -> None:
@@ -206,17 +212,16 @@ def _note_text(text: str, found: Compiled) -> None:
         pass
 
 
-def _note_importer(following: list[dis.Instruction], found: Compiled) -> None:
-    """Notes what is imported by a text that stands right behind what imports by it."""
+def _imported_by(following: list[dis.Instruction]) -> Import | None:
+    """Returns what is imported by a text that stands right behind what imports by it."""
     for step in following:
         if isinstance(step.argval, str) and step.opname == "LOAD_CONST":
             name = step.argval.lstrip(".")
             level = len(step.argval) - len(name)
-            found.imports.append(Import(name, level, (), _ANY))
-            return
+            return Import(name, level, (), _ANY)
         if step.opname != "PUSH_NULL":
             break
-    found.imports_any = True
+    return None
 
 
 def _import(steps: list[dis.Instruction], index: int) -> Import:

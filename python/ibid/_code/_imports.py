@@ -13,12 +13,17 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from ibid._code import _homes, _modules
+from ibid._code._compiled import IMPORTERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ibid._code._compiled import Compiled, Import
     from ibid._code._walk import Walk
+
+
+# Modules of Python that have such, of which none may be loaded before it is called.
+_BRINGING = {"pickle", "pkgutil", "pydoc", "runpy", "shelve"}
 
 
 def found(
@@ -33,10 +38,16 @@ def found(
     home = _home(top)
     if home is not None:
         walk.by(home)
-        loaded = sys.modules.get(name)
+        loaded = importlib.import_module(name) if name in _BRINGING else sys.modules.get(name)
         if not isinstance(loaded, types.ModuleType):
             return []
-        return list(_modules.patches(shown, loaded, code.attributes, set(), walk))
+        patches = list(_modules.patches(shown, loaded, code.attributes, set(), walk))
+        # What is called by its own name is told by it.
+        return patches + [
+            (f"{shown}.{inner} under another name", vars(loaded)[inner])
+            for inner in each.names
+            if _modules.brings(vars(loaded).get(inner)) and inner not in each.bound & IMPORTERS
+        ]
     try:
         module = importlib.import_module(name)
     except Exception as error:  # The function itself may catch it.

@@ -19,6 +19,30 @@ if TYPE_CHECKING:
     from ibid._code._watch import Watch
 
 
+_BY_VALUE = "an import of what only a value names,"
+_PICKLED = "what only a pickle names,"
+# What brings in code by what its arguments say.
+_BRINGERS = {
+    **dict.fromkeys(("importlib.import_module", "builtins.__import__"), _BY_VALUE),
+    **dict.fromkeys(("importlib._bootstrap.__import__", "_frozen_importlib.__import__"), _BY_VALUE),
+    **dict.fromkeys(("pkgutil.resolve_name", "pydoc.locate"), _BY_VALUE),
+    **dict.fromkeys(("runpy.run_path", "runpy.run_module"), _BY_VALUE),
+    **dict.fromkeys(("_pickle.load", "_pickle.loads", "_pickle.Unpickler"), _PICKLED),
+    **dict.fromkeys(("pickle._load", "pickle._loads", "pickle._Unpickler"), _PICKLED),
+    **dict.fromkeys(("dill._dill.load", "dill._dill.loads", "shelve.open"), _PICKLED),
+    **dict.fromkeys(("pandas.io.pickle.read_pickle", "pandas.read_pickle"), _PICKLED),
+    **dict.fromkeys(("joblib.numpy_pickle.load", "torch.serialization.load"), _PICKLED),
+}
+_CALLED = (types.FunctionType, types.BuiltinFunctionType, type)
+
+
+def brings(value: Any) -> str | None:
+    """Returns what something brings in that no name leads to; `None` if it brings in nothing."""
+    if not isinstance(value, _CALLED):
+        return None
+    return _BRINGERS.get(f"{value.__module__}.{value.__qualname__}")
+
+
 def watch(module: types.ModuleType, names: set[str], places: Watch) -> None:
     """Notes that names are looked up in a module."""
     namespace = vars(module)
@@ -42,11 +66,39 @@ def members(path: str, module: types.ModuleType, names: set[str]) -> list[tuple[
     return found
 
 
-def constants(path: str, module: types.ModuleType, names: set[str]) -> list[str]:
-    """Returns the numbers and texts of an installed module, which anybody may have set."""
-    values = [(name, vars(module)[name]) for name in sorted(names) if name in vars(module)]
-    texts = [(name, scalar(value)) for name, value in values]
-    return [f"{path}.{name} = {text}" for name, text in texts if text is not None]
+def constants(path: str, module: types.ModuleType, names: set[str], is_deep: bool) -> Iterator[str]:
+    """Finds the numbers and texts of an installed module, which anybody may have set.
+
+    Those of its classes are among them, and, if `is_deep`, of modules within it. Whether a module
+    is loaded that its package loads when it is asked for depends on what ran before, so such do not
+    count.
+    """
+    entered = {id(module)}
+    queue = [(path, module)]
+    while queue:
+        path, module = queue.pop()
+        is_entered = is_deep and "__getattr__" not in vars(module)
+        for name in sorted(names & vars(module).keys()):
+            value, inner = vars(module)[name], f"{path}.{name}"
+            text = scalar(value)
+            if text is not None:
+                yield f"{inner} = {text}"
+            elif isinstance(value, type):
+                yield from of_class(inner, value, names)
+            elif not (is_entered and isinstance(value, types.ModuleType)):
+                continue
+            elif id(value) not in entered and _homes.of_module(value) is not None:
+                entered.add(id(value))
+                queue.append((inner, value))
+
+
+def of_class(path: str, kind: type, names: set[str]) -> Iterator[str]:
+    """Finds the numbers and texts of an installed class, which anybody may have set."""
+    for name in sorted(names):
+        base = next((base for base in kind.__mro__ if name in vars(base)), object)
+        text = None if base.__flags__ & _homes.IMMUTABLE else scalar(vars(base)[name])
+        if text is not None:
+            yield f"{path}.{name} = {text}"
 
 
 def patches(
@@ -67,7 +119,7 @@ def patches(
                 walk.watch.end()
             elif isinstance(value, types.FunctionType):
                 walk.watch.code(value)
-            if _homes.is_foreign(value) or (is_class and walk.replaced(value)):
+            if brings(value) or _homes.is_foreign(value) or (is_class and walk.replaced(value)):
                 yield inner, value
         elif _homes.of_module(value) is None:
             yield inner, value

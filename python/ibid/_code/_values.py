@@ -15,7 +15,7 @@ import types
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from ibid._code import _homes
+from ibid._code import _homes, _tables
 from ibid._code._compiled import compiled
 from ibid._code._plain import digest, scalar
 
@@ -53,7 +53,10 @@ _COPIED = {"__module__", "__name__", "__qualname__", "__doc__", "__annotations__
 # Of what pydantic keeps in a class these say what it is; the rest is made of them, and differs in
 # each process.
 _PYDANTIC = {"__pydantic_decorators__", "__pydantic_fields__", "__pydantic_config__"}
-_DERIVED = {
+# What attrs, pandas and enumerations note down of what follows from all else.
+_KEPT = {"_attrs_cached_hash"}
+_KEPT_BY = {"pandas": {"_item_cache", "_cacher", "_is_copy"}, "enum": {"_inverted_"}}
+_DERIVED: dict[str, set[str]] = {
     "pydantic._internal._decorators.Decorator": {"cls_ref"},
     "pydantic.type_adapter.TypeAdapter": {"core_schema", "validator", "serializer"},
     "pydantic._internal._validate_call.ValidateCallWrapper": {
@@ -209,7 +212,8 @@ class Values:
             return self._opaque(value, of)
         if isinstance(reduced, str):
             return f"{of} {self._named(value, reduced)}"
-        return f"{of} {self._made(kind, reduced)}"
+        state = reduced[2] if len(reduced) > 2 else None
+        return f"{of} {self._made(kind, reduced)}{self._more(value, kind, state)}"
 
     def _named(self, value: Any, name: str) -> str:
         """Says what is pickled as a name is: it has to be what the name leads to."""
@@ -237,10 +241,16 @@ class Values:
             parts.append(f"pairs ({self._pairs(list(mapped))})")
         return " ".join(parts)
 
+    def _more(self, value: Any, kind: type, state: Any = None) -> str:
+        """Says what an object has that it would be made again without."""
+        more = _left_out(value, kind, state)
+        if isinstance(value, BaseException) and value.__cause__ is not None:
+            more["__cause__"] = value.__cause__
+        return f" and also ({self._pairs(sorted(more.items()))})" if more else ""
+
     def _state(self, kind: type, state: Any) -> str:
-        derived = _DERIVED.get(_called(kind), ())
-        # What it has by name, and what it has in slots.
-        halves = state if type(state) is tuple and len(state) == 2 else (state,)
+        derived = _DERIVED.get(_called(kind), set()) | _KEPT
+        halves = _halves(state)
         if not all(half is None or type(half) is dict for half in halves):
             return self._walk.refer(state)
         pairs = [[pair for pair in items(half or {}) if pair[0] not in derived] for half in halves]
@@ -299,6 +309,50 @@ def _reduced(value: Any) -> Any:
         return registered(value)
     # Protocol 5 hands out large buffers as they are.
     return value.__reduce_ex__(5)
+
+
+def _halves(state: Any) -> tuple[Any, ...]:
+    """Returns what an object has by name, and what it has in slots."""
+    return state if type(state) is tuple and len(state) == 2 else (state,)
+
+
+def _left_out(value: Any, kind: type, state: Any) -> dict[str, Any]:
+    """Returns what the project put into an object and the pickling that it inherits leaves out."""
+    if _is_pickled_whole(kind) or _homes.stands_for(kind):
+        return {}
+    halves = [half for half in _halves(state) if type(half) is dict]
+    held = _homes.attributes_of(value)
+    given = {name for half in halves for name in half}
+    if any(item is held for half in halves for item in half.values()):
+        given.update(held)
+    more = dict(items(held))
+    for base in kind.__mro__:
+        # What an installed class keeps in slots is what it is pickled as, or follows from that.
+        slots = [] if _homes.stands_for(base) else items(vars(base))
+        for name, member in slots:
+            if type(member) is types.MemberDescriptorType:
+                try:
+                    more.setdefault(name, member.__get__(value, kind))
+                except AttributeError:
+                    continue
+    kept = {name for name in more if type(_member(kind, name)).__name__ == "cached_property"}
+    for base in kind.__mro__:
+        kept |= _KEPT_BY.get(base.__module__.partition(".")[0], _KEPT)
+    return {name: more[name] for name in more.keys() - given - kept - _KEPT}
+
+
+def _is_pickled_whole(kind: type) -> bool:
+    """Says whether it is pickled with all that it has, or as the project wants it."""
+    members = [_member(kind, name) for name in ("__reduce_ex__", "__reduce__")]
+    if members == [object.__reduce_ex__, object.__reduce__]:
+        members = [_member(kind, "__getstate__")]
+        if members == [object.__getstate__]:
+            return True
+    return any(map(_homes.is_foreign, members))
+
+
+def _member(kind: type, name: str) -> Any:
+    return next((vars(base)[name] for base in kind.__mro__ if name in vars(base)), None)
 
 
 def _is_harmless(value: Any, called: str) -> bool:
@@ -404,6 +458,9 @@ _OPAQUE: dict[str, Callable[[Any], Any]] = {
     "typing.TypeVar": lambda value: (value.__name__, value.__bound__, value.__constraints__),
     "typing.ParamSpec": lambda value: value.__name__,
     "typing.TypeVarTuple": lambda value: value.__name__,
+    "numpy.ndarray": _tables.array,
+    **dict.fromkeys(("pandas.DataFrame", "pandas.core.frame.DataFrame"), _tables.table),
+    **dict.fromkeys(("pandas.Series", "pandas.core.series.Series"), _tables.table),
     "pickle.PickleBuffer": memoryview,
     "_pickle.PickleBuffer": memoryview,
 }

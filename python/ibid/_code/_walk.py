@@ -16,7 +16,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from ibid._code import _homes, _imports, _modules
-from ibid._code._compiled import Compiled, compiled, words
+from ibid._code._compiled import IMPORTERS, Compiled, compiled, words
 from ibid._code._packages import Package, closed, digest_of, process_start
 from ibid._code._plain import scalar
 from ibid._code._values import Values, items
@@ -99,6 +99,9 @@ class Walk:
         if known is not None:
             return known[0]
         kind = type(value)
+        told = _modules.brings(value)
+        if told is not None:
+            self.unseen(told)
         if issubclass(kind, types.FunctionType):
             return self._refer_function(value)
         if issubclass(kind, type):
@@ -152,6 +155,26 @@ class Walk:
         if known is None:
             known = self._replaced[id(kind)] = (kind, _homes.replaced(kind))
         return known[1]
+
+    def _brought(
+        self, path: str, value: Any, code: Compiled, around: dict[str, Any]
+    ) -> Found | None:
+        """Returns what is brought in by what a name leads to; `None` if that brings in nothing."""
+        told = _modules.brings(value)
+        if told is None:
+            return None
+        name = path.rpartition(".")[2]
+        if name in IMPORTERS and name in code.called:
+            # It was told by its name.
+            return []
+        self.watch.end()
+        found: Found = []
+        for each in code.called.get(name) or [None]:
+            if each is None or value.__name__ not in IMPORTERS:
+                self.unseen(told)
+            else:
+                found += _imports.found(each, code, around, self)
+        return found
 
     def look_up(self, names: set[str]) -> None:
         """Notes names that may be looked up in anything."""
@@ -355,7 +378,13 @@ class Walk:
         while queue:
             path, value = queue.popleft()
             if not isinstance(value, types.ModuleType):
-                lines.append(f"{path} = {self.refer(value, f'{of}.{path}')}")
+                brought = self._brought(path, value, code, around)
+                if brought is None:
+                    lines.append(f"{path} = {self.refer(value, f'{of}.{path}')}")
+                    if isinstance(value, type) and _homes.stands_for(value):
+                        lines += _modules.of_class(path, value, code.attributes)
+                else:
+                    queue.extend(brought)
                 continue
             lines.append(f"{path} = {self._module(value)}")
             if path.rpartition(".")[2] in code.handed:
@@ -371,7 +400,9 @@ class Walk:
             else:
                 self.by(home)
                 if "." not in path:
-                    lines += _modules.constants(path, value, code.attributes)
+                    # What it imports when it is called may not be there yet.
+                    is_deep = not code.imports
+                    lines += _modules.constants(path, value, code.attributes, is_deep)
                 queue.extend(_modules.patches(path, value, code.attributes, entered, self))
         return lines
 
