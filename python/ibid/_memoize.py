@@ -175,7 +175,7 @@ def _form(value: Any, where: str) -> Any:
             f"`{where}` has no form: {', '.join(code.unseen)}",
             hint="give what counts of it, or name the argument in `ignore`",
         )
-    return Form(f"{type(value).__module__}.{type(value).__qualname__}", code.digest())
+    return Form(_code.name_of(type(value)), code.digest())
 
 
 def _is_plain(value: Any, depth: int) -> bool:

@@ -15,6 +15,7 @@ import math
 import sys
 from typing import TYPE_CHECKING, Any
 
+from ibid._code._plain import known_as
 from ibid._errors import UsageError
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ class Canonical:
 
 
 def _named(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
+    return f"{known_as(kind.__module__)}.{kind.__qualname__}"
 
 
 def _finite(value: float, where: str) -> float:
