@@ -198,6 +198,7 @@ class Cache:
             code = _code.of(compute, also=canonical.types, **saving)
             versions |= code.versions
         # A text stands for code, but not for what results look like.
+        versions |= vars(type(compute)).get("__ibid_versions__", {})
         versions["saved by"] = "ibid, as JSON" if save is None else _code.name_of(save)
         request = {
             "name": name,

@@ -151,6 +151,9 @@ class Memoized(Generic[P, R]):
 class Call:
     """One call of a function, which has its arguments: its spec only says what they are."""
 
+    # The same function may be called with the same spec as its only argument.
+    __ibid_versions__ = types.MappingProxyType({"called": "by its arguments"})
+
     def __init__(self, function: Callable[..., Any], name: str, args: Any, kwargs: Any) -> None:
         # What it is called, and what it consists of, are the function's.
         self.__module__, _, self.__qualname__ = name.rpartition(".")

@@ -110,6 +110,24 @@ def test_an_argument_without_a_form_is_refused_or_ignored(counted: Counted) -> N
         ibid.memoize(ignore=["fil"])(read)
 
 
+def test_a_call_by_arguments_is_no_call_with_a_spec() -> None:
+    def show(*it: Any) -> str:
+        return repr(it)
+
+    cache = ibid.Cache()
+    for spec, arguments in (({"it": [1]}, ([1],)), ({"it": []}, ()), ({"it": [[1]]}, ([1],))):
+        assert cache.get_or_compute(spec, show) == repr((spec,))
+        assert ibid.memoize(show)(*arguments) == repr(arguments)
+
+    def one(x: Any) -> str:
+        return repr(x)
+
+    assert cache.get_or_compute({"x": 1}, one) == "{'x': 1}"
+    assert ibid.memoize(one)(1) == "1"
+    by_text = ibid.Cache(app="study", code="v1")
+    assert by_text.key({"x": 1}, one) != ibid.memoize(cache=by_text)(one).cache_key(1)
+
+
 def test_code_counts_and_what_is_memoized_is_a_part_of_who_calls_it(project: Path) -> None:
     main = """
         import ibid
