@@ -63,6 +63,8 @@ class Cache:
         self._strict = strict
         self._unseen = unseen
         self._config = config
+        # Whoever asks it has what it found, and that hangs on this, not on where it looked.
+        self.__ibid_code__ = (app, code, self._versions, suffix, unseen)
 
     @property
     def root(self) -> str | None:

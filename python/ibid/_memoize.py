@@ -79,9 +79,7 @@ def _memoized(
     unknown = sorted(set(ignore) - signature.parameters.keys())
     if unknown:
         raise UsageError(f"`{_code.name_of(function)}` has no argument `{unknown[0]}` to ignore")
-    made = Memoized(function, cache or Cache(), chosen, signature)
-    made.ignored = frozenset(ignore)
-    return made
+    return Memoized(function, cache or Cache(), chosen, (signature, frozenset(ignore)))
 
 
 class Memoized(Generic[P, R]):
@@ -92,20 +90,19 @@ class Memoized(Generic[P, R]):
         function: Callable[P, R],
         cache: Cache,
         codec: tuple[str, Any, Any],
-        signature: Signature,
+        taken: tuple[Signature, frozenset[str]],
     ) -> None:
         functools.update_wrapper(self, function)
         self.__qualname__: str
         self.__wrapped__ = function
-        # Whoever calls it has what was loaded.
-        self.__ibid_code__ = (function, *codec[1:])
-        self.ignored: frozenset[str] = frozenset()
+        self._signature, self.ignored = taken
+        # Whoever calls it has what was loaded, and what that is hangs on all of this.
+        self.__ibid_code__ = (function, *codec[1:], self.ignored, cache)
         self._name = _code.name_of(function)
         # Its key and its path hang on what saves it, but for JSON.
         self._cache: Any = cache
         self._suffix, save, self._load = codec
         self._saving = () if save is None else (save,)
-        self._signature = signature
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Returns what the function returned for these arguments."""

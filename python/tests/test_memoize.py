@@ -10,7 +10,7 @@ from typing import Any
 
 import ibid
 import pytest
-from projects import imported, write
+from projects import differs, imported, write
 
 
 class Counted:
@@ -154,6 +154,34 @@ def test_code_counts_and_what_is_memoized_is_a_part_of_who_calls_it(project: Pat
     first = keys()
     assert keys() == first
     assert len({*first, *keys("x + 1", "x + 2")}) == 6
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('ignore=["y"]', "ignore=[]"),
+        ('{"m": "1"}', '{"m": "2"}'),
+        ('code="c"', 'code="d"'),
+        ('app="a"', 'app="b"'),
+        ('suffix=".x"', 'suffix=".y"'),
+        ('"refuse"', '"ignore"'),
+        ('app="of all"', 'app="of one"'),
+    ],
+)
+def test_what_a_memoized_function_is_set_to_is_a_part_of_who_calls_it(
+    project: Path, old: str, new: str
+) -> None:
+    main = """
+        import ibid
+        @ibid.memoize(ignore=["y"], cache=ibid.Cache(app="of all"))
+        def inner(x, y): return x + y
+        CACHE = ibid.Cache(
+            versions={"m": "1"}, code="c", app="a", suffix=".x", unseen="refuse", root="here"
+        )
+        def compute(spec): return inner(spec, 1) + CACHE.get_or_compute(spec, abs)
+        """
+    assert differs(project, {"main.py": main}, old, new)
+    assert not differs(project, {"main.py": main}, '"here"', '"there"')
 
 
 def test_a_pair_of_functions_may_save_and_load(counted: Counted) -> None:
