@@ -52,6 +52,17 @@ class Cache:
         unseen: Literal["refuse", "ignore"] = "refuse",
         config: StrPath | None = None,
     ) -> None:
+        for setting, given in (("env", env), ("app", app), ("code", code), ("suffix", suffix)):
+            if given is not None or setting == "suffix":
+                _refuse_but_text(given, f"`{setting}`")
+        _refuse_but_path(root, "root")
+        _refuse_but_path(config, "config")
+        _refuse_unknown(unseen, "unseen", ("refuse", "ignore"))
+        _refuse_unknown(mode, "mode", (None, "read-write", "read-only", "write-only", "off"))
+        for name, version in dict(versions or {}).items():
+            _refuse_but_text(name, "a name in `versions`")
+            _refuse_but_text(version, f"`versions[{name!r}]`")
+        _words.duration(ttl)
         self._root = root
         self._env = env
         self._app = app
@@ -186,6 +197,8 @@ class Cache:
         suffix: str | None,
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Returns what is called, and what of it is not seen."""
+        suffix = self._suffix if suffix is None else suffix
+        _refuse_but_text(suffix, "`suffix`")
         name = _code.name_of(compute)
         canonical = _spec.Canonical(spec)
         versions = {f"given/{name}": tag for name, tag in self._versions.items()}
@@ -208,7 +221,7 @@ class Cache:
             "code": code.texts,
             "spec": canonical.text,
             "versions": versions,
-            "output": f"value{self._suffix if suffix is None else suffix}",
+            "output": f"value{suffix}",
             "ttl": _words.duration(self._ttl),
         }
         return request, tuple(code.unseen)
@@ -226,6 +239,22 @@ class Cache:
         return f"<ibid.Cache {self.root or 'of the settings'}>"
 
 
+def _refuse_but_text(value: object, what: str) -> None:
+    if not isinstance(value, str):
+        raise UsageError(f"{what} is {value!r}, and takes a text")
+
+
+def _refuse_but_path(value: object, what: str) -> None:
+    if value is not None and not isinstance(value, (str, os.PathLike)):
+        raise UsageError(f"`{what}` is {value!r}, and takes a path")
+
+
+def _refuse_unknown(value: object, what: str, known: tuple[str | None, ...]) -> None:
+    if value not in known:
+        named = ", ".join(f"`{each}`" for each in known if each is not None)
+        raise UsageError(f"`{what}` is {value!r}, which is unknown", hint=f"known: {named}")
+
+
 @functools.cache
 def _tell_unseen(name: str, unseen: tuple[str, ...]) -> None:
     """Tells once why results of a function are not kept."""
@@ -233,7 +262,8 @@ def _tell_unseen(name: str, unseen: tuple[str, ...]) -> None:
 
     told = (
         "%s: results are not stored, because the key does not see %s; "
-        '`unseen="ignore"` stores them all the same, `code="…"` is a text that stands for all code'
+        '`unseen="ignore"` stores them all the same, `code="…"` is a text that stands for all code '
+        '(a function of a script needs `app="…"` as well)'
     )
     logging.getLogger("ibid").warning(told, name, ", ".join(unseen))
 

@@ -66,16 +66,28 @@ def _memoized(
 ) -> Memoized[P, R]:
     import inspect
 
+    if not callable(function):
+        raise UsageError(f"`{function!r}` is no function")
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
         raise UsageError(
             f"`{_code.name_of(function)}` returns before it has computed anything",
             hint="memoize a function that returns its result",
         )
-    chosen = CODECS.get(codec) if isinstance(codec, str) else ("", *codec)
+    if isinstance(codec, str):
+        chosen = CODECS.get(codec)
+    else:
+        is_pair = isinstance(codec, (tuple, list)) and len(codec) == 2
+        chosen = ("", *codec) if is_pair and all(map(callable, codec)) else None
     if chosen is None:
         known = ", ".join(f"`{name}`" for name in CODECS)
         raise UsageError(f"`{codec}` is no codec", hint=f"{known}, or a pair of functions")
-    signature = inspect.signature(function)
+    try:
+        signature = inspect.signature(function)
+    except ValueError:
+        raise UsageError(
+            f"`{_code.name_of(function)}` does not say what its arguments are",
+            hint="memoize a function of your own that calls it",
+        ) from None
     unknown = sorted(set(ignore) - signature.parameters.keys())
     if unknown:
         raise UsageError(f"`{_code.name_of(function)}` has no argument `{unknown[0]}` to ignore")

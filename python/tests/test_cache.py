@@ -378,6 +378,35 @@ def test_applications_have_results_of_their_own(compute: Counting) -> None:
         ibid.Cache(code="v1").key({}, simulate)
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"app": 3}, "`app` is 3, and takes a text"),
+        ({"code": 1}, "`code` is 1"),
+        ({"env": 1}, "`env` is 1"),
+        ({"suffix": 3}, "`suffix` is 3"),
+        ({"suffix": None}, "`suffix` is None"),
+        ({"root": 3}, "`root` is 3, and takes a path"),
+        ({"config": 3}, "`config` is 3"),
+        ({"versions": {"a": 1}}, r"`versions\['a'\]` is 1"),
+        ({"versions": {1: "a"}}, "a name in `versions` is 1"),
+        ({"mode": "bogus"}, "`mode` is 'bogus', which is unknown"),
+        ({"unseen": "refused"}, "`unseen` is 'refused', which is unknown"),
+        ({"unseen": None}, "`unseen` is None"),
+        ({"ttl": -1}, "no duration"),
+        ({"ttl": []}, "no duration"),
+    ],
+)
+def test_a_setting_that_is_none_is_refused(settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(ibid.UsageError, match=told):
+        ibid.Cache(**settings)
+
+
+def test_a_suffix_that_is_no_text_is_refused(compute: Counting) -> None:
+    with pytest.raises(ibid.UsageError, match="`suffix` is 3"):
+        ibid.Cache().get_or_compute({"a": 1}, compute, suffix=3)  # type: ignore[arg-type]
+
+
 def test_what_cannot_be_seen_is_not_stored(
     compute: Counting, caplog: pytest.LogCaptureFixture
 ) -> None:

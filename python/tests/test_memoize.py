@@ -275,3 +275,11 @@ def test_what_cannot_be_memoized_is_refused() -> None:
             ibid.memoize(function)
     with pytest.raises(ibid.UsageError, match="is no codec"):
         ibid.memoize(codec="yaml")(len)  # type: ignore[call-overload]
+    broken: list[Any] = [3, (len,), (len, 3)]
+    for codec in broken:
+        with pytest.raises(ibid.UsageError, match="is no codec"):
+            ibid.memoize(codec=codec)(len)
+    with pytest.raises(ibid.UsageError, match="does not say what its arguments are"):
+        ibid.memoize(dict)
+    with pytest.raises(ibid.UsageError, match="no function"):
+        ibid.memoize(3)  # type: ignore[call-overload]
