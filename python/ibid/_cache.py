@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import json
 import os
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
+import sys
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, cast
 
 from ibid import _code, _ibid, _spec, _words
 from ibid._bypass import is_bypassed
@@ -21,6 +23,13 @@ if TYPE_CHECKING:
     from ibid._words import StrPath
 
 T = TypeVar("T")
+
+# What of a request is in its key.
+_OF_KEYS = ("name", "code", "spec", "versions", "output")
+# The calls that are being computed around here, the outermost first.
+_computed: ContextVar[tuple[tuple[dict[str, Any], dict[str, Any]], ...]] = ContextVar(
+    "_computed", default=()
+)
 
 
 class Cache:
@@ -111,8 +120,19 @@ class Cache:
         if unseen and self._unseen == "refuse":
             _tell_unseen(request["name"], unseen)
             return compute(spec)
+        self._refuse_circle(request)
         made = _Making(spec, compute, save or _save_json, request["output"])
         return self._attempt(made, load, request, force=force)
+
+    def _refuse_circle(self, request: dict[str, Any]) -> None:
+        """Refuses what is being computed by who asks for it, and would wait for itself."""
+        for where, function in _computed.get():
+            if any(function[part] != request[part] for part in _OF_KEYS):
+                continue
+            # Equal calls may be of two stores.
+            asked = self._call(request, force=False)
+            if _place_of(where, function) == _place_of(*asked):
+                raise Error(f"`{request['name']}` asks for the very result that it computes")
 
     def _attempt(
         self,
@@ -122,7 +142,7 @@ class Cache:
         *,
         force: bool,
     ) -> T:
-        where, function = self._call(request, force=force)
+        where, function = made.asked = self._call(request, force=force)
         succeeded, path, view = _ibid.call(where, function, made)
         try:
             if made.raised is not None:
@@ -180,8 +200,7 @@ class Cache:
         suffix: str | None,
     ) -> tuple[str, Path]:
         request, _ = self._request(spec, compute, save, suffix)
-        where, function = self._call(request, force=False)
-        return _ibid.place_of_call(where, function, Hearing(echo=False))
+        return _place_of(*self._call(request, force=False))
 
     def _call(
         self, request: dict[str, Any], *, force: bool
@@ -239,6 +258,10 @@ class Cache:
         return f"<ibid.Cache {self.root or 'of the settings'}>"
 
 
+def _place_of(where: dict[str, Any], function: dict[str, Any]) -> tuple[str, Path]:
+    return _ibid.place_of_call(where, function, Hearing(echo=False))
+
+
 def _refuse_but_text(value: object, what: str) -> None:
     if not isinstance(value, str):
         raise UsageError(f"{what} is {value!r}, and takes a text")
@@ -281,6 +304,8 @@ class _Making(Hearing, Generic[T]):
         super().__init__(echo=False)
         self.values: list[T] = []
         self.raised: BaseException | None = None
+        # The place of the call, and the call: that which others must not ask for meanwhile.
+        self.asked: tuple[dict[str, Any], dict[str, Any]] = {}, {}
         self._spec = spec
         self._compute = compute
         self._save = save
@@ -288,12 +313,15 @@ class _Making(Hearing, Generic[T]):
 
     def call(self, root: Path) -> bool:
         """Computes and saves below `root`. What is raised is kept: it is the caller's."""
+        token = _computed.set((*_computed.get(), self.asked))
         try:
-            value = self._compute(self._spec)
+            value = _in_this_process(self._compute, self._spec)
             self._keep(value, root)
         except BaseException as error:
             self.raised = error
             return False
+        finally:
+            _computed.reset(token)
         self.values.append(value)
         return True
 
@@ -306,12 +334,43 @@ class _Making(Hearing, Generic[T]):
         private = tempfile.mkdtemp(prefix=".saving-", dir=root)
         try:
             path = Path(private) / self._output
-            self._save(value, path)
+            _in_this_process(self._save, value, path)
             if not os.path.lexists(path):
                 raise UsageError(f"`save` made nothing at `{path.name}`")
             os.rename(path, os.path.join(root, self._output))
         finally:
             shutil.rmtree(private, ignore_errors=True)
+
+
+def _in_this_process(function: Callable[..., T], *arguments: Any) -> T:
+    """Calls what may fork. A child ends here: the thread that waits for it is its parent's."""
+    here = os.getpid()
+    try:
+        value = function(*arguments)
+    except BaseException as error:
+        if os.getpid() != here:
+            _end_child(error)
+        raise
+    if os.getpid() != here:
+        _end_child(RuntimeError("a child that was forked by a function of ibid.Cache came back"))
+    return value
+
+
+def _end_child(error: BaseException) -> NoReturn:
+    """Ends this process as Python would, but for what only its parent may clean up."""
+    status = 1
+    try:
+        code = error.code if isinstance(error, SystemExit) else 1
+        if code is None or isinstance(code, int):
+            status = (code or 0) & 0xFF
+        elif isinstance(error, SystemExit):
+            print(code, file=sys.stderr)
+        if not isinstance(error, SystemExit):
+            sys.excepthook(type(error), error, error.__traceback__)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    finally:
+        os._exit(status)
 
 
 def _save_json(value: Any, path: Path) -> None:
