@@ -202,5 +202,10 @@ def _is_plain(value: Any, depth: int) -> bool:
         return all(_is_plain(item, depth + 1) for item in value)
     if kind is dict:
         of_text = all(type(name) is str and not name.startswith("__ibid") for name in value)
-        return of_text and all(_is_plain(item, depth + 1) for item in value.values())
+        # A spec has its names sorted, and a function may see their order.
+        return (
+            of_text
+            and list(value) == sorted(value)
+            and all(_is_plain(item, depth + 1) for item in value.values())
+        )
     return value is None or kind in (bool, int)

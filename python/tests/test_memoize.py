@@ -95,6 +95,17 @@ def test_arguments_count_by_what_they_are(value: Any, other: Any) -> None:
     assert show(value) == show(value) == type(value).__name__
 
 
+def test_the_order_of_names_counts() -> None:
+    @ibid.memoize
+    def names(of: Any = None, **more: Any) -> list[str]:
+        return [*(of or {}), *more]
+
+    for of in ({"a": 1, "b": 2}, {"b": 2, "a": 1}):
+        for _ in range(2):
+            assert names(of) == names(**of) == list(of)
+            assert ibid.memoize(lambda it: list(it[0]["in"]))([{"in": of}]) == list(of)
+
+
 def test_an_argument_without_a_form_is_refused_or_ignored(counted: Counted) -> None:
     def read(file: Any, log: Any = None) -> int:
         counted.add()
