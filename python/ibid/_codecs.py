@@ -1,8 +1,9 @@
 """Codecs: how values are written to a path, and read from one.
 
 Owns the formats that `memoize` knows by name. Invariant: what is read is equal to what was written,
-types and order included; a value of which that is not so is refused when it is saved. Nothing is
-unpickled that anybody else could have written.
+types and order included; a value of which that is not so is refused when it is saved, but for
+`pickle`, where it is up to the value's class. Nothing is unpickled that anybody else could have
+written.
 """
 
 from __future__ import annotations
