@@ -9,7 +9,7 @@ import sys
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, cast
 
-from ibid import _code, _ibid, _spec, _words
+from ibid import _code, _codecs, _ibid, _spec, _words
 from ibid._bypass import is_bypassed
 from ibid._errors import Error, UsageError
 from ibid._hearing import Hearing
@@ -152,7 +152,7 @@ class Cache:
             if not succeeded:
                 raise Error(f"`{request['name']}` was not called, and there is no result of it")
             try:
-                return _loaded(path, load)
+                return _loaded(path, load, where)
             except Exception as error:
                 if self._strict:
                     raise
@@ -383,11 +383,16 @@ def _save_json(value: Any, path: Path) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _loaded(path: str, load: Callable[[Path], T] | None) -> T:
+def _loaded(path: str, load: Callable[[Path], T] | None, where: dict[str, Any]) -> T:
     if load is None:
         return cast("T", _read_json(path))
     from pathlib import Path
 
+    chosen: Any = load
+    if chosen is _codecs.load_pickle:
+        # Who could have written it hangs on the store.
+        (cache_dir, _), _ = _ibid.dirs(where, Hearing(echo=False))
+        return cast("T", _codecs.load_pickle(Path(path), Path(cache_dir)))
     return load(Path(path))
 
 

@@ -236,6 +236,48 @@ def test_pickles_are_loaded_from_a_private_store_only(
     assert "not unpickled" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("setting", "folder", "mode", "calls"),
+    [
+        ("MODE=read-only", "cache/v1", 0o755, 1),
+        ("MODE=read-only", "cache/v1", 0o555, 1),
+        ("MODE=read-only", "tmp", 0o1777, 1),
+        ("MODE=read-only", "tmp", 0o777, 2),
+        ("MODE=read-only", "cache", 0o777, 2),
+        ("MODE=read-only", "cache/v1/blobs", 0o777, 2),
+        ("SHARED=group", "tmp", 0o700, 2),
+    ],
+)
+def test_pickles_are_loaded_where_a_private_store_holds_no_views(
+    setting: str,
+    folder: str,
+    mode: int,
+    calls: int,
+    counted: Counted,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @ibid.memoize(codec="pickle")
+    def points(n: int) -> set[int]:
+        counted.add()
+        return set(range(n))
+
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    name, _, value = setting.partition("=")
+    if name == "SHARED":
+        monkeypatch.setenv("IBID_SHARED", value)
+    assert points(3) == {0, 1, 2}
+    monkeypatch.setenv(f"IBID_{name}", value)
+    (tmp_path / folder).chmod(mode)
+    try:
+        assert points(3) == {0, 1, 2}
+        assert points.cache_path(3).is_relative_to(tmp_path / "tmp")
+        assert counted.calls == calls
+    finally:
+        (tmp_path / folder).chmod(0o755)
+
+
 def test_arrays_and_tables_have_codecs(counted: Counted) -> None:
     numpy = pytest.importorskip("numpy")
 
