@@ -36,11 +36,11 @@ _DEEP = 64
 class Canonical:
     """A spec as JSON, and the classes of what is in it: who is called with it calls their code."""
 
+    _plain_types = _PLAIN
+    _depth = 0
+
     def __init__(self, spec: Any) -> None:
         self.types: list[type] = []
-        self._names_met: dict[str, type] = {}
-        self._plain_types = _PLAIN
-        self._depth = 0
         try:
             self.text = _ENCODER.encode(self._plain(spec, "spec"))
         except UsageError:
@@ -180,13 +180,14 @@ class Canonical:
 
     def _meet(self, kind: type, where: str) -> None:
         """Notes a class. In the text it stands by its name, so that has to be nobody else's."""
-        if self._names_met.setdefault(_named(kind), kind) is not kind:
+        if kind in self.types:
+            return
+        if _named(kind) in map(_named, self.types):
             raise UsageError(
                 f"`{where}` is of another class than what came before it, also a `{_named(kind)}`",
                 hint="give classes names of their own, or make the objects anew of one of them",
             )
-        if kind not in self.types:
-            self.types.append(kind)
+        self.types.append(kind)
 
 
 def _named(kind: type) -> str:
