@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import json
 import os
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
+import sys
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, cast
 
-from ibid import _code, _ibid, _spec, _words
+from ibid import _code, _codecs, _ibid, _spec, _words
 from ibid._bypass import is_bypassed
 from ibid._errors import Error, UsageError
 from ibid._hearing import Hearing
@@ -21,6 +23,13 @@ if TYPE_CHECKING:
     from ibid._words import StrPath
 
 T = TypeVar("T")
+
+# What of a request is in its key.
+_OF_KEYS = ("name", "code", "spec", "versions", "output")
+# The calls that are being computed around here, the outermost first.
+_computed: ContextVar[tuple[tuple[dict[str, Any], dict[str, Any]], ...]] = ContextVar(
+    "_computed", default=()
+)
 
 
 class Cache:
@@ -52,6 +61,17 @@ class Cache:
         unseen: Literal["refuse", "ignore"] = "refuse",
         config: StrPath | None = None,
     ) -> None:
+        for setting, given in (("env", env), ("app", app), ("code", code), ("suffix", suffix)):
+            if given is not None or setting == "suffix":
+                _refuse_but_text(given, f"`{setting}`")
+        _refuse_but_path(root, "root")
+        _refuse_but_path(config, "config")
+        _refuse_unknown(unseen, "unseen", ("refuse", "ignore"))
+        _refuse_unknown(mode, "mode", (None, "read-write", "read-only", "write-only", "off"))
+        for name, version in dict(versions or {}).items():
+            _refuse_but_text(name, "a name in `versions`")
+            _refuse_but_text(version, f"`versions[{name!r}]`")
+        _words.duration(ttl)
         self._root = root
         self._env = env
         self._app = app
@@ -63,6 +83,8 @@ class Cache:
         self._strict = strict
         self._unseen = unseen
         self._config = config
+        # Whoever asks it has what it found, and that hangs on this, not on where it looked.
+        self.__ibid_code__ = (app, code, self._versions, suffix, unseen)
 
     @property
     def root(self) -> str | None:
@@ -98,8 +120,19 @@ class Cache:
         if unseen and self._unseen == "refuse":
             _tell_unseen(request["name"], unseen)
             return compute(spec)
+        self._refuse_circle(request)
         made = _Making(spec, compute, save or _save_json, request["output"])
         return self._attempt(made, load, request, force=force)
+
+    def _refuse_circle(self, request: dict[str, Any]) -> None:
+        """Refuses what is being computed by who asks for it, and would wait for itself."""
+        for where, function in _computed.get():
+            if any(function[part] != request[part] for part in _OF_KEYS):
+                continue
+            # Equal calls may be of two stores.
+            asked = self._call(request, force=False)
+            if _place_of(where, function) == _place_of(*asked):
+                raise Error(f"`{request['name']}` asks for the very result that it computes")
 
     def _attempt(
         self,
@@ -109,7 +142,7 @@ class Cache:
         *,
         force: bool,
     ) -> T:
-        where, function = self._call(request, force=force)
+        where, function = made.asked = self._call(request, force=force)
         succeeded, path, view = _ibid.call(where, function, made)
         try:
             if made.raised is not None:
@@ -119,7 +152,7 @@ class Cache:
             if not succeeded:
                 raise Error(f"`{request['name']}` was not called, and there is no result of it")
             try:
-                return _loaded(path, load)
+                return _loaded(path, load, where)
             except Exception as error:
                 if self._strict:
                     raise
@@ -167,8 +200,7 @@ class Cache:
         suffix: str | None,
     ) -> tuple[str, Path]:
         request, _ = self._request(spec, compute, save, suffix)
-        where, function = self._call(request, force=False)
-        return _ibid.place_of_call(where, function, Hearing(echo=False))
+        return _place_of(*self._call(request, force=False))
 
     def _call(
         self, request: dict[str, Any], *, force: bool
@@ -184,6 +216,8 @@ class Cache:
         suffix: str | None,
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Returns what is called, and what of it is not seen."""
+        suffix = self._suffix if suffix is None else suffix
+        _refuse_but_text(suffix, "`suffix`")
         name = _code.name_of(compute)
         canonical = _spec.Canonical(spec)
         versions = {f"given/{name}": tag for name, tag in self._versions.items()}
@@ -198,6 +232,7 @@ class Cache:
             code = _code.of(compute, also=canonical.types, **saving)
             versions |= code.versions
         # A text stands for code, but not for what results look like.
+        versions |= vars(type(compute)).get("__ibid_versions__", {})
         versions["saved by"] = "ibid, as JSON" if save is None else _code.name_of(save)
         request = {
             "name": name,
@@ -205,7 +240,7 @@ class Cache:
             "code": code.texts,
             "spec": canonical.text,
             "versions": versions,
-            "output": f"value{self._suffix if suffix is None else suffix}",
+            "output": f"value{suffix}",
             "ttl": _words.duration(self._ttl),
         }
         return request, tuple(code.unseen)
@@ -223,6 +258,26 @@ class Cache:
         return f"<ibid.Cache {self.root or 'of the settings'}>"
 
 
+def _place_of(where: dict[str, Any], function: dict[str, Any]) -> tuple[str, Path]:
+    return _ibid.place_of_call(where, function, Hearing(echo=False))
+
+
+def _refuse_but_text(value: object, what: str) -> None:
+    if not isinstance(value, str):
+        raise UsageError(f"{what} is {value!r}, and takes a text")
+
+
+def _refuse_but_path(value: object, what: str) -> None:
+    if value is not None and not isinstance(value, (str, os.PathLike)):
+        raise UsageError(f"`{what}` is {value!r}, and takes a path")
+
+
+def _refuse_unknown(value: object, what: str, known: tuple[str | None, ...]) -> None:
+    if value not in known:
+        named = ", ".join(f"`{each}`" for each in known if each is not None)
+        raise UsageError(f"`{what}` is {value!r}, which is unknown", hint=f"known: {named}")
+
+
 @functools.cache
 def _tell_unseen(name: str, unseen: tuple[str, ...]) -> None:
     """Tells once why results of a function are not kept."""
@@ -230,7 +285,8 @@ def _tell_unseen(name: str, unseen: tuple[str, ...]) -> None:
 
     told = (
         "%s: results are not stored, because the key does not see %s; "
-        '`unseen="ignore"` stores them all the same, `code="…"` is a text that stands for all code'
+        '`unseen="ignore"` stores them all the same, `code="…"` is a text that stands for all code '
+        '(a function of a script needs `app="…"` as well)'
     )
     logging.getLogger("ibid").warning(told, name, ", ".join(unseen))
 
@@ -248,6 +304,8 @@ class _Making(Hearing, Generic[T]):
         super().__init__(echo=False)
         self.values: list[T] = []
         self.raised: BaseException | None = None
+        # The place of the call, and the call: that which others must not ask for meanwhile.
+        self.asked: tuple[dict[str, Any], dict[str, Any]] = {}, {}
         self._spec = spec
         self._compute = compute
         self._save = save
@@ -255,12 +313,15 @@ class _Making(Hearing, Generic[T]):
 
     def call(self, root: Path) -> bool:
         """Computes and saves below `root`. What is raised is kept: it is the caller's."""
+        token = _computed.set((*_computed.get(), self.asked))
         try:
-            value = self._compute(self._spec)
+            value = _in_this_process(self._compute, self._spec)
             self._keep(value, root)
         except BaseException as error:
             self.raised = error
             return False
+        finally:
+            _computed.reset(token)
         self.values.append(value)
         return True
 
@@ -273,12 +334,43 @@ class _Making(Hearing, Generic[T]):
         private = tempfile.mkdtemp(prefix=".saving-", dir=root)
         try:
             path = Path(private) / self._output
-            self._save(value, path)
+            _in_this_process(self._save, value, path)
             if not os.path.lexists(path):
                 raise UsageError(f"`save` made nothing at `{path.name}`")
             os.rename(path, os.path.join(root, self._output))
         finally:
             shutil.rmtree(private, ignore_errors=True)
+
+
+def _in_this_process(function: Callable[..., T], *arguments: Any) -> T:
+    """Calls what may fork. A child ends here: the thread that waits for it is its parent's."""
+    here = os.getpid()
+    try:
+        value = function(*arguments)
+    except BaseException as error:
+        if os.getpid() != here:
+            _end_child(error)
+        raise
+    if os.getpid() != here:
+        _end_child(RuntimeError("a child that was forked by a function of ibid.Cache came back"))
+    return value
+
+
+def _end_child(error: BaseException) -> NoReturn:
+    """Ends this process as Python would, but for what only its parent may clean up."""
+    status = 1
+    try:
+        code = error.code if isinstance(error, SystemExit) else 1
+        if code is None or isinstance(code, int):
+            status = (code or 0) & 0xFF
+        elif isinstance(error, SystemExit):
+            print(code, file=sys.stderr)
+        if not isinstance(error, SystemExit):
+            sys.excepthook(type(error), error, error.__traceback__)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    finally:
+        os._exit(status)
 
 
 def _save_json(value: Any, path: Path) -> None:
@@ -291,11 +383,16 @@ def _save_json(value: Any, path: Path) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _loaded(path: str, load: Callable[[Path], T] | None) -> T:
+def _loaded(path: str, load: Callable[[Path], T] | None, where: dict[str, Any]) -> T:
     if load is None:
         return cast("T", _read_json(path))
     from pathlib import Path
 
+    chosen: Any = load
+    if chosen is _codecs.load_pickle:
+        # Who could have written it hangs on the store.
+        (cache_dir, _), _ = _ibid.dirs(where, Hearing(echo=False))
+        return cast("T", _codecs.load_pickle(Path(path), Path(cache_dir)))
     return load(Path(path))
 
 

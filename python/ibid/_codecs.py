@@ -1,8 +1,9 @@
 """Codecs: how values are written to a path, and read from one.
 
 Owns the formats that `memoize` knows by name. Invariant: what is read is equal to what was written,
-types and order included; a value of which that is not so is refused when it is saved. Nothing is
-unpickled that anybody else could have written.
+types and order included; a value of which that is not so is refused when it is saved, but for
+`pickle`, where it is up to the value's class. Nothing is unpickled that anybody else could have
+written.
 """
 
 from __future__ import annotations
@@ -72,27 +73,29 @@ def _save_pickle(value: Any, path: Path) -> None:
         pickle.dump(value, file, protocol=5)
 
 
-def _load_pickle(path: Path) -> Any:
+def load_pickle(path: Path, cache_dir: Path) -> Any:
+    """Reads a copy from a store in `cache_dir`."""
     import pickle
 
-    if not _is_private(path):
+    if not _is_private(path.resolve(), cache_dir.resolve()):
         raise UsageError("what others can write to is not unpickled: it could run anything")
     with open(path, "rb") as file:
         return pickle.load(file)
 
 
-def _is_private(path: Path) -> bool:
-    """Says whether a copy comes from a store that this user alone writes to."""
-    folders = path.resolve().parents
-    stores = [
-        folder.parent for folder in folders if (folder.name, folder.parent.name) == ("views", "v1")
-    ]
-    if not stores:
-        # Copies from stores of a group lie elsewhere.
+def _is_private(path: Path, cache_dir: Path) -> bool:
+    """Says whether a copy and the store that it comes from are this user's alone to write."""
+    store = cache_dir / "v1"
+    # Where the store holds no copies, they lie in a folder of this user among temporary files.
+    elsewhere = f"ibid-views-{os.geteuid()}"
+    tops = [at for at in path.parents if at == store or at.name == elsewhere]
+    if not tops:
         return False
-    inner = stores[0]
-    places = [path.resolve(), *folders[: folders.index(inner)], inner, inner / "blobs"]
-    return all(map(_is_ours, places)) and _is_ours(inner.parent)
+    around = path.parents[: path.parents.index(tops[0]) + 1]
+    # Nobody else may put another folder where it is.
+    if tops[0] != store and not (_is_ours(tops[0].parent) or _is_sticky(tops[0].parent)):
+        return False
+    return all(map(_is_ours, (path, *around, cache_dir, store, store / "blobs")))
 
 
 def _is_ours(path: Path) -> bool:
@@ -103,10 +106,14 @@ def _is_ours(path: Path) -> bool:
     return at.st_uid == os.getuid() and not at.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
+def _is_sticky(path: Path) -> bool:
+    return bool(path.stat().st_mode & stat.S_ISVTX)
+
+
 # The suffix of the path, what saves and what loads; nothing is what the cache itself does.
 CODECS: dict[str, tuple[str, Any, Any]] = {
     "json": ("", None, None),
     "npy": (".npy", _save_npy, _load_npy),
     "parquet": (".parquet", _save_parquet, _load_parquet),
-    "pickle": (".pickle", _save_pickle, _load_pickle),
+    "pickle": (".pickle", _save_pickle, load_pickle),
 }

@@ -66,22 +66,32 @@ def _memoized(
 ) -> Memoized[P, R]:
     import inspect
 
+    if not callable(function):
+        raise UsageError(f"`{function!r}` is no function")
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
         raise UsageError(
             f"`{_code.name_of(function)}` returns before it has computed anything",
             hint="memoize a function that returns its result",
         )
-    chosen = CODECS.get(codec) if isinstance(codec, str) else ("", *codec)
+    if isinstance(codec, str):
+        chosen = CODECS.get(codec)
+    else:
+        is_pair = isinstance(codec, (tuple, list)) and len(codec) == 2
+        chosen = ("", *codec) if is_pair and all(map(callable, codec)) else None
     if chosen is None:
         known = ", ".join(f"`{name}`" for name in CODECS)
         raise UsageError(f"`{codec}` is no codec", hint=f"{known}, or a pair of functions")
-    signature = inspect.signature(function)
+    try:
+        signature = inspect.signature(function)
+    except ValueError:
+        raise UsageError(
+            f"`{_code.name_of(function)}` does not say what its arguments are",
+            hint="memoize a function of your own that calls it",
+        ) from None
     unknown = sorted(set(ignore) - signature.parameters.keys())
     if unknown:
         raise UsageError(f"`{_code.name_of(function)}` has no argument `{unknown[0]}` to ignore")
-    made = Memoized(function, cache or Cache(), chosen, signature)
-    made.ignored = frozenset(ignore)
-    return made
+    return Memoized(function, cache or Cache(), chosen, (signature, frozenset(ignore)))
 
 
 class Memoized(Generic[P, R]):
@@ -92,20 +102,19 @@ class Memoized(Generic[P, R]):
         function: Callable[P, R],
         cache: Cache,
         codec: tuple[str, Any, Any],
-        signature: Signature,
+        taken: tuple[Signature, frozenset[str]],
     ) -> None:
         functools.update_wrapper(self, function)
         self.__qualname__: str
         self.__wrapped__ = function
-        # Whoever calls it has what was loaded.
-        self.__ibid_code__ = (function, *codec[1:])
-        self.ignored: frozenset[str] = frozenset()
+        self._signature, self.ignored = taken
+        # Whoever calls it has what was loaded, and what that is hangs on all of this.
+        self.__ibid_code__ = (function, *codec[1:], self.ignored, cache)
         self._name = _code.name_of(function)
         # Its key and its path hang on what saves it, but for JSON.
         self._cache: Any = cache
         self._suffix, save, self._load = codec
         self._saving = () if save is None else (save,)
-        self._signature = signature
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Returns what the function returned for these arguments."""
@@ -151,6 +160,9 @@ class Memoized(Generic[P, R]):
 class Call:
     """One call of a function, which has its arguments: its spec only says what they are."""
 
+    # The same function may be called with the same spec as its only argument.
+    __ibid_versions__ = types.MappingProxyType({"called": "by its arguments"})
+
     def __init__(self, function: Callable[..., Any], name: str, args: Any, kwargs: Any) -> None:
         # What it is called, and what it consists of, are the function's.
         self.__module__, _, self.__qualname__ = name.rpartition(".")
@@ -175,7 +187,7 @@ def _form(value: Any, where: str) -> Any:
             f"`{where}` has no form: {', '.join(code.unseen)}",
             hint="give what counts of it, or name the argument in `ignore`",
         )
-    return Form(f"{type(value).__module__}.{type(value).__qualname__}", code.digest())
+    return Form(_code.name_of(type(value)), code.digest())
 
 
 def _is_plain(value: Any, depth: int) -> bool:
@@ -190,5 +202,10 @@ def _is_plain(value: Any, depth: int) -> bool:
         return all(_is_plain(item, depth + 1) for item in value)
     if kind is dict:
         of_text = all(type(name) is str and not name.startswith("__ibid") for name in value)
-        return of_text and all(_is_plain(item, depth + 1) for item in value.values())
+        # A spec has its names sorted, and a function may see their order.
+        return (
+            of_text
+            and list(value) == sorted(value)
+            and all(_is_plain(item, depth + 1) for item in value.values())
+        )
     return value is None or kind in (bool, int)

@@ -13,8 +13,10 @@ import functools
 import json
 import math
 import sys
+import types
 from typing import TYPE_CHECKING, Any
 
+from ibid._code._plain import known_as
 from ibid._errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,13 +29,28 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True)
 # What stands for itself. Most of a spec is, so its place is not even put into words.
 _PLAIN = frozenset((type(None), bool, int, str))
 
+# How deep a spec may nest: what is deeper contains itself, and could not be written down.
+_DEEP = 64
+
 
 class Canonical:
     """A spec as JSON, and the classes of what is in it: who is called with it calls their code."""
 
+    _plain_types = _PLAIN
+    _depth = 0
+
     def __init__(self, spec: Any) -> None:
         self.types: list[type] = []
-        self.text = _ENCODER.encode(self._plain(spec, "spec"))
+        try:
+            self.text = _ENCODER.encode(self._plain(spec, "spec"))
+        except UsageError:
+            raise
+        except ValueError:
+            # A number is too long for Python to write it down. Which, is only asked then.
+            self._plain_types = _PLAIN - {int}
+            self._depth = 0
+            self._plain(spec, "spec")
+            raise
         try:
             self.text.encode()
         except UnicodeEncodeError as error:
@@ -42,30 +59,41 @@ class Canonical:
 
     def _plain(self, value: Any, where: str) -> Any:
         kind = type(value)
-        if kind in _PLAIN:
+        if kind in self._plain_types:
             return value
         if kind is float:
             return _finite(value, where)
+        if kind is int:
+            return _short(value, where)
+        if self._depth == _DEEP:
+            raise UsageError(
+                f"`{where[:40]}…` lies more than {_DEEP} deep", hint="does it contain itself?"
+            )
+        self._depth += 1
         if kind is list:
-            return self._items(value, where)
-        if kind is dict:
-            return self._names(value, where)
-        return self._of_class(value, where)
+            plain: Any = self._items(value, where)
+        elif kind is dict:
+            plain = self._names(value, where)
+        else:
+            plain = self._of_class(value, where)
+        self._depth -= 1
+        return plain
 
     def _items(self, value: Iterable[Any], where: str) -> list[Any]:
+        plain_types = self._plain_types
         return [
-            item if type(item) in _PLAIN else self._plain(item, f"{where}[{at}]")
+            item if type(item) in plain_types else self._plain(item, f"{where}[{at}]")
             for at, item in enumerate(value)
         ]
 
     def _names(self, value: dict[Any, Any], where: str) -> dict[str, Any]:
         if _TYPE in value:
             raise UsageError(f"`{where}` has the name `{_TYPE}`, which is taken")
-        plain = {}
+        plain, plain_types = {}, self._plain_types
         for name, item in value.items():
             if type(name) is not str:
                 raise UsageError(f"the name {name!r} in `{where}` is no text")
-            is_plain = type(item) in _PLAIN
+            is_plain = type(item) in plain_types
             plain[name] = item if is_plain else self._plain(item, f"{where}[{name!r}]")
         return plain
 
@@ -104,7 +132,7 @@ class Canonical:
         enum = sys.modules.get("enum")
         if enum is None or not isinstance(value, enum.Enum):
             return None
-        self._meet(type(value))
+        self._meet(type(value), where)
         form = {"name": value.name, "value": self._plain(value.value, f"{where}.value")}
         # What it was given by its class, or since then; names such as `_name_` are Python's.
         more = [n for n in _more(value, ()) if not (n.startswith("_") and n.endswith("_"))]
@@ -115,7 +143,8 @@ class Canonical:
             return None
         import dataclasses
 
-        self._meet(type(value))
+        self._meet(type(value), where)
+        _refuse_data(value, where)
         names = [field.name for field in dataclasses.fields(value)]
         _refuse_more(value, names, where)
         return {"fields": self._fields(value, names, where)}
@@ -124,7 +153,8 @@ class Canonical:
         fields = getattr(type(value), "model_fields", None)
         if not isinstance(fields, dict) or not hasattr(value, "__pydantic_fields_set__"):
             return None
-        self._meet(type(value))
+        self._meet(type(value), where)
+        _refuse_data(value, where)
         extra = getattr(value, "__pydantic_extra__", None) or {}
         private = getattr(value, "__pydantic_private__", None) or {}
         _refuse_more(value, [*fields, *extra], where)
@@ -137,8 +167,10 @@ class Canonical:
         names = getattr(type(value), "_fields", None)
         if not isinstance(value, tuple) or names is None:
             return None
-        self._meet(type(value))
+        self._meet(type(value), where)
         _refuse_more(value, [], where)
+        if len(value) != len(names):
+            raise UsageError(f"`{where}` has {len(value)} items, and names for {len(names)}")
         return {"fields": self._fields(value, names, where)}
 
     def _fields(self, value: Any, names: Iterable[str], where: str) -> dict[str, Any]:
@@ -149,19 +181,46 @@ class Canonical:
             given[name] = self._plain(getattr(value, name), f"{where}.{name}")
         return given
 
-    def _meet(self, kind: type) -> None:
-        if kind not in self.types:
-            self.types.append(kind)
+    def _meet(self, kind: type, where: str) -> None:
+        """Notes a class. In the text it stands by its name, so that has to be nobody else's."""
+        if kind in self.types:
+            return
+        if _named(kind) in map(_named, self.types):
+            raise UsageError(
+                f"`{where}` is of another class than what came before it, also a `{_named(kind)}`",
+                hint="give classes names of their own, or make the objects anew of one of them",
+            )
+        self.types.append(kind)
 
 
 def _named(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
+    return f"{known_as(kind.__module__)}.{kind.__qualname__}"
 
 
 def _finite(value: float, where: str) -> float:
     if not math.isfinite(value):
         raise UsageError(f"`{where}` is {value}, which has no place in a key")
     return value
+
+
+def _short(value: int, where: str) -> int:
+    try:
+        str(value)
+    except ValueError as error:
+        raise UsageError(f"`{where}` cannot be written down: {error}") from None
+    return value
+
+
+def _refuse_data(value: Any, where: str) -> None:
+    """Refuses an object that is data besides its fields, such as a list with fields."""
+    for base in type(value).__mro__[:-1]:
+        # What is made by other means than code of Python may hold what no name shows.
+        if isinstance(vars(base).get("__new__"), types.BuiltinFunctionType):
+            raise UsageError(
+                f"`{where}` is a `{_named(type(value))}`, which has fields and is a "
+                f"`{base.__qualname__}` besides",
+                hint="make what it is one of its fields, or give what counts as plain data",
+            )
 
 
 def _refuse_more(value: Any, names: Iterable[str], where: str) -> None:
@@ -207,11 +266,18 @@ def _number_of_numpy(value: Any, where: str) -> dict[str, Any] | None:
     return {"dtype": str(dtype), "value": item} if type(item) in (bool, int, float, str) else None
 
 
-def _leaf(value: Any, _where: str) -> dict[str, Any] | None:
+def _leaf(value: Any, where: str) -> dict[str, Any] | None:
     """Returns the form of a value whose text says all of it."""
     kind = type(value)
     write = _LEAVES.get((kind.__module__.partition(".")[0], kind.__name__))
-    return None if write is None else {"text": write(value)}
+    if write is None:
+        return None
+    try:
+        return {"text": write(value)}
+    except UsageError:
+        raise
+    except ValueError as error:
+        raise UsageError(f"`{where}` cannot be written down: {error}") from None
 
 
 def _moment(value: Any) -> str:

@@ -104,6 +104,8 @@ def duration(value: str | float | timedelta | None) -> str | None:
     """Returns a duration as a word; a number is seconds."""
     if value is None or isinstance(value, str):
         return value
+    if not isinstance(value, (int, float)) and not hasattr(value, "total_seconds"):
+        raise UsageError(f"{value!r} is no duration")
     seconds = value if isinstance(value, (int, float)) else value.total_seconds()
     if not math.isfinite(seconds) or seconds < 0:
         raise UsageError(f"{value!r} is no duration")

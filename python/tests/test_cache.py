@@ -277,6 +277,76 @@ def test_a_function_may_ask_for_other_results(compute: Counting) -> None:
     assert compute.calls == 2
 
 
+def test_a_function_that_asks_for_its_own_result_is_refused(
+    compute: Counting, tmp_path: Path
+) -> None:
+    def code_of(cache: ibid.Cache, inner: Callable[[Spec], Any]) -> Callable[[Spec], Any]:
+        return lambda spec: cache.get_or_compute(spec, inner)
+
+    cache = ibid.Cache(app="test", code="v1")
+
+    def circle(spec: Spec) -> Any:
+        return cache.get_or_compute({"a": 1 - spec["a"]}, circle)
+
+    with pytest.raises(ibid.Error, match="asks for the very result"):
+        cache.get_or_compute({"a": 0}, circle)
+    same = ibid.Cache(app="test", code="v1", root=tmp_path / "cache")
+    with pytest.raises(ibid.Error, match="asks for the very result"):
+        same.get_or_compute({"a": 0}, circle)
+
+    def saves(value: Any, path: Path) -> None:
+        path.write_text(str(cache.get_or_compute({"a": 9}, compute, saves, Path.read_text)))
+
+    with pytest.raises(ibid.Error, match="asks for the very result"):
+        cache.get_or_compute({"a": 9}, compute, saves, Path.read_text)
+
+    # A call of the same name and spec may be of another store.
+    inner = code_of(ibid.Cache(app="test", code="v1", root=tmp_path / "other"), compute)
+    inner.__qualname__, inner.__module__ = "Counting", Counting.__module__
+    assert cache.get_or_compute({"a": 1}, inner) == [1, 2, 3]
+    # And who was refused may go on.
+    assert cache.get_or_compute({"a": 5}, compute) == [5, 6, 7]
+
+
+FORKS = """
+import ibid, os, sys
+
+def ends(spec):
+    child = os.fork()
+    if child == 0:
+        print("said by the child")
+        if spec["how"] == "returns":
+            return 3
+        if spec["how"] == "raises":
+            raise ValueError("raised by the child")
+        sys.exit(spec["how"])
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+def saves(value, path):
+    path.write_text(str(ends(value)))
+
+cache = ibid.Cache()
+for how, status in [(None, 0), (0, 0), (7, 7), ("told", 1), ("raises", 1), ("returns", 1)]:
+    assert cache.get_or_compute({"how": how}, ends) == status
+    read = lambda path: int(path.read_text())
+    assert cache.get_or_compute({"how": how}, lambda spec: spec, saves, read) == {"how": how}
+    assert cache.get_or_compute({"how": how}, lambda spec: spec, saves, read) == status
+print("done")
+"""
+
+
+def test_a_child_that_a_function_forks_ends_in_it(project: Path) -> None:
+    (project / "forks.py").write_text(FORKS)
+    done = subprocess.run(
+        [sys.executable, "forks.py"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("said by the child") == 12
+    assert done.stdout.count("done") == 1
+    assert "raised by the child" in done.stderr
+    assert "told" in done.stderr
+
+
 def test_one_of_many_threads_computes(compute: Counting) -> None:
     ready = threading.Barrier(4)
     values: list[list[int]] = []
@@ -376,6 +446,35 @@ def test_applications_have_results_of_their_own(compute: Counting) -> None:
     assert ibid.Cache(app="one").key({}, compute) != ibid.Cache(app="two").key({}, compute)
     with pytest.raises(ibid.UsageError, match="name of many functions"):
         ibid.Cache(code="v1").key({}, simulate)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"app": 3}, "`app` is 3, and takes a text"),
+        ({"code": 1}, "`code` is 1"),
+        ({"env": 1}, "`env` is 1"),
+        ({"suffix": 3}, "`suffix` is 3"),
+        ({"suffix": None}, "`suffix` is None"),
+        ({"root": 3}, "`root` is 3, and takes a path"),
+        ({"config": 3}, "`config` is 3"),
+        ({"versions": {"a": 1}}, r"`versions\['a'\]` is 1"),
+        ({"versions": {1: "a"}}, "a name in `versions` is 1"),
+        ({"mode": "bogus"}, "`mode` is 'bogus', which is unknown"),
+        ({"unseen": "refused"}, "`unseen` is 'refused', which is unknown"),
+        ({"unseen": None}, "`unseen` is None"),
+        ({"ttl": -1}, "no duration"),
+        ({"ttl": []}, "no duration"),
+    ],
+)
+def test_a_setting_that_is_none_is_refused(settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(ibid.UsageError, match=told):
+        ibid.Cache(**settings)
+
+
+def test_a_suffix_that_is_no_text_is_refused(compute: Counting) -> None:
+    with pytest.raises(ibid.UsageError, match="`suffix` is 3"):
+        ibid.Cache().get_or_compute({"a": 1}, compute, suffix=3)  # type: ignore[arg-type]
 
 
 def test_what_cannot_be_seen_is_not_stored(

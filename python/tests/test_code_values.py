@@ -285,7 +285,7 @@ def test_ibid_itself_is_no_part_of_a_function() -> None:
     import ibid
 
     before = of(ibid.Cache(root="/one"))
-    after = of(ibid.Cache(root="/other"))
+    after = of(ibid.Cache(root="/other", ttl=3, mode="read-only"))
     assert before.texts == after.texts
     assert before.unseen == after.unseen == []
 

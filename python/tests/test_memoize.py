@@ -10,7 +10,7 @@ from typing import Any
 
 import ibid
 import pytest
-from projects import imported, write
+from projects import differs, imported, write
 
 
 class Counted:
@@ -95,6 +95,17 @@ def test_arguments_count_by_what_they_are(value: Any, other: Any) -> None:
     assert show(value) == show(value) == type(value).__name__
 
 
+def test_the_order_of_names_counts() -> None:
+    @ibid.memoize
+    def names(of: Any = None, **more: Any) -> list[str]:
+        return [*(of or {}), *more]
+
+    for of in ({"a": 1, "b": 2}, {"b": 2, "a": 1}):
+        for _ in range(2):
+            assert names(of) == names(**of) == list(of)
+            assert ibid.memoize(lambda it: list(it[0]["in"]))([{"in": of}]) == list(of)
+
+
 def test_an_argument_without_a_form_is_refused_or_ignored(counted: Counted) -> None:
     def read(file: Any, log: Any = None) -> int:
         counted.add()
@@ -108,6 +119,24 @@ def test_an_argument_without_a_form_is_refused_or_ignored(counted: Counted) -> N
     assert counted.calls == 1
     with pytest.raises(ibid.UsageError, match="no argument `fil`"):
         ibid.memoize(ignore=["fil"])(read)
+
+
+def test_a_call_by_arguments_is_no_call_with_a_spec() -> None:
+    def show(*it: Any) -> str:
+        return repr(it)
+
+    cache = ibid.Cache()
+    for spec, arguments in (({"it": [1]}, ([1],)), ({"it": []}, ()), ({"it": [[1]]}, ([1],))):
+        assert cache.get_or_compute(spec, show) == repr((spec,))
+        assert ibid.memoize(show)(*arguments) == repr(arguments)
+
+    def one(x: Any) -> str:
+        return repr(x)
+
+    assert cache.get_or_compute({"x": 1}, one) == "{'x': 1}"
+    assert ibid.memoize(one)(1) == "1"
+    by_text = ibid.Cache(app="study", code="v1")
+    assert by_text.key({"x": 1}, one) != ibid.memoize(cache=by_text)(one).cache_key(1)
 
 
 def test_code_counts_and_what_is_memoized_is_a_part_of_who_calls_it(project: Path) -> None:
@@ -136,6 +165,34 @@ def test_code_counts_and_what_is_memoized_is_a_part_of_who_calls_it(project: Pat
     first = keys()
     assert keys() == first
     assert len({*first, *keys("x + 1", "x + 2")}) == 6
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('ignore=["y"]', "ignore=[]"),
+        ('{"m": "1"}', '{"m": "2"}'),
+        ('code="c"', 'code="d"'),
+        ('app="a"', 'app="b"'),
+        ('suffix=".x"', 'suffix=".y"'),
+        ('"refuse"', '"ignore"'),
+        ('app="of all"', 'app="of one"'),
+    ],
+)
+def test_what_a_memoized_function_is_set_to_is_a_part_of_who_calls_it(
+    project: Path, old: str, new: str
+) -> None:
+    main = """
+        import ibid
+        @ibid.memoize(ignore=["y"], cache=ibid.Cache(app="of all"))
+        def inner(x, y): return x + y
+        CACHE = ibid.Cache(
+            versions={"m": "1"}, code="c", app="a", suffix=".x", unseen="refuse", root="here"
+        )
+        def compute(spec): return inner(spec, 1) + CACHE.get_or_compute(spec, abs)
+        """
+    assert differs(project, {"main.py": main}, old, new)
+    assert not differs(project, {"main.py": main}, '"here"', '"there"')
 
 
 def test_a_pair_of_functions_may_save_and_load(counted: Counted) -> None:
@@ -177,6 +234,48 @@ def test_pickles_are_loaded_from_a_private_store_only(
     assert points(3) == {0, 1, 2}
     assert counted.calls == 2
     assert "not unpickled" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("setting", "folder", "mode", "calls"),
+    [
+        ("MODE=read-only", "cache/v1", 0o755, 1),
+        ("MODE=read-only", "cache/v1", 0o555, 1),
+        ("MODE=read-only", "tmp", 0o1777, 1),
+        ("MODE=read-only", "tmp", 0o777, 2),
+        ("MODE=read-only", "cache", 0o777, 2),
+        ("MODE=read-only", "cache/v1/blobs", 0o777, 2),
+        ("SHARED=group", "tmp", 0o700, 2),
+    ],
+)
+def test_pickles_are_loaded_where_a_private_store_holds_no_views(
+    setting: str,
+    folder: str,
+    mode: int,
+    calls: int,
+    counted: Counted,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @ibid.memoize(codec="pickle")
+    def points(n: int) -> set[int]:
+        counted.add()
+        return set(range(n))
+
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    name, _, value = setting.partition("=")
+    if name == "SHARED":
+        monkeypatch.setenv("IBID_SHARED", value)
+    assert points(3) == {0, 1, 2}
+    monkeypatch.setenv(f"IBID_{name}", value)
+    (tmp_path / folder).chmod(mode)
+    try:
+        assert points(3) == {0, 1, 2}
+        assert points.cache_path(3).is_relative_to(tmp_path / "tmp")
+        assert counted.calls == calls
+    finally:
+        (tmp_path / folder).chmod(0o755)
 
 
 def test_arrays_and_tables_have_codecs(counted: Counted) -> None:
@@ -229,3 +328,11 @@ def test_what_cannot_be_memoized_is_refused() -> None:
             ibid.memoize(function)
     with pytest.raises(ibid.UsageError, match="is no codec"):
         ibid.memoize(codec="yaml")(len)  # type: ignore[call-overload]
+    broken: list[Any] = [3, (len,), (len, 3)]
+    for codec in broken:
+        with pytest.raises(ibid.UsageError, match="is no codec"):
+            ibid.memoize(codec=codec)(len)
+    with pytest.raises(ibid.UsageError, match="does not say what its arguments are"):
+        ibid.memoize(dict)
+    with pytest.raises(ibid.UsageError, match="no function"):
+        ibid.memoize(3)  # type: ignore[call-overload]

@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import fractions
 import functools
 import sys
 import uuid
@@ -157,9 +158,62 @@ def test_equal_specs_have_one_key() -> None:
     assert key(place) == before
 
 
+def class_of() -> Any:
+    """Returns a class that is another each time, and has the name of all of them."""
+
+    @dataclasses.dataclass
+    class Made:
+        x: int
+
+        def signed(self) -> int:
+            return self.x
+
+    return Made
+
+
+@dataclasses.dataclass
+class Items(list[int]):
+    """A list that has a field."""
+
+    name: str = ""
+
+    def __init__(self, items: list[int]) -> None:
+        super().__init__(items)
+
+
+@dataclasses.dataclass
+class Shown(Exception):
+    """An exception that has a field."""
+
+    name: str
+
+
+class Longer(Pair):
+    """A tuple with fewer names than items."""
+
+    def __new__(cls, *items: float) -> Longer:
+        return tuple.__new__(cls, items)
+
+
+def circle() -> Any:
+    """Returns what contains itself."""
+    items: list[Any] = [1]
+    items.append({"again": items})
+    return {"a": items}
+
+
 @pytest.mark.parametrize(
     ("spec", "named"),
     [
+        (Items([1]), "`spec` is a `test_spec.Items`, which has fields and is a `list`"),
+        ([Shown("a")], r"`spec\[0\]` .*has fields and is a `\w*Exception`"),
+        (Longer(1, 2, 3), "has 3 items, and names for 2"),
+        ([class_of()(1), class_of()(1)], r"`spec\[1\]` is of another class.*Made"),
+        ({"a": class_of()(1), "b": [class_of()(1)]}, r"`spec\['b'\]\[0\]` is of another class"),
+        (circle(), r"`spec\['a'\]\[1\]\['again'\].* more than 64 deep"),
+        ({"a": [1, 10**5000]}, r"`spec\['a'\]\[1\]` cannot be written down"),
+        ({"s": {1, 10**5000}}, r"`spec\['s'\]\[\d\]` cannot be written down"),
+        ({"f": fractions.Fraction(10**5000)}, r"`spec\['f'\]` cannot be written down"),
         ({"a": [object()]}, r"spec\['a'\]\[0\]. is a .builtins.object"),
         ({"a": bytearray()}, "builtins.bytearray"),
         ({1: 2}, "the name 1"),

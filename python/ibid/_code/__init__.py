@@ -100,7 +100,9 @@ def name_of(function: Callable[..., Any]) -> str:
     """Returns what a callable is called."""
     import functools
 
+    from ibid._code._plain import known_as
+
     while isinstance(function, functools.partial):
         function = function.func
     named = function if hasattr(function, "__qualname__") else type(function)
-    return f"{named.__module__}.{named.__qualname__}"
+    return f"{known_as(named.__module__)}.{named.__qualname__}"

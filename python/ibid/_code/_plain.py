@@ -50,6 +50,11 @@ def constant(value: Any) -> str:
     return scalar(value) or f"{kind.__name__} {value!r}"
 
 
+def known_as(module: object) -> str:
+    """Returns the name of a module, which is one for a script and for workers that it starts."""
+    return "__main__" if module == "__mp_main__" else str(module)
+
+
 def digest(data: Any) -> str:
     """Returns the digest of a text, of bytes, or of any buffer."""
     import hashlib

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ibid._code import _homes, _tables
 from ibid._code._compiled import compiled
-from ibid._code._plain import digest, scalar
+from ibid._code._plain import digest, known_as, scalar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -148,11 +148,11 @@ class Values:
     def _builtin(self, value: types.BuiltinFunctionType) -> str:
         bound = value.__self__
         if bound is None or isinstance(bound, types.ModuleType):
-            home = bound.__name__ if bound is not None else value.__module__
-            self._walk.by_module(home)
-            return f"builtin {home}.{value.__qualname__}"
-        module = vars(sys.modules.get(value.__module__ or type(bound).__module__, types))
-        if module.get(value.__name__) is value:
+            module = bound.__name__ if bound is not None else value.__module__
+            self._walk.by_module(module)
+            return f"builtin {known_as(module)}.{value.__qualname__}"
+        around = vars(sys.modules.get(value.__module__ or type(bound).__module__, types))
+        if around.get(value.__name__) is value:
             # Such as `random.random`, whose state is Python's.
             return f"installed {value.__qualname__}"
         return f"builtin {value.__qualname__} of {self._walk.refer(bound)}"
@@ -217,12 +217,12 @@ class Values:
 
     def _named(self, value: Any, name: str) -> str:
         """Says what is pickled as a name is: it has to be what the name leads to."""
-        home = getattr(value, "__module__", None) or type(value).__module__
-        self._walk.by_module(home)
+        module = getattr(value, "__module__", None) or type(value).__module__
+        self._walk.by_module(module)
         held = self._dict(value)
-        if not held and not _homes.leads(sys.modules.get(str(home)), name, value):
+        if not held and not _homes.leads(sys.modules.get(str(module)), name, value):
             return self._unseen(value, "no form")
-        return f"named {home}.{name} {held}"
+        return f"named {known_as(module)}.{name} {held}"
 
     def _made(self, kind: type, reduced: tuple[Any, ...]) -> str:
         make, arguments, state, listed, mapped = (*reduced, None, None, None)[:5]
@@ -296,7 +296,7 @@ def items(mapping: Any) -> list[tuple[Any, Any]]:
 
 
 def _called(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
+    return f"{known_as(kind.__module__)}.{kind.__qualname__}"
 
 
 def _reduced(value: Any) -> Any:
@@ -395,7 +395,7 @@ def _shape(value: Any, depth: int = 0) -> str:
         return text
     kind = type(value)
     if isinstance(value, (type, types.FunctionType)):
-        return f"{value.__module__}.{value.__qualname__}"
+        return f"{known_as(value.__module__)}.{value.__qualname__}"
     if depth > 4:
         return _called(kind)
     try:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ibid._code import _homes, _imports, _modules
 from ibid._code._compiled import IMPORTERS, Compiled, compiled, words
 from ibid._code._packages import Package, closed, digest_of, process_start
-from ibid._code._plain import scalar
+from ibid._code._plain import known_as, scalar
 from ibid._code._values import Values, items
 from ibid._code._watch import Watch
 
@@ -199,11 +199,11 @@ class Walk:
         if homes:
             self.watch.code(function)
             return f"installed {function.__module__}.{function.__qualname__}"
-        name = f"{function.__globals__.get('__name__')}.{function.__qualname__}"
+        name = f"{known_as(function.__globals__.get('__name__'))}.{function.__qualname__}"
         return self.label(name, function, lambda: self._function(function))
 
     def _refer_class(self, kind: type) -> str:
-        name = f"{kind.__module__}.{kind.__qualname__}"
+        name = _called(kind)
         self._classes.append(kind)
         homes = _homes.stands_for(kind)
         if not homes or not kind.__flags__ & _homes.IMMUTABLE:
@@ -219,7 +219,7 @@ class Walk:
 
     def _refer_module(self, module: types.ModuleType) -> str:
         """Refers to a module that is handed about: any name may be looked up in it."""
-        name = module.__name__
+        name = known_as(module.__name__)
         self.watch.end()
         home = _homes.of_module(module)
         if home is not None:
@@ -233,8 +233,8 @@ class Walk:
     def _module(self, module: types.ModuleType) -> str:
         kind = type(module)
         if kind is types.ModuleType or not _homes.is_foreign(kind):
-            return f"module {module.__name__}"
-        return f"module {module.__name__} of {self.refer(kind)}"
+            return f"module {known_as(module.__name__)}"
+        return f"module {known_as(module.__name__)} of {self.refer(kind)}"
 
     def _whole(self, namespace: dict[str, Any]) -> list[str]:
         names = sorted(name for name, _ in items(namespace) if name not in _PASSED)
@@ -246,7 +246,7 @@ class Walk:
         if isinstance(value, types.ModuleType):
             self._partly[id(value)] = value
             return f"{name} = {self._module(value)}"
-        of = namespace.get("__name__")
+        of = known_as(namespace.get("__name__"))
         return f"{name} = {self.refer(value, f'{of}.{name}')}"
 
     def _close(self) -> list[str]:
@@ -260,7 +260,7 @@ class Walk:
                 self.refer(module)
                 continue
             self._extension(module)
-            label = f"names in {module.__name__}"
+            label = f"names in {known_as(module.__name__)}"
             lines = self._lines.setdefault(label, [])
             for name in sorted(n for n in self._names if n in vars(module)):
                 line = self._within(vars(module), name)
@@ -277,8 +277,8 @@ class Walk:
             return
         subclasses: list[type] = type.__subclasses__(kind)
         found = [sub for sub in subclasses if _homes.is_foreign(sub)]
-        lines = self._lines.setdefault(f"subclasses of {kind.__module__}.{kind.__qualname__}", [])
-        for sub in sorted(found, key=lambda sub: (sub.__module__, sub.__qualname__)):
+        lines = self._lines.setdefault(f"subclasses of {_called(kind)}", [])
+        for sub in sorted(found, key=_called):
             line = self.refer(sub)
             if line not in lines:
                 lines.append(line)
@@ -372,7 +372,7 @@ class Walk:
     def _follow(self, found: Found, code: Compiled, around: dict[str, Any]) -> list[str]:
         """Says what the names in a code may mean, also as members of modules."""
         lines: list[str] = []
-        of = around.get("__name__")
+        of = known_as(around.get("__name__"))
         entered: set[int] = set()
         queue = deque(found)
         while queue:
@@ -415,6 +415,10 @@ class Walk:
         lines = [f"base {self.refer(base)}" for base in kind.__bases__]
         lines.append(f"of {self.refer(type(kind))}")
         return lines + self.members(self._values.of_class(kind))
+
+
+def _called(kind: type) -> str:
+    return f"{known_as(kind.__module__)}.{kind.__qualname__}"
 
 
 def _is_steady(value: Any) -> bool:
