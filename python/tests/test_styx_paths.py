@@ -93,3 +93,16 @@ def test_engines_are_not_asked_what_they_mount_behind_a_link(
         call(runner, "t", "{0}", inputs=[given])
         assert bench.calls == calls
     assert "has a `..` behind a link" in caplog.text
+
+
+@pytest.mark.parametrize("word", ["in/../secret", "in b", "in,b"])
+def test_a_file_that_is_no_input_is_none(bench: Bench, word: str) -> None:
+    bench.tool('cat "$2" > out')
+    for folder in ("x", "y"):
+        given = bench.file(f"{folder}/in/f" if "/" in word else f"{folder}/in")
+        given = given.parent if "/" in word else given
+        bench.file(os.path.normpath(f"{folder}/{word}"), f"of {folder}")
+        path = bench.folder / folder
+        root = call(bench.runner(), "t", "{0}", f"{path}/{word}", inputs=[given])
+        assert (root / "out").read_text() == f"of {folder}"
+    assert bench.calls == 2
