@@ -394,6 +394,28 @@ def test_a_link_out_of_the_outputs_is_no_result(
     assert "`out` is a link that leads elsewhere" in caplog.text
 
 
+def test_a_way_back_behind_a_link_leads_out_of_the_outputs(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.tool("echo text > ../secret; ln -s . dd; ln -s dd/../secret out")
+    for _ in range(2):
+        assert (call(bench.runner()) / "out").read_text() == "text\n"
+    assert bench.calls == 2
+    assert "`out` is a link that leads elsewhere" in caplog.text
+
+
+def test_a_link_that_comes_back_leads_to_the_output_beside_it(bench: Bench) -> None:
+    bench.tool(
+        'echo text > target; view=$(dirname "$(pwd -P)")\n'
+        'ln -s "../../$(basename "$view")/outputs/./target" out; ln -s . here'
+    )
+    for _ in range(2):
+        root = call(bench.runner())
+        assert os.readlink(root / "out") == "target"
+        assert os.readlink(root / "here") == "."
+    assert bench.calls == 1
+
+
 def test_nothing_is_left_in_the_folder_of_the_runner_below(bench: Bench) -> None:
     bench.tool("touch out")
     for _ in range(3):

@@ -154,11 +154,22 @@ def test_an_image_that_moves_while_it_runs_is_no_result(bench: Bench) -> None:
 def test_an_image_file_is_known_by_its_content(bench: Bench) -> None:
     sif = bench.file("image.sif", "one")
     one = singularity_digest_resolver(str(sif))
-    assert singularity_digest_resolver(f"docker://{sif}") == one
     sif.write_text("two")
     assert singularity_digest_resolver(str(sif)) != one
     pinned = f"docker://image@sha256:{DIGESTS[0]}"
     assert singularity_digest_resolver(pinned) == f"sha256:{DIGESTS[0]}"
+
+
+@pytest.mark.parametrize("tag", ["docker://image:1", "docker-daemon:image:1"])
+def test_a_file_that_is_called_like_an_image_is_none(
+    bench: Bench, tag: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(bench.folder)
+    for name in ("image:1", tag.replace("//", "/")):
+        bench.file(name)
+    with pytest.raises(RuntimeError, match="image:1"):
+        singularity_digest_resolver(tag)
+    assert how(cached(bench, SingularityRunner())) != how(cached(bench, SingularityRunner()))
 
 
 def test_resolvers_never_answer_with_the_tag(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

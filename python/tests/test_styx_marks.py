@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from ibid.styx._marks import Marks, Parts
@@ -26,6 +27,15 @@ KNOWN = Marks([("/d/a", 0, False), ("/d/a.nii", 1, False), ("/e", 2, True), ("/d
         ("/e/f", [2, "/f"]),
         ("/e", [2]),
         ("/ef", ["/ef"]),
+        ("/e/", [2, "/"]),
+        ("/e/..", ["/e/.."]),
+        ("/e/../f", ["/e/../f"]),
+        ("/e/f/../g,x", ["/e/f/../g,x"]),
+        ("/e/..f /d/a", [2, "/..f ", 0]),
+        ("cat '/d/a' \"/e\"", ["cat '", 0, "' \"", 2, '"']),
+        ("'/e'/../f", ["'/e'/../f"]),
+        ("'/d/a'x", ["'/d/a'x"]),
+        ("/mnt'/d/a'", ["/mnt'/d/a'"]),
         ("", [""]),
     ],
 )
@@ -39,3 +49,26 @@ def test_a_text_that_is_a_path_may_be_spelled_in_any_way() -> None:
         assert marks.parts(text) == [0]
     for text in ("", "b", "--in=a"):
         assert marks.parts(text) == [text]
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("{0}/in b", ["{0}/in b"]),
+        ("--of={0}/in,b", ["--of={0}/in,b"]),
+        ("{0}/in c", [0, " c"]),
+        ("{0}/in,{0}/in b", [0, ",{0}/in b"]),
+        ("{0}/q {0}/in", ["{0}/q {0}/in"]),
+        ("{0}/dir/x y", [1, "/x y"]),
+        ("{0}/dir/x y/../../in", ["{0}/dir/x y/../../in"]),
+        ("{0}/dir b", ["{0}/dir b"]),
+        ("{0}/dir c", [1, " c"]),
+    ],
+)
+def test_a_border_may_be_a_letter_of_a_name(text: str, parts: Parts, tmp_path: Path) -> None:
+    for name in ("in", "in b", "in,b", "dir/x y/f", "dir b", f"q {tmp_path}/in"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    marks = Marks([(f"{tmp_path}/in", 0, False), (f"{tmp_path}/dir", 1, True)])
+    found = marks.parts(text.format(tmp_path))
+    assert found == [it.format(tmp_path) if isinstance(it, str) else it for it in parts]

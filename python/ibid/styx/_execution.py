@@ -59,7 +59,8 @@ class CachingExecution:
             raise RuntimeError(
                 "inputs are registered before outputs are asked for, and before `run`"
             )
-        host = os.path.abspath(host_file)
+        # Not cleaned: behind a link, `..` goes back from where the link leads.
+        host = os.fspath(Path(host_file).absolute())
         wanted = os.path.dirname(host) if resolve_parent and not mutable else host
         if not os.path.exists(wanted):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(host_file))

@@ -22,5 +22,5 @@ class ContentHasher:
 
     def hash_path(self, path: StrPath) -> str:
         """Returns the BLAKE3 digest of a file's bytes, or of everything below a folder, in hex."""
-        full = os.path.abspath(path)
+        full = os.path.join(os.getcwd(), path)
         return _ibid.digest(place(None), full, Hearing(echo=False)).removeprefix("blake3:")

@@ -1,7 +1,8 @@
 """Finds paths of inputs in texts, so that what they hold counts in their place.
 
 Only a path that stands by itself is found: `/data/a` is neither in `/mnt/data/a` nor in
-`/data/a.nii`. What is found is a position, which no text can be taken for.
+`/data/a.nii`, nor in the name of another file that is there, such as `/data/a b`; and a folder is
+not in a path that leaves it by `..`. What is found is a position, which no text can be taken for.
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ from collections.abc import Iterable, Mapping
 Parts = list[str | int]
 
 _BORDER = r"\s=,:;\"'()\[\]{}<>|&@"
+_START = re.compile(f"(?<![^{_BORDER}])/")
+_QUOTED_BEHIND = re.compile(f"[^{_BORDER}][\"']+\\Z")
+_QUOTED_BEFORE = re.compile(f"[\"']+[^{_BORDER}]")
+_END = re.compile(f"(?=[{_BORDER}])|\\Z")
 
 
 class Marks:
@@ -48,6 +53,8 @@ class Marks:
         parts: Parts = []
         end = 0
         for found in self._find.finditer(text):
+            if _is_within_another(text, *found.span()):
+                continue
             if found.start() > end:
                 parts.append(text[end : found.start()])
             parts.append(self._positions[(found.lastindex or 1) - 1])
@@ -55,3 +62,26 @@ class Marks:
         if end < len(text) or not parts:
             parts.append(text[end:])
         return parts
+
+
+def _is_within_another(text: str, start: int, end: int) -> bool:
+    """Says whether what stands there is only a piece of the path of something else.
+
+    A border may be a letter of a name: whether it is one, only the file system can tell.
+    """
+    starts = [found.start() for found in _START.finditer(text, 0, start)]
+    ends = [found.start() for found in _END.finditer(text, end)]
+    rest = text[end : ends[0]]
+    if ".." in rest.split("/"):
+        return True
+    # To a shell what touches a quote goes on there.
+    if _QUOTED_BEHIND.search(text, 0, start) or _QUOTED_BEFORE.match(text, end):
+        return True
+    for last in ends:
+        rest = text[end:last]
+        is_below = not rest or (rest[0] == "/" and ".." not in rest.split("/"))
+        # The input itself, and what lies in it, is what is meant.
+        first = starts if is_below else [*starts, start]
+        if any(os.path.lexists(text[at:last]) for at in first):
+            return True
+    return False

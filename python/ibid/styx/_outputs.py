@@ -12,8 +12,9 @@ _NAMED = 3
 def settle(folder: Path, declared: Mapping[str, bool]) -> list[str]:
     """Makes outputs fit to be stored, and returns why they are not.
 
-    A link to another output by its absolute path is made relative, so that it leads to that output
-    wherever both are brought back. Nobody is to write in outputs from now on.
+    A link to another output that leaves the folder on its way, as an absolute one does, is made one
+    that does not, so that it leads there wherever both are brought back. Nobody is to write
+    in outputs from now on.
     """
     missing = [
         name
@@ -52,13 +53,25 @@ def _named(names: list[str]) -> str:
 
 
 def _is_kept_inside(link: str, folder: str) -> bool:
-    """Says whether a link leads to another output, and turns an absolute one into such."""
+    """Says whether a link leads to another output, and makes it do so wherever the folder lies."""
     text = os.readlink(link)
-    above, name = os.path.split(os.path.normpath(os.path.join(os.path.dirname(link), text)))
-    target = os.path.join(os.path.realpath(above), name)
-    if os.path.commonpath([target, folder]) != folder:
+    target = "/" if os.path.isabs(text) else os.path.dirname(link)
+    leaves = not _is_in(target, folder)
+    for name in text.split("/"):
+        # As the system does it: `..` goes back from where a link has led.
+        target = os.path.realpath(target)
+        if name == "..":
+            target = os.path.dirname(target)
+        elif name not in ("", "."):
+            target = os.path.join(target, name)
+        leaves = leaves or not _is_in(target, folder)
+    if not _is_in(target, folder):
         return False
-    if os.path.isabs(text):
+    if leaves:
         os.unlink(link)
         os.symlink(os.path.relpath(target, os.path.dirname(link)), link)
     return True
+
+
+def _is_in(path: str, folder: str) -> bool:
+    return os.path.commonpath([path, folder]) == folder

@@ -41,9 +41,23 @@ class Input:
     @property
     def place(self) -> str:
         """What counts by its content."""
-        place = os.path.dirname(self.host) if self.with_parent else self.host
+        place = self._path
         # By its real name the cache is known in a folder, and left out.
         return os.path.realpath(place) if os.path.isdir(place) else place
+
+    @property
+    def real(self) -> str:
+        """Where that lies, behind all links."""
+        return os.path.realpath(self._path)
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether it is another file to those who take `..` back before they follow links."""
+        return self.real != os.path.realpath(os.path.abspath(self._path))
+
+    @property
+    def _path(self) -> str:
+        return os.path.dirname(self.host) if self.with_parent else self.host
 
     @property
     def name(self) -> str:
@@ -59,6 +73,8 @@ class Told:
     """What the image is known by; where none runs, its tag."""
     hashes: list[str] | None
     """What a hasher of one's own says of each input; `None` where content counts."""
+    places: list[str]
+    """Where inputs lie."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +97,7 @@ class Call:
 
     def told(self) -> Told:
         """Returns what others say; `RuntimeError` says that nobody can tell."""
-        return Told(self._image(), self._hashes())
+        return Told(self._image(), self._hashes(), self._places())
 
     def request(self, cargs: list[str], told: Told) -> dict[str, Any]:
         """Returns what counts; `UsageError` says that something has no plain form."""
@@ -119,6 +135,14 @@ class Call:
         if type(hasher) is ContentHasher:
             return None
         return [hasher.hash_path(it.place) for it in self.inputs]
+
+    def _places(self) -> list[str]:
+        if self._container() is not None:
+            for it in self.inputs:
+                # Engines differ in what they mount there; a copy is made by the runner itself.
+                if it.is_ambiguous and not it.mutable:
+                    raise RuntimeError(f"`{it.given}` has a `..` behind a link: give its real path")
+        return [it.real for it in self.inputs]
 
     def _container(self) -> str | None:
         """Returns the tag of the image that really runs, if one does."""
@@ -188,5 +212,5 @@ class Call:
         paths: dict[str, int] = {}
         for at, it in enumerate(self.inputs):
             spellings += [(path, at, False) for path in (it.given, it.host, it.local)]
-            paths.setdefault(it.host, at)
+            paths.setdefault(os.path.abspath(it.host), at)
         return Marks(spellings, paths)

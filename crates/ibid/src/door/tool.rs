@@ -17,7 +17,7 @@ use ibid_core::digest::encoding::Value as Data;
 use ibid_core::engine::{self, Caller};
 use ibid_core::environ::EnvSnapshot;
 use ibid_core::fs::Meter;
-use ibid_core::scan::{Filter, Scanner};
+use ibid_core::scan::{Filter, Scanner, place_of};
 use ibid_core::store::{LinkMode, View};
 use ibid_core::tree::{Content, Place, RelPath};
 use serde_json::Value;
@@ -126,7 +126,13 @@ impl Door {
         let unreadable = |error| Failure::of(exit::USAGE, &error);
         let filter = Filter::inputs(&[]).map_err(unreadable)?;
         let scanner = Scanner::new(&session.root, &stats, &meter);
-        let found = scanner.content(path, &filter).map_err(unreadable)?;
+        let place = place_of(
+            path.as_os_str().as_encoded_bytes(),
+            &RelPath::ROOT,
+            &session.root,
+        );
+        let path = place.on_disk(&session.root);
+        let found = scanner.content(&path, &filter).map_err(unreadable)?;
         stats.flush();
         Ok(match found.content.resolved() {
             Content::File { blob, .. } => blob.digest().to_string(),
@@ -148,7 +154,7 @@ fn step(tool: Tool) -> Result<(Step, EnvSnapshot), Failure> {
     let params = tool.params.iter();
     let params = params.map(|(name, text)| Ok((name.clone(), json(text)?)));
     let by_content = |path: PathBuf| InputRequest::ByContent {
-        place: Place::resolve(
+        place: place_of(
             path.as_os_str().as_encoded_bytes(),
             &RelPath::ROOT,
             &tool.view,

@@ -18,6 +18,7 @@ from ibid.styx._protocols import ImageDigestResolver
 
 _NONE = "image:none"
 _PINNED = re.compile(r"@(sha256:[0-9a-f]{64})\Z")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _SECONDS = 60
 
 
@@ -35,18 +36,18 @@ def singularity_digest_resolver(tag: str) -> str:
     """Returns the digest of an image file, or the one that the tag itself ends in."""
     if not tag:
         return _NONE
-    path = tag.removeprefix("docker://")
-    if os.path.isfile(path):
+    # With a scheme it names what has to be fetched, whatever lies here under that name.
+    if _SCHEME.match(tag) is None and os.path.isfile(tag):
         try:
-            return f"blake3:{ContentHasher().hash_path(path)}"
+            return f"blake3:{ContentHasher().hash_path(tag)}"
         except Error as error:
-            raise RuntimeError(f"the image `{path}` cannot be read: {error.message}") from error
+            raise RuntimeError(f"the image `{tag}` cannot be read: {error.message}") from error
     pinned = _PINNED.search(tag)
     if pinned is not None:
         return pinned[1]
     raise RuntimeError(
         f"`{tag}` is no image file, and what it stands for is not known before it is fetched: "
-        "build a `.sif` of it, or name it by its digest (`name@sha256:…`)"
+        "name it by its digest (`name@sha256:…`)"
     )
 
 

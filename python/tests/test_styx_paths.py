@@ -1,0 +1,108 @@
+"""`ibid.styx`: a path is the file that the system opens by it, and no other one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from ibid.styx import CachePolicy, CachingRunner, ContentHasher, trust_tag
+from styx_bench import MUTABLE, PARENT, Bench, call
+from styxdocker import DockerRunner
+
+
+@pytest.fixture
+def bench(project: Path) -> Bench:
+    """A tool that copies its first word to `out`."""
+    bench = Bench(project)
+    bench.tool('cat "$1" > out')
+    return bench
+
+
+def detour(bench: Bench) -> Path:
+    """Returns a path that is cleaned to another file than the one that the system opens."""
+    bench.file("b/f", "another")
+    bench.file("b/other/f", "one")
+    (bench.folder / "b/other/deep").mkdir()
+    (bench.folder / "b/link").symlink_to("other/deep")
+    return bench.folder / "b/link/../f"
+
+
+@pytest.mark.parametrize("how", [{}, PARENT, MUTABLE], ids=["plain", "parent", "mutable"])
+@pytest.mark.parametrize("form", ["path", "text", "relative"])
+def test_a_way_back_behind_a_link_is_followed(
+    bench: Bench, how: dict[str, bool], form: str
+) -> None:
+    path = detour(bench)
+    relative = os.path.join(os.path.relpath(bench.folder), "b/link/../f")
+    forms: dict[str, str | Path] = {"path": path, "text": str(path), "relative": relative}
+    for text in ("one", "two", "one"):
+        (bench.folder / "b/other/f").write_text(text)
+        root = call(bench.runner(), "t", "{0}", inputs=[(forms[form], how)])
+        assert (root / "out").read_text() == text
+    assert bench.calls == 2
+
+
+def test_a_file_behind_a_link_and_back_has_to_be_there(bench: Bench) -> None:
+    path = detour(bench)
+    (bench.folder / "b/f").unlink()
+    assert (call(bench.runner(), "t", "{0}", inputs=[path]) / "out").read_text() == "one"
+    (bench.folder / "b/f").write_text("another")
+    (bench.folder / "b/other/f").unlink()
+    with pytest.raises(FileNotFoundError):
+        call(bench.runner(), "t", "{0}", inputs=[path])
+
+
+def test_a_folder_that_is_moved_while_the_tool_runs_is_no_result(bench: Bench) -> None:
+    path = detour(bench)
+    bench.file("b/new/f", "two")
+    (bench.folder / "b/new/deep").mkdir()
+    turn = f"ln -sfn new/deep '{bench.folder}/b/link'"
+    bench.tool(f'{turn}; cat "$1" > out')
+    root = call(bench.runner(), "t", "{0}", inputs=[path])
+    assert (root / "out").read_text() == "two"
+    (bench.folder / "b/link").unlink()
+    (bench.folder / "b/link").symlink_to("other/deep")
+    call(bench.runner(), "t", "{0}", inputs=[path])
+    assert bench.calls == 2
+
+
+def test_a_hash_is_that_of_the_file_that_the_system_opens(bench: Bench) -> None:
+    path = detour(bench)
+    hasher = ContentHasher()
+    assert hasher.hash_path(path) == hasher.hash_path(bench.folder / "b/other/f")
+    assert hasher.hash_path(path) != hasher.hash_path(bench.folder / "b/f")
+
+
+def test_engines_are_not_asked_what_they_mount_behind_a_link(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.tool(
+        'for word; do case "$word" in type=bind,source=*,target=/styx_output*)\n'
+        'to=${word#type=bind,source=}; touch "${to%%,target*}/out";; esac; done',
+        "docker",
+    )
+    monkeypatch.setenv("PATH", f"{bench.bin}:/usr/bin:/bin")
+    path = detour(bench)
+    for calls, given in ((1, path), (2, path), (3, path.resolve()), (3, path.resolve())):
+        runner = CachingRunner(
+            DockerRunner(data_dir=bench.folder / "styx"),
+            bench.cache,
+            policy=CachePolicy(image_digest=trust_tag),
+        )
+        call(runner, "t", "{0}", inputs=[given])
+        assert bench.calls == calls
+    assert "has a `..` behind a link" in caplog.text
+
+
+@pytest.mark.parametrize("word", ["in/../secret", "in b", "in,b"])
+def test_a_file_that_is_no_input_is_none(bench: Bench, word: str) -> None:
+    bench.tool('cat "$2" > out')
+    for folder in ("x", "y"):
+        given = bench.file(f"{folder}/in/f" if "/" in word else f"{folder}/in")
+        given = given.parent if "/" in word else given
+        bench.file(os.path.normpath(f"{folder}/{word}"), f"of {folder}")
+        path = bench.folder / folder
+        root = call(bench.runner(), "t", "{0}", f"{path}/{word}", inputs=[given])
+        assert (root / "out").read_text() == f"of {folder}"
+    assert bench.calls == 2
