@@ -503,6 +503,26 @@ def test_code_that_was_loaded_and_edited_since_is_not_recorded(
             sys.modules.pop(name, None)
 
 
+def test_code_that_was_loaded_by_another_name_is_the_earlier_one_too(
+    out: Path, code: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import importlib
+
+    (code.parent / "stageother").symlink_to("code")
+    monkeypatch.syspath_prepend(str(code.parent))
+    other = "stageother.stagemod_b"
+    importlib.import_module(other)
+    try:
+        (code / "stagemod_b.py").write_text("LIMIT = 2\n")
+        with stage().run(out) as run:
+            make(out)
+        assert not run.recorded
+        assert "`stagemod_b` was edited since this process started" in warnings(caplog)
+    finally:
+        for name in (other, "stageother"):
+            sys.modules.pop(name, None)
+
+
 # Inputs that change
 
 
