@@ -252,6 +252,8 @@ class StageRun:
 
     def __enter__(self) -> StageRun:
         _forget(self.stage, self._output_dir)
+        self.key, self.recorded = None, False
+        self._asked = self._prepared = self._problem = None
         if not self.stage.inputs or is_bypassed():
             return self
         try:

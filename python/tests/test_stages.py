@@ -659,6 +659,18 @@ def test_a_failed_stage_is_not_recorded(out: Path) -> None:
     assert why(out) == ("inputs",)
 
 
+def test_a_run_that_is_entered_again_begins_anew(out: Path) -> None:
+    run = stage().run(out)
+    with run:
+        make(out)
+    assert run.recorded
+    (out / "in").unlink()
+    with pytest.raises(KeyError), run:
+        raise KeyError
+    assert not run.recorded
+    assert run.key is None
+
+
 def test_a_run_that_leaves_an_output_out_is_not_recorded(
     out: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
