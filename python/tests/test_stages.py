@@ -844,6 +844,29 @@ def test_what_is_invalidated_runs_and_is_not_restored(out: Path) -> None:
     assert restore(s, out)
 
 
+@pytest.mark.parametrize(
+    "damage", [Path.unlink, lambda record: record.write_text("damaged")], ids=["gone", "damaged"]
+)
+def test_what_is_invalidated_without_its_record_is_not_restored(
+    out: Path, damage: Callable[[Path], object]
+) -> None:
+    s = done(out)
+    damage(s.record_path(out))
+    invalidate(s, out)
+    assert not s.record_path(out).exists()
+    assert not restore(s, out)
+
+
+def test_a_result_is_invalidated_though_its_folder_is_gone(out: Path, project: Path) -> None:
+    (project / "raw").write_text("1")
+    s = done(out, stage(inputs=(str(project / "raw"),)))
+    shutil.rmtree(out)
+    invalidate(s, out)
+    assert not out.exists()
+    out.mkdir()
+    assert not restore(s, out)
+
+
 def test_the_command_line_knows_stages(out: Path, ibid_command: Ibid) -> None:
     done(out)
     assert "out/s" in ibid_command("log")
