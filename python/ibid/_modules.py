@@ -15,6 +15,7 @@ import functools
 import importlib
 import importlib.machinery
 import os
+import stat
 import sys
 import time
 from dataclasses import dataclass, field
@@ -80,9 +81,24 @@ def edited_since_start(sources: Sources) -> list[str]:
             edited.append(name)
             continue
         is_loaded = (status.st_dev, status.st_ino) in loaded
-        if is_loaded and max(status.st_mtime, status.st_ctime) >= _started():
+        if is_loaded and max(status.st_mtime, status.st_ctime, _led(file)) >= _started():
             edited.append(name)
     return edited
+
+
+def _led(file: str) -> float:
+    """Returns when a link on the way to a file was made last."""
+    made = 0.0
+    folder = os.path.join(os.getcwd(), file)
+    while folder != (above := os.path.dirname(folder)):
+        try:
+            status = os.lstat(folder)
+        except OSError:
+            return time.time()
+        if stat.S_ISLNK(status.st_mode):
+            made = max(made, status.st_ctime)
+        folder = above
+    return made
 
 
 def _loaded() -> set[tuple[int, int]]:

@@ -523,6 +523,34 @@ def test_code_that_was_loaded_by_another_name_is_the_earlier_one_too(
             sys.modules.pop(name, None)
 
 
+def test_a_link_to_code_that_was_loaded_must_be_older_than_the_process(
+    out: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import importlib
+
+    for version in ("v1", "v2"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "stagemod_link.py").write_text(f"V = {version!r}\n")
+    (tmp_path / "now").symlink_to("v1")
+    monkeypatch.syspath_prepend(str(tmp_path / "now"))
+    settle(tmp_path)
+    (tmp_path / "started").write_text("")
+    started = (tmp_path / "started").stat().st_ctime
+    monkeypatch.setattr("ibid._modules._started", lambda: started)
+    importlib.import_module("stagemod_link")
+    try:
+        s = done(out, stage(module="stagemod_link"))
+        settle(tmp_path)
+        (tmp_path / "now").unlink()
+        (tmp_path / "now").symlink_to("v2")
+        with s.run(out) as run:
+            make(out)
+        assert not run.recorded
+        assert "edited since this process started" in warnings(caplog)
+    finally:
+        sys.modules.pop("stagemod_link", None)
+
+
 # Inputs that change
 
 
