@@ -625,6 +625,63 @@ def test_mark_done_looks_at_the_code_too(out: Path, code: Path) -> None:
     assert not stage().record_path(out).exists()
 
 
+@pytest.mark.parametrize("swap", ["link", "folder"])
+def test_mark_done_looks_at_the_way_to_the_code(
+    out: Path, tmp_path: Path, swap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version in ("v1", "v2"):
+        (tmp_path / "lib" / version).mkdir(parents=True)
+        (tmp_path / "lib" / version / "stagemod_way.py").write_text(f"V = {version!r}\n")
+    (tmp_path / "lib/now").symlink_to("v1")
+    monkeypatch.syspath_prepend(str(tmp_path / "lib/now"))
+    s = stage(module="stagemod_way")
+    settle(out)
+    make(out)
+    settle(out)
+    if swap == "link":
+        (tmp_path / "lib/now").unlink()
+        (tmp_path / "lib/now").symlink_to("v2")
+    else:
+        (tmp_path / "lib/v1").rename(tmp_path / "lib/old")
+        (tmp_path / "lib/v2").rename(tmp_path / "lib/v1")
+    mark_done(s, out)
+    assert not s.record_path(out).exists()
+    make(out)
+    mark_done(s, out)
+    assert should_skip(s, out)
+
+
+def test_mark_done_looks_at_the_way_to_the_inputs(
+    out: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("data", "data2"):
+        (out / name).mkdir()
+        (out / name / "f").write_text(name)
+    s = stage(inputs=("data/f",))
+    settle(out)
+    make(out)
+    settle(out)
+    (out / "data").rename(out / "old")
+    (out / "data2").rename(out / "data")
+    mark_done(s, out)
+    assert "`data` changed after the outputs were written" in warnings(caplog)
+    assert not s.record_path(out).exists()
+
+
+def test_mark_done_declines_a_folder_whose_stamp_cannot_tell(
+    out: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (out / "gone").write_text("x")
+    s = stage(inputs=("./",))
+    settle(out)
+    make(out)
+    settle(out)
+    (out / "gone").unlink()
+    mark_done(s, out)
+    assert "stage.run" in warnings(caplog)
+    assert not s.record_path(out).exists()
+
+
 def test_mark_done_knows_what_should_skip_saw(out: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert not should_skip(stage(), out)
     (out / "in").write_text("B")

@@ -22,6 +22,7 @@ mod seen;
 pub mod stat_cache;
 mod survey;
 mod walk;
+mod way;
 
 pub use content::{Globbed, Scanned, ScannedTree};
 pub use error::ScanError;
@@ -33,3 +34,4 @@ pub use scanner::{PARALLEL_FILES, Scanner, SymlinkPolicy, each};
 pub use seen::{Drift, DriftKind, FileDigest, Seen};
 pub use stat_cache::{Origin, Started, StatCache, StatCacheOptions, StatPolicy, StatWrites};
 pub use survey::Listing;
+pub use way::{OnTheWay, Ways};
