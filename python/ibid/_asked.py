@@ -47,7 +47,8 @@ class Asked:
             "label": _text(f"{os.path.basename(self._root)}/{stage.name}"),
             "module": stage.module,
             "code": self.sources.texts,
-            "files": sorted(self.sources.files.values()),
+            # Uncleaned: what `..` leads to depends on the links before it.
+            "files": sorted(os.path.join(os.getcwd(), one) for one in self.sources.files.values()),
             "inputs": self._paths(stage.inputs),
             "outputs": self._paths(stage.outputs),
             "params": _words.params(stage.params),

@@ -57,10 +57,13 @@ def hash_directory(
 
     An empty folder, a link to a folder, a link that leads nowhere and a special file have a text
     that says so. What a link to a folder elsewhere leads to is listed below the link.
-    `extensions` are the suffixes of the names that count, in any case of letters; then empty
-    folders do not. Hidden names, `__pycache__` and `*.pyc` below the folder are passed over, unless
-    `skip_hidden` is off; `.ibid` always is. A folder that is not there raises `FileNotFoundError`.
+    `extensions` are the suffixes of the names that count, in any case of letters, where an empty
+    one stands for names without; then empty folders do not. Hidden names, `__pycache__` and
+    `*.pyc` below the folder are passed over, unless `skip_hidden` is off; `.ibid` always is. A
+    folder that is not there raises `FileNotFoundError`.
     """
+    if isinstance(extensions, str | bytes):
+        raise UsageError(f"`extensions` is {extensions!r}", hint='give a set: `{".csv"}`')
     suffixes = None if extensions is None else tuple(_suffix(one) for one in extensions)
     look = _Look(suffixes, skip_hidden=skip_hidden)
     found = dict(look.folder(os.fsdecode(directory), "", ()))
@@ -70,7 +73,7 @@ def hash_directory(
 
 def _suffix(extension: str) -> str:
     lowered = extension.lower()
-    return lowered if lowered.startswith(".") else f".{lowered}"
+    return lowered if not lowered or lowered.startswith(".") else f".{lowered}"
 
 
 class _Look:
@@ -107,8 +110,15 @@ class _Look:
             yield name, f"a link to {os.readlink(path)}"
         real = os.path.realpath(path)
         # What lies in a folder that is listed is listed there; so every way ends.
-        if not any(_is_within(real, one) for one in around):
+        if not any(self._lists(one, real) for one in around):
             yield from self.folder(path, f"{name}/", around)
+
+    def _lists(self, folder: str, real: str) -> bool:
+        """Says whether the list of a folder comes by another one without following links."""
+        if not _is_within(real, folder):
+            return False
+        between = real.removeprefix(folder).split(os.sep)
+        return not any(self._skips(part) for part in between)
 
     def _skips(self, name: str) -> bool:
         if name == _record.FOLDER:
@@ -117,7 +127,11 @@ class _Look:
         return self._skip_hidden and is_hidden
 
     def _counts(self, name: str) -> bool:
-        return self._suffixes is None or name.lower().endswith(self._suffixes)
+        if self._suffixes is None:
+            return True
+        named = tuple(suffix for suffix in self._suffixes if suffix)
+        has_none = not os.path.splitext(name)[1]
+        return name.lower().endswith(named) or (has_none and "" in self._suffixes)
 
 
 def _entries(folder: str, prefix: str) -> list[os.DirEntry[str]]:

@@ -15,6 +15,7 @@ import functools
 import importlib
 import importlib.machinery
 import os
+import stat
 import sys
 import time
 from dataclasses import dataclass, field
@@ -66,29 +67,51 @@ def sources_of(module: str) -> Sources:
 
 
 def edited_since_start(sources: Sources) -> list[str]:
-    """Names the modules that this process has loaded and that were touched since it started.
+    """Names the modules whose files this process has loaded, touched since it started.
 
-    Which of the two states of the file is the loaded one nobody knows.
+    Which of the two states of the file is the loaded one nobody knows. A file may have been loaded
+    by another name than the one that is asked about, as a script is.
     """
+    loaded = _loaded()
     edited = []
-    # A script may be asked about by the name that it has for others.
-    scripts = {_loaded_from("__main__"), _loaded_from("__mp_main__")}
     for name, file in sources.files.items():
-        if os.path.realpath(file) not in {_loaded_from(name), *scripts}:
-            continue
         try:
             status = os.stat(file)
         except OSError:
             edited.append(name)
             continue
-        if max(status.st_mtime, status.st_ctime) >= _started():
+        is_loaded = (status.st_dev, status.st_ino) in loaded
+        if is_loaded and max(status.st_mtime, status.st_ctime, _led(file)) >= _started():
             edited.append(name)
     return edited
 
 
-def _loaded_from(name: str) -> str | None:
-    file = getattr(sys.modules.get(name), "__file__", None)
-    return None if file is None else os.path.realpath(file)
+def _led(file: str) -> float:
+    """Returns when a link on the way to a file was made last."""
+    made = 0.0
+    folder = os.path.join(os.getcwd(), file)
+    while folder != (above := os.path.dirname(folder)):
+        try:
+            status = os.lstat(folder)
+        except OSError:
+            return time.time()
+        if stat.S_ISLNK(status.st_mode):
+            made = max(made, status.st_ctime)
+        folder = above
+    return made
+
+
+def _loaded() -> set[tuple[int, int]]:
+    """Returns the files, by device and inode, that stand where modules were loaded from."""
+    files = set()
+    for module in list(sys.modules.values()):
+        try:
+            # To ask a module that is loaded lazily would load it.
+            status = os.stat(object.__getattribute__(module, "__dict__")["__file__"])
+        except (AttributeError, KeyError, OSError, TypeError, ValueError):
+            continue
+        files.add((status.st_dev, status.st_ino))
+    return files
 
 
 class _Walk:

@@ -38,10 +38,14 @@ def recorded(folder: Path, named: Iterable[str] | None) -> dict[str, str]:
 def _below(folder: Path, path: str) -> dict[str, str]:
     on_disk = os.path.join(folder, path)
     state = state_of(on_disk)
-    if state != "a folder":
-        return {} if state is None else {path: state}
+    if state is None:
+        return {}
+    itself = {} if state == "a folder" else {path: state}
+    if not os.path.isdir(on_disk):
+        return itself
+    # What a link leads to is what was made, as much as where it leads.
     below = hash_directory(on_disk, skip_hidden=False)
-    return {f"{path}/{name}": state for name, state in below.items()}
+    return itself | {os.path.normpath(f"{path}/{name}"): state for name, state in below.items()}
 
 
 def matched(folder: Path, word: str) -> list[str]:
@@ -72,5 +76,9 @@ def absent(paths: Iterable[str], outputs: Mapping[str, str]) -> list[str]:
     return [
         path
         for path in paths
-        if path not in outputs and not any(one.startswith(f"{path}/") for one in outputs)
+        if path not in outputs and not any(_is_below(one, path) for one in outputs)
     ]
+
+
+def _is_below(one: str, path: str) -> bool:
+    return path == os.curdir or one.startswith(f"{path}/")

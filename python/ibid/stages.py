@@ -91,7 +91,7 @@ class Stage:
         mark_done(self, output_dir)
 
     def invalidate(self, output_dir: StrPath) -> None:
-        """Removes the record: the stage is to run again."""
+        """Removes the record: the stage is to run again, and what is stored does not count."""
         invalidate(self, output_dir)
 
     def restore(self, output_dir: StrPath) -> bool:
@@ -201,12 +201,15 @@ def mark_done(stage: Stage, output_dir: StrPath) -> None:
 
 
 def invalidate(stage: Stage, output_dir: StrPath) -> None:
-    """Removes the record of a stage: it is to run again, and its stored result does not count."""
+    """Removes the record of a stage: it is to run again.
+
+    Neither the stored result that the record is of counts any longer, nor the one for the inputs as
+    they are.
+    """
     _forget(stage, output_dir)
-    folder = os.path.realpath(output_dir)
-    if os.path.isdir(folder):
-        name = _record.stem(stage.name)
-        _ibid.invalidate_stage(place(None), Path(folder), name, Hearing(echo=False))
+    folder, name = Path(os.path.realpath(output_dir)), _record.stem(stage.name)
+    key = compute_key(stage, output_dir)
+    _ibid.invalidate_stage(place(None), folder, name, key, Hearing(echo=False))
 
 
 def restore(stage: Stage, output_dir: StrPath) -> bool:
@@ -252,6 +255,8 @@ class StageRun:
 
     def __enter__(self) -> StageRun:
         _forget(self.stage, self._output_dir)
+        self.key, self.recorded = None, False
+        self._asked = self._prepared = self._problem = None
         if not self.stage.inputs or is_bypassed():
             return self
         try:

@@ -206,6 +206,8 @@ def _load(path: Path, step_name: str) -> dict[str, Any]:
     manifest = json.loads(_record.read(path).decode("utf-8"))
     if not isinstance(manifest, dict):
         raise ValueError("it is no mapping")
+    if "schema" in manifest:
+        raise ValueError("it is that of a stage of the same name; give one of them another")
     version = manifest.get("manifest_version")
     if version != MANIFEST_VERSION:
         raise ValueError(f"its version is {version!r}, and {MANIFEST_VERSION!r} is read")

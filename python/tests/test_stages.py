@@ -503,6 +503,54 @@ def test_code_that_was_loaded_and_edited_since_is_not_recorded(
             sys.modules.pop(name, None)
 
 
+def test_code_that_was_loaded_by_another_name_is_the_earlier_one_too(
+    out: Path, code: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import importlib
+
+    (code.parent / "stageother").symlink_to("code")
+    monkeypatch.syspath_prepend(str(code.parent))
+    other = "stageother.stagemod_b"
+    importlib.import_module(other)
+    try:
+        (code / "stagemod_b.py").write_text("LIMIT = 2\n")
+        with stage().run(out) as run:
+            make(out)
+        assert not run.recorded
+        assert "`stagemod_b` was edited since this process started" in warnings(caplog)
+    finally:
+        for name in (other, "stageother"):
+            sys.modules.pop(name, None)
+
+
+def test_a_link_to_code_that_was_loaded_must_be_older_than_the_process(
+    out: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import importlib
+
+    for version in ("v1", "v2"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "stagemod_link.py").write_text(f"V = {version!r}\n")
+    (tmp_path / "now").symlink_to("v1")
+    monkeypatch.syspath_prepend(str(tmp_path / "now"))
+    settle(tmp_path)
+    (tmp_path / "started").write_text("")
+    started = (tmp_path / "started").stat().st_ctime
+    monkeypatch.setattr("ibid._modules._started", lambda: started)
+    importlib.import_module("stagemod_link")
+    try:
+        s = done(out, stage(module="stagemod_link"))
+        settle(tmp_path)
+        (tmp_path / "now").unlink()
+        (tmp_path / "now").symlink_to("v2")
+        with s.run(out) as run:
+            make(out)
+        assert not run.recorded
+        assert "edited since this process started" in warnings(caplog)
+    finally:
+        sys.modules.pop("stagemod_link", None)
+
+
 # Inputs that change
 
 
@@ -577,6 +625,63 @@ def test_mark_done_looks_at_the_code_too(out: Path, code: Path) -> None:
     assert not stage().record_path(out).exists()
 
 
+@pytest.mark.parametrize("swap", ["link", "folder"])
+def test_mark_done_looks_at_the_way_to_the_code(
+    out: Path, tmp_path: Path, swap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version in ("v1", "v2"):
+        (tmp_path / "lib" / version).mkdir(parents=True)
+        (tmp_path / "lib" / version / "stagemod_way.py").write_text(f"V = {version!r}\n")
+    (tmp_path / "lib/now").symlink_to("v1")
+    monkeypatch.syspath_prepend(str(tmp_path / "lib/now"))
+    s = stage(module="stagemod_way")
+    settle(out)
+    make(out)
+    settle(out)
+    if swap == "link":
+        (tmp_path / "lib/now").unlink()
+        (tmp_path / "lib/now").symlink_to("v2")
+    else:
+        (tmp_path / "lib/v1").rename(tmp_path / "lib/old")
+        (tmp_path / "lib/v2").rename(tmp_path / "lib/v1")
+    mark_done(s, out)
+    assert not s.record_path(out).exists()
+    make(out)
+    mark_done(s, out)
+    assert should_skip(s, out)
+
+
+def test_mark_done_looks_at_the_way_to_the_inputs(
+    out: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("data", "data2"):
+        (out / name).mkdir()
+        (out / name / "f").write_text(name)
+    s = stage(inputs=("data/f",))
+    settle(out)
+    make(out)
+    settle(out)
+    (out / "data").rename(out / "old")
+    (out / "data2").rename(out / "data")
+    mark_done(s, out)
+    assert "`data` changed after the outputs were written" in warnings(caplog)
+    assert not s.record_path(out).exists()
+
+
+def test_mark_done_declines_a_folder_whose_stamp_cannot_tell(
+    out: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (out / "gone").write_text("x")
+    s = stage(inputs=("./",))
+    settle(out)
+    make(out)
+    settle(out)
+    (out / "gone").unlink()
+    mark_done(s, out)
+    assert "stage.run" in warnings(caplog)
+    assert not s.record_path(out).exists()
+
+
 def test_mark_done_knows_what_should_skip_saw(out: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert not should_skip(stage(), out)
     (out / "in").write_text("B")
@@ -637,6 +742,18 @@ def test_a_failed_stage_is_not_recorded(out: Path) -> None:
         fail()
     assert not run.recorded
     assert why(out) == ("inputs",)
+
+
+def test_a_run_that_is_entered_again_begins_anew(out: Path) -> None:
+    run = stage().run(out)
+    with run:
+        make(out)
+    assert run.recorded
+    (out / "in").unlink()
+    with pytest.raises(KeyError), run:
+        raise KeyError
+    assert not run.recorded
+    assert run.key is None
 
 
 def test_a_run_that_leaves_an_output_out_is_not_recorded(
@@ -810,6 +927,29 @@ def test_what_is_invalidated_runs_and_is_not_restored(out: Path) -> None:
     done(out)
     assert why(out) == ()
     assert restore(s, out)
+
+
+@pytest.mark.parametrize(
+    "damage", [Path.unlink, lambda record: record.write_text("damaged")], ids=["gone", "damaged"]
+)
+def test_what_is_invalidated_without_its_record_is_not_restored(
+    out: Path, damage: Callable[[Path], object]
+) -> None:
+    s = done(out)
+    damage(s.record_path(out))
+    invalidate(s, out)
+    assert not s.record_path(out).exists()
+    assert not restore(s, out)
+
+
+def test_a_result_is_invalidated_though_its_folder_is_gone(out: Path, project: Path) -> None:
+    (project / "raw").write_text("1")
+    s = done(out, stage(inputs=(str(project / "raw"),)))
+    shutil.rmtree(out)
+    invalidate(s, out)
+    assert not out.exists()
+    out.mkdir()
+    assert not restore(s, out)
 
 
 def test_the_command_line_knows_stages(out: Path, ibid_command: Ibid) -> None:

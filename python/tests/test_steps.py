@@ -102,6 +102,10 @@ def test_extensions_are_an_allow_list_in_any_case(project: Path) -> None:
     assert list(hash_directory(project, extensions=frozenset({"CSV"}))) == ["UP.CSV", "low.csv"]
     assert list(hash_directory(project, extensions=frozenset({".tar.gz"}))) == ["y.tar.gz"]
     assert hash_directory(project, extensions=frozenset()) == {}
+    assert list(hash_directory(project, extensions={""})) == ["csv"]
+    for text in (".csv", b".csv"):
+        with pytest.raises(ibid.UsageError, match="extensions"):
+            hash_directory(project, extensions=text)  # type: ignore[arg-type]
 
 
 def test_links_empty_folders_and_special_files_show_up(project: Path) -> None:
@@ -145,6 +149,21 @@ def test_what_a_link_to_a_folder_elsewhere_leads_to_counts_and_ends(project: Pat
     assert "away/back/away" not in found
     (project / "elsewhere/x").write_text("2")
     assert hash_directory(project / "in") != found
+
+
+def test_what_a_link_to_a_hidden_folder_leads_to_counts_and_ends(project: Path) -> None:
+    (project / ".versions/v2/inner").mkdir(parents=True)
+    (project / ".versions/v2/inner/x").write_text("1")
+    (project / ".versions/v2/up").symlink_to("..")
+    (project / "current").symlink_to(".versions/v2")
+    (project / "open").mkdir()
+    (project / "again").symlink_to("open")
+    found = hash_directory(project)
+    assert found["current/inner/x"] == hash_file(project / "current/inner/x")
+    assert found["again"] == "a link to open"
+    (project / "current/inner/x").write_text("2")
+    assert hash_directory(project) != found
+    assert "current/inner/x" not in hash_directory(project, skip_hidden=False)
 
 
 def test_a_file_that_vanishes_during_the_walk_is_not_there(
@@ -292,6 +311,34 @@ def test_links_and_empty_folders_are_outputs_too(out: Path) -> None:
     (out / "latest").unlink()
     (out / "latest").symlink_to("none")
     assert triggers(out) == ("outputs",)
+
+
+def test_what_a_link_that_is_named_leads_to_is_an_output(out: Path, project: Path) -> None:
+    (project / "elsewhere").mkdir()
+    (project / "elsewhere/x").write_text("1")
+    (out / "t").symlink_to("../elsewhere")
+    saved(out, outputs=["t"])
+    assert triggers(out, required_outputs=["t", "t/x"]) == ()
+    (project / "elsewhere/x").write_text("2")
+    assert triggers(out) == ("outputs",)
+    (project / "elsewhere/x").write_text("1")
+    assert triggers(out) == ()
+    (out / "t").unlink()
+    (out / "t").symlink_to(project / "elsewhere")
+    assert triggers(out) == ("outputs",), "it leads there by another text"
+
+
+@pytest.mark.parametrize("outputs", [None, ["."], ["./"], [""]])
+def test_the_folder_itself_is_all_that_lies_in_it(out: Path, outputs: list[str] | None) -> None:
+    path = saved(out, outputs=outputs)
+    assert list(json.loads(path.read_text())["outputs"]) == ["r.jsonl", "sub/s.txt"]
+    assert triggers(out, required_outputs=["r.jsonl", "", ".", "**", "./sub"]) == ()
+
+
+def test_the_record_of_a_stage_of_the_same_name_is_told(out: Path) -> None:
+    path = saved(out)
+    path.write_text(json.dumps({"schema": 1, "step": "out/step"}))
+    assert "a stage of the same name" in str(explain_step("step", out, HASHES))
 
 
 def test_nothing_recorded_is_not_fresh(out: Path, project: Path) -> None:

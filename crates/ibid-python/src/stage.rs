@@ -121,16 +121,18 @@ pub(crate) fn restore_stage(
     answer.map(|json| json.to_string()).or_raise(listener.py())
 }
 
-/// Removes the record of a stage, and says whether there was one.
+/// Removes the record of a stage, and says whether there was one; `key` is the one that it has.
 #[pyfunction]
 pub(crate) fn invalidate_stage(
     place: PlaceCall,
     root: PathBuf,
     record: String,
+    key: Option<&str>,
     listener: &Bound<'_, PyAny>,
 ) -> PyResult<bool> {
+    let key = key.and_then(|key| key.parse().ok());
     attend(place.into(), listener, move |door, _| {
-        door.invalidate_stage(&root, &record)
+        door.invalidate_stage(&root, &record, key)
     })?
     .or_raise(listener.py())
 }

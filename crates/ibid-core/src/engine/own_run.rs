@@ -24,10 +24,11 @@ use super::outcome::{Decision, NotStored, Ran, Rerun, StepOutcome};
 use super::prepare::Prepared;
 use super::stamp::Stamp;
 use super::storing::store;
-use crate::action::{ComponentKind, Trigger};
+use crate::action::{ComponentKind, OutputSpec, Trigger};
 use crate::exec::{Ended, Status, StreamLog};
 use crate::fs::{Links, Signature, Timestamp, look};
 use crate::output::{Difference, DifferenceKind, InPlace, find, leave_in_place, validate};
+use crate::scan::{OnTheWay, Seen, Ways};
 use crate::store::Replace;
 use crate::tree::Escaped;
 
@@ -208,20 +209,14 @@ fn ended(took: Duration, cx: &Context<'_>) -> Ended {
 /// Stamps of two file systems may come from two clocks, and of one from a coarse one.
 const APART: i128 = 2_000_000_000;
 
-/// Makes sure that nothing of what the key rests on was touched since any of the outputs was
-/// written last, nor within the same tick of their clock.
-fn older_than(
-    written: impl Iterator<Item = (u64, Timestamp)>,
-    (prepared, code): (&Prepared, &[PathBuf]),
-    cx: &Context<'_>,
-) -> Result<(), NotStored> {
-    let written: Vec<_> = written.collect();
-    if written.is_empty() {
-        return Err(NotStored::Unwitnessed);
-    }
-    let is_before = |signature: &Signature| {
+/// When the outputs were written, with the file system of each.
+struct Written(Vec<(u64, Timestamp)>);
+
+impl Written {
+    /// Says whether something was touched last before any output, and not in the same tick.
+    fn is_after(&self, signature: &Signature) -> bool {
         let touched = signature.mtime.max(signature.ctime).as_nanos();
-        written.iter().all(|(device, written)| {
+        self.0.iter().all(|(device, written)| {
             let apart = if *device == signature.device {
                 0
             } else {
@@ -229,22 +224,37 @@ fn older_than(
             };
             touched + apart < written.as_nanos()
         })
-    };
-    let outputs = &prepared.action.outputs;
-    let places: Vec<_> = outputs.iter().map(|it| it.on_disk(cx.root)).collect();
-    // The stamps of a folder tell of outputs, too, where it holds one.
-    let tells_of_outputs = |path: &Path| places.iter().any(|place| place.starts_with(path));
+    }
+}
+
+/// Makes sure that nothing of what the key rests on was touched since any of the outputs was
+/// written last, nor within the same tick of their clock, and that nothing on the way to it was put
+/// in the place of something else. A folder that an output was made in may have lost an input, too:
+/// where its stamp is that young, it tells nothing.
+fn older_than(
+    written: impl Iterator<Item = (u64, Timestamp)>,
+    (prepared, code): (&Prepared, &[PathBuf]),
+    cx: &Context<'_>,
+) -> Result<(), NotStored> {
+    let written = Written(written.collect());
+    if written.0.is_empty() {
+        return Err(NotStored::Unwitnessed);
+    }
     let mut younger: BTreeSet<PathBuf> = BTreeSet::new();
     let mut judge = |path: &Path, signature: &Signature| {
-        if !is_before(signature) && !tells_of_outputs(path) && path != cx.root {
-            let shown = path.strip_prefix(cx.root).unwrap_or(path);
-            younger.insert(shown.to_owned());
+        if !written.is_after(signature) {
+            younger.insert(path.to_owned());
         }
     };
-    prepared
-        .seen
-        .iter()
-        .for_each(|seen| seen.statuses(&mut judge));
+    for seen in &prepared.seen {
+        seen.statuses(&mut judge);
+        // One that holds nothing but outputs is not listed.
+        for folder in folders_of_outputs(prepared, seen, cx) {
+            if let Ok(Some(now)) = look(&folder, Links::Follow) {
+                judge(&folder, &now);
+            }
+        }
+    }
     for file in code {
         match look(file, Links::Follow) {
             Ok(Some(now)) => judge(file, &now),
@@ -252,10 +262,71 @@ fn older_than(
             Ok(None) | Err(_) => return Err(NotStored::InputsYounger(vec![file.clone()])),
         }
     }
+    younger.extend(put_elsewhere(&written, (prepared, code), cx));
     if younger.is_empty() {
         return Ok(());
     }
-    Err(NotStored::InputsYounger(younger.into_iter().collect()))
+    let shown = |path: &PathBuf| path.strip_prefix(cx.root).unwrap_or(path).to_owned();
+    Err(NotStored::InputsYounger(
+        younger.iter().map(shown).collect(),
+    ))
+}
+
+/// Returns the links and folders on the way to inputs and code that may have been put where they
+/// are since the outputs were written.
+fn put_elsewhere(
+    written: &Written,
+    (prepared, code): (&Prepared, &[PathBuf]),
+    cx: &Context<'_>,
+) -> Vec<PathBuf> {
+    let around = around_outputs(prepared, cx);
+    let mut ways = Ways::default();
+    let mut put = Vec::new();
+    let inputs = prepared.seen.iter().filter_map(Seen::path);
+    for path in inputs.chain(code.iter().map(PathBuf::as_path)) {
+        ways.show(path, &mut |part, found| {
+            let stays = match found {
+                OnTheWay::Link(link) => written.is_after(link),
+                // To put a folder in another's place changes its own status and that of the one
+                // around it. With what holds all outputs, these would be in another place as well.
+                OnTheWay::Folder(own, above) => {
+                    written.is_after(own)
+                        || above.is_none_or(|above| written.is_after(above))
+                        || around.contains(&(own.device, own.inode))
+                }
+            };
+            if !stays {
+                put.push(part.to_owned());
+            }
+        });
+    }
+    put
+}
+
+/// Returns the folders that hold an output and lie in one that was looked at.
+fn folders_of_outputs(prepared: &Prepared, seen: &Seen, cx: &Context<'_>) -> BTreeSet<PathBuf> {
+    let Some(dir) = seen.path() else {
+        return BTreeSet::new();
+    };
+    let places = prepared.action.outputs.iter().map(|it| it.on_disk(cx.root));
+    let folders = places.flat_map(|place| {
+        let above = place.ancestors().skip(1);
+        let inside = above.take_while(|folder| folder.starts_with(dir));
+        inside.map(Path::to_owned).collect::<Vec<_>>()
+    });
+    folders.collect()
+}
+
+/// Returns device and inode of the folders that hold all outputs.
+fn around_outputs(prepared: &Prepared, cx: &Context<'_>) -> BTreeSet<(u64, u64)> {
+    let folders_of = |output: &OutputSpec| -> BTreeSet<_> {
+        let place = output.on_disk(cx.root);
+        let folders = place.ancestors().skip(1);
+        let found = folders.filter_map(|folder| look(folder, Links::Follow).ok().flatten());
+        found.map(|it| (it.device, it.inode)).collect()
+    };
+    let all = prepared.action.outputs.iter().map(folders_of);
+    all.reduce(|one, other| &one & &other).unwrap_or_default()
 }
 
 /// Brings back the outputs of a stored result, if there is one, and its record; runs nothing. Says

@@ -17,7 +17,7 @@ use crate::action::Storing;
 use crate::digest::{BlobId, Digest};
 use crate::fs::Meter;
 use crate::output::{Aside, Capture, CaptureError, Captured, Reading, find};
-use crate::scan::{Drift, Scanner, Ways};
+use crate::scan::{Drift, Scanner, Watch};
 use crate::store::{LocalStore, Recorded, StoreError};
 use crate::tree::Escaped;
 use std::collections::{BTreeMap, BTreeSet};
@@ -101,7 +101,7 @@ fn look_again(prepared: &Prepared, cx: &Context<'_>) -> Result<(), NotStored> {
     }
     let meter = cx.begin(Work::Hashing);
     let mut drifts = Scanner::new(cx.root, cx.stats, &meter).recheck(&prepared.seen);
-    drifts.extend(prepared.ways.get().into_iter().flat_map(Ways::drifts));
+    drifts.extend(prepared.watched.get().into_iter().flat_map(Watch::drifts));
     cx.end();
     if drifts.is_empty() {
         return Ok(());

@@ -22,7 +22,8 @@ mod seen;
 pub mod stat_cache;
 mod survey;
 mod walk;
-mod ways;
+mod watch;
+mod way;
 
 pub use content::{Globbed, Scanned, ScannedTree};
 pub use error::ScanError;
@@ -34,4 +35,5 @@ pub use scanner::{PARALLEL_FILES, Scanner, SymlinkPolicy, each};
 pub use seen::{Drift, DriftKind, FileDigest, Seen};
 pub use stat_cache::{Origin, Started, StatCache, StatCacheOptions, StatPolicy, StatWrites};
 pub use survey::Listing;
-pub use ways::Ways;
+pub use watch::Watch;
+pub use way::{OnTheWay, Ways};

@@ -13,7 +13,7 @@ use super::scanner::PARALLEL_FILES;
 use super::seen::{Drift, DriftKind, FileDigest, Held, Proof, Seen, What};
 use super::survey::{Files, Member, Row, Survey, Surveyed};
 use super::walk::Top;
-use super::ways::is_same_way;
+use super::watch::is_same_way;
 use super::{Filter, Scanner};
 use crate::fs::{self, Links, Signature};
 use crate::tree::RelPath;

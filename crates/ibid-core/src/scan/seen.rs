@@ -1,7 +1,5 @@
 //! `Seen`: what a scan looked at, kept so that it can be looked at again after the run.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,7 +7,7 @@ use super::filter::{Filter, Pattern};
 use super::stat_cache::Started;
 use super::survey::Survey;
 use crate::digest::Digest;
-use crate::fs::{Links, Signature, look, read_link};
+use crate::fs::{Links, Signature, look};
 use crate::tree::RelPath;
 
 /// One thing that a scan looked at. Opaque but for its path: hand it to
@@ -18,45 +16,32 @@ use crate::tree::RelPath;
 pub struct Seen(pub(super) What);
 
 impl Seen {
-    /// Shows the path and the status of everything that was looked at: of files as it was then, of
-    /// links, those on the way as well, and of a directory itself as it is.
+    /// Returns the path that was looked at; a pattern has none.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.0 {
+            What::File(file) => Some(&file.path),
+            What::Link { path, .. } | What::Real { path, .. } => Some(path),
+            What::Tree { dir, .. } => Some(dir),
+            What::Matches { .. } => None,
+        }
+    }
+
+    /// Shows the path and the status of what was looked at: of files as it was then, and of a
+    /// directory itself as it is. Links and folders on the way are [`super::Ways`]' to show.
     pub fn statuses(&self, show: &mut dyn FnMut(&Path, &Signature)) {
         match &self.0 {
-            What::File(file) => {
-                show(&file.path, &file.signature);
-                show_links(&file.path, MOST_LINKS, show);
-            }
-            What::Link { path, .. } | What::Real { path, .. } => {
-                show_links(path, MOST_LINKS, show);
-            }
-            What::Matches { .. } => {}
+            What::File(file) => show(&file.path, &file.signature),
+            What::Link { .. } | What::Real { .. } | What::Matches { .. } => {}
             What::Tree { dir, survey, .. } => {
                 if let Ok(Some(now)) = look(dir, Links::Follow) {
                     show(dir, &now);
                 }
-                show_links(dir, MOST_LINKS, show);
                 for listed in &survey.dirs {
                     for row in &listed.rows {
                         show(&listed.path_of(row).below(dir), &row.signature);
                     }
                 }
             }
-        }
-    }
-}
-
-/// A way has no more links than this.
-const MOST_LINKS: usize = 40;
-
-/// Shows the links on the way to a path, as they are, and those on the ways that they lead.
-fn show_links(path: &Path, most: usize, show: &mut dyn FnMut(&Path, &Signature)) {
-    for link in path.ancestors() {
-        let Ok(text) = read_link(link) else { continue };
-        if let Ok(Some(now)) = look(link, Links::Keep) {
-            show(link, &now);
-        }
-        if let (Some(above), Some(most)) = (link.parent(), most.checked_sub(1)) {
-            show_links(&above.join(OsStr::from_bytes(&text)), most, show);
         }
     }
 }

@@ -280,23 +280,77 @@ fn an_output_that_says_it_is_of_tomorrow_is_as_old_as_its_status() {
 }
 
 #[test]
-fn a_folder_that_holds_an_output_is_not_judged_by_its_own_stamps() {
+fn a_folder_that_an_output_was_made_in_tells_nothing() {
     let bench = Bench::new();
     let mut step = own();
     let declared = shell("", &["data"], &["data/sub/made"]);
     (step.inputs, step.outputs) = (declared.inputs, declared.outputs);
     bench.write("data/x", "1");
     bench.write("data/sub/y", "1");
+    let write = |text: &str| {
+        next_tick(&bench);
+        bench.write("data/sub/made", text);
+    };
+    let try_record = || record_of(&bench, &step, Witness::Stamps(Vec::new()), || ());
+    let is_younger = |told: Option<NotStored>| matches!(told, Some(NotStored::InputsYounger(_)));
+    write("made of both");
     next_tick(&bench);
-    bench.write("data/sub/made", "made of both");
-    let stamps = || Witness::Stamps(Vec::new());
-    assert_eq!(record_of(&bench, &step, stamps(), || ()), None);
+    fs::remove_file(bench.root.join("data/sub/y")).unwrap();
+    assert!(is_younger(try_record()), "an input is gone");
+    write("overwritten where it stands");
+    assert_eq!(try_record(), None);
     next_tick(&bench);
     bench.write("data/z", "came later");
-    let later = record_of(&bench, &step, stamps(), || ());
-    assert!(
-        matches!(later, Some(NotStored::InputsYounger(_))),
-        "{later:?}"
+    assert!(is_younger(try_record()));
+}
+
+#[test]
+fn a_folder_on_the_way_that_was_put_in_the_place_of_another_is_a_change() {
+    let bench = Bench::new();
+    for (name, text) in [("data", "1"), ("data2", "2")] {
+        bench.write(&format!("{name}/sub/x"), text);
+        bench.write(&format!("{name}/code.py"), text);
+    }
+    symlink("data", bench.root.join("now")).unwrap();
+    let of = |inputs: &[&str]| {
+        let mut step = own();
+        step.inputs = shell("", inputs, &[]).inputs;
+        step
+    };
+    next_tick(&bench);
+    bench.write("out", "made of data");
+    let code = bench.root.join("now/code.py");
+    let stamps = || Witness::Stamps(vec![code.clone()]);
+    let plain = || Witness::Stamps(Vec::new());
+    assert_eq!(record_of(&bench, &of(&[]), stamps(), || ()), None);
+    assert_eq!(
+        record_of(&bench, &of(&["data/sub/x"]), plain(), || ()),
+        None
+    );
+    next_tick(&bench);
+    let put = |from: &str, to: &str| {
+        fs::rename(bench.root.join(from), bench.root.join(to)).unwrap();
+    };
+    put("data", "old");
+    put("data2", "data");
+    let swapped = Some(NotStored::InputsYounger(vec!["data".into()]));
+    for step in [of(&["data/sub/x"]), of(&["data/sub"]), of(&["now/sub/x"])] {
+        assert_eq!(record_of(&bench, &step, plain(), || ()), swapped);
+    }
+    assert_eq!(record_of(&bench, &of(&[]), stamps(), || ()), swapped);
+    next_tick(&bench);
+    bench.write("out", "made of data2");
+    assert_eq!(
+        record_of(&bench, &of(&["now/sub/x"]), stamps(), || ()),
+        None
+    );
+    next_tick(&bench);
+    fs::remove_file(bench.root.join("now")).unwrap();
+    symlink("old", bench.root.join("now")).unwrap();
+    let led_elsewhere = record_of(&bench, &of(&[]), stamps(), || ());
+    assert_eq!(
+        led_elsewhere,
+        Some(NotStored::InputsYounger(vec!["now".into()]))
     );
 }
 

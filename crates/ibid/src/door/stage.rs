@@ -5,7 +5,7 @@
 //! that of its record, and no part of its key. What is on record, and what may be, is the engine's
 //! to say. Invariant: asking writes nothing, neither below the root nor in the store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
@@ -17,6 +17,7 @@ use ibid_core::action::{
     CommandLine, InputRequest, OutputKind, OutputSpec, Packages, Policy, Step, parse_duration,
 };
 use ibid_core::config::Overrides;
+use ibid_core::digest::Key;
 use ibid_core::engine::{self, NotStored, OwnRun, Prepared, Unrecorded, Witness, manifest};
 use ibid_core::scan::place_of;
 use ibid_core::store::{Access, Lookup, ProcessMemory};
@@ -184,18 +185,31 @@ impl Door {
         })
     }
 
-    /// Removes the record of a stage; its result counts no longer, wherever it is kept. Says
-    /// whether there was a record.
-    pub fn invalidate_stage(&self, root: &Path, record: &str) -> Result<bool, Failure> {
+    /// Removes the record of a stage. Neither the result that this is of counts any longer, wherever
+    /// it is kept, nor the one of the key that the stage has, if it is told: a record may be gone, or
+    /// damaged. Says whether there was a record.
+    pub fn invalidate_stage(
+        &self,
+        root: &Path,
+        record: &str,
+        key: Option<Key>,
+    ) -> Result<bool, Failure> {
         let session = self.context.session(None, Overrides::default())?;
+        let recorded = manifest::read(root, record).map(|manifest| manifest.key);
+        let keys: BTreeSet<_> = recorded.into_iter().chain(key).collect();
         let memory = Arc::new(ProcessMemory::default());
-        if let Some(manifest) = manifest::read(root, record)
+        if !keys.is_empty()
             && let Ok(store) = session.open_store(Access::ReadWrite, memory)
-            && let Lookup::Found(_) = store.look_up(&manifest.key)
-            && let Err(error) = store.invalidate(&manifest.key, now(), "by hand")
         {
-            let warning = format!("the stored result still counts: {}", engine::chain(&error));
-            self.context.console.warn(&warning);
+            for key in keys {
+                if let Lookup::Found(_) = store.look_up(&key)
+                    && let Err(error) = store.invalidate(&key, now(), "by hand")
+                {
+                    let warning =
+                        format!("the stored result still counts: {}", engine::chain(&error));
+                    self.context.console.warn(&warning);
+                }
+            }
         }
         manifest::remove(root, record).map_err(|error| Failure::of(exit::IBID_FAILED, &error))
     }

@@ -187,7 +187,8 @@ pub fn remove(root: &Path, name: &str) -> Result<bool, PathError> {
     let Some(name) = file_name(name) else {
         return Ok(false);
     };
-    let dir = Dir::open(root)?.dir(&folder()).if_present()?;
+    let top = Dir::open(root);
+    let dir = top.and_then(|top| top.dir(&folder())).if_present()?;
     let removed = dir.map(|dir| dir.remove_file(&name));
     Ok(removed.transpose().if_present()?.flatten().is_some())
 }

@@ -30,7 +30,7 @@ use crate::fs::Meter;
 use crate::output::{MadeLinks, Reserved, Role};
 use crate::pipeline::PipelineStep;
 use crate::scan::programs::Surroundings;
-use crate::scan::{Listing, Pattern, ScanError, Scanner, Seen, Ways};
+use crate::scan::{Listing, Pattern, ScanError, Scanner, Seen, Watch};
 use crate::store::LocalStore;
 use crate::tree::{Place, RelPath};
 
@@ -52,7 +52,7 @@ pub struct Prepared {
     /// Everything that the key's digests rest on.
     pub(super) seen: Vec<Seen>,
     /// What leads there, as it was when the run began.
-    pub(super) ways: OnceLock<Ways>,
+    pub(super) watched: OnceLock<Watch>,
     /// Listings of input directories: stored, so that a later `why` can name the file in them.
     pub(super) listings: Vec<Listing>,
     /// The code of a function, by name; of a command it lies in the workspace.
@@ -64,7 +64,7 @@ pub struct Prepared {
 impl Prepared {
     /// Looks at all that leads to what the key rests on, for a run that begins.
     pub fn watch(&self) {
-        self.ways.get_or_init(|| Ways::to(&self.seen));
+        self.watched.get_or_init(|| Watch::of(&self.seen));
     }
 
     /// Returns what outputs may not be; `made` are links that are outputs themselves.
@@ -188,7 +188,7 @@ fn resolve(
         start,
         notes: gather.notes,
         seen: gather.seen,
-        ways: OnceLock::new(),
+        watched: OnceLock::new(),
         listings: gather.listings,
         called: command.called,
         reads: gather.reads,

@@ -70,8 +70,8 @@ fn detour(bench: &Bench, declared: &str, change: impl FnOnce()) -> Vec<String> {
         let scanned = scanner
             .content(&bench.root().join(declared), &filter)
             .unwrap();
-        let ways = Ways::to(&scanned.seen);
-        assert_eq!(ways.drifts(), []);
+        let watch = Watch::of(&scanned.seen);
+        assert_eq!(watch.drifts(), []);
         change();
         assert!(
             scanner
