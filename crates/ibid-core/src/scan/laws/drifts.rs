@@ -79,7 +79,7 @@ fn detour(bench: &Bench, declared: &str, change: impl FnOnce()) -> Vec<String> {
                 .iter()
                 .all(|it| it.kind == DriftKind::Touched)
         );
-        let found = ways
+        let found = watch
             .drifts()
             .into_iter()
             .chain(scanner.recheck(&scanned.seen));
