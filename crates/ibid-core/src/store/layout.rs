@@ -181,7 +181,7 @@ impl Layout {
         match self.read_description() {
             Ok(Described::As(format)) if format > FORMAT => return Err(newer(format)),
             Ok(Described::As(_)) => self.described.store(true, Ordering::Relaxed),
-            Ok(_) => self.check_foreign()?,
+            Ok(described) => self.check_foreign(described)?,
             Err(error) => return Err(OpenError::Io(error)),
         }
         match fs::exists(&self.root.join("v2")) {
@@ -222,7 +222,7 @@ impl Layout {
         }
         let described = self.read_description().map_err(StoreError::Io)?;
         if !matches!(described, Described::As(_)) {
-            self.refuse_foreign()?;
+            self.refuse_foreign(described)?;
             self.publish(&self.root.join("CACHEDIR.TAG"), TAG)?;
             self.publish(&self.root.join("store.json"), &description(created))?;
         }
@@ -247,8 +247,8 @@ impl Layout {
         write(&mut staged).map_err(StoreError::Io)
     }
 
-    fn refuse_foreign(&self) -> Result<(), StoreError> {
-        match self.foreign_name().map_err(StoreError::Io)? {
+    fn refuse_foreign(&self, described: Described) -> Result<(), StoreError> {
+        match self.foreign_name(described).map_err(StoreError::Io)? {
             Some(found) => Err(StoreError::Foreign {
                 path: self.root.clone(),
                 found,
@@ -258,8 +258,8 @@ impl Layout {
     }
 
     /// Refuses a directory that holds other things. One that is not there yet is fine.
-    fn check_foreign(&self) -> Result<(), OpenError> {
-        match self.foreign_name() {
+    fn check_foreign(&self, described: Described) -> Result<(), OpenError> {
+        match self.foreign_name(described) {
             Ok(Some(found)) => Err(OpenError::Foreign {
                 path: self.root.clone(),
                 found,
@@ -273,9 +273,9 @@ impl Layout {
     /// Returns a name in the root that no store has. A `store.json` that says something else is one
     /// until there is a version's directory: then it is a description that was damaged, and what
     /// lies beside it was let be when the store was made.
-    fn foreign_name(&self) -> Result<Option<String>, PathError> {
+    fn foreign_name(&self, described: Described) -> Result<Option<String>, PathError> {
         let names = fs::list_dir(&self.root)?;
-        let otherwise = self.read_description()? == Described::Otherwise;
+        let otherwise = described == Described::Otherwise;
         if otherwise && names.iter().any(|(name, _)| name == b"v1") {
             return Ok(None);
         }
