@@ -63,7 +63,9 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     venv = tmp_path_factory.mktemp("fresh") / "venv"
     subprocess.run([sys.executable, "-m", "venv", venv], check=True)
     pip = [str(venv / "bin/python"), "-m", "pip"]
-    subprocess.run([*pip, "install", "--quiet", "--no-index", wheel], check=True)
+    # What the tests themselves import would be taken for installed there.
+    env = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run([*pip, "install", "--quiet", "--no-index", wheel], check=True, env=env)
     return venv / "bin"
 
 
