@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 from typing import Any
 
@@ -10,10 +11,14 @@ import pytest
 
 
 def needed(module: str) -> Any:
-    """Returns a module that `tests/requirements.txt` lists, or skips the tests that ask for it."""
-    try:
-        return importlib.import_module(module)
-    except ImportError:
+    """Returns a module that the tests' requirements list, or skips the tests that ask for it."""
+    require(module)
+    return importlib.import_module(module)
+
+
+def require(module: str) -> None:
+    """Does the same, and does not import it."""
+    if importlib.util.find_spec(module) is None:
         if os.environ.get("CI") == "true":
-            raise
+            raise ModuleNotFoundError(f"{module} is not installed")
         pytest.skip(f"{module} is not installed", allow_module_level=True)

@@ -12,12 +12,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from needed import needed
+from needed import needed, require
 
 nbclient: Any = needed("nbclient")
 nbformat: Any = needed("nbformat")
-traitlets: Any = needed("traitlets.config")
-needed("ipykernel")
+require("traitlets")
+require("ipykernel")
 
 NOTEBOOK = Path(__file__).parents[2] / "examples/penguins/tour.ipynb"
 
@@ -44,12 +44,14 @@ def executed(notebook: Any, folder: Path) -> Any:
     fresh = nbformat.from_dict(notebook)
     for cell in code_cells(fresh):
         cell.outputs, cell.execution_count = [], None
+    from traitlets.config import Config
+
     with tempfile.TemporaryDirectory(prefix="k") as sockets:
         # A port that is free may be somebody else's when the kernel takes it.
         talking = {"transport": "ipc", "ip": f"{sockets}/k"}
         client = nbclient.NotebookClient(
             fresh,
-            config=traitlets.Config(KernelManager=talking),
+            config=Config(KernelManager=talking),
             timeout=300,
             startup_timeout=300,
             kernel_name="python3",
