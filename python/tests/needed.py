@@ -19,6 +19,6 @@ def needed(module: str) -> Any:
 def require(module: str) -> None:
     """Does the same, and does not import it."""
     if importlib.util.find_spec(module) is None:
-        if os.environ.get("CI") == "true":
+        if os.environ.get("CI") in ("true", "1"):
             raise ModuleNotFoundError(f"{module} is not installed")
         pytest.skip(f"{module} is not installed", allow_module_level=True)
