@@ -24,7 +24,7 @@ CAME: dict[str, tuple[list[str] | None, list[str]]] = {
         ["that of another spec, loaded"],
         COPY_AND_STORE,
     ),
-    "`simulate` is another function": (["other values, loaded"], ["right, simulated"]),
+    "the code of `simulate` is changed": (["other values, loaded"], ["right, simulated"]),
     "another version of minisim is installed": (["that of 1.0.3, loaded"], ["right, simulated"]),
     "a chunk of `observed` is deleted": (["all 0, loaded"], COPY_AND_STORE),
     "`observed[:] = 77` is written into the recording": (["all 77, loaded"], COPY_AND_STORE),
