@@ -1,7 +1,8 @@
 //! Python with the packages that tests ask: second implementations of what ibid decides.
 //!
-//! The packages are pinned in `tests/requirements.txt`, live in `target/venv`, and are installed
-//! once per text of that file. Nothing outside `target` is touched.
+//! The packages are pinned in `tests/requirements.txt`, and in CI in `tests/requirements-ci.txt`,
+//! too. They live in `target/venv`, and are installed once per text of these files. Nothing outside
+//! `target` is touched.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -30,9 +31,15 @@ pub(super) fn environment() -> Result<PathBuf, Missing> {
     // paths of its own: one that does not start is made again.
     let venv = target().join("venv");
     let python = venv.join("bin/python");
-    let list = root().join("tests/requirements.txt");
-    let told = |error: std::io::Error| missing(format!("{}: {error}", list.display()));
-    let wanted = std::fs::read_to_string(&list).map_err(told)?;
+    let mut lists = vec![root().join("tests/requirements.txt")];
+    if in_ci() {
+        lists.push(root().join("tests/requirements-ci.txt"));
+    }
+    let mut wanted = String::new();
+    for list in &lists {
+        let told = |error: std::io::Error| missing(format!("{}: {error}", list.display()));
+        wanted += &std::fs::read_to_string(list).map_err(told)?;
+    }
     let stamp = venv.join("requirements.txt");
     let stands = std::fs::read_to_string(&stamp).is_ok_and(|text| text == wanted);
     if stands
@@ -49,13 +56,14 @@ pub(super) fn environment() -> Result<PathBuf, Missing> {
             fails: in_ci() && is_root(),
         });
     }
-    make(&venv, &python, &list).map_err(missing)?;
-    std::fs::write(&stamp, wanted).map_err(told)?;
+    make(&venv, &python, &lists).map_err(missing)?;
+    std::fs::write(&stamp, wanted)
+        .map_err(|error| missing(format!("{}: {error}", stamp.display())))?;
     Ok(python)
 }
 
-fn make(venv: &Path, python: &Path, list: &Path) -> Outcome {
-    let (folder, list) = (venv.to_string_lossy(), list.to_string_lossy());
+fn make(venv: &Path, python: &Path, lists: &[PathBuf]) -> Outcome {
+    let folder = venv.to_string_lossy();
     run_command(&mut command("python3", &["-m", "venv", "--clear", &folder]))?;
     let pip = [
         "-m",
@@ -63,10 +71,12 @@ fn make(venv: &Path, python: &Path, list: &Path) -> Outcome {
         "install",
         "--quiet",
         "--disable-pip-version-check",
-        "-r",
-        &list,
     ];
-    run_command(&mut command(&python.to_string_lossy(), &pip))
+    let mut install = command(&python.to_string_lossy(), &pip);
+    for list in lists {
+        install.arg("-r").arg(list);
+    }
+    run_command(&mut install)
 }
 
 /// Says whether an interpreter knows these modules.
