@@ -50,7 +50,9 @@ def bench(project: Path) -> Bench:
 
 def lenient(bench: Bench) -> CachingRunner:
     """A runner for wrappers that declare more than their tools make."""
-    return bench.runner(optional_outputs=("fsl/bet/*", "afni/3drefit/out_file"))
+    optional = ("fsl/bet/*", "afni/3drefit/out_file")
+    runner: CachingRunner = bench.runner(optional_outputs=optional)
+    return runner
 
 
 def test_bet(bench: Bench) -> None:
