@@ -238,8 +238,9 @@ def main() -> None:
     asked = arguments()
     with tempfile.TemporaryDirectory(prefix="ibid-hits-", dir=asked.dir) as name:
         folder = Path(name)
-        # Nobody's settings, and nobody's cache.
-        for variable in [name for name in os.environ if name.startswith(("IBID_", "XDG_"))]:
+        # Nobody's settings, and nobody's cache. What is imported was compiled before.
+        foreign = ("IBID_", "XDG_", "PYTHONDONTWRITEBYTECODE")
+        for variable in [name for name in os.environ if name.startswith(foreign)]:
             del os.environ[variable]
         (folder / "home").mkdir()
         os.environ |= {"HOME": str(folder / "home"), "IBID_CACHE_DIR": str(folder / "cache")}
