@@ -66,11 +66,16 @@ def weight(noise: float) -> float:
 SCALE = 2.5
 
 
-def simulate(spec: dict[str, Any]) -> dict[str, Any]:
+def simulate(spec: dict[str, object]) -> dict[str, object]:
     """Stands for a long computation."""
-    with open(spec["log"], "a") as log:
+    with open(str(spec["log"]), "a") as log:
         log.write("computed\n")
-    return {"mean": weight(spec["noise"]), "frames": list(range(10))}
+    return {"mean": weight(0.1), "frames": list(range(10))}
+
+
+def simulate_any(spec: dict[str, Any]) -> dict[str, Any]:
+    """The same, but that its code names a class, which could change: it is looked at each time."""
+    return simulate(spec)
 
 
 def of_functions(folder: Path) -> Iterator[Workload]:
@@ -78,27 +83,20 @@ def of_functions(folder: Path) -> Iterator[Workload]:
     import ibid
     from joblib import Memory
 
-    def spec(side: str) -> dict[str, Any]:
-        steps = [{"name": "blur", "sigma": 1.5}, {"name": "mask"}]
-        return {"seed": 1, "noise": 0.1, "steps": steps, "log": str(folder / f"{side}.log")}
+    log, logs = folder / "joblib", [folder / name for name in ("cache", "class", "memoized")]
+    caches = [ibid.Cache(folder / f"{log.name}-results") for log in logs]
+    memoized = ibid.memoize(cache=caches[2])(simulate)
+    remembered = Memory(folder / "joblib-results", verbose=0).cache(simulate)
+    steps = [{"name": "blur", "sigma": 1.5}, {"name": "mask"}]
+    specs = [{"seed": 1, "noise": 0.1, "steps": steps, "log": str(of)} for of in (*logs, log)]
 
-    cache = ibid.Cache(folder / "ibid")
-    memoized = ibid.memoize(cache=ibid.Cache(folder / "memoized"))(simulate)
-    remembered = Memory(folder / "joblib", verbose=0).cache(simulate)
-    logs = tuple(folder / f"{side}.log" for side in ("cache", "memoized", "joblib"))
-    of_cache, of_memoized, of_joblib = map(spec, ("cache", "memoized", "joblib"))
-
-    def theirs() -> object:
-        return remembered(of_joblib)
-
-    yield Workload(
-        "cache-hit",
-        0.5,
-        lambda: cache.get_or_compute(of_cache, simulate),
-        theirs,
-        (logs[0], logs[2]),
-    )
-    yield Workload("memoize-hit", 0.5, lambda: memoized(of_memoized), theirs, logs[1:])
+    ours = {
+        "cache-hit": lambda: caches[0].get_or_compute(specs[0], simulate),
+        "cache-hit-class": lambda: caches[1].get_or_compute(specs[1], simulate_any),
+        "memoize-hit": lambda: memoized(specs[2]),
+    }
+    for of, (name, side) in zip(logs, ours.items(), strict=True):
+        yield Workload(name, 0.5, side, lambda: remembered(specs[3]), (of, log))
 
 
 def of_tools(folder: Path) -> Iterator[Workload]:
