@@ -4,7 +4,7 @@
     target/side/bin/pip install . -r python/side_by_side/requirements.txt
     target/side/bin/python python/side_by_side/defects_of_styxcache.py
 
-Each scenario is played twice, by either package, in a folder of its own. A cell is what happened,
+Each scenario is played with either package, in a folder of its own. A cell is what happened,
 and whether that is what a user wants. Numbers of defects choose among them. The exit status says
 whether ibid did right everywhere.
 """
