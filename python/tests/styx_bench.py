@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ibid.styx import CachePolicy, CachingRunner, _execution
+import ibid.styx
+from ibid.styx import _execution
 from styxdefs import LocalRunner, Metadata
 
 TOOL = Metadata(id="1", name="t", package="p", container_image_tag="image:1")
@@ -16,12 +18,15 @@ TOOL = Metadata(id="1", name="t", package="p", container_image_tag="image:1")
 class Bench:
     """Tools that count their runs, and runners that find them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, styx: Any = ibid.styx) -> None:
         self.folder = folder
+        # Whose runners they are.
+        self.styx = styx
         # What is told once is told once in each test.
         _execution._tell_once.cache_clear()
         self.bin = folder / "bin"
-        self.bin.mkdir()
+        # It stands already where another process of a test makes calls.
+        self.bin.mkdir(exist_ok=True)
         self.cache = folder / "cache"
         self._calls = folder / "calls"
         self.environ = {"PATH": f"{self.bin}:/usr/bin:/bin"}
@@ -39,12 +44,14 @@ class Bench:
         file.write_text(text)
         return file
 
-    def runner(self, *, environ: Mapping[str, str] | None = None, **policy: Any) -> CachingRunner:
+    def runner(
+        self, *, environ: Mapping[str, str] | None = None, base: Any = None, **policy: Any
+    ) -> Any:
         """Makes a runner, as a process would that knows nothing of others."""
-        base = LocalRunner(
+        base = base or LocalRunner(
             data_dir=self.folder / "styx", environ={**self.environ, **(environ or {})}
         )
-        return CachingRunner(base, self.cache, policy=CachePolicy(**policy))
+        return self.styx.CachingRunner(base, self.cache, policy=self.styx.CachePolicy(**policy))
 
     @property
     def calls(self) -> int:
@@ -54,6 +61,16 @@ class Bench:
     def views(self) -> list[Path]:
         """Returns the views of executions that stand."""
         return sorted((self.cache / "v1/views").glob("*/v-*/*"))
+
+
+def is_held(view: Path) -> bool:
+    """Says whether a live process keeps a view from being collected."""
+    with open(view.parent.parent / "lock", "r+b") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
 
 
 class Printed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
@@ -17,7 +16,7 @@ from typing import Any
 
 import pytest
 from ibid._errors import UsageError
-from styx_bench import PARENT, TOOL, Bench, Printed, call
+from styx_bench import PARENT, TOOL, Bench, Printed, call, is_held
 from styxdefs import LocalRunner
 
 
@@ -129,11 +128,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from styx_bench import Bench, call
-folder = Path(sys.argv[1])
-bench = object.__new__(Bench)
-bench.folder, bench.cache = folder, folder / "cache"
-bench.environ = {"PATH": f"{folder}/bin:/usr/bin:/bin"}
-call(bench.runner(), params={"set": set("abcdef")})
+call(Bench(Path(sys.argv[1])).runner(), params={"set": set("abcdef")})
 """
 
 
@@ -142,16 +137,6 @@ def elsewhere(bench: Bench, seed: str = "0") -> int:
     words = [sys.executable, "-c", _ELSEWHERE, str(bench.folder), str(Path(__file__).parent)]
     env = {**os.environ, "PYTHONHASHSEED": seed}
     return subprocess.run(words, env=env, capture_output=True, check=False).returncode
-
-
-def is_held(view: Path) -> bool:
-    """Says whether a live process keeps a view from being collected."""
-    with open(view.parent.parent / "lock", "r+b") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        return False
 
 
 def test_a_killed_run_leaves_nothing_for_ever(bench: Bench) -> None:
