@@ -1,10 +1,10 @@
 //! `cargo xtask bench`: ibid beside other tools and beside floors, on one machine, in turn.
 //!
 //! Only ratios within one round are worth anything: commands alternate round after round, so a
-//! machine that slows down for a while slows all of them. All workloads are prepared before the
-//! first is timed, and then wait once until their files are at rest. Old results are renamed away
-//! and not deleted: ext4 makes the creation of files after a deletion many times slower, which
-//! would be measured instead.
+//! machine that slows down for a while slows all of them. All workloads of a batch are prepared
+//! before the first is timed, and then wait once until their files are at rest. Old results are
+//! renamed away and not deleted before the batch is over: ext4 makes the creation of files after a
+//! deletion many times slower, which would be measured instead.
 
 mod contestant;
 mod goals;
@@ -12,6 +12,7 @@ mod growth;
 mod measure;
 mod options;
 mod peers;
+mod room;
 mod steps;
 mod table;
 mod tree;
@@ -35,6 +36,8 @@ pub(crate) struct Bench {
     /// The program of the floors.
     floor: PathBuf,
     /// A folder of this run alone.
+    own: PathBuf,
+    /// What workloads make, in that folder.
     dir: PathBuf,
     /// A folder of inputs that later runs use again.
     inputs: PathBuf,
@@ -57,6 +60,11 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         .iter()
         .filter(|one| options.wants(one))
         .collect();
+    let home = options
+        .dir
+        .clone()
+        .unwrap_or_else(|| target().join("bench"));
+    room::check(&home, &wanted, &options)?;
     if options.install {
         let programs: Vec<&str> = wanted
             .iter()
@@ -68,22 +76,8 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
             .filter(|name| options.wants_peer(name) || !peers::NAMES.contains(name));
         peers::install(&programs.collect::<Vec<_>>());
     }
-    let (bench, origin) = Bench::new(options)?;
-    let prepared: Vec<_> = wanted
-        .iter()
-        .map(|workload| (*workload, bench.prepare(workload)))
-        .collect();
-    bench.wait_for_rest();
-
-    let mut report = table::header(&bench, &origin);
-    print!("{report}");
-    let mut verdicts = Vec::new();
-    for (workload, prepared) in prepared {
-        let (text, judged) = bench.measured(workload, prepared);
-        print!("{text}");
-        report.push_str(&text);
-        verdicts.extend(judged);
-    }
+    let (bench, origin) = Bench::new(&home, options)?;
+    let (report, verdicts) = bench.measure(&wanted, &origin);
     let goals = table::goals(&verdicts);
     print!("{goals}");
     // What was reached comes first for whoever reads the page.
@@ -96,31 +90,53 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
 
 impl Bench {
     /// Builds what is needed and makes the folders; also says where the binary comes from.
-    fn new(options: Options) -> Outcome<(Self, String)> {
-        let home = options
-            .dir
-            .clone()
-            .unwrap_or_else(|| target().join("bench"));
+    fn new(home: &Path, options: Options) -> Outcome<(Self, String)> {
         let (built, origin) = match &options.ibid {
             Some(path) => (path.clone(), path.display().to_string()),
             None => (crate::dist::build()?, "`cargo xtask dist`".to_owned()),
         };
         let floor = crate::dist::floor()?;
+        let own = home.join(format!("run-{}", std::process::id()));
         let bench = Self {
-            ibid: home.join(format!("run-{}/bin/ibid", std::process::id())),
-            floor: home.join(format!("run-{}/bin/ibid-floor", std::process::id())),
-            dir: home.join(format!("run-{}", std::process::id())),
+            ibid: own.join("bin/ibid"),
+            floor: own.join("bin/ibid-floor"),
+            dir: own.join("work"),
+            own,
             inputs: home.join("inputs"),
             options,
             made: Cell::new(false),
         };
-        make_dir(&bench.dir.join("bin"))?;
-        make_dir(&bench.inputs)?;
+        for dir in [&bench.own.join("bin"), &bench.dir, &bench.inputs] {
+            make_dir(dir)?;
+        }
         for (from, to) in [(&built, &bench.ibid), (&floor, &bench.floor)] {
             let copied = std::fs::copy(from, to);
             copied.map_err(|error| format!("{}: {error}", from.display()))?;
         }
         Ok((bench, origin))
+    }
+
+    /// Prepares and times batch after batch, and returns the tables with what they are judged to say.
+    fn measure(&self, wanted: &[&Workload], origin: &str) -> (String, Vec<Verdict>) {
+        let (mut report, mut verdicts) = (String::new(), Vec::new());
+        for batch in wanted.chunk_by(|one, next| room::of(one).batch == room::of(next).batch) {
+            if !report.is_empty() {
+                self.clear();
+            }
+            let prepared: Vec<_> = batch.iter().map(|one| self.prepare(one)).collect();
+            self.wait_for_rest();
+            if report.is_empty() {
+                report = table::header(self, origin);
+                print!("{report}");
+            }
+            for (workload, prepared) in batch.iter().zip(prepared) {
+                let (text, judged) = self.measured(workload, prepared);
+                print!("{text}");
+                report.push_str(&text);
+                verdicts.extend(judged);
+            }
+        }
+        (report, verdicts)
     }
 
     fn prepare(&self, workload: &Workload) -> Outcome<Contest> {
@@ -135,6 +151,7 @@ impl Bench {
         if !self.made.get() || !self.options.wait {
             return;
         }
+        self.made.set(false);
         let end = Instant::now() + AT_REST;
         eprintln!(
             "waiting for {} s: a file that is younger may be read again at each look (--no-wait)",
@@ -184,15 +201,27 @@ impl Bench {
         std::fs::rename(&draft, place).map_err(|error| error.to_string())
     }
 
+    /// Deletes what the workloads of a batch made, so that the next one has its room. What cannot be
+    /// deleted costs no figures.
+    fn clear(&self) {
+        if self.options.keep {
+            return;
+        }
+        let cleared = std::fs::remove_dir_all(&self.dir).map_err(|error| error.to_string());
+        if let Err(message) = cleared.and_then(|()| make_dir(&self.dir)) {
+            eprintln!("{}: {message}", self.dir.display());
+        }
+    }
+
     /// Deletes what this run made, which is as bad for a run that follows at once as it is for disks
     /// to keep it.
     fn leave(&self) -> Outcome {
         if self.options.keep {
-            eprintln!("left in place: {}", self.dir.display());
+            eprintln!("left in place: {}", self.own.display());
             return Ok(());
         }
         eprintln!("deleting what was made; give ext4 five minutes before the next run");
-        std::fs::remove_dir_all(&self.dir).map_err(|error| error.to_string())
+        std::fs::remove_dir_all(&self.own).map_err(|error| error.to_string())
     }
 }
 

@@ -48,7 +48,8 @@ const fn workload(
 
 const RUNNERS: &[&str] = &["ninja", "samu"];
 
-/// All of them, in the order in which they run: those that write most come last.
+/// All of them, in the order in which they run: those that write most come last, and among them
+/// those that delete it again first.
 #[rustfmt::skip]
 pub(super) const ALL: &[Workload] = &[
     workload("W1", "no-op-100", RUNNERS, "a graph of 100 steps, with nothing to do", runs::no_op_100),
@@ -66,12 +67,12 @@ pub(super) const ALL: &[Workload] = &[
     workload("W4", "restore-link", &[], "the same as hard links, by an ordinary user", restores::link),
     workload("W4", "restore-reflink", &["mkfs.xfs"], "the same on XFS", restores::reflink),
     workload("W5", "capture-small", &[], "a folder of 10,000 files that a command renamed into its place, stored", captures::small),
-    workload("W6", "look-up", &[], "a hit in a store of 1,000,000 results, and of 1,000", growth::look_up),
-    workload("W6", "gc-list", &[], "`gc --dry-run` over 1,000,000 results", growth::gc_list),
     workload("M", "memory", &[], "peaks of memory", memory::all),
     workload("W5", "capture-big", &[], "two files of 1 GiB, stored", captures::big),
     workload("W4", "restore-big", &[], "four files of 1 GiB, restored", restores::big),
     workload("W4", "restore-big-reflink", &["mkfs.xfs"], "the same on XFS", restores::big_reflink),
+    workload("W6", "look-up", &[], "a hit in a store of 1,000,000 results, and of 1,000", growth::look_up),
+    workload("W6", "gc-list", &[], "`gc --dry-run` over 1,000,000 results", growth::gc_list),
 ];
 
 /// A different path at each call.

@@ -271,6 +271,14 @@ impl Shards {
             *lock(&self.open[index]) = Slot::Unopened;
         }
         if records.len() as u64 >= shard.buckets * MANY_PER_BUCKET && shard.buckets < MAX_BUCKETS {
+            // What lies there stays where it is as long as there is room beside it.
+            let mut image = shard.read_all()?;
+            let all_fit = records
+                .iter()
+                .all(|record| insert_if_room(&mut image, record, &self.salt));
+            if all_fit {
+                return self.replace(index, &image);
+            }
             let all = shard.records(&self.salt)?;
             return self.rewrite(index, &all, records, shard.buckets);
         }
@@ -291,27 +299,44 @@ impl Shards {
         let size = usize::try_from(buckets).expect("the limit fits") * BUCKET;
         let mut image = vec![0; size];
         for record in old.iter().chain(new) {
-            insert_in_image(&mut image, record, &self.salt);
+            if !insert_if_room(&mut image, record, &self.salt) {
+                let [home, _] = homes_in(&image, record);
+                let at = home + oldest(&image[home..home + BUCKET], &self.salt) * RECORD;
+                insert_at(&mut image, at, record, &self.salt);
+            }
         }
-        slots::replace(&self.path(index), &image).map_err(|error| error.source)?;
+        self.replace(index, &image)
+    }
+
+    /// Puts an image in the place of a shard.
+    fn replace(&self, index: usize, image: &[u8]) -> io::Result<()> {
+        slots::replace(&self.path(index), image).map_err(|error| error.source)?;
         *lock(&self.open[index]) = Slot::Unopened;
         Ok(())
     }
 }
 
-/// Puts a record into the image of a whole shard.
-fn insert_in_image(image: &mut [u8], record: &Record, salt: &Digest) {
+/// Returns where the home bucket of a record and its neighbour begin in the image of a whole shard.
+fn homes_in(image: &[u8], record: &Record) -> [usize; 2] {
     let buckets = (image.len() / BUCKET) as u64;
-    let starts = homes(&record.name, buckets)
-        .map(|home| usize::try_from(home).expect("the image is in memory") * BUCKET);
-    let found = starts.into_iter().find_map(|start| {
+    homes(&record.name, buckets)
+        .map(|home| usize::try_from(home).expect("the image is in memory") * BUCKET)
+}
+
+/// Puts a record into the image of a whole shard; `false` if it has no room.
+fn insert_if_room(image: &mut [u8], record: &Record, salt: &Digest) -> bool {
+    let found = homes_in(image, record).into_iter().find_map(|start| {
         let bucket = &image[start..start + BUCKET];
         place(bucket, &record.name, salt).map(|index| start + index * RECORD)
     });
-    let at = found.unwrap_or_else(|| {
-        let start = starts[0];
-        start + oldest(&image[start..start + BUCKET], salt) * RECORD
-    });
+    if let Some(at) = found {
+        insert_at(image, at, record, salt);
+    }
+    found.is_some()
+}
+
+/// Puts a record over what begins at `at`.
+fn insert_at(image: &mut [u8], at: usize, record: &Record, salt: &Digest) {
     let earlier = image[at..].first_chunk().expect("a whole record");
     let merged = match Record::decode(earlier, salt) {
         Some(earlier) => record.merged_over(&earlier),
@@ -342,14 +367,9 @@ impl Shard {
         if self.image.get().is_none() && self.looks.fetch_add(1, Ordering::Relaxed) < LOOKS {
             return self.read_bucket(bucket, use_it);
         }
-        let image = self.image.get_or_init(|| {
-            let size = usize::try_from(self.buckets).expect("the limit fits") * BUCKET;
-            let mut image = vec![0; size];
-            match self.file.read_at(&mut image, 0) {
-                Ok(()) => image,
-                Err(_) => Vec::new(),
-            }
-        });
+        let image = self
+            .image
+            .get_or_init(|| self.read_all().unwrap_or_default());
         let start = usize::try_from(bucket).expect("the limit fits") * BUCKET;
         match image.get(start..start + BUCKET) {
             Some(found) => Ok(use_it(found)),
@@ -365,6 +385,13 @@ impl Shard {
 
     fn read(&self, bucket: u64, buffer: &mut [u8; BUCKET]) -> io::Result<()> {
         self.file.read_at(buffer, bucket * BUCKET as u64)
+    }
+
+    fn read_all(&self) -> io::Result<Vec<u8>> {
+        let size = usize::try_from(self.buckets).expect("the limit fits") * BUCKET;
+        let mut image = vec![0; size];
+        self.file.read_at(&mut image, 0)?;
+        Ok(image)
     }
 
     /// Writes one record; `false` if it has no room.
@@ -404,14 +431,11 @@ impl Shard {
 
     /// Returns every record that is whole.
     fn records(&self, salt: &Digest) -> io::Result<Vec<Record>> {
-        let mut bucket = [0; BUCKET];
-        let mut records = Vec::new();
-        for home in 0..self.buckets {
-            self.read(home, &mut bucket)?;
-            let slots = (0..SLOTS).filter_map(|index| Record::decode(slot(&bucket, index), salt));
-            records.extend(slots);
-        }
-        Ok(records)
+        let image = self.read_all()?;
+        let records = image
+            .chunks_exact(RECORD)
+            .filter_map(|slot| Record::decode(slot.first_chunk()?, salt));
+        Ok(records.collect())
     }
 }
 
@@ -452,6 +476,22 @@ mod tests {
         assert_eq!(reopened.get(&sample(20_000).name), None);
         let copied = Shards::new(dir.path(), "other machine", StatWrites::Allowed);
         assert_eq!(copied.get(&sample(1).name), None);
+    }
+
+    #[test]
+    fn batch_after_batch_keeps_what_was_written_before() {
+        let dir = TempDir::new();
+        for batch in 0..6 {
+            let shards = Shards::new(dir.path(), "m", StatWrites::Allowed);
+            // Half of them are files that are known already.
+            let inodes = batch * 1_500..batch * 1_500 + 3_000;
+            inodes.for_each(|inode| shards.put(sample(inode)));
+            shards.flush();
+            let reopened = Shards::new(dir.path(), "m", StatWrites::Allowed);
+            let known = 0..batch * 1_500 + 3_000;
+            let lost = known.filter(|inode| reopened.get(&sample(*inode).name).is_none());
+            assert_eq!(lost.count(), 0, "after batch {batch}");
+        }
     }
 
     #[test]
