@@ -65,6 +65,41 @@ def asked(tmp_path: Path) -> Asked:
     return made
 
 
+def test_a_call_that_differs_in_anything_is_another_one(tmp_path: Path) -> None:
+    runs: list[str] = []
+
+    def one(spec: Spec) -> Spec:
+        runs.append("one")
+        return spec
+
+    def two(spec: Spec) -> Spec:
+        runs.append("two")
+        return spec
+
+    def is_hit(function: Callable[[Spec], Spec] = one, a: int = 1, **more: Any) -> bool:
+        before = len(runs)
+        settings = {"app": "a", "code": "1", "versions": {"v": "1"}, "suffix": ".x", **more}
+        assert ibid.Cache(**settings).get_or_compute({"a": a}, function) == {"a": a}
+        return len(runs) == before
+
+    others: list[dict[str, Any]] = [
+        {"app": "b"},
+        {"code": "2"},
+        {"versions": {"v": "2"}},
+        {"suffix": ".y"},
+        {"a": 2},
+        {"function": two},
+    ]
+    assert [is_hit() for _ in range(4)] == [False, True, True, True]
+    for other in others:
+        assert [is_hit(**other) for _ in range(3)] == [False, True, True], other
+        assert is_hit()
+    # It is the same result, asked for with another idea of how long it counts.
+    assert is_hit(ttl="1h")
+    assert not is_hit(ttl=0)
+    assert is_hit()
+
+
 def test_a_variable_that_changes_counts_at_once(
     asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -195,7 +195,7 @@ pub(crate) fn recall(
     }
     let told = Arc::new(Told::default());
     let door = Door::new(place, Arc::<Told>::clone(&told));
-    let called = listener.py().detach(|| door.recall(function.clone()));
+    let called = listener.py().detach(|| door.recall(function));
     let lines = std::mem::take(&mut *told.0.lock().unwrap_or_else(PoisonError::into_inner));
     for (weight, lines) in lines {
         listener.call_method1("told", (weight == Weight::Heavy, lines))?;
