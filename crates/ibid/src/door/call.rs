@@ -62,9 +62,9 @@ pub struct Called {
 
 impl Door {
     /// Calls a function by `caller`, or brings its earlier result back.
-    pub fn call(&self, call: Call, caller: &dyn Caller) -> Result<Called, Failure> {
+    pub fn call(&self, call: &Call, caller: &dyn Caller) -> Result<Called, Failure> {
         let force = call.execution.force;
-        self.requested(&call, Keys::Anew, |request, run| {
+        self.requested(call, Keys::Anew, |request, run| {
             if let Some(caveat) = &run.caveat {
                 let warning = format!("{caveat}; running without storing the result");
                 self.context.console.warn(&warning);
