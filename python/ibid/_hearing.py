@@ -47,7 +47,10 @@ class Hearing:
         self._echo = _Echo() if echo else None
         self._keep_output = keep_output
         self._keep_events = keep_events
-        self._bars = _Bars(_factory(progress))
+        factory = _factory(progress)
+        self._bars = _Bars(factory)
+        # Each event takes the GIL, so nobody is told one for nothing.
+        self.wants_events = factory is not None or bool(keep_events)
 
     @property
     def text(self) -> str:

@@ -23,7 +23,7 @@ def place(
     told = os.environ.get("PWD", folder)
     # What was left behind is no place that a command should be told it runs in. A name that leads
     # here by links is as good as another.
-    is_told = told == folder or (cwd is None and os.path.realpath(told) == folder)
+    is_told = told == folder or (cwd is None and _leads_to(told, folder))
     own_cache, own_tmp = _folders.configured
     return {
         "dir": folder,
@@ -32,3 +32,10 @@ def place(
         "tmp_dir": own_tmp,
         "config": None if config is None else os.path.expanduser(config),
     }
+
+
+def _leads_to(name: str, folder: str) -> bool:
+    try:
+        return os.path.samefile(name, folder)
+    except (OSError, ValueError):
+        return False

@@ -9,7 +9,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -36,7 +36,6 @@ enum Heard {
     Event(Value),
     Output(Stream, Vec<u8>),
     Told(Weight, String),
-    Work(&'static str, Arc<Meter>),
     /// A function is to be called, in this folder; whether it did its work is awaited.
     Call(PathBuf, SyncSender<bool>),
     /// A command is to be run, in this folder; what it prints and what came of it is awaited.
@@ -51,18 +50,75 @@ enum Heed {
 
 /// Queues what a request tells and asks.
 #[derive(Debug)]
-pub(crate) struct Queue(SyncSender<Heard>);
+pub(crate) struct Queue {
+    sender: SyncSender<Heard>,
+    works: Arc<Works>,
+    /// Whether anybody asks for events. Each that is told wakes the thread that asked, and has it
+    /// take the GIL.
+    wants_events: bool,
+}
 
 impl Queue {
     fn put(&self, heard: Heard) {
         // Nobody listens any more only where the thread that asked is unwinding.
-        let _ = self.0.send(heard);
+        let _ = self.sender.send(heard);
+    }
+}
+
+/// Work that is under way. It is looked at now and then, so that nobody is woken where it begins.
+#[derive(Debug, Default)]
+struct Works(Mutex<UnderWay>);
+
+#[derive(Debug, Default)]
+struct UnderWay {
+    meters: Vec<(&'static str, Arc<Meter>)>,
+    /// What goes on is to end, and so is what begins from now on.
+    is_ending: bool,
+}
+
+impl Works {
+    fn lock(&self) -> MutexGuard<'_, UnderWay> {
+        // What is in it is whole between two statements.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self, verb: &'static str, meter: &Arc<Meter>) {
+        let mut works = self.lock();
+        if works.is_ending {
+            meter.stop();
+        }
+        // Whoever works on it holds it, too.
+        works
+            .meters
+            .retain(|(_, meter)| Arc::strong_count(meter) > 1);
+        works.meters.push((verb, Arc::clone(meter)));
+    }
+
+    fn end(&self) {
+        let mut works = self.lock();
+        works.is_ending = true;
+        works.meters.iter().for_each(|(_, meter)| meter.stop());
+    }
+
+    /// Returns how far each has come.
+    fn progress(&self) -> Vec<(&'static str, u64, u64)> {
+        let mut works = self.lock();
+        works
+            .meters
+            .retain(|(_, meter)| Arc::strong_count(meter) > 1);
+        let told =
+            |(verb, meter): &(&'static str, Arc<Meter>)| (*verb, meter.done(), meter.total());
+        works.meters.iter().map(told).collect()
     }
 }
 
 impl Listener for Queue {
     fn event(&self, event: &Value) {
         self.put(Heard::Event(event.clone()));
+    }
+
+    fn wants_events(&self) -> bool {
+        self.wants_events
     }
 
     fn output(&self, stream: Stream, bytes: &[u8]) {
@@ -74,7 +130,7 @@ impl Listener for Queue {
     }
 
     fn work(&self, verb: &'static str, meter: &Arc<Meter>) {
-        self.put(Heard::Work(verb, Arc::clone(meter)));
+        self.works.begin(verb, meter);
     }
 }
 
@@ -139,7 +195,7 @@ pub(crate) fn recall(
     }
     let told = Arc::new(Told::default());
     let door = Door::new(place, Arc::<Told>::clone(&told));
-    let called = listener.py().detach(|| door.recall(function.clone()));
+    let called = listener.py().detach(|| door.recall(function));
     let lines = std::mem::take(&mut *told.0.lock().unwrap_or_else(PoisonError::into_inner));
     for (weight, lines) in lines {
         listener.call_method1("told", (weight == Weight::Heavy, lines))?;
@@ -169,19 +225,24 @@ impl Listener for Told {
 }
 
 /// Makes a request in `place`; `listener` has the methods `event`, `output`, `told`, `progress`, and
-/// `call` where functions are called.
+/// `call` where functions are called, and says whether it `wants_events`.
 pub(crate) fn attend<T: Send>(
     place: Place,
     listener: &Bound<'_, PyAny>,
     ask: impl FnOnce(&Door, &Queue) -> Result<T, Failure> + Send,
 ) -> PyResult<Result<T, Failure>> {
     let (sender, mut receiver) = sync_channel(QUEUE);
-    let queue = Arc::new(Queue(sender));
+    let works = Arc::new(Works::default());
+    let queue = Arc::new(Queue {
+        sender,
+        works: Arc::clone(&works),
+        wants_events: listener.getattr("wants_events")?.extract()?,
+    });
     let door = Door::new(place, Arc::<Queue>::clone(&queue));
     let mut hearing = Hearing {
         listener,
         interrupt: door.interrupt(),
-        works: Vec::new(),
+        works,
         raised: None,
     };
     let done = thread::scope(|scope| {
@@ -211,8 +272,7 @@ pub(crate) fn attend<T: Send>(
 struct Hearing<'a, 'py> {
     listener: &'a Bound<'py, PyAny>,
     interrupt: Interrupt,
-    /// Work that is under way.
-    works: Vec<(&'static str, Arc<Meter>)>,
+    works: Arc<Works>,
     /// The exception that ends the request.
     raised: Option<PyErr>,
 }
@@ -238,15 +298,12 @@ impl Hearing<'_, '_> {
     fn end(&mut self, error: PyErr) {
         self.raised.get_or_insert(error);
         self.interrupt.raise(SIGINT);
-        self.works.iter().for_each(|(_, meter)| meter.stop());
+        self.works.end();
     }
 
     fn tell(&mut self, heard: Heard) -> PyResult<()> {
         if self.raised.is_some() {
             // What goes on is to end; nobody is told. Who asks for a call gets no answer.
-            if let Heard::Work(_, meter) = heard {
-                meter.stop();
-            }
             return Ok(());
         }
         let listener = self.listener;
@@ -258,10 +315,6 @@ impl Hearing<'_, '_> {
             }
             Heard::Told(weight, lines) => {
                 listener.call_method1("told", (weight == Weight::Heavy, lines))
-            }
-            Heard::Work(verb, meter) => {
-                self.works.push((verb, meter));
-                return Ok(());
             }
             Heard::Call(root, answer) => {
                 let done = listener.call_method1("call", (root,))?.extract()?;
@@ -294,13 +347,10 @@ impl Hearing<'_, '_> {
     }
 
     fn tell_progress(&mut self) -> PyResult<()> {
-        // Whoever works on it holds it, too.
-        self.works.retain(|(_, meter)| Arc::strong_count(meter) > 1);
         if self.raised.is_some() {
             return Ok(());
         }
-        for (verb, meter) in &self.works {
-            let bytes = (*verb, meter.done(), meter.total());
+        for bytes in self.works.progress() {
             self.listener.call_method1("progress", bytes)?;
         }
         Ok(())

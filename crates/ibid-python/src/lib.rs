@@ -131,7 +131,7 @@ fn call(
     let called = match recall(place.clone().into(), &function, listener)? {
         Some(called) => called,
         None => attend(place.into(), listener, move |door, queue| {
-            door.call(function, queue)
+            door.call(&function, queue)
         })?
         .or_raise(listener.py())?,
     };

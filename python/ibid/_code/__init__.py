@@ -12,8 +12,11 @@ What has no form is listed in `unseen`: a result that depends on it is not for t
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import TYPE_CHECKING, Any
+
+from ibid._code._plain import known_as
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -61,17 +64,19 @@ def of(
     `also` are classes that it is given without naming them, such as those of its spec; `others` are
     functions that have a part in what is stored, each under its role.
     """
-    from ibid._code._walk import Walk
-
     if type(function).__module__ == "ibid._memoize":
         # Another object at each call.
         function = vars(function)["__ibid_code__"]
     roots = {"function": function, **others}
-    kinds = sorted(set(also), key=lambda kind: (kind.__module__, kind.__qualname__))
+    kinds = list(also)
+    if kinds:
+        kinds = sorted(set(kinds), key=lambda kind: (kind.__module__, kind.__qualname__))
     asked = (tuple(roots), tuple(map(id, roots.values())), tuple(map(id, kinds)))
     known = _known.get(asked)
     if known is not None and known[1].is_as_it_was():
         return known[2].copy()
+    from ibid._code._walk import Walk
+
     walk = Walk(Code())
     for role, root in roots.items():
         walk.start(f"the {role}", root)
@@ -98,10 +103,6 @@ def of_value(value: Any) -> Code:
 
 def name_of(function: Callable[..., Any]) -> str:
     """Returns what a callable is called."""
-    import functools
-
-    from ibid._code._plain import known_as
-
     while isinstance(function, functools.partial):
         function = function.func
     named = function if hasattr(function, "__qualname__") else type(function)

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ibid_core::action::{
     CommandLine, DocumentFormat, EnvMode, OutputKind, OutputSpec, Packages, Policy, Step,
@@ -19,7 +19,7 @@ use ibid_core::exec::{Status, Stream};
 use ibid_core::store::View;
 use ibid_core::tree::{Place, RelPath};
 
-use super::{Door, Failure};
+use super::{Door, Failure, recent};
 use crate::args::ExecutionArgs;
 use crate::commands::exec::failure;
 use crate::context::Session;
@@ -62,9 +62,9 @@ pub struct Called {
 
 impl Door {
     /// Calls a function by `caller`, or brings its earlier result back.
-    pub fn call(&self, call: Call, caller: &dyn Caller) -> Result<Called, Failure> {
+    pub fn call(&self, call: &Call, caller: &dyn Caller) -> Result<Called, Failure> {
         let force = call.execution.force;
-        self.requested(call, |request, run| {
+        self.requested(call, Keys::Anew, |request, run| {
             if let Some(caveat) = &run.caveat {
                 let warning = format!("{caveat}; running without storing the result");
                 self.context.console.warn(&warning);
@@ -91,9 +91,13 @@ impl Door {
     /// Brings the earlier result of a function back if it stands in its view, and that is known
     /// without reading it. This never takes long; whatever else there is to say, [`Self::call`]
     /// says.
-    pub fn recall(&self, call: Call) -> Option<Called> {
-        let recalled = self.requested(call, |request, run| {
-            request.cite(run, engine::cite_as_known)
+    pub fn recall(&self, call: &Call) -> Option<Called> {
+        let recalled = self.requested(call, Keys::AsKnown, |request, run| {
+            let called = request.cite(run, engine::cite_as_known)?;
+            if request.is_new {
+                recent::keep(call, &request.session.root, request.prepared);
+            }
+            Some(called)
         });
         recalled.ok()?
     }
@@ -101,22 +105,35 @@ impl Door {
     /// Prepares a call, and does with it what is asked for.
     fn requested<T>(
         &self,
-        call: Call,
+        call: &Call,
+        keys: Keys,
         act: impl FnOnce(&Request<'_>, &mut Run<'_>) -> T,
     ) -> Result<T, Failure> {
         let context = &self.context;
         let session = context.session(None, request::execution_overrides(&call.execution))?;
-        let force = call.execution.force;
-        let (step, output) = step(call)?;
-        let purpose = Purpose::Execute { force };
+        let known = match keys {
+            Keys::AsKnown => recent::find(call, &session.root),
+            Keys::Anew => None,
+        };
+        let is_new = known.is_none();
+        // What cannot be understood is refused before anything is opened.
+        let step = is_new.then(|| step(call)).transpose()?;
+        let purpose = Purpose::Execute {
+            force: call.execution.force,
+        };
         let mut run = Run::new(context, &session, &session.root, purpose)?;
         let reporter = Reporter::new(&context.console, false, &|| (), &|| ());
-        let prepared = engine::prepare(&step, &run.engine(&reporter));
-        let prepared = prepared.map_err(|error| failure(&error))?;
+        let prepare = |step: &Step| {
+            let prepared = engine::prepare(step, &run.engine(&reporter));
+            prepared.map(Arc::new).map_err(|error| failure(&error))
+        };
+        let made = step.as_ref().map(prepare).transpose()?;
+        let prepared = made.or(known).expect("what is not known is made");
         let request = Request {
             session: &session,
             prepared: &prepared,
-            output: &output,
+            is_new,
+            output: &call.output,
             reporter: &reporter,
         };
         let done = act(&request, &mut run);
@@ -128,15 +145,24 @@ impl Door {
     pub fn place_of_call(&self, call: Call) -> Result<(String, PathBuf), Failure> {
         let context = &self.context;
         let session = context.session(None, request::execution_overrides(&call.execution))?;
-        let (step, output) = step(call)?;
+        let step = step(&call)?;
         let run = Run::new(context, &session, &session.root, Purpose::MakeKey)?;
         let reporter = Reporter::new(&context.console, false, &|| (), &|| ());
         let prepared = engine::prepare(&step, &run.engine(&reporter));
         let key = prepared.map_err(|error| failure(&error))?.key;
         run.leave();
         let place = future_views(context, &session).place(&key);
-        Ok((key.to_string(), place.join(output)))
+        Ok((key.to_string(), place.join(call.output)))
     }
+}
+
+/// Where the key of a call comes from.
+#[derive(Clone, Copy)]
+enum Keys {
+    /// It is made.
+    Anew,
+    /// It is made, unless an equal call was cited lately.
+    AsKnown,
 }
 
 /// How a result in place is cited.
@@ -145,7 +171,9 @@ type Cite = fn(&Prepared, &engine::Context<'_>) -> Option<StepOutcome>;
 /// A call that is prepared, and who hears of it.
 struct Request<'a> {
     session: &'a Session,
-    prepared: &'a Prepared,
+    prepared: &'a Arc<Prepared>,
+    /// Whether it was prepared for this request.
+    is_new: bool,
     output: &'a str,
     reporter: &'a Reporter<'a>,
 }
@@ -217,8 +245,8 @@ impl Caller for Showing<'_> {
     }
 }
 
-/// Returns the step of a call, and the name of its output.
-fn step(call: Call) -> Result<(Step, String), Failure> {
+/// Returns the step of a call.
+fn step(call: &Call) -> Result<Step, Failure> {
     let place = RelPath::new(call.output.as_bytes())
         .ok()
         .filter(|path| path.components().count() == 1);
@@ -237,12 +265,12 @@ fn step(call: Call) -> Result<(Step, String), Failure> {
             .hint("`90s`, `15m`, `12h`, `30d` or `1h30m`")
     })?;
     let command = CommandLine::Call {
-        name: call.name,
-        code: call.code,
+        name: call.name.clone(),
+        code: call.code.clone(),
     };
     let step = Step {
         specs: vec![spec],
-        versions: call.versions,
+        versions: call.versions.clone(),
         packages: Packages::None,
         // It sees all that its process sees.
         env_mode: EnvMode::Loose,
@@ -252,11 +280,11 @@ fn step(call: Call) -> Result<(Step, String), Failure> {
             keep: false,
         }],
         policy: Policy {
-            label: call.label,
+            label: call.label.clone(),
             ttl,
             ..Policy::default()
         },
         ..Step::new(command)
     };
-    Ok((step, call.output))
+    Ok(step)
 }
