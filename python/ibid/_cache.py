@@ -330,6 +330,8 @@ class _Making(Hearing, Generic[T]):
         import tempfile
         from pathlib import Path
 
+        from ibid import _links
+
         # `save` may make siblings and rename: only what stands at the path is the result.
         private = tempfile.mkdtemp(prefix=".saving-", dir=root)
         try:
@@ -337,6 +339,12 @@ class _Making(Hearing, Generic[T]):
             _in_this_process(self._save, value, path)
             if not os.path.lexists(path):
                 raise UsageError(f"`save` made nothing at `{path.name}`")
+            leaving = _links.leaving(os.fspath(path))
+            if leaving:
+                raise UsageError(
+                    f"what `save` made cannot be kept: {_links.told(leaving)}",
+                    hint="save the bytes: what a link leads to can change, or go",
+                )
             os.rename(path, os.path.join(root, self._output))
         finally:
             shutil.rmtree(private, ignore_errors=True)

@@ -578,3 +578,38 @@ def test_the_command_line_explains_a_function(
     assert "spec" in text
     assert os.fspath(project) not in text
     ibid_command("fsck")
+
+
+def test_links_within_a_result_lead_there_in_every_copy(compute: Counting) -> None:
+    def save(value: list[int], path: Path) -> None:
+        (path / "versions" / "1").mkdir(parents=True)
+        (path / "versions" / "1" / "text").write_text(str(value))
+        (path / "latest").symlink_to(path / "versions" / "1")
+        (path / "versions" / "text").symlink_to("1/text")
+
+    def load(path: Path) -> list[int]:
+        assert os.readlink(path / "versions" / "text") == "1/text"
+        return [len((path / "latest" / "text").read_text())]
+
+    cache = ibid.Cache(unseen="ignore")
+    call = functools.partial(cache.get_or_compute, {"a": 1}, compute, save)
+    assert call(load) == [1, 2, 3]
+    assert call(load) == [len("[1, 2, 3]")]
+    assert compute.calls == 1
+
+
+@pytest.mark.parametrize("is_in_folder", [False, True])
+def test_a_link_out_of_a_result_is_refused(
+    compute: Counting, project: Path, is_in_folder: bool
+) -> None:
+    def save(value: list[int], path: Path) -> None:
+        (project / "elsewhere").write_text(str(value))
+        if is_in_folder:
+            path.mkdir()
+            path /= "link"
+        path.symlink_to(project / "elsewhere")
+
+    cache = ibid.Cache(unseen="ignore")
+    with pytest.raises(ibid.UsageError, match="is a link that leads elsewhere"):
+        cache.get_or_compute({"a": 1}, compute, save, load_tree)
+    assert (project / "elsewhere").read_text() == "[1, 2, 3]"
