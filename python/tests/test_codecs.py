@@ -44,6 +44,7 @@ def table(data: Any, attrs: Any = None, **more: Any) -> Any:
         (lambda: table([[1, 2]], columns=["a", "a"]), "does not come back"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:Could not serialize")
 def test_a_table_that_would_come_back_as_another_is_refused(
     made: Callable[[], Any], told: str, tmp_path: Path
 ) -> None:
