@@ -40,7 +40,8 @@ class Asked:
         self._stage = stage
         self._root = os.path.realpath(output_dir)
         self.sources = self._read()
-        versions = {f"given/{name}": tag for name, tag in (stage.versions or {}).items()}
+        given = _words.texts(stage.versions, "versions")
+        versions = {f"given/{name}": tag for name, tag in given.items()}
         self._request = {
             "root": self._root,
             "record": _record.stem(stage.name),
@@ -108,7 +109,7 @@ class Asked:
 
     def _read(self) -> _modules.Sources:
         try:
-            return _modules.sources_of(self._stage.module)
+            return _modules.sources_of(_module(self._stage.module))
         except _modules.NoSource as error:
             raise NoKey(str(error)) from error
 
@@ -133,6 +134,12 @@ def _tell_unseen(stage: str, unseen: tuple[str, ...]) -> None:
     if unseen:
         told = "%s: not seen by its key: %s; `versions` can stand for it"
         logging.getLogger("ibid").info(told, stage, ", ".join(unseen))
+
+
+def _module(name: object) -> str:
+    if not isinstance(name, str):
+        raise UsageError(f"`module` is {name!r}, and takes a text")
+    return name
 
 
 def _text(name: str) -> str:

@@ -26,6 +26,9 @@ T = TypeVar("T")
 
 # So much of a file is read at once.
 _PIECE = 1 << 14
+# So long a name may be on the usual systems of files.
+_LONGEST = 255
+
 # What of a request is in its key.
 _OF_KEYS = ("name", "code", "spec", "versions", "output")
 # The calls that are being computed around here, the outermost first.
@@ -63,16 +66,15 @@ class Cache:
         unseen: Literal["refuse", "ignore"] = "refuse",
         config: StrPath | None = None,
     ) -> None:
-        for setting, given in (("env", env), ("app", app), ("code", code), ("suffix", suffix)):
-            if given is not None or setting == "suffix":
-                _refuse_but_text(given, f"`{setting}`")
+        for setting, given in (("env", env), ("app", app), ("code", code)):
+            if given is not None:
+                _words.text(given, f"`{setting}`")
+        _refuse_unfit(suffix)
         _refuse_but_path(root, "root")
         _refuse_but_path(config, "config")
         _refuse_unknown(unseen, "unseen", ("refuse", "ignore"))
         _refuse_unknown(mode, "mode", (None, "read-write", "read-only", "write-only", "off"))
-        for name, version in dict(versions or {}).items():
-            _refuse_but_text(name, "a name in `versions`")
-            _refuse_but_text(version, f"`versions[{name!r}]`")
+        _words.truth(strict, "`strict`")
         _words.duration(ttl)
         self._root = root
         self._env = env
@@ -80,7 +82,7 @@ class Cache:
         self._suffix = suffix
         self._ttl = ttl
         self._code = code
-        self._versions = dict(versions or {})
+        self._versions = _words.texts(versions, "versions")
         self._mode = mode
         self._strict = strict
         self._unseen = unseen
@@ -116,6 +118,7 @@ class Cache:
         """
         if (save is None) is not (load is None):
             raise UsageError("`save` and `load` belong together", hint="give both, or none")
+        _words.truth(force, "`force`")
         if is_bypassed() or self._mode == "off":
             return compute(spec)
         request, unseen = self._request(spec, compute, save, suffix)
@@ -219,7 +222,7 @@ class Cache:
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Returns what is called, and what of it is not seen."""
         suffix = self._suffix if suffix is None else suffix
-        _refuse_but_text(suffix, "`suffix`")
+        _refuse_unfit(suffix)
         name = _code.name_of(compute)
         canonical = _spec.Canonical(spec)
         versions = {f"given/{name}": tag for name, tag in self._versions.items()}
@@ -264,14 +267,22 @@ def _place_of(where: dict[str, Any], function: dict[str, Any]) -> tuple[str, Pat
     return _ibid.place_of_call(where, function, Hearing(echo=False))
 
 
-def _refuse_but_text(value: object, what: str) -> None:
-    if not isinstance(value, str):
-        raise UsageError(f"{what} is {value!r}, and takes a text")
+def _refuse_unfit(suffix: object) -> None:
+    """Refuses a suffix that no name can end in."""
+    text = _words.text(suffix, "`suffix`")
+    if len(f"value{text}".encode()) > _LONGEST:
+        raise UsageError(
+            f"`suffix` is too long for the name of a file: `{text[:20]}…`",
+            hint="a suffix is something like `.zarr`",
+        )
 
 
 def _refuse_but_path(value: object, what: str) -> None:
-    if value is not None and not isinstance(value, (str, os.PathLike)):
+    if value is None:
+        return
+    if not isinstance(value, (str, os.PathLike)):
         raise UsageError(f"`{what}` is {value!r}, and takes a path")
+    _words.word(value, f"`{what}`")
 
 
 def _refuse_unknown(value: object, what: str, known: tuple[str | None, ...]) -> None:
@@ -332,16 +343,37 @@ class _Making(Hearing, Generic[T]):
         import tempfile
         from pathlib import Path
 
+        from ibid import _links
+
         # `save` may make siblings and rename: only what stands at the path is the result.
         private = tempfile.mkdtemp(prefix=".saving-", dir=root)
         try:
             path = Path(private) / self._output
             _in_this_process(self._save, value, path)
             if not os.path.lexists(path):
-                raise UsageError(f"`save` made nothing at `{path.name}`")
+                raise _nothing_made(path)
+            leaving = _links.leaving(os.fspath(path))
+            if leaving:
+                raise UsageError(
+                    f"what `save` made cannot be kept: {_links.told(leaving)}",
+                    hint="save the bytes: what a link leads to can change, or go",
+                )
             os.rename(path, os.path.join(root, self._output))
         finally:
             shutil.rmtree(private, ignore_errors=True)
+
+
+def _nothing_made(path: Path) -> UsageError:
+    """Says what `save` made in place of what it was asked for."""
+    hint = None
+    names = sorted(os.listdir(path.parent))
+    longer = [name for name in names if name.startswith(path.name)]
+    if longer:
+        suffix = longer[0].removeprefix("value")
+        hint = f"it made `{longer[0]}`: `suffix={json.dumps(suffix)}` asks for that"
+    elif names:
+        hint = f"it made `{names[0]}`, which stands beside it"
+    return UsageError(f"`save` made nothing at `{path.name}`", hint=hint)
 
 
 def _in_this_process(function: Callable[..., T], *arguments: Any) -> T:

@@ -25,6 +25,9 @@ HIDDEN = (".*", "__pycache__", "*.pyc")
 """What is passed over unless asked for: the rule of `hash_directory`, as manifests name it."""
 
 
+# Begins the text of a folder that is listed elsewhere.
+_SAME = "the folder that is listed at "
+
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
@@ -56,7 +59,8 @@ def hash_directory(
     """Returns what lies in a folder, at any depth: a digest for each file, sorted by path.
 
     An empty folder, a link to a folder, a link that leads nowhere and a special file have a text
-    that says so. What a link to a folder elsewhere leads to is listed below the link.
+    that says so. What a link to a folder elsewhere leads to is listed below the link; where such
+    links lead on to a folder that is listed by then, `name/` has a text that says where.
     `extensions` are the suffixes of the names that count, in any case of letters, where an empty
     one stands for names without; then empty folders do not. Hidden names, `__pycache__` and
     `*.pyc` below the folder are passed over, unless `skip_hidden` is off; `.ibid` always is. A
@@ -82,6 +86,8 @@ class _Look:
     def __init__(self, suffixes: tuple[str, ...] | None, *, skip_hidden: bool) -> None:
         self._suffixes = suffixes
         self._skip_hidden = skip_hidden
+        # Where folders that links lead to were listed first, by their real paths.
+        self._listed: dict[str, str] = {}
 
     def folder(self, path: str, shown: str, above: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         """Lists a folder; `above` are those, by their real paths, whose links lead here."""
@@ -110,8 +116,15 @@ class _Look:
             yield name, f"a link to {os.readlink(path)}"
         real = os.path.realpath(path)
         # What lies in a folder that is listed is listed there; so every way ends.
-        if not any(self._lists(one, real) for one in around):
+        if any(self._lists(one, real) for one in around):
+            return
+        first = self._listed.setdefault(real, name)
+        # There can be as many ways through links as there are paths of a maze: only those of the
+        # folder itself are all listed.
+        if first == name or len(around) == 1:
             yield from self.folder(path, f"{name}/", around)
+        elif self._suffixes != ():
+            yield f"{name}/", f"{_SAME}{os.path.relpath(first, os.path.dirname(name))}"
 
     def _lists(self, folder: str, real: str) -> bool:
         """Says whether the list of a folder comes by another one without following links."""
@@ -137,7 +150,8 @@ class _Look:
 def _entries(folder: str, prefix: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            return list(entries)
+            # In one order, so that what is listed first is the same each time.
+            return sorted(entries, key=lambda entry: entry.name)
     except FileNotFoundError:
         if not prefix:
             raise
@@ -150,6 +164,17 @@ def _file(path: str, name: str) -> Iterator[tuple[str, str]]:
     state = _state_of_file(path)
     if state is not None:
         yield name, state
+
+
+def state_below(folder: StrPath, name: str, old: str) -> str | None:
+    """Returns what stands at a name in a folder, in the terms in which it was recorded."""
+    path = os.path.join(folder, name)
+    if not name.endswith("/"):
+        return state_of(path)
+    above = os.path.dirname(name.removesuffix("/"))
+    first = os.path.normpath(os.path.join(above, old.removeprefix(_SAME)))
+    same = os.path.realpath(path) == os.path.realpath(os.path.join(folder, first))
+    return old if same and os.path.isdir(path) else state_of(path)
 
 
 def state_of(path: str) -> str | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ibid import _record
 from ibid._errors import UsageError
-from ibid._listing import hash_directory, state_of
+from ibid._listing import hash_directory, state_below, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -45,7 +45,8 @@ def _below(folder: Path, path: str) -> dict[str, str]:
         return itself
     # What a link leads to is what was made, as much as where it leads.
     below = hash_directory(on_disk, skip_hidden=False)
-    return itself | {os.path.normpath(f"{path}/{name}"): state for name, state in below.items()}
+    prefix = "" if path == os.curdir else f"{path}/"
+    return itself | {f"{prefix}{name}": state for name, state in below.items()}
 
 
 def matched(folder: Path, word: str) -> list[str]:
@@ -63,7 +64,7 @@ def changed(folder: Path, outputs: Mapping[str, str]) -> list[str]:
     """Says which of the recorded outputs do not stand as they were."""
     reasons = []
     for path, old in sorted(outputs.items()):
-        now = state_of(os.path.join(folder, path))
+        now = state_below(folder, path, old)
         if now is None:
             reasons.append(f"the output `{path}` is missing")
         elif now != old:

@@ -9,6 +9,7 @@ things out.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import math
@@ -135,8 +136,12 @@ class Canonical:
         self._meet(type(value), where)
         form = {"name": value.name, "value": self._plain(value.value, f"{where}.value")}
         # What it was given by its class, or since then; names such as `_name_` are Python's.
-        more = [n for n in _more(value, ()) if not (n.startswith("_") and n.endswith("_"))]
-        return {**form, "more": self._fields(value, more, where)} if more else form
+        more = {
+            name: self._plain(item, f"{where}.{name}")
+            for name, item in _more(value, ()).items()
+            if not (name.startswith("_") and name.endswith("_"))
+        }
+        return {**form, "more": more} if more else form
 
     def _dataclass(self, value: Any, where: str) -> dict[str, Any] | None:
         if not hasattr(type(value), "__dataclass_fields__"):
@@ -232,21 +237,32 @@ def _refuse_more(value: Any, names: Iterable[str], where: str) -> None:
         )
 
 
-def _more(value: Any, names: Iterable[str]) -> list[str]:
-    """Returns the names of what an object holds besides."""
+def _more(value: Any, names: Iterable[str]) -> dict[str, Any]:
+    """Returns what an object holds besides, by name."""
     kind = type(value)
-    held = set(getattr(value, "__dict__", ()))
+    held = dict(getattr(value, "__dict__", ()))
     for base in kind.__mro__:
-        slots = base.__dict__.get("__slots__", ())
-        held.update(name for name in ([slots] if isinstance(slots, str) else slots))
-    return [
-        name
-        for name in sorted(held.difference(names))
-        if hasattr(value, name)
+        for name, member in vars(base).items():
+            if type(member) is not types.MemberDescriptorType:
+                continue
+            # A slot goes by the name that it has in the class, not by that which it was given:
+            # Python changes private ones. Two classes may each have one of the same name.
+            is_hidden = _member(kind, name) is not member
+            with contextlib.suppress(AttributeError):
+                held[f"{base.__qualname__}.{name}" if is_hidden else name] = member.__get__(value)
+    more = set(held).difference(names)
+    return {
+        name: held[name]
+        for name in sorted(more)
         # What is computed from the fields, and kept, says nothing new.
-        and not isinstance(getattr(kind, name, None), functools.cached_property)
+        if not isinstance(getattr(kind, name, None), functools.cached_property)
         and not (name.startswith("__") and name.endswith("__"))
-    ]
+    }
+
+
+def _member(kind: type, name: str) -> Any:
+    """Returns what a class has by a name, as it is."""
+    return next((vars(base)[name] for base in kind.__mro__ if name in vars(base)), None)
 
 
 def _number_of_numpy(value: Any, where: str) -> dict[str, Any] | None:
@@ -281,10 +297,30 @@ def _leaf(value: Any, where: str) -> dict[str, Any] | None:
 
 
 def _moment(value: Any) -> str:
+    return f"{value.isoformat()} {_zone(value)} {value.fold}"
+
+
+def _zone(value: Any) -> str:
+    """Says what a time zone is: two that go by one name may have different rules."""
+    import datetime
+
     zone = value.tzinfo
-    if zone is not None and type(zone).__module__ not in ("datetime", "zoneinfo"):
+    if zone is None:
+        return "without a zone"
+    if type(zone) is datetime.timezone:
+        return f"at {zone.utcoffset(None)!r} called {zone.tzname(None)!r}"
+    zoneinfo = sys.modules.get("zoneinfo")
+    if zoneinfo is None or type(zone) is not zoneinfo.ZoneInfo:
         raise UsageError(f"the time zone of `{value}` is a `{_named(type(zone))}`, without a form")
-    return f"{value.isoformat()} {zone} {value.fold}"
+    try:
+        zone.__reduce__()
+    except Exception:
+        # Only one that was made of its key can be made again of it.
+        raise UsageError(
+            f"the time zone of `{value}` was read from a file, which its name says nothing of",
+            hint="`zoneinfo.ZoneInfo(key)` makes one that is known by its key",
+        ) from None
+    return f"in {zone.key!r}"
 
 
 _LEAVES: dict[tuple[str, str], Callable[[Any], str]] = {

@@ -20,58 +20,125 @@ if TYPE_CHECKING:
     StrPath = str | os.PathLike[str]
     Paths = StrPath | Iterable[StrPath]
 
+# Numbers of so many bits can always be written down.
+_SHORT = 2000
+
+
+def text(value: object, what: str) -> str:
+    """Returns a text that keys and records can hold."""
+    if not isinstance(value, str):
+        raise UsageError(f"{what} is {value!r}, and takes a text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{what} is {value!r}, which cannot be written as UTF-8") from None
+    return value
+
+
+def word(value: object, what: str) -> str:
+    """Returns a path or a word as a text that the system can be given."""
+    if not isinstance(value, (str, bytes, os.PathLike)):
+        raise UsageError(f"{what} is {value!r}, and takes a path or a text")
+    decoded = os.fsdecode(value)
+    try:
+        os.fsencode(decoded)
+    except UnicodeEncodeError:
+        raise UsageError(f"{what} is {decoded!r}, which the system cannot be given") from None
+    return decoded
+
+
+def truth(value: object, what: str) -> bool:
+    """Returns a truth value; what is only taken for one may have been meant otherwise."""
+    if not isinstance(value, bool):
+        raise UsageError(f"{what} is {value!r}, and takes `True` or `False`")
+    return value
+
+
+def mapping(value: Any, what: str) -> Mapping[Any, Any]:
+    """Returns a mapping, an empty one for `None`."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise UsageError(f"{what} is {value!r}, and takes a mapping")
+    return value
+
+
+def texts(value: Mapping[str, str] | None, what: str) -> dict[str, str]:
+    """Returns names with texts."""
+    return {
+        text(name, f"a name in `{what}`"): text(tag, f"`{what}[{name!r}]`")
+        for name, tag in mapping(value, f"`{what}`").items()
+    }
+
 
 def paths(value: Paths | None) -> list[str]:
     """Returns one path or many as a list."""
-    if value is None:
-        return []
     if isinstance(value, (str, bytes, os.PathLike)):
         value = [value]
-    return [os.fsdecode(path) for path in value]
+    return [word(path, "a path") for path in _many(value, "paths")]
 
 
 def names(value: str | Iterable[str] | None) -> list[str]:
     """Returns one name or many as a list."""
+    many: Iterable[Any] = [value] if isinstance(value, str) else _many(value, "names")
+    return [word(name, "a name") for name in many]
+
+
+def _many(value: Any, what: str) -> Iterable[Any]:
     if value is None:
-        return []
-    return [value] if isinstance(value, str) else list(value)
+        return ()
+    if not isinstance(value, Iterable):
+        raise UsageError(f"{value!r} stands where {what} are asked for")
+    return value
 
 
 def variables(value: Mapping[str, str | None] | str | Iterable[str] | None) -> list[str]:
     """Returns variables as `NAME` and `NAME=VALUE`."""
     if isinstance(value, Mapping):
-        return [name if text is None else f"{name}={text}" for name, text in value.items()]
+        value = [name if text is None else f"{name}={text}" for name, text in value.items()]
     return names(value)
 
 
 def tags(flag: str, value: Mapping[str, str] | None) -> list[str]:
     """Returns names with texts as `NAME=TEXT`."""
-    return [f"{_name(flag, name)}={text}" for name, text in (value or {}).items()]
+    return names(
+        f"{_name(flag, name)}={text}" for name, text in mapping(value, f"`{flag}`").items()
+    )
 
 
 def params(value: Mapping[str, Any] | None) -> list[str]:
     """Returns names with typed data as `NAME=JSON`."""
     return [
         f"{_name('params', name)}={as_json(data, f'params[{name!r}]')}"
-        for name, data in (value or {}).items()
+        for name, data in mapping(value, "`params`").items()
     ]
 
 
-def _name(flag: str, name: str) -> str:
-    if not name or "=" in name:
-        raise UsageError(f"`{name}` of `{flag}` is not a name")
-    return name
+def _name(flag: str, name: object) -> str:
+    named = text(name, f"a name in `{flag}`")
+    if not named or "=" in named:
+        raise UsageError(f"`{named}` of `{flag}` is not a name")
+    return named
 
 
 def as_json(data: Any, where: str) -> str:
     """Returns data as JSON: `None`, truth values, numbers, texts, lists and mappings of them."""
-    _check(data, where)
-    return json.dumps(data, ensure_ascii=False, allow_nan=False)
+    try:
+        _check(data, where)
+        return json.dumps(data, ensure_ascii=False, allow_nan=False)
+    except RecursionError:
+        raise UsageError(
+            f"`{where}` is nested too deep to be written down", hint="does it contain itself?"
+        ) from None
 
 
 def _check(data: Any, where: str) -> None:
     # What only behaves like a text or a number, such as an enumeration, would come back as another.
-    if data is None or type(data) in (bool, int):
+    if data is None or type(data) is bool:
+        return
+    if type(data) is int:
+        if data.bit_length() > _SHORT:
+            _check_length(data, where)
         return
     if type(data) is str:
         try:
@@ -100,11 +167,21 @@ def _check(data: Any, where: str) -> None:
     )
 
 
+def _check_length(number: int, where: str) -> None:
+    try:
+        str(number)
+    except ValueError as error:
+        raise UsageError(f"`{where}` cannot be written down: {error}") from None
+
+
 def duration(value: str | float | timedelta | None) -> str | None:
     """Returns a duration as a word; a number is seconds."""
-    if value is None or isinstance(value, str):
+    if value is None:
         return value
-    if not isinstance(value, (int, float)) and not hasattr(value, "total_seconds"):
+    if isinstance(value, str):
+        return text(value, "a duration")
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number and not hasattr(value, "total_seconds"):
         raise UsageError(f"{value!r} is no duration")
     seconds = value if isinstance(value, (int, float)) else value.total_seconds()
     if not math.isfinite(seconds) or seconds < 0:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-from ibid import _folders, _ibid
+from ibid import _folders, _ibid, _words
 from ibid._errors import Error, UsageError
 from ibid._hearing import Hearing
 from ibid._place import place
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     Wish = StrPath | None
 
 T = TypeVar("T")
+
+# So long a name may be on the usual systems of files.
+_LONGEST = 255
 
 __all__ = [
     "Dirs",
@@ -54,8 +57,11 @@ class Dirs:
     """
 
     def __init__(self, app: str, env_prefix: str | None = None) -> None:
-        if not app or app in (".", "..") or "/" in app or "\\" in app or "\0" in app:
+        is_long = len(_words.text(app, "the name of a program").encode()) > _LONGEST
+        if not app or is_long or app in (".", "..") or any(letter in app for letter in "/\\\0"):
             raise UsageError(f"`{app}` is not the name of a folder", hint="such as `minisim`")
+        if env_prefix is not None:
+            _words.text(env_prefix, "`env_prefix`")
         self.app = app
         self.env_prefix = re.sub(r"\W", "_", app).upper() if env_prefix is None else env_prefix
         self._configured: tuple[str | None, str | None] = (None, None)
@@ -227,7 +233,7 @@ def _wish(name: str, value: Any) -> str | None:
         raise UsageError(
             f"`{name}` is a `{type(value).__qualname__}`", hint="give a path as `str` or `Path`"
         )
-    path = os.fsdecode(value)
+    path = _words.word(value, f"`{name}`")
     if "\0" in path:
         raise UsageError(f"`{name}` is no path: it holds a NUL")
     return path if path.startswith("~") else os.path.join(os.getcwd(), path)
@@ -235,6 +241,9 @@ def _wish(name: str, value: Any) -> str | None:
 
 def _check_part(name: str, value: str) -> None:
     """Refuses what would lead out of the folder."""
+    if not isinstance(value, str):
+        raise UsageError(f"`{name}` is {value!r}, and takes a text")
+    _words.word(value, f"`{name}`")
     if "/" in value or os.sep in value or "\0" in value:
         raise UsageError(
             f"`{name}` is `{value}`, which is no part of a name", hint="leave out the separators"

@@ -465,6 +465,14 @@ def test_applications_have_results_of_their_own(compute: Counting) -> None:
         ({"unseen": None}, "`unseen` is None"),
         ({"ttl": -1}, "no duration"),
         ({"ttl": []}, "no duration"),
+        ({"ttl": True}, "no duration"),
+        ({"ttl": "\ud800"}, "cannot be written as UTF-8"),
+        ({"versions": [1]}, r"`versions` is \[1\], and takes a mapping"),
+        ({"versions": {"a": "\ud800"}}, "cannot be written as UTF-8"),
+        ({"strict": "x"}, "`strict` is 'x', and takes `True` or `False`"),
+        ({"app": "\ud800"}, "`app` is .* cannot be written as UTF-8"),
+        ({"root": "/\ud800"}, "`root` is .* cannot be given"),
+        ({"suffix": "é" * 126}, "`suffix` is too long for the name of a file"),
     ],
 )
 def test_a_setting_that_is_none_is_refused(settings: dict[str, Any], told: str) -> None:
@@ -475,6 +483,35 @@ def test_a_setting_that_is_none_is_refused(settings: dict[str, Any], told: str) 
 def test_a_suffix_that_is_no_text_is_refused(compute: Counting) -> None:
     with pytest.raises(ibid.UsageError, match="`suffix` is 3"):
         ibid.Cache().get_or_compute({"a": 1}, compute, suffix=3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        ("items = []\nfor _ in range(5000): items = [items]", "`value` is nested too deep"),
+        ("items = []\nitems.append({'a': items})", "does it contain itself"),
+        ("items = [{'a': 10**5000}]", r"`value\[0\]\['a'\]` cannot be written down"),
+    ],
+)
+def test_plain_data_that_cannot_be_written_down_is_refused(made: str, told: str) -> None:
+    def compute(spec: Spec) -> Any:
+        names: dict[str, Any] = {}
+        exec(made, names)
+        return names["items"]
+
+    with pytest.raises(ibid.UsageError, match=told):
+        ibid.Cache(app="a", code="1").get_or_compute({"made": made}, compute)
+
+
+@pytest.mark.parametrize("suffix", ["", ".npz"])
+def test_a_save_that_makes_another_name_is_told_its_suffix(compute: Counting, suffix: str) -> None:
+    def save(value: list[int], path: Path) -> None:
+        Path(f"{path}.npy").write_text(str(value))
+
+    cache = ibid.Cache(unseen="ignore", suffix=suffix)
+    told = rf"nothing at `value{suffix}`.*\n\nhint:.*`value{suffix}.npy`.*`suffix=\"{suffix}.npy\"`"
+    with pytest.raises(ibid.UsageError, match=told):
+        cache.get_or_compute({"a": 1}, compute, save, load_tree)
 
 
 def test_what_cannot_be_seen_is_not_stored(
@@ -578,3 +615,38 @@ def test_the_command_line_explains_a_function(
     assert "spec" in text
     assert os.fspath(project) not in text
     ibid_command("fsck")
+
+
+def test_links_within_a_result_lead_there_in_every_copy(compute: Counting) -> None:
+    def save(value: list[int], path: Path) -> None:
+        (path / "versions" / "1").mkdir(parents=True)
+        (path / "versions" / "1" / "text").write_text(str(value))
+        (path / "latest").symlink_to(path / "versions" / "1")
+        (path / "versions" / "text").symlink_to("1/text")
+
+    def load(path: Path) -> list[int]:
+        assert os.readlink(path / "versions" / "text") == "1/text"
+        return [len((path / "latest" / "text").read_text())]
+
+    cache = ibid.Cache(unseen="ignore")
+    call = functools.partial(cache.get_or_compute, {"a": 1}, compute, save)
+    assert call(load) == [1, 2, 3]
+    assert call(load) == [len("[1, 2, 3]")]
+    assert compute.calls == 1
+
+
+@pytest.mark.parametrize("is_in_folder", [False, True])
+def test_a_link_out_of_a_result_is_refused(
+    compute: Counting, project: Path, is_in_folder: bool
+) -> None:
+    def save(value: list[int], path: Path) -> None:
+        (project / "elsewhere").write_text(str(value))
+        if is_in_folder:
+            path.mkdir()
+            path /= "link"
+        path.symlink_to(project / "elsewhere")
+
+    cache = ibid.Cache(unseen="ignore")
+    with pytest.raises(ibid.UsageError, match="is a link that leads elsewhere"):
+        cache.get_or_compute({"a": 1}, compute, save, load_tree)
+    assert (project / "elsewhere").read_text() == "[1, 2, 3]"

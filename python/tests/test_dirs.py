@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import ibid
 import pytest
@@ -234,6 +235,14 @@ def test_another_package_has_folders_of_its_own(
     with lacuna.make_temp_file(suffix=".x") as file:
         assert Path(file.name).parent == tmp_path / "y"
     assert dirs.cache_dir() == tmp_path / "of-ibid"
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "a\\b", "a\0", "\ud800", "é" * 128, 3, None])
+def test_what_is_no_name_of_a_folder_is_refused(name: Any) -> None:
+    with pytest.raises(ibid.UsageError):
+        dirs.Dirs(name)
+    with pytest.raises(ibid.UsageError):
+        dirs.Dirs("a").configure(f"/{name}" if name == "\ud800" else 3)  # type: ignore[arg-type]
 
 
 def test_the_prefix_of_variables_follows_the_name(

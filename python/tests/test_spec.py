@@ -10,6 +10,7 @@ import fractions
 import functools
 import sys
 import uuid
+import zoneinfo
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -134,6 +135,10 @@ def test_specs_are_told_apart_as_data_is() -> None:
         noon,
         str(noon),
         noon.replace(tzinfo=datetime.UTC),
+        noon.replace(tzinfo=datetime.timezone(datetime.timedelta(0), "CET")),
+        noon.replace(tzinfo=datetime.timezone(datetime.timedelta(hours=1), "CET")),
+        noon.replace(tzinfo=zoneinfo.ZoneInfo("CET")),
+        noon.time().replace(tzinfo=zoneinfo.ZoneInfo("CET")),
         noon.date(),
         datetime.timedelta(1),
         decimal.Decimal("1.0"),
@@ -195,6 +200,41 @@ class Longer(Pair):
         return tuple.__new__(cls, items)
 
 
+@dataclasses.dataclass
+class Slotted:
+    """It has a slot under a name that Python changes, and no field for it."""
+
+    __slots__ = ("__scale", "x")
+    x: int
+
+    def scaled(self, scale: int) -> Slotted:
+        self.__scale = scale
+        return self
+
+    def total(self) -> int:
+        return self.x * self.__scale
+
+
+class Below(Slotted):
+    """It hides the slot of the class above it."""
+
+    __slots__ = ("x",)
+
+
+def below() -> Below:
+    """Returns one that has set both slots."""
+    made = Below(1)
+    vars(Slotted)["x"].__set__(made, 2)
+    return made
+
+
+def zone_of_a_file() -> zoneinfo.ZoneInfo:
+    """Returns a zone that has a name, and rules of its own."""
+    path = next(path for path in zoneinfo.TZPATH if (Path(path) / "UTC").exists())
+    with open(Path(path) / "UTC", "rb") as file:
+        return zoneinfo.ZoneInfo.from_file(file, key="CET")
+
+
 def circle() -> Any:
     """Returns what contains itself."""
     items: list[Any] = [1]
@@ -222,6 +262,9 @@ def circle() -> Any:
         ({"a": "\ud800"}, "UTF-8"),
         ({"\ud800": "a"}, "UTF-8"),
         (Heavier(1.0, 2.0), "`weight`, which is none of its fields"),
+        (Slotted(1).scaled(2), "`_Slotted__scale`, which is none of its fields"),
+        (below(), "`Slotted.x`, which is none of its fields"),
+        (datetime.datetime(2026, 1, 1, tzinfo=zone_of_a_file()), "was read from a file"),
         (Scalar(5, "timedelta64[ns]", "m"), "no plain form"),
         (Scalar(float("nan")), "is nan"),
         (complex(0, float("inf")), "is inf"),

@@ -348,6 +348,24 @@ def test_a_package_counts_as_a_whole_and_nothing_is_imported(out: Path, code: Pa
 
 
 @pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"params": {1: 1}}, "a name in `params` is 1"),
+        ({"params": [1]}, "`params` is .* takes a mapping"),
+        ({"versions": {"a": 1}}, r"`versions\['a'\]` is 1"),
+        ({"inputs": ("\ud800",)}, "cannot be given"),
+        ({"inputs": (3,)}, "a path is 3"),
+        ({"outputs": 3}, "3 stands where paths"),
+        ({"env": ("\ud800",)}, "cannot be given"),
+        ({"module": 3}, "`module` is 3"),
+    ],
+)
+def test_a_field_that_is_none_is_refused(out: Path, fields: dict[str, Any], told: str) -> None:
+    with pytest.raises(ibid.UsageError, match=told):
+        stage(**fields).should_skip(out)
+
+
+@pytest.mark.parametrize(
     ("source", "expected"),
     [
         ("import lib.sub.deep", {"lib", "lib.sub", "lib.sub.deep"}),

@@ -166,6 +166,56 @@ def test_what_a_link_to_a_hidden_folder_leads_to_counts_and_ends(project: Path) 
     assert "current/inner/x" not in hash_directory(project, skip_hidden=False)
 
 
+def maze(project: Path, depth: int) -> Path:
+    """Makes folders that each have two links to the next, and returns the first."""
+    for at in range(depth + 1):
+        (project / f"maze/{at}").mkdir(parents=True)
+    for at in range(depth):
+        for name in "ab":
+            (project / f"maze/{at}/{name}").symlink_to(project / f"maze/{at + 1}")
+    (project / f"maze/{depth}/x").write_text("1")
+    return project / "maze/0"
+
+
+def test_ways_through_links_are_not_all_walked(project: Path) -> None:
+    found = hash_directory(maze(project, 30))
+    assert len(found) < 150
+    assert found["a" + "/a" * 29 + "/x"] == hash_file(project / "maze/30/x")
+    assert found["a/b/"] == "the folder that is listed at a"
+    assert found["b/a/"] == "the folder that is listed at ../a/a"
+    (project / "maze/30/x").write_text("2")
+    assert hash_directory(project / "maze/0") != found
+
+
+def test_a_link_that_leads_to_an_equal_folder_and_then_to_another_is_seen(project: Path) -> None:
+    first = maze(project, 3)
+    (project / "other").mkdir()
+    (project / "now").symlink_to("maze/3")
+    (project / "maze/1/c").symlink_to(project / "now")
+    found = hash_directory(first)
+    assert found["a/c/"] == "the folder that is listed at a/a"
+    (project / "now").unlink()
+    (project / "now").symlink_to("other")
+    assert hash_directory(first) != found
+
+
+def test_folders_behind_links_that_are_listed_elsewhere_are_outputs(
+    out: Path, project: Path
+) -> None:
+    (project / "now").symlink_to("maze/3")
+    (out / "maze").symlink_to(maze(project, 3))
+    (project / "maze/1/c").symlink_to(project / "now")
+    for outputs in (None, ["maze"]):
+        saved(out, outputs=outputs)
+        assert triggers(out, required_outputs=["maze", "maze/a/c"]) == ()
+        (project / "now").unlink()
+        (project / "now").symlink_to("maze/2")
+        assert triggers(out) == ("outputs",)
+        (project / "now").unlink()
+        (project / "now").symlink_to("maze/3")
+        assert triggers(out) == ()
+
+
 def test_a_file_that_vanishes_during_the_walk_is_not_there(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -209,6 +209,25 @@ def test_what_a_handler_did_not_read_is_stored_all_the_same(bench: Bench) -> Non
     assert bench.calls == 1
 
 
+def test_a_handler_that_raises_is_as_good_as_none_on_a_hit_too(bench: Bench) -> None:
+    bench.tool("seq 3; echo error >&2; touch out")
+    heard = []
+    for at in range(3):
+        printed = Printed()
+        execution = bench.runner().start_execution(TOOL)
+        out = execution.output_file("out")
+
+        def raises(line: str, printed: Printed = printed) -> None:
+            printed.stdout(line)
+            raise ValueError(line)
+
+        execution.run(["t"], handle_stdout=raises, handle_stderr=printed.stderr)
+        assert out.exists(), at
+        heard.append(sorted(printed.lines))
+    assert heard == [[("err", "error"), ("out", "1")]] * 3
+    assert bench.calls == 1
+
+
 def test_the_cache_can_be_passed_over(bench: Bench) -> None:
     runner = bench.runner()
     assert ibid.styx.bypass is ibid.bypass

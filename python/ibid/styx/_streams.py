@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import io
+import logging
 import os
 import subprocess
 import threading
@@ -26,7 +27,7 @@ class Lines:
     """Hands bytes of two streams to handlers, line by line."""
 
     def __init__(self, handle_stdout: Handler, handle_stderr: Handler) -> None:
-        self._handlers = (handle_stdout, handle_stderr)
+        self._handlers = [handle_stdout, handle_stderr]
         self._rest = [b"", b""]
 
     def feed(self, is_stderr: bool, data: bytes) -> None:
@@ -36,7 +37,14 @@ class Lines:
             return
         *lines, self._rest[is_stderr] = (self._rest[is_stderr] + data).split(b"\n")
         for line in lines:
-            handler(line.decode("utf-8", "surrogateescape"))
+            try:
+                handler(line.decode("utf-8", "surrogateescape"))
+            except Exception as error:
+                # As where a tool runs: its outputs stand, and who raises hears no more of it.
+                self._handlers[is_stderr] = None
+                told = "a handler of what a tool printed raised %s: %s; it hears no more of it"
+                logging.getLogger("ibid").warning(told, type(error).__name__, error)
+                return
 
     def close(self) -> None:
         """Nothing more comes: what is left is a line."""
