@@ -123,6 +123,27 @@ pub enum NotStored {
     /// Inputs changed while it ran.
     #[error("{} changed while the command ran", paths(.0))]
     InputsChanged(Vec<PathBuf>),
+    /// Hard links to inputs were made or removed while it ran.
+    #[error(
+        "a hard link to {} was made or removed while the command ran, and a write may hide \
+         behind that",
+        paths(.0)
+    )]
+    InputsLinked(Vec<PathBuf>),
+    /// The status of inputs, or of folders that lead to them, changed while it ran.
+    #[error(
+        "the status of {} (mode, owner or the like) changed while the command ran, and more may \
+         hide behind that",
+        paths(.0)
+    )]
+    InputsStatus(Vec<PathBuf>),
+    /// Folders may have been other ones while it ran.
+    #[error(
+        "whether {} was moved while the command ran cannot be told, because inotify says nothing \
+         of it (see `sysctl fs.inotify`)",
+        paths(.0)
+    )]
+    Untold(Vec<PathBuf>),
     /// Inputs changed when the outputs had been written, or perhaps then: a run that nobody watched
     /// may have read others.
     #[error("{} changed after the outputs were written", paths(.0))]

@@ -17,7 +17,7 @@ use crate::action::Storing;
 use crate::digest::{BlobId, Digest};
 use crate::fs::Meter;
 use crate::output::{Aside, Capture, CaptureError, Captured, Reading, find};
-use crate::scan::{Drift, Scanner, Watch};
+use crate::scan::{Drift, DriftKind, Scanner, Watch};
 use crate::store::{LocalStore, Recorded, StoreError};
 use crate::tree::Escaped;
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,16 +103,24 @@ fn look_again(prepared: &Prepared, cx: &Context<'_>) -> Result<(), NotStored> {
     let mut drifts = Scanner::new(cx.root, cx.stats, &meter).recheck(&prepared.seen);
     drifts.extend(prepared.watched.get().into_iter().flat_map(Watch::drifts));
     cx.end();
-    if drifts.is_empty() {
+    let Some(worst) = drifts.iter().map(|drift| drift.kind).max() else {
         return Ok(());
-    }
+    };
+    // What wrote to an input may have done the rest as well.
+    let (why, least): (fn(_) -> _, _) = match worst {
+        DriftKind::Untold => (NotStored::Untold, worst),
+        DriftKind::Linked => (NotStored::InputsLinked, worst),
+        DriftKind::Status => (NotStored::InputsStatus, worst),
+        DriftKind::Touched | DriftKind::Changed => (NotStored::InputsChanged, DriftKind::Touched),
+    };
     let from_root = |Drift { path, .. }: Drift| match path.strip_prefix(cx.root) {
         Ok(below) if below != Path::new("") => below.to_owned(),
         _ => path,
     };
-    Err(NotStored::InputsChanged(
-        drifts.into_iter().map(from_root).collect(),
-    ))
+    let told = drifts.into_iter().filter(|drift| drift.kind >= least);
+    // A folder may be both an input's and on the way to others.
+    let told: BTreeSet<_> = told.map(from_root).collect();
+    Err(why(told.into_iter().collect()))
 }
 
 /// Puts the outputs into the store, or only looks at them where nothing may be written.

@@ -19,6 +19,7 @@ mod live;
 mod look;
 mod meter;
 mod mounts;
+mod moves;
 mod nameless;
 mod owner;
 mod private_dir;
@@ -53,6 +54,7 @@ pub use look::{
 };
 pub use meter::Meter;
 pub use mounts::MountPoint;
+pub use moves::{Moves, Watched};
 pub use nameless::write_whole;
 pub use owner::{
     ancestors, boot_and_namespace, is_gone, is_tag_of_the_gone, own_start, owner_tag, start_time,

@@ -107,6 +107,11 @@ impl Signature {
         }
     }
 
+    /// Says whether both are of one inode.
+    pub fn is_inode_of(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+
     /// Returns what kind of thing it is.
     pub fn kind(&self) -> FileKind {
         FileKind::of(FileType::from_raw_mode(self.mode as RawMode)).unwrap_or(FileKind::Special)

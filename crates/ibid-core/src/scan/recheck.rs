@@ -108,7 +108,7 @@ impl Scanner<'_> {
                 Some(DriftKind::Changed)
             }
             Ok(now) if same_status && now.signature == *before.signature => None,
-            Ok(_) => Some(DriftKind::Touched),
+            Ok(now) => Some(touch(before.signature, &now.signature)),
             Err(_) => Some(DriftKind::Changed),
         }
     }
@@ -200,6 +200,26 @@ impl Scanner<'_> {
             add(path(new, came), DriftKind::Changed);
         }
         drifts
+    }
+}
+
+/// Says what was done to a file that holds the same bytes, as far as its status shows.
+fn touch(before: &Signature, now: &Signature) -> DriftKind {
+    let Signature {
+        ctime, links, mode, ..
+    } = *before;
+    let otherwise = Signature {
+        ctime,
+        mode,
+        links,
+        ..*now
+    };
+    if otherwise != *before {
+        DriftKind::Touched
+    } else if now.links != links {
+        DriftKind::Linked
+    } else {
+        DriftKind::Status
     }
 }
 

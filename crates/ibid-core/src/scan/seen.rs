@@ -130,6 +130,14 @@ impl From<FileDigest> for Seen {
 /// How something differs from what was seen before the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DriftKind {
+    /// A folder that may have been another's in between: it cannot be told.
+    Untold,
+    /// A hard link to the file was made or removed. That moves the same stamp as a write does, which
+    /// may hide behind it.
+    Linked,
+    /// The mode of the file was changed, or another part of its status; or that of a folder, which
+    /// was not moved.
+    Status,
     /// The bytes are the same, but the file was changed or its status was: it may have held
     /// other bytes in between, so a result that read it must not be stored.
     Touched,

@@ -8,6 +8,7 @@
 
 mod call;
 mod chain;
+mod detour;
 mod document;
 mod engine;
 mod format;

@@ -6,6 +6,7 @@
 )]
 
 mod contents;
+mod detours;
 mod drifts;
 mod known;
 mod trees;
