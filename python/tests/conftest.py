@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+# Fixtures of tests in several files.
+pytest_plugins = ("stages_bench",)
+
 
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
