@@ -183,6 +183,14 @@ def test_what_runs_no_text_names_nothing_around_it(project: Path, call: str) -> 
     assert code(project, files).unseen == []
 
 
+def test_warnings_that_were_shown_are_no_part_of_a_module(project: Path) -> None:
+    write(project, {"main.py": "def compute(s): return eval(s)\n"})
+    with imported(project) as main:
+        before = _code.of(main.compute)
+        vars(main)["__warningregistry__"] = {"version": 1}
+        assert _code.of(main.compute).texts == before.texts
+
+
 @pytest.mark.parametrize(
     "body",
     [

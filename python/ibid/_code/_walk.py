@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 Found = list[tuple[str, Any]]
 
-# What modules say of themselves, and where they lie.
+# What modules say of themselves, where they lie, and which warnings they have shown.
 _PASSED = {"__builtins__", "__spec__", "__loader__", "__cached__", "__file__", "__path__"}
+_PASSED |= {"__warningregistry__"}
 # Caches that singledispatch fills.
 _CACHES = {"dispatch_cache", "cache_token", "_clear_cache"}
 # What no method runs as a text.
