@@ -165,6 +165,7 @@ def test_what_a_text_names_that_is_run_on_a_table_counts(project: Path, call: st
         "parse_qs(s.query)",
         "s.query(Model)",
         "1 if s.eval else 2",
+        "s.eval or print(str(s))",
         "[s.modules[0], s.modules(), 'x' in sys.modules, sys.modules.get('x')]",
     ],
 )
@@ -212,6 +213,7 @@ def test_warnings_that_were_shown_are_no_part_of_a_module(project: Path) -> None
         "def compute(s):\n    import sys\n    return sys.modules[s].x",
         "def compute(s):\n    from sys import modules\n    return modules[s].x",
         "def compute(s): return s.__globals__['x']",
+        "def compute(s): return getattr(s, '__globals__')['x']",
         "import sys\ndef compute(s): return sys._getframe(1)",
         "def compute(s):\n    from sys import _getframe as frame\n    return frame(1)",
         "import inspect\ndef compute(s): return inspect.currentframe()",

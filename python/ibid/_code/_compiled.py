@@ -98,7 +98,6 @@ def compiled(code: types.CodeType) -> Compiled:
         for text in sorted(texts):
             _note_text(text, found)
     found.imports_any |= bool(named & _BRINGERS)
-    found.looks_elsewhere = bool(named & _OTHERS)
     if named & (_BY_TEXT | _AROUND):
         found.is_by_text = True
         by_text = {word for text in texts if _DOTTED(text) for word in text.split(".")}
@@ -110,6 +109,7 @@ def compiled(code: types.CodeType) -> Compiled:
             _note_marked(text, found)
     if "modules" in named:
         found.imports += [Import(text, 0, (), _ANY) for text in sorted(texts) if _DOTTED(text)]
+    found.looks_elsewhere = bool(found.attributes & _OTHERS)
     found.ordered = sorted(found.globals)
     found.names_all |= bool(found.globals & _AROUND) or {"modules", "__name__"} <= named
     if len(_known) >= _MANY:
@@ -220,19 +220,18 @@ def _note_names(steps: list[dis.Instruction], found: Compiled) -> None:
 
 def _is_called(steps: list[dis.Instruction], index: int) -> bool:
     """Says whether what is looked up in something is called at once."""
-    step, before = steps[index], steps[max(index - 2, 0) : index]
-    if step.opname == "LOAD_METHOD" or steps[index + 1].opname == "PUSH_NULL":
+    step = steps[index]
+    if step.opname == "LOAD_METHOD":
         return True
     if step.opname != "LOAD_ATTR":
         return False
     # Which form there is hangs on the version, and on whether a module is looked into.
-    is_method = sys.version_info >= (3, 12) and bool((step.arg or 0) & 1)
-    is_pushed = before[0].opname == "PUSH_NULL"
-    return is_method or is_pushed or (before[-1].opname, (before[-1].arg or 0) & 1) == _PUSHING
-
-
-# What looks a global up and makes ready for a call.
-_PUSHING = ("LOAD_GLOBAL", 1)
+    if sys.version_info >= (3, 13):
+        return bool((step.arg or 0) & 1) or steps[index + 1].opname == "PUSH_NULL"
+    if sys.version_info >= (3, 12) and (step.arg or 0) & 1:
+        return True
+    ready, of = steps[index - 2 : index]
+    return ready.opname == "PUSH_NULL" or (of.opname == "LOAD_GLOBAL" and bool((of.arg or 0) & 1))
 
 
 def _note_method(steps: list[dis.Instruction], index: int, found: Compiled) -> None:
