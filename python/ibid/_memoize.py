@@ -66,6 +66,9 @@ def _memoized(
 ) -> Memoized[P, R]:
     import inspect
 
+    if isinstance(function, (staticmethod, classmethod)):
+        inner: Any = _memoized(function.__func__, cache, codec, ignore)
+        return type(function)(inner)  # type: ignore[return-value]
     if not callable(function):
         raise UsageError(f"`{function!r}` is no function")
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
@@ -82,7 +85,7 @@ def _memoized(
         known = ", ".join(f"`{name}`" for name in CODECS)
         raise UsageError(f"`{codec}` is no codec", hint=f"{known}, or a pair of functions")
     try:
-        signature = inspect.signature(function)
+        signature = inspect.signature(_bare(function), follow_wrapped=False)
     except ValueError:
         raise UsageError(
             f"`{_code.name_of(function)}` does not say what its arguments are",
@@ -90,8 +93,47 @@ def _memoized(
         ) from None
     unknown = sorted(set(ignore) - signature.parameters.keys())
     if unknown:
-        raise UsageError(f"`{_code.name_of(function)}` has no argument `{unknown[0]}` to ignore")
+        is_around = hasattr(function, "__wrapped__")
+        raise UsageError(
+            f"`{_code.name_of(function)}` has no argument `{unknown[0]}` to ignore",
+            hint="memoize what is decorated, below its decorators" if is_around else None,
+        )
     return Memoized(function, cache or Cache(), chosen, (signature, frozenset(ignore)))
+
+
+def _bare(function: Any) -> Any:
+    """Returns what takes the arguments that a function itself takes.
+
+    What a decorator copied from the function that it is around says what that one takes, and what
+    it has where nothing is given: the decorator may change both.
+    """
+    if isinstance(function, types.FunctionType):
+        code, defaults, closure = function.__code__, function.__defaults__, function.__closure__
+        bare = types.FunctionType(code, {}, function.__name__, defaults, closure)
+        bare.__kwdefaults__ = function.__kwdefaults__
+        return bare
+    if isinstance(function, types.MethodType):
+        return types.MethodType(_bare(function.__func__), function.__self__)
+    if isinstance(function, functools.partial):
+        return functools.partial(_bare(function.func), *function.args, **function.keywords)
+    if isinstance(function, (Memoized, functools._lru_cache_wrapper)):
+        # They hand on what they are given.
+        return _bare(function.__wrapped__)
+    if isinstance(function, type):
+        made = [getattr(function, name) for name in ("__new__", "__init__")]
+        own = [each for each in made if isinstance(each, types.FunctionType)]
+        if not own or len(own) > 1 or type(function).__call__ is not type.__call__:
+            return _anything if own else function
+        return _bare(types.MethodType(own[0], function))
+    if isinstance(function, types.BuiltinFunctionType):
+        return function
+    called = type(function).__call__
+    is_function = isinstance(called, types.FunctionType)
+    return _bare(types.MethodType(called, function)) if is_function else _anything
+
+
+def _anything(*args: Any, **kwargs: Any) -> None:
+    """Takes whatever it is given, as it is given."""
 
 
 class Memoized(Generic[P, R]):

@@ -122,6 +122,125 @@ def test_what_is_looked_up_around_a_function_counts(project: Path, expression: s
 
 
 @pytest.mark.parametrize(
+    "call",
+    [
+        "s.query('a > @CUT')",
+        "s.query('a > @ CUT', engine='python', inplace=True)",
+        "s.query(expr='a > @limits.low')",
+        "s.query('a > @limit()')",
+        "s.query(f'{s} > @CUT')",
+        "s.query('a > ' + s)",
+        "s.query(s)",
+        "s.query(TEXT)",
+        "s.loc[0].eval('a * @CUT')",
+        "s.eval(s)",
+        "[t.query('a > @CUT') for t in s]",
+        "operator.methodcaller('query', s)(s)",
+        "builtins.eval(s)",
+        "builtins.eval('limit() + 1')",
+    ],
+)
+def test_what_a_text_names_that_is_run_on_a_table_counts(project: Path, call: str) -> None:
+    files = {
+        "limits.py": "low = 1\n",
+        "main.py": f"""
+            import builtins, limits, operator
+            CUT = limits.low
+            TEXT = f"a > {{CUT}}"
+            def limit(): return CUT
+            def compute(s): return {call}
+            """,
+    }
+    assert differs(project, files, "low = 1", "low = 2")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "s.query('a > 1')",
+        "s.query('a > @s.x')",
+        "s.eval('c = a + b', inplace=False)",
+        "s.eval()",
+        "s.query",
+        "parse_qs(s.query)",
+        "s.query(Model)",
+        "1 if s.eval else 2",
+        "s.eval or print(str(s))",
+        "[s.modules[0], s.modules(), 'x' in sys.modules, sys.modules.get('x')]",
+    ],
+)
+def test_what_runs_no_text_names_nothing_around_it(project: Path, call: str) -> None:
+    files = {
+        "main.py": f"""
+            import sqlite3, sys
+            from urllib.parse import parse_qs
+            OTHER = 1
+            OPEN = sqlite3.connect(":memory:")
+            class Model: pass
+            def compute(s): return {call}
+            """
+    }
+    assert not differs(project, files, "OTHER = 1", "OTHER = 2")
+    assert code(project, files).unseen == []
+
+
+def test_warnings_that_were_shown_are_no_part_of_a_module(project: Path) -> None:
+    write(project, {"main.py": "def compute(s): return eval(s)\n"})
+    with imported(project) as main:
+        before = _code.of(main.compute)
+        vars(main)["__warningregistry__"] = {"version": 1}
+        assert _code.of(main.compute).texts == before.texts
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "e = eval\ndef compute(s): return e(s)",
+        "from builtins import eval as e\ndef compute(s): return e(s)",
+        "E = {'e': exec}\ndef compute(s): return E['e'](s)",
+        "def compute(s, e=eval): return e(s)",
+        "class T:\n    e = eval\ndef compute(s): return T.e(s)",
+        "import functools\ne = functools.partial(eval)\ndef compute(s): return e(s)",
+        "g = globals\ndef compute(s): return g()[s]",
+        "import builtins\ndef compute(s): return builtins.globals()[s]",
+        "def compute(s):\n    import builtins\n    e = builtins.eval\n    return e(s)",
+        "def compute(s):\n    from builtins import eval as e\n    return e(s)",
+        "import sys\ndef compute(s): return sys.modules[s].x",
+        "import sys\ndef compute(s): return sys.modules.get(s).x",
+        "import sys\ndef compute(s): return sys.modules[s.__module__].x",
+        "import sys as system\ndef compute(s): return system.modules[s].x",
+        "from sys import modules as m\ndef compute(s): return m[s].x",
+        "def compute(s):\n    import sys\n    return sys.modules[s].x",
+        "def compute(s):\n    from sys import modules\n    return modules[s].x",
+        "def compute(s): return s.__globals__['x']",
+        "def compute(s): return getattr(s, '__globals__')['x']",
+        "import sys\ndef compute(s): return sys._getframe(1)",
+        "def compute(s):\n    from sys import _getframe as frame\n    return frame(1)",
+        "import inspect\ndef compute(s): return inspect.currentframe()",
+        "import inspect\ndef compute(s): return inspect.getmodule(s).x",
+        "import gc\ndef compute(s): return gc.get_objects()",
+        "from logging.config import BaseConfigurator\n"
+        "def compute(s): return BaseConfigurator({}).resolve(s)",
+    ],
+)
+def test_what_looks_around_others_under_any_name_is_told(project: Path, body: str) -> None:
+    assert code(project, {"main.py": f"{body}\n"}).unseen
+
+
+def test_functions_of_pandas_that_run_texts_are_told_as_values(project: Path) -> None:
+    pytest.importorskip("pandas")
+    bodies = [
+        "from pandas import eval as run\ndef compute(s): return run(s)",
+        "import pandas\nrun = pandas.DataFrame({'a': [1]}).query\ndef compute(s): return run(s)",
+    ]
+    for body in bodies:
+        assert any("by a text" in told for told in code(project, {"main.py": body}).unseen)
+    main = "import pandas as pd\nCUT = 1\ndef compute(s): return pd.eval('CUT * 2')\n"
+    assert code(project, {"main.py": main}).unseen == []
+    assert differs(project, {"main.py": main}, "CUT = 1", "CUT = 2")
+
+
+@pytest.mark.parametrize(
     "body",
     [
         "import importlib\ndef compute(s): return importlib.import_module(s).go()",

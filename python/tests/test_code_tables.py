@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +118,23 @@ def test_tables_that_differ_are_told_apart() -> None:
         table({"a": pandas.Categorical(["x", "y"], ordered=True), "b": [1, 2]}),
     ]
     assert len({form(value) for value in values}) == len(values)
+
+
+def test_a_masked_array_counts_by_its_mask_and_whether_that_is_hard() -> None:
+    def made(mask: Any = (False, True), hard_mask: bool = False, fill_value: Any = None) -> Any:
+        given: dict[str, Any] = {"hard_mask": hard_mask, "fill_value": fill_value}
+        return numpy.ma.array([1, 2], mask=mask, **given)
+
+    others = [
+        made(hard_mask=True),
+        made(mask=(True, False)),
+        made(mask=False),
+        made(fill_value=3),
+        numpy.ma.array([1, 3], mask=(False, True)),
+        numpy.array([1, 2]),
+    ]
+    assert len({form(made()), *map(form, others)}) == 1 + len(others)
+    for value in (made(), *others):
+        assert form(value) == form(copy.deepcopy(value)) == form(value.view())
+    filled = made(fill_value=3)
+    assert form(filled) == form(pickle.loads(pickle.dumps(filled)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import inspect
 import logging
 import pathlib
 from pathlib import Path
@@ -336,3 +338,109 @@ def test_what_cannot_be_memoized_is_refused() -> None:
         ibid.memoize(dict)
     with pytest.raises(ibid.UsageError, match="no function"):
         ibid.memoize(3)  # type: ignore[call-overload]
+
+
+def _around(function: Any) -> Any:
+    @functools.wraps(function)
+    def around(x: int, n: int | None = 5) -> Any:
+        return function(x, 7 if n is None else n)
+
+    return around
+
+
+def _handing_on(function: Any) -> Any:
+    @functools.wraps(function)
+    def handing(*args: Any, scale: int = 1, **named: Any) -> Any:
+        named.setdefault("n", 5)
+        return [function(*args[:1], **named) * scale, len(args), sorted(named)]
+
+    return handing
+
+
+def _swapped(function: Any) -> Any:
+    @functools.wraps(function)
+    def swapped(n: int, x: int = 3) -> Any:
+        return function(x, n)
+
+    return swapped
+
+
+def _says_so(function: Any) -> Any:
+    function.__signature__ = inspect.signature(lambda x, n=9: None)
+    return function
+
+
+class _Calling:
+    def __init__(self, function: Any) -> None:
+        functools.update_wrapper(self, function)
+
+    def __call__(self, x: int, n: int = 5) -> int:
+        return x * n
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        _around,
+        _handing_on,
+        _swapped,
+        _says_so,
+        _Calling,
+        lambda function: functools.partial(_around(function), n=4),
+        lambda function: functools.lru_cache(_around(function)),
+        lambda function: ibid.memoize(_handing_on(function)),
+    ],
+)
+def test_arguments_are_those_of_the_outermost_function(around: Any) -> None:
+    def times(x: int, n: int = 1) -> int:
+        return x * n
+
+    decorated, memoized = around(times), ibid.memoize(around(times))
+    for _ in range(2):
+        for args in ((2, 1), (2,), (2, 9), (2, None), (2, 5)):
+            for named in ({}, {"n": 1}, {"n": 5}, {"x": 2, "n": 3}, {"x": 2}, {"scale": 3}):
+                try:
+                    told = decorated(*args, **named)
+                except TypeError:
+                    with pytest.raises(TypeError):
+                        memoized(*args, **named)
+                else:
+                    assert memoized(*args, **named) == told
+
+
+def test_what_a_decorator_does_not_take_by_name_cannot_be_ignored() -> None:
+    def read(x: int, log: Any = None) -> int:
+        return x
+
+    assert ibid.memoize(ignore=["scale"])(_handing_on(read)).ignored == {"scale"}
+    with pytest.raises(ibid.UsageError, match="no argument `log`") as told:
+        ibid.memoize(ignore=["log"])(_handing_on(read))
+    assert "below its decorators" in told.value.hints[0]
+
+
+def test_methods_of_classes_are_memoized_under_their_decorators(project: Path) -> None:
+    main = """
+        import ibid
+        class Of:
+            size = 1
+            @ibid.memoize
+            @staticmethod
+            def plain(x, n=1): return x + n
+            @ibid.memoize
+            @classmethod
+            def sized(cls, x): return cls.size + x
+        class Large(Of): size = 5
+        """
+    write(project, {"main.py": main})
+    with imported(project) as of:
+        for _ in range(2):
+            assert of.Of.plain(1) == of.Of().plain(x=1, n=1) == of.Of.plain(0, 2) == 2
+            assert [of.Of.sized(1), of.Large.sized(1), of.Large().sized(2)] == [2, 6, 7]
+        assert of.Of.plain.cache_key(1) == of.Of.plain.cache_key(1, 1)
+
+
+def test_classes_and_what_is_built_in_are_memoized_by_what_they_take() -> None:
+    kind = ibid.memoize(codec="pickle")(Point)
+    assert kind(1.0) == kind(x=1.0) == Point(1.0)
+    assert kind.cache_key(1.0) == kind.cache_key(x=1.0)
+    assert ibid.memoize(abs)(-1) == 1

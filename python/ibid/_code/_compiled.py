@@ -46,6 +46,12 @@ class Compiled:
         self.is_by_text = False
         self.names_all = False
         self.imports_any = False
+        self.looks_elsewhere = False
+        # What runs texts as its methods, and around itself; global names of what they are given.
+        self.methods: set[str] = set()
+        self.given: set[str] = set()
+        # What has modules by their names, of which it asks for one that only a value names.
+        self.asked: set[str] = set()
 
 
 _known: dict[int, tuple[types.CodeType, Compiled]] = {}
@@ -55,10 +61,15 @@ _MANY = 8192
 _BY_TEXT = {"getattr", "attrgetter", "methodcaller", "getattr_static", "__getattribute__"}
 _BY_TEXT |= {"vars", "__dict__", "modules", "__getattr__"}
 _AROUND = {"globals", "eval", "exec"}
+# Methods of tables that run a text around whoever calls them, and what marks a name in one.
+_RUNNING = {"query", "eval"}
+_MARKED = re.compile(r"@\s*([^\W\d]\w*)(\s*\.)?")
 IMPORTERS = {"import_module", "__import__"}
 # What brings code from where no name leads to.
 _BRINGERS = {"run_path", "run_module", "exec_module", "load_module", "entry_points"}
 _BRINGERS |= {"spec_from_file_location", "SourceFileLoader"}
+# What leads to names that are around other code.
+_OTHERS = {"__globals__", "f_globals", "f_locals", "f_back", "f_lineno", "tb_lineno"}
 
 # What an import by a text is bound to.
 _ANY = frozenset({"*"})
@@ -92,10 +103,15 @@ def compiled(code: types.CodeType) -> Compiled:
         by_text = {word for text in texts if _DOTTED(text) for word in text.split(".")}
         found.globals |= by_text
         found.attributes |= by_text
+        found.names_all |= bool(by_text & _RUNNING)
+    if found.attributes & _RUNNING:
+        for text in sorted(texts):
+            _note_marked(text, found)
     if "modules" in named:
         found.imports += [Import(text, 0, (), _ANY) for text in sorted(texts) if _DOTTED(text)]
+    found.looks_elsewhere = bool(found.attributes & _OTHERS)
     found.ordered = sorted(found.globals)
-    found.names_all = bool(found.globals & _AROUND) or {"modules", "__name__"} <= named
+    found.names_all |= bool(found.globals & _AROUND) or {"modules", "__name__"} <= named
     if len(_known) >= _MANY:
         _known.clear()
     _known[id(code)] = (code, found)
@@ -183,6 +199,10 @@ def _note_names(steps: list[dis.Instruction], found: Compiled) -> None:
         if step.opcode in dis.hasname:
             into = found.attributes if is_attribute else found.globals
             into.add(str(step.argval))
+        if is_attribute and step.argval in _RUNNING and _is_called(steps, index):
+            _note_method(steps, index, found)
+        if is_attribute and step.argval == "modules" and not _is_told(steps[index + 1 : index + 3]):
+            found.asked.update(str(each.argval) for each in steps[index - 1 : index])
         if "LOAD" in name and step.opcode in loads:
             each = _imported_by(steps[index + 1 : index + 3])
             if step.argval in IMPORTERS:
@@ -196,6 +216,58 @@ def _note_names(steps: list[dis.Instruction], found: Compiled) -> None:
             found.handed.update(map(str, loaded[:-1] if is_looked_into else loaded))
             for called in map(str, loaded):
                 found.called.setdefault(called, []).append(each)
+
+
+def _is_called(steps: list[dis.Instruction], index: int) -> bool:
+    """Says whether what is looked up in something is called at once."""
+    step = steps[index]
+    if step.opname == "LOAD_METHOD":
+        return True
+    if step.opname != "LOAD_ATTR":
+        return False
+    # Which form there is hangs on the version, and on whether a module is looked into.
+    if sys.version_info >= (3, 13):
+        return bool((step.arg or 0) & 1) or steps[index + 1].opname == "PUSH_NULL"
+    if sys.version_info >= (3, 12) and (step.arg or 0) & 1:
+        return True
+    ready, of = steps[index - 2 : index]
+    return ready.opname == "PUSH_NULL" or (of.opname == "LOAD_GLOBAL" and bool((of.arg or 0) & 1))
+
+
+def _note_method(steps: list[dis.Instruction], index: int, found: Compiled) -> None:
+    """Notes a method that runs the text it is given, which may be made of anything."""
+    found.methods.add(str(steps[index].argval))
+    following = [step for step in steps[index + 1 :] if step.opname != "PUSH_NULL"]
+    constants = 0
+    while following[constants].opname in ("LOAD_CONST", "LOAD_SMALL_INT"):
+        constants += 1
+    called = ("PRECALL", "CALL", "KW_NAMES")
+    if following[constants].opname.startswith(called):
+        return
+    if following[0].opname == "LOAD_GLOBAL" and following[1].opname.startswith(called):
+        found.given.add(str(following[0].argval))
+    else:
+        found.names_all = True
+
+
+def _note_marked(text: str, found: Compiled) -> None:
+    """Notes names of what stands around whoever runs a text on a table."""
+    for name, is_looked_into in _MARKED.findall(text):
+        found.globals.add(name)
+        found.attributes.update(words(text))
+        if not is_looked_into:
+            found.handed.add(name)
+
+
+def _is_told(following: list[dis.Instruction]) -> bool:
+    """Says whether a module is asked for by a text that stands right there, or for the own one."""
+    if following and following[0].argval in ("get", "pop", "setdefault"):
+        del following[0]
+    if not following:
+        return False
+    step = following[0]
+    is_text = step.opname == "LOAD_CONST" and isinstance(step.argval, str)
+    return is_text or step.opname == "CONTAINS_OP" or step.argval == "__name__"
 
 
 def _note_text(text: str, found: Compiled) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # Modules of Python that have such, of which none may be loaded before it is called.
 _BRINGING = {"pickle", "pkgutil", "pydoc", "runpy", "shelve"}
+_BRINGING |= {"builtins", "gc", "inspect", "logging.config", "sys", "traceback"}
 
 
 def found(
@@ -41,6 +42,8 @@ def found(
         loaded = importlib.import_module(name) if name in _BRINGING else sys.modules.get(name)
         if not isinstance(loaded, types.ModuleType):
             return []
+        if loaded is sys and (each.bound & code.asked or "modules" in each.names):
+            walk.unseen(_modules.BY_VALUE)
         patches = list(_modules.patches(shown, loaded, code.attributes, set(), walk))
         # What is called by its own name is told by it.
         return patches + [

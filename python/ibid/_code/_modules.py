@@ -19,19 +19,31 @@ if TYPE_CHECKING:
     from ibid._code._watch import Watch
 
 
-_BY_VALUE = "an import of what only a value names,"
+BY_VALUE = "an import of what only a value names,"
 _PICKLED = "what only a pickle names,"
-# What brings in code by what its arguments say.
+_AROUND = "what is looked up by a text around whoever calls it,"
+_FRAMES = "what stands around whoever called it,"
+# What brings in code by what its arguments say, or by who calls it.
 _BRINGERS = {
-    **dict.fromkeys(("importlib.import_module", "builtins.__import__"), _BY_VALUE),
-    **dict.fromkeys(("importlib._bootstrap.__import__", "_frozen_importlib.__import__"), _BY_VALUE),
-    **dict.fromkeys(("pkgutil.resolve_name", "pydoc.locate"), _BY_VALUE),
-    **dict.fromkeys(("runpy.run_path", "runpy.run_module"), _BY_VALUE),
+    **dict.fromkeys(("importlib.import_module", "builtins.__import__"), BY_VALUE),
+    **dict.fromkeys(("importlib._bootstrap.__import__", "_frozen_importlib.__import__"), BY_VALUE),
+    **dict.fromkeys(("pkgutil.resolve_name", "pydoc.locate"), BY_VALUE),
+    **dict.fromkeys(("runpy.run_path", "runpy.run_module"), BY_VALUE),
     **dict.fromkeys(("_pickle.load", "_pickle.loads", "_pickle.Unpickler"), _PICKLED),
     **dict.fromkeys(("pickle._load", "pickle._loads", "pickle._Unpickler"), _PICKLED),
     **dict.fromkeys(("dill._dill.load", "dill._dill.loads", "shelve.open"), _PICKLED),
     **dict.fromkeys(("pandas.io.pickle.read_pickle", "pandas.read_pickle"), _PICKLED),
     **dict.fromkeys(("joblib.numpy_pickle.load", "torch.serialization.load"), _PICKLED),
+    **dict.fromkeys(("builtins.eval", "builtins.exec", "builtins.globals"), _AROUND),
+    **dict.fromkeys(("pandas.eval", "pandas.core.computation.eval.eval"), _AROUND),
+    **dict.fromkeys(("pandas.DataFrame.eval", "pandas.core.frame.DataFrame.eval"), _AROUND),
+    **dict.fromkeys(("pandas.DataFrame.query", "pandas.core.frame.DataFrame.query"), _AROUND),
+    "numexpr.necompiler.evaluate": _AROUND,
+    **dict.fromkeys(("sys._getframe", "inspect.currentframe", "inspect.stack"), _FRAMES),
+    **dict.fromkeys(("traceback.extract_stack", "traceback.format_stack"), _FRAMES),
+    **dict.fromkeys(("inspect.getmodule", "gc.get_objects", "gc.get_referrers"), BY_VALUE),
+    "logging.config.BaseConfigurator": BY_VALUE,
+    "logging.config.DictConfigurator": BY_VALUE,
 }
 _CALLED = (types.FunctionType, types.BuiltinFunctionType, type)
 

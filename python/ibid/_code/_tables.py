@@ -15,6 +15,9 @@ from ibid._code._plain import digest
 # What pandas notes of a table beside what is in it.
 _OF_PANDAS = {"_mgr", "_item_cache", "_attrs", "_flags", "_is_copy", "_cacher", "_name"}
 
+# What numpy notes of a masked array that follows from all else, or that others share with it.
+_OF_MASKED = {"_sharedmask", "_isfield", "_baseclass", "_basedict"}
+
 
 def array(value: Any) -> tuple[Any, ...]:
     """Returns what an array is."""
@@ -26,6 +29,12 @@ def array(value: Any) -> tuple[Any, ...]:
         return (*about, value.tolist())
     flat = sys.modules["numpy"].ascontiguousarray(value.T if is_turned else value).reshape(-1)
     return (*about, digest(flat.view("u1") if flat.size and dtype.itemsize else b""))
+
+
+def masked(value: Any) -> tuple[Any, ...]:
+    """Returns what a masked array is: pickling leaves out whether its mask is hard."""
+    noted = {name: item for name, item in sorted(vars(value).items()) if name not in _OF_MASKED}
+    return (type(value), value.data, noted)
 
 
 def _dtype(dtype: Any) -> Any:

@@ -459,6 +459,7 @@ _OPAQUE: dict[str, Callable[[Any], Any]] = {
     "typing.ParamSpec": lambda value: value.__name__,
     "typing.TypeVarTuple": lambda value: value.__name__,
     "numpy.ndarray": _tables.array,
+    **dict.fromkeys(("numpy.ma.MaskedArray", "numpy.ma.core.MaskedArray"), _tables.masked),
     **dict.fromkeys(("pandas.DataFrame", "pandas.core.frame.DataFrame"), _tables.table),
     **dict.fromkeys(("pandas.Series", "pandas.core.series.Series"), _tables.table),
     "pickle.PickleBuffer": memoryview,

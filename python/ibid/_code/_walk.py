@@ -29,10 +29,13 @@ if TYPE_CHECKING:
 
 Found = list[tuple[str, Any]]
 
-# What modules say of themselves, and where they lie.
+# What modules say of themselves, where they lie, and which warnings they have shown.
 _PASSED = {"__builtins__", "__spec__", "__loader__", "__cached__", "__file__", "__path__"}
+_PASSED |= {"__warningregistry__"}
 # Caches that singledispatch fills.
 _CACHES = {"dispatch_cache", "cache_token", "_clear_cache"}
+# What no method runs as a text.
+_NO_TEXT = (type, types.FunctionType, types.ModuleType)
 _BUILTIN = {types.BuiltinFunctionType, bool, type(None), type(...), type(NotImplemented)}
 
 
@@ -102,6 +105,9 @@ class Walk:
         told = _modules.brings(value)
         if told is not None:
             self.unseen(told)
+        if value is sys.modules:
+            self.unseen(_modules.BY_VALUE)
+            return "all modules"
         if issubclass(kind, types.FunctionType):
             return self._refer_function(value)
         if issubclass(kind, type):
@@ -164,7 +170,7 @@ class Walk:
         if told is None:
             return None
         name = path.rpartition(".")[2]
-        if name in IMPORTERS and name in code.called:
+        if (name in IMPORTERS and name in code.called) or name in code.methods:
             # It was told by its name.
             return []
         self.watch.end()
@@ -321,10 +327,13 @@ class Walk:
         found += self._replaced_builtins(function, code)
         for each in code.imports:
             found += _imports.found(each, code, around, self)
-        if code.names_all:
+        given = [around.get(name) for name in code.given]
+        if code.names_all or not all(isinstance(value, _NO_TEXT) for value in given):
             lines.append(self._refer_around(around))
         if code.imports_any:
-            self.unseen("an import of what only a value names,")
+            self.unseen(_modules.BY_VALUE)
+        if code.looks_elsewhere:
+            self.unseen("what other code has around it,")
         return lines + self._follow(found, code, around)
 
     def _annotations(self, function: Any, code: Compiled, found: Found) -> list[str]:
@@ -387,6 +396,8 @@ class Walk:
                     queue.extend(brought)
                 continue
             lines.append(f"{path} = {self._module(value)}")
+            if value is sys and path.rpartition(".")[2] in code.asked:
+                self.unseen(_modules.BY_VALUE)
             if path.rpartition(".")[2] in code.handed:
                 self.refer(value)
             if id(value) in entered:
