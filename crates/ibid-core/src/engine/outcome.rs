@@ -132,7 +132,7 @@ pub enum NotStored {
     InputsLinked(Vec<PathBuf>),
     /// The status of inputs, or of folders that lead to them, changed while it ran.
     #[error(
-        "the status of {} (mode, owner or the like) changed while the command ran, and more may \
+        "the status of {} (name, mode, owner or the like) changed while the command ran, and more may \
          hide behind that",
         paths(.0)
     )]
