@@ -6,6 +6,7 @@ import builtins
 import math
 import sys
 from collections.abc import Callable, Iterator
+from json import JSONEncoder
 from textwrap import dedent
 from types import FunctionType, ModuleType
 from typing import Any
@@ -15,7 +16,9 @@ from ibid import _code
 
 STUDY = """
     import math
+    from json import JSONEncoder
     from math import sqrt
+    from typing import Any
     LEAST = 2
     PAIR = (1, 2)
     TABLE = [1]
@@ -33,7 +36,8 @@ STUDY = """
 
     inner, change = outer(1)
 
-    def compute(spec: dict) -> "float":
+    def compute(spec: dict, more: "Any" = None) -> "float":
+        JSONEncoder.item_separator
         return helper(inner(1)) + math.exp(1) + sqrt(2) + maybe(1) + oct(spec)
 
     def tabled(spec):
@@ -106,6 +110,11 @@ CHANGES: list[Callable[[ModuleType, pytest.MonkeyPatch], Any]] = [
     lambda study, patch: setattr(study, "float", other),
     lambda study, patch: setattr(study, "oct", other),
     lambda study, patch: setattr(study, "sqrt", other),
+    lambda study, patch: setattr(study, "Any", other),
+    lambda study, patch: patch.setattr(Any, "more", other, raising=False),
+    lambda study, patch: patch.setattr(JSONEncoder, "encode", other),
+    lambda study, patch: patch.setattr(JSONEncoder, "item_separator", ";"),
+    lambda study, patch: patch.setattr(JSONEncoder, "__module__", "json"),
     lambda study, patch: patch.setattr(math, "exp", other),
     lambda study, patch: patch.setattr(builtins, "maybe", other, raising=False),
     lambda study, patch: patch.setattr(builtins, "oct", other),

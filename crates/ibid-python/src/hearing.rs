@@ -14,12 +14,14 @@ use std::thread;
 use std::time::Duration;
 
 use ibid::door::{
-    Call, Called, Caller, Door, Failure, Interrupt, Listener, Made, Meter, Place, Stream, Weight,
+    Call, Called, Caller, Door, Failure, Interrupt, Listener, Made, Meter, Place, Stream, Tool,
+    Weight,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde_json::Value;
 
+use crate::calls::PlaceCall;
 use crate::forked::{is_forked, own_pool};
 
 /// How often signals are asked for, and progress is told, while nothing else happens.
@@ -201,6 +203,88 @@ pub(crate) fn recall(
         listener.call_method1("told", (weight == Weight::Heavy, lines))?;
     }
     Ok(called)
+}
+
+/// The same for a tool. What it printed is handed on as it is read.
+pub(crate) fn recall_tool(
+    place: &PlaceCall,
+    tool: &Tool,
+    listener: &Bound<'_, PyAny>,
+) -> PyResult<Option<Value>> {
+    if is_forked() || listener.getattr("wants_events")?.extract()? {
+        return Ok(None);
+    }
+    let directly = Arc::new(Directly {
+        listener: listener.clone().unbind(),
+        raised: Mutex::default(),
+    });
+    let door = Door::new(place.clone().into(), Arc::<Directly>::clone(&directly));
+    let recalled = listener.py().detach(|| door.recall_tool(tool));
+    let raised = directly.raised().take();
+    if let Some(error) = raised {
+        return Err(error);
+    }
+    let Some((json, collects)) = recalled else {
+        return Ok(None);
+    };
+    if collects {
+        // That it cannot be collected was told.
+        let _ = attend(place.clone().into(), listener, |door, _| door.collect())?;
+    }
+    Ok(Some(json))
+}
+
+/// Tells at once, in the thread of the request; after an exception nothing more.
+#[derive(Debug)]
+struct Directly {
+    listener: Py<PyAny>,
+    raised: Mutex<Option<PyErr>>,
+}
+
+impl Directly {
+    fn tell(&self, tell: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<()>) {
+        Python::attach(|py| {
+            if self.raised().is_some() {
+                return;
+            }
+            // Whoever is told may let others tell meanwhile.
+            let told = tell(self.listener.bind(py)).and_then(|()| py.check_signals());
+            if let Err(error) = told {
+                self.raised().get_or_insert(error);
+            }
+        });
+    }
+
+    fn raised(&self) -> MutexGuard<'_, Option<PyErr>> {
+        self.raised.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Listener for Directly {
+    fn event(&self, _: &Value) {}
+
+    fn wants_events(&self) -> bool {
+        false
+    }
+
+    fn output(&self, stream: Stream, bytes: &[u8]) {
+        self.tell(|listener| {
+            let is_stderr = stream == Stream::Stderr;
+            let bytes = PyBytes::new(listener.py(), bytes);
+            listener
+                .call_method1("output", (is_stderr, bytes))
+                .map(drop)
+        });
+    }
+
+    fn told(&self, weight: Weight, lines: &str) {
+        self.tell(|listener| {
+            let is_heavy = weight == Weight::Heavy;
+            listener.call_method1("told", (is_heavy, lines)).map(drop)
+        });
+    }
+
+    fn work(&self, _: &'static str, _: &Arc<Meter>) {}
 }
 
 /// Keeps what a short request tells.

@@ -20,7 +20,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::calls::{FunctionCall, PlaceCall, RunStepsCall, SelectCall, StepCall, ToolCall};
-use crate::hearing::{Commands, attend, recall};
+use crate::hearing::{Commands, attend, recall, recall_tool};
 
 /// Runs a command, or cites its earlier result. Returns how it went, as JSON.
 #[pyfunction]
@@ -163,6 +163,9 @@ fn place_of_call(
 #[pyfunction]
 fn run_tool(place: PlaceCall, tool: ToolCall, listener: &Bound<'_, PyAny>) -> PyResult<String> {
     let tool = tool.into();
+    if let Some(json) = recall_tool(&place, &tool, listener)? {
+        return Ok(json.to_string());
+    }
     let outcome = attend(place.into(), listener, move |door, queue| {
         door.run_tool(tool, &Commands(queue))
     })?;

@@ -24,20 +24,22 @@ pub(crate) fn policy(session: &Session) -> Policy {
     }
 }
 
-/// Collects at the end of a run if this is the one that does, by what it stored and by chance. An
-/// interrupt ends it; one that came before lets it not begin.
-pub(crate) fn after_run(store: &LocalStore, session: &Session, context: &Context) {
-    let interrupt = &context.interrupt;
+/// Says whether the end of this run is the time to collect, by what it stored and by chance. An
+/// interrupt that came before lets it not be.
+pub(crate) fn is_due(store: &LocalStore, session: &Session, context: &Context) -> bool {
     let mode = session.config.mode.value;
     let may_write = matches!(mode, AccessMode::ReadWrite | AccessMode::WriteOnly);
     // Most runs store nothing, and must not even ask the file system how large it is.
-    if !may_write || store.added() == (0, 0) || interrupt.count() > 0 {
-        return;
+    if !may_write || store.added() == (0, 0) || context.interrupt.count() > 0 {
+        return false;
     }
+    maintain::draws_collection(store, policy(session).max_size, now())
+}
+
+/// Collects at the end of a run. An interrupt ends it.
+pub(crate) fn after_run(store: &LocalStore, session: &Session, context: &Context) {
+    let interrupt = &context.interrupt;
     let policy = policy(session);
-    if !maintain::draws_collection(store, policy.max_size, now()) {
-        return;
-    }
     session.recall_listings(store);
     match maintain::collect(store, &policy, now(), &|| interrupt.count() == 0) {
         Ok(None) => {}

@@ -257,6 +257,19 @@ impl<'a> Run<'a> {
 
     /// Collects, if this run is the one that does. To be called when everything is told.
     pub(crate) fn collect(&self, session: &Session) {
+        if self.is_to_collect(session) {
+            self.collect_now(session);
+        }
+    }
+
+    /// Says whether this run is the one that collects.
+    pub(crate) fn is_to_collect(&self, session: &Session) -> bool {
+        let store = self.store.as_ref();
+        store.is_some_and(|store| collection::is_due(store, session, self.context))
+    }
+
+    /// Collects.
+    pub(crate) fn collect_now(&self, session: &Session) {
         if let Some(store) = &self.store {
             collection::after_run(store, session, self.context);
         }

@@ -212,14 +212,16 @@ class Walk:
         name = _called(kind)
         self._classes.append(kind)
         homes = _homes.stands_for(kind)
-        if not homes or not kind.__flags__ & _homes.IMMUTABLE:
-            self.watch.end()
         if not homes:
+            self.watch.end()
             return self.label(name, kind, lambda: self._class(kind))
         for home in homes:
             self.by(home)
         replaced = self.replaced(kind)
+        if not kind.__flags__ & _homes.IMMUTABLE:
+            self.watch.answer(lambda: _installed(kind), (name, homes, []))
         if replaced:
+            self.watch.end()
             return self.label(name, kind, lambda: self.members(replaced))
         return f"installed {name}"
 
@@ -391,7 +393,7 @@ class Walk:
                 if brought is None:
                     lines.append(f"{path} = {self.refer(value, f'{of}.{path}')}")
                     if isinstance(value, type) and _homes.stands_for(value):
-                        lines += _modules.of_class(path, value, code.attributes)
+                        lines += self._constants(path, value, code.attributes)
                 else:
                     queue.extend(brought)
                 continue
@@ -417,6 +419,16 @@ class Walk:
                 queue.extend(_modules.patches(path, value, code.attributes, entered, self))
         return lines
 
+    def _constants(self, path: str, kind: type, names: set[str]) -> list[str]:
+        """Says what an installed class has under the names that are plain data."""
+
+        def ask() -> list[str]:
+            return list(_modules.of_class(path, kind, names))
+
+        lines = ask()
+        self.watch.answer(ask, lines)
+        return lines
+
     def members(self, members: list[tuple[str, Any]]) -> list[str]:
         """Says what something has under its names."""
         return [f"{name} = {self.refer(value)}" for name, value in members]
@@ -426,6 +438,11 @@ class Walk:
         lines = [f"base {self.refer(base)}" for base in kind.__bases__]
         lines.append(f"of {self.refer(type(kind))}")
         return lines + self.members(self._values.of_class(kind))
+
+
+def _installed(kind: type) -> tuple[str, list[_homes.Home], Found]:
+    """Returns all that is asked of a class that a package stands for."""
+    return _called(kind), _homes.stands_for(kind), _homes.replaced(kind)
 
 
 def _called(kind: type) -> str:

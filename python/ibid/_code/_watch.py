@@ -4,7 +4,8 @@ Owns when a walk may be remembered: where all that it reached was functions, num
 what is built into Python. Those are compared by identity, at the places where they were looked up,
 names that were not there included. An identical number or text is the same one, since nobody can
 change it; whatever could change without being another object, such as a list, an instance or a
-class, ends it. Invariant: what is doubted in any way is walked again.
+class of the project, ends it. What a walk asks of an installed class is little, so it is asked
+again. Invariant: what is doubted in any way is walked again.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ibid._code._packages import Package
 
 _NOTHING = object()
@@ -29,6 +32,7 @@ class Watch:
         self._functions: list[tuple[types.FunctionType, Any, Any, int]] = []
         self._cells: list[tuple[types.CellType, Any]] = []
         self._packages: list[Package] = []
+        self._answers: list[tuple[Callable[[], Any], Any]] = []
 
     def end(self) -> None:
         """Notes something that may change and be the same object."""
@@ -61,6 +65,10 @@ class Watch:
         """Notes that a package stood for something."""
         self._packages.append(package)
 
+    def answer(self, ask: Callable[[], Any], answer: Any) -> None:
+        """Notes what came of a question, which asks for nothing that is not in the answer."""
+        self._answers.append((ask, answer))
+
     def is_as_it_was(self) -> bool:
         """Says whether a walk would come to the same."""
         for namespace, name, value in self._names:
@@ -80,4 +88,9 @@ class Watch:
                     return False
             except ValueError:
                 return False
-        return all(package.doubt() is None for package in self._packages)
+        if not all(package.doubt() is None for package in self._packages):
+            return False
+        try:
+            return all(ask() == answer for ask, answer in self._answers)
+        except Exception:  # Strangers' code was asked, and may raise whatever it likes.
+            return False

@@ -42,7 +42,9 @@ class CachingExecution:
         self._inputs: list[Input] = []
         self._outputs: dict[str, bool] = {}
         self._elsewhere: list[str] = []
-        self._view: Path | None = None
+        # The view, and the folder in it where outputs stand.
+        self._view: str | None = None
+        self._filled = Path()
         self._has_run = False
 
     def params(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -142,8 +144,8 @@ class CachingExecution:
             _tell_once(call.label, _in_words(error))
             return
         execution = {"force": False, "mode": None, "link": None, "strict": False}
-        view = self._folder().parent
-        request |= {"view": os.fspath(view), "execution": execution}
+        self._folder()
+        request |= {"view": self._view, "execution": execution}
         try:
             _ibid.run_tool(place(None, self._runner.cache_dir), request, making)
         except Error as error:
@@ -160,7 +162,8 @@ class CachingExecution:
         """Returns where outputs stand, which is made when the tool runs."""
         if self._view is None:
             self._view = _views.make(self._runner.cache_dir, self._metadata.name)
-        return self._view / OUTPUT
+            self._filled = Path(self._view, OUTPUT)
+        return self._filled
 
     def _call(self) -> Call:
         return Call(

@@ -7,6 +7,7 @@ not in a path that leaves it by `..`. What is found is a position, which no text
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -62,6 +63,14 @@ class Marks:
         if end < len(text) or not parts:
             parts.append(text[end:])
         return parts
+
+
+@functools.lru_cache(maxsize=64)
+def known_marks(
+    spellings: tuple[tuple[str, int, bool], ...], paths: tuple[tuple[str, int], ...] = ()
+) -> Marks:
+    """Returns the same marks for the same spellings: what stands on the disk is not in them."""
+    return Marks(spellings, dict(paths))
 
 
 def _is_within_another(text: str, start: int, end: int) -> bool:

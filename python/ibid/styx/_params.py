@@ -12,10 +12,12 @@ from ibid._errors import UsageError
 from ibid._spec import _TYPE, Canonical
 from ibid.styx._marks import Marks
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True)
+
 
 def as_json(value: Any) -> str:
     """Returns data that is plain already."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True)
+    return _ENCODER.encode(value)
 
 
 def text(value: str) -> Any:

@@ -8,17 +8,19 @@ the runner's environment has of the variables that count, and the image or the p
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from typing import Any
 
 from ibid.styx import _params
 from ibid.styx._hashing import ContentHasher
-from ibid.styx._marks import Marks
+from ibid.styx._marks import Marks, known_marks
 from ibid.styx._policy import CachePolicy
 from ibid.styx._protocols import Metadata
 from ibid.styx.backends import _resolvers
 
 _FORMAT = 1
+_ENVIRON = os.environ
 OUTPUT = "outputs"
 """The folder of a view that a tool fills."""
 
@@ -154,7 +156,7 @@ class Call:
         own = getattr(self.base, "environ", None)
         # Singularity adds to what its caller has; others start from nothing.
         if own is None or hasattr(self.base, "singularity_executable"):
-            return {**os.environ, **(own or {})}
+            return {**_of_process(), **(own or {})}
         # Where programs are looked for without one.
         return {"PATH": os.defpath, **own}
 
@@ -204,7 +206,7 @@ class Call:
                 spellings.append((it.local, at, os.path.isdir(it.host)))
             elif it.local.endswith(f"/{it.name}"):
                 spellings.append((it.local[: -len(it.name) - 1], at, True))
-        return Marks(spellings)
+        return known_marks(tuple(spellings))
 
     def _host_marks(self) -> Marks:
         """Knows inputs as parameters name them: in any spelling of their paths."""
@@ -213,4 +215,14 @@ class Call:
         for at, it in enumerate(self.inputs):
             spellings += [(path, at, False) for path in (it.given, it.host, it.local)]
             paths.setdefault(os.path.abspath(it.host), at)
-        return Marks(spellings, paths)
+        return known_marks(tuple(spellings), tuple(paths.items()))
+
+
+def _of_process() -> dict[str, str]:
+    """Returns the variables of this process."""
+    # One by one each is looked up by its encoded name.
+    own = getattr(os.environ, "_data", None)
+    if type(os.environ) is type(_ENVIRON) and type(own) is dict:
+        how = (sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())
+        return {name.decode(*how): value.decode(*how) for name, value in own.copy().items()}
+    return dict(os.environ)

@@ -12,7 +12,6 @@ import os
 import re
 import tempfile
 import threading
-from pathlib import Path
 
 from ibid import _ibid
 from ibid._errors import Error
@@ -29,16 +28,17 @@ class _Folder:
     def __init__(self, cache_dir: str) -> None:
         self._numbers = itertools.count()
         try:
-            self._path, self._held = _ibid.make_views(place(None, cache_dir), Hearing(echo=False))
+            path, self._held = _ibid.make_views(place(None, cache_dir), Hearing(echo=False))
+            self._path = os.fspath(path)
         except Error:
             # Whoever asks for the result says what is wrong with the cache.
-            self._path = Path(tempfile.mkdtemp(prefix="ibid-views-"))
+            self._path = tempfile.mkdtemp(prefix="ibid-views-")
 
-    def next(self, name: str) -> Path:
-        return self._path / f"{next(self._numbers)}-{name}"
+    def next(self, name: str) -> str:
+        return os.path.join(self._path, f"{next(self._numbers)}-{name}")
 
 
-def make(cache_dir: str, tool: str) -> Path:
+def make(cache_dir: str, tool: str) -> str:
     """Makes an empty view; `tool` is for people who look into the cache."""
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", tool)[:64]
     # A child that was forked has none of its parent's.
@@ -49,11 +49,11 @@ def make(cache_dir: str, tool: str) -> Path:
             _folders[process] = folder
             view = folder.next(name)
         try:
-            view.mkdir(mode=0o700)
+            os.mkdir(view, mode=0o700)
         except OSError:
             # The cache was emptied.
             with _lock:
                 _folders.pop(process, None)
         else:
             return view
-    return Path(tempfile.mkdtemp(prefix="ibid-view-"))
+    return tempfile.mkdtemp(prefix="ibid-view-")

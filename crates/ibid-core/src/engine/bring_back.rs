@@ -19,7 +19,8 @@ use super::stamp::Stamp;
 use crate::action::{OutputKind, OutputSpec};
 use crate::exec::Status;
 use crate::output::{Restored, Restorer, validate};
-use crate::store::{OutputContent, Pace, StoredOutput, StoredResult};
+use crate::store::{LocalStore, OutputContent, Pace, StoredOutput, StoredResult};
+use crate::tree::Entry;
 
 /// What a decision came to.
 pub(super) enum Brought {
@@ -131,11 +132,41 @@ fn restore(prepared: &Prepared, usable: Usable, cx: &Context<'_>) -> Result<Brou
     Ok(Brought::Done(outcome))
 }
 
+/// So many files are few.
+const FEW: usize = 16;
+
+/// So many bytes are copied at once.
+const SMALL: u64 = 1 << 20;
+
+/// Says whether outputs are a few small files, those in folders included.
+pub(super) fn are_little(outputs: &[StoredOutput], store: &LocalStore) -> bool {
+    let (mut files, mut bytes) = (0, 0_u64);
+    for output in outputs {
+        match &output.content {
+            OutputContent::Link(_) => files += 1,
+            OutputContent::File { size, .. } => {
+                files += 1;
+                bytes = bytes.saturating_add(*size);
+            }
+            OutputContent::Tree(id) => {
+                let Ok(tree) = store.listing(id) else {
+                    return false;
+                };
+                for entry in tree.into_entries().values() {
+                    files += 1;
+                    if let Entry::File { size, .. } = entry {
+                        bytes = bytes.saturating_add(*size);
+                    }
+                }
+            }
+        }
+    }
+    files <= FEW && bytes <= SMALL
+}
+
 /// Putting back a few small files is over before anybody could ask who does it. What may take
 /// longer even then, such as what stands in the way, says so itself.
 fn pace(declared: &[OutputSpec], outputs: &[StoredOutput]) -> Pace {
-    const FEW: usize = 16;
-    const SMALL: u64 = 1 << 20;
     let is_small = |output: &StoredOutput| match &output.content {
         OutputContent::File { size, .. } => *size <= SMALL,
         OutputContent::Link(_) => true,

@@ -48,4 +48,4 @@ pub use overlay::Overlay;
 pub use own_run::{OwnRun, Unrecorded, Witness, bring_back_only, on_record, record_own_run};
 pub use prepare::{Prepared, prepare};
 pub use run::live_name;
-pub use step::{cite, cite_as_known, fulfil, step};
+pub use step::{bring_back_little, cite, cite_as_known, fulfil, step};

@@ -16,7 +16,7 @@ use ibid_core::config::Overrides;
 use ibid_core::digest::encoding::Value as Data;
 use ibid_core::engine::{self, Caller};
 use ibid_core::environ::EnvSnapshot;
-use ibid_core::fs::Meter;
+use ibid_core::fs::{FileKind, Meter, Signature};
 use ibid_core::scan::{Filter, Scanner, place_of};
 use ibid_core::store::{LinkMode, View};
 use ibid_core::tree::{Content, Place, RelPath};
@@ -76,20 +76,11 @@ impl Door {
         }
         let (step, environ) = step(tool)?;
         let reporter = Reporter::new(&context.console, false, &|| (), &|| ());
-        let cx = run.engine(&reporter);
-        let outcome = engine::step(
-            &step,
-            &engine::Context {
-                env: &environ,
-                caller: Some(caller),
-                access: engine::Access {
-                    link: LinkMode::ReadOnly,
-                    in_view: true,
-                    ..cx.access
-                },
-                ..cx
-            },
-        );
+        let cx = engine::Context {
+            caller: Some(caller),
+            ..in_view(run.engine(&reporter), &environ)
+        };
+        let outcome = engine::step(&step, &cx);
         if let Ok(outcome) = &outcome {
             run.count_view(&outcome.decision);
         }
@@ -105,6 +96,46 @@ impl Door {
             .hint("the warnings above name the fault"));
         }
         Ok(outcome_json(&outcome))
+    }
+
+    /// Brings the earlier result of a tool into its view where that is over at once: nothing has to
+    /// be read to make its key, and it is little. Whatever else there is to say, [`Self::run_tool`]
+    /// says. Whether the cache is to be collected now is for the caller to hear.
+    pub fn recall_tool(&self, tool: &Tool) -> Option<(Value, bool)> {
+        // A folder may hold any number of files.
+        let is_file =
+            |path: &PathBuf| Signature::of(path).is_ok_and(|found| found.kind() == FileKind::File);
+        if tool.execution.force || tool.inputs.len() > FEW || !tool.inputs.iter().all(is_file) {
+            return None;
+        }
+        let context = &self.context;
+        let overrides = request::execution_overrides(&tool.execution);
+        let session = context.session(None, overrides).ok()?;
+        let purpose = Purpose::Execute { force: false };
+        let run = Run::new(context, &session, &tool.view, purpose).ok()?;
+        if run.caveat.is_some() || session.config.strict.value {
+            return None;
+        }
+        let (step, environ) = step(tool.clone()).ok()?;
+        let reporter = Reporter::new(&context.console, false, &|| (), &|| ());
+        let cx = in_view(run.engine(&reporter), &environ);
+        let outcome = engine::bring_back_little(&step, &cx);
+        if let Some(outcome) = &outcome {
+            run.count_view(&outcome.decision);
+        }
+        let collects = outcome.is_some() && run.is_to_collect(&session);
+        run.leave();
+        Some((outcome_json(&outcome?), collects))
+    }
+
+    /// Collects the cache, as the end of a run does.
+    pub fn collect(&self) -> Result<(), Failure> {
+        let session = self.context.session(None, Overrides::default())?;
+        let purpose = Purpose::Execute { force: false };
+        let run = Run::new(&self.context, &session, &session.root, purpose)?;
+        run.collect_now(&session);
+        run.leave();
+        Ok(())
     }
 
     /// Makes a folder for views. Nobody takes it away before the view is dropped, and it stays then
@@ -139,6 +170,22 @@ impl Door {
             Content::Tree(tree) => tree.digest().to_string(),
             Content::Link { .. } => unreachable!("a resolved content is no link"),
         })
+    }
+}
+
+/// So many inputs are few.
+const FEW: usize = 64;
+
+/// Lends what a tool in a view gets: what it is handed is only read.
+fn in_view<'a>(cx: engine::Context<'a>, environ: &'a EnvSnapshot) -> engine::Context<'a> {
+    engine::Context {
+        env: environ,
+        access: engine::Access {
+            link: LinkMode::ReadOnly,
+            in_view: true,
+            ..cx.access
+        },
+        ..cx
     }
 }
 
