@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 import json
 import os
-import sys
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
-from ibid import _code, _codecs, _ibid, _spec, _words
+from ibid import _code, _codecs, _ibid, _making, _spec, _words
 from ibid._bypass import is_bypassed
 from ibid._errors import Error, UsageError
 from ibid._hearing import Hearing
+from ibid._making import Making
 from ibid._place import place
 
 if TYPE_CHECKING:
@@ -31,10 +30,6 @@ _LONGEST = 255
 
 # What of a request is in its key.
 _OF_KEYS = ("name", "code", "spec", "versions", "output")
-# The calls that are being computed around here, the outermost first.
-_computed: ContextVar[tuple[tuple[dict[str, Any], dict[str, Any]], ...]] = ContextVar(
-    "_computed", default=()
-)
 
 
 class Cache:
@@ -126,12 +121,12 @@ class Cache:
             _tell_unseen(request["name"], unseen)
             return compute(spec)
         self._refuse_circle(request)
-        made = _Making(spec, compute, save or _save_json, request["output"])
+        made = Making(spec, compute, save or _save_json, request["output"])
         return self._attempt(made, load, request, force=force)
 
     def _refuse_circle(self, request: dict[str, Any]) -> None:
         """Refuses what is being computed by who asks for it, and would wait for itself."""
-        for where, function in _computed.get():
+        for where, function in _making.computed.get():
             if any(function[part] != request[part] for part in _OF_KEYS):
                 continue
             # Equal calls may be of two stores.
@@ -141,7 +136,7 @@ class Cache:
 
     def _attempt(
         self,
-        made: _Making[T],
+        made: Making[T],
         load: Callable[[Path], T] | None,
         request: dict[str, Any],
         *,
@@ -302,109 +297,6 @@ def _tell_unseen(name: str, unseen: tuple[str, ...]) -> None:
         '(a function of a script needs `app="…"` as well)'
     )
     logging.getLogger("ibid").warning(told, name, ", ".join(unseen))
-
-
-class _Making(Hearing, Generic[T]):
-    """Computes a value when it is asked for, and saves it where it is to stand."""
-
-    def __init__(
-        self,
-        spec: Any,
-        compute: Callable[[Any], T],
-        save: Callable[[T, Path], object],
-        output: str,
-    ) -> None:
-        super().__init__(echo=False)
-        self.values: list[T] = []
-        self.raised: BaseException | None = None
-        # The place of the call, and the call: that which others must not ask for meanwhile.
-        self.asked: tuple[dict[str, Any], dict[str, Any]] = {}, {}
-        self._spec = spec
-        self._compute = compute
-        self._save = save
-        self._output = output
-
-    def call(self, root: Path) -> bool:
-        """Computes and saves below `root`. What is raised is kept: it is the caller's."""
-        token = _computed.set((*_computed.get(), self.asked))
-        try:
-            value = _in_this_process(self._compute, self._spec)
-            self._keep(value, root)
-        except BaseException as error:
-            self.raised = error
-            return False
-        finally:
-            _computed.reset(token)
-        self.values.append(value)
-        return True
-
-    def _keep(self, value: T, root: Path) -> None:
-        import shutil
-        import tempfile
-        from pathlib import Path
-
-        from ibid import _links
-
-        # `save` may make siblings and rename: only what stands at the path is the result.
-        private = tempfile.mkdtemp(prefix=".saving-", dir=root)
-        try:
-            path = Path(private) / self._output
-            _in_this_process(self._save, value, path)
-            if not os.path.lexists(path):
-                raise _nothing_made(path)
-            leaving = _links.leaving(os.fspath(path))
-            if leaving:
-                raise UsageError(
-                    f"what `save` made cannot be kept: {_links.told(leaving)}",
-                    hint="save the bytes: what a link leads to can change, or go",
-                )
-            os.rename(path, os.path.join(root, self._output))
-        finally:
-            shutil.rmtree(private, ignore_errors=True)
-
-
-def _nothing_made(path: Path) -> UsageError:
-    """Says what `save` made in place of what it was asked for."""
-    hint = None
-    names = sorted(os.listdir(path.parent))
-    longer = [name for name in names if name.startswith(path.name)]
-    if longer:
-        suffix = longer[0].removeprefix("value")
-        hint = f"it made `{longer[0]}`: `suffix={json.dumps(suffix)}` asks for that"
-    elif names:
-        hint = f"it made `{names[0]}`, which stands beside it"
-    return UsageError(f"`save` made nothing at `{path.name}`", hint=hint)
-
-
-def _in_this_process(function: Callable[..., T], *arguments: Any) -> T:
-    """Calls what may fork. A child ends here: the thread that waits for it is its parent's."""
-    here = os.getpid()
-    try:
-        value = function(*arguments)
-    except BaseException as error:
-        if os.getpid() != here:
-            _end_child(error)
-        raise
-    if os.getpid() != here:
-        _end_child(RuntimeError("a child that was forked by a function of ibid.Cache came back"))
-    return value
-
-
-def _end_child(error: BaseException) -> NoReturn:
-    """Ends this process as Python would, but for what only its parent may clean up."""
-    status = 1
-    try:
-        code = error.code if isinstance(error, SystemExit) else 1
-        if code is None or isinstance(code, int):
-            status = (code or 0) & 0xFF
-        elif isinstance(error, SystemExit):
-            print(code, file=sys.stderr)
-        if not isinstance(error, SystemExit):
-            sys.excepthook(type(error), error, error.__traceback__)
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-    finally:
-        os._exit(status)
 
 
 def _save_json(value: Any, path: Path) -> None:
