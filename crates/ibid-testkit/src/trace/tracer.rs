@@ -3,7 +3,7 @@
 //! Each thread stops before and after each call. The process is killed on every way out, and by
 //! the kernel if this thread dies first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,8 +59,10 @@ struct Tracer<'a> {
     struck: Option<Point>,
     /// Whether its end was seen, so that its number may be another's.
     ended: bool,
-    /// Whether it started no process so far, so that nobody else is in its session.
+    /// Whether it started no process so far.
     alone: bool,
+    /// Where those that it started may live on, once it is killed.
+    sessions: BTreeSet<Pid>,
 }
 
 /// Traces a process that stands still at its start, to its end.
@@ -82,12 +84,13 @@ pub(super) fn trace(
         struck: None,
         ended: false,
         alone: true,
+        sessions: BTreeSet::from([main]),
     };
     let watch = Watch::over(main);
     let code = tracer.follow()?;
     let hung = watch.has_struck();
     if hung || (deed.kills() && !tracer.alone) {
-        session::end(main);
+        session::end(&tracer.sessions);
     }
     Ok(Traced {
         calls: tracer.calls,
@@ -229,7 +232,11 @@ impl Tracer<'_> {
         Ok(())
     }
 
-    fn kill(&self) {
+    fn kill(&mut self) {
+        if !self.alone {
+            // Who lives on has another parent then.
+            self.sessions.extend(session::of_family(self.main));
+        }
         // Not reaped yet, so that the number is still its own.
         let _ = kill(self.main, Signal::SIGKILL);
     }
@@ -240,7 +247,7 @@ impl Drop for Tracer<'_> {
         if !self.ended {
             self.kill();
             let _ = waitpid(self.main, Some(WaitPidFlag::__WALL));
-            session::end(self.main);
+            session::end(&self.sessions);
         }
     }
 }
