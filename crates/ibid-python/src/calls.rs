@@ -27,14 +27,9 @@ pub(crate) struct PlaceCall {
 }
 
 impl From<PlaceCall> for Place {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a front door reads the environment; whoever calls it holds the GIL, so that \
-                  Python changes nothing meanwhile"
-    )]
     fn from(call: PlaceCall) -> Self {
         let changed = |name: &OsString| call.env.iter().any(|(other, _)| other == name);
-        let own = std::env::vars_os().filter(|(name, _)| !changed(name));
+        let own = of_process().filter(|(name, _)| !changed(name));
         Self {
             dir: call.dir,
             env: own.chain(call.env.iter().cloned()).collect(),
@@ -43,6 +38,15 @@ impl From<PlaceCall> for Place {
             config: call.config,
         }
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a front door reads the environment; whoever calls it holds the GIL, so that Python \
+              changes nothing meanwhile"
+)]
+fn of_process() -> std::env::VarsOs {
+    std::env::vars_os()
 }
 
 /// A command, what it depends on and what it makes.
@@ -221,7 +225,8 @@ pub(crate) struct ToolCall {
     label: String,
     words: Vec<Vec<Part>>,
     inputs: Vec<PathBuf>,
-    environ: Vec<(OsString, OsString)>,
+    /// The variables of the process, if there are no others.
+    environ: Option<Vec<(OsString, OsString)>>,
     env: Vec<String>,
     params: BTreeMap<String, String>,
     specs: Vec<String>,
@@ -247,7 +252,10 @@ impl From<ToolCall> for Tool {
             label: call.label,
             words: call.words.into_iter().map(word).collect(),
             inputs: call.inputs,
-            environ: call.environ.into_iter().collect(),
+            environ: match call.environ {
+                Some(own) => own.into_iter().collect(),
+                None => of_process().collect(),
+            },
             env: call.env,
             params: call.params,
             specs: call.specs,

@@ -158,8 +158,8 @@ fn place_of_call(
     .or_raise(listener.py())
 }
 
-/// Has a command run by `listener.execute`, or brings its earlier result into its view. Returns how
-/// it went, as JSON.
+/// Has a command run by `listener.execute`, or makes its view lead to its earlier result. Returns how it
+/// went, as JSON.
 #[pyfunction]
 fn run_tool(place: PlaceCall, tool: ToolCall, listener: &Bound<'_, PyAny>) -> PyResult<String> {
     let tool = tool.into();
@@ -167,7 +167,7 @@ fn run_tool(place: PlaceCall, tool: ToolCall, listener: &Bound<'_, PyAny>) -> Py
         return Ok(json.to_string());
     }
     let outcome = attend(place.into(), listener, move |door, queue| {
-        door.run_tool(tool, &Commands(queue))
+        door.run_tool(&tool, &Commands(queue))
     })?;
     outcome.map(|json| json.to_string()).or_raise(listener.py())
 }

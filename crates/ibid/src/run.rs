@@ -147,8 +147,8 @@ impl<'a> Run<'a> {
 
     /// Makes a view the root. Whoever has its path may edit what stands there, so it gets copies,
     /// whatever the settings say of links.
-    pub(crate) fn enter(&mut self, view: &View) {
-        view.root().clone_into(&mut self.root);
+    pub(crate) fn enter(&mut self, root: &Path) {
+        root.clone_into(&mut self.root);
         self.access.in_view = true;
         if self.access.link == LinkMode::Hard {
             self.access.link = LinkMode::Reflink;

@@ -1,7 +1,7 @@
 """One run of a tool by a runner of Styx, or its earlier result.
 
 Owns the order of the protocol and the paths that are handed out. They lie in the view of this
-execution from the first: there the tool runs on a miss, and there its result is brought on a hit,
+execution from the first: there the tool runs on a miss, and on a hit the view leads to its result,
 so that no path changes. Whatever goes wrong in the cache, the tool is run, once.
 """
 
@@ -119,7 +119,7 @@ class CachingExecution:
                 making.run_plainly()
         except BaseException:
             if self._view is not None:
-                shutil.rmtree(self._view, ignore_errors=True)
+                _views.remove(self._view)
             raise
 
     def _check_base(self) -> None:
@@ -159,9 +159,9 @@ class CachingExecution:
         making.lines.close()
 
     def _folder(self) -> Path:
-        """Returns where outputs stand, which is made when the tool runs."""
+        """Returns where outputs stand, once it is known what they are."""
         if self._view is None:
-            self._view = _views.make(self._runner.cache_dir, self._metadata.name)
+            self._view = _views.name(self._runner.cache_dir, self._metadata.name)
             self._filled = Path(self._view, OUTPUT)
         return self._filled
 
@@ -236,6 +236,7 @@ class _Making(Hearing):
 
     def _run(self, run: Callable[..., Any]) -> Any:
         shutil.rmtree(self._folder, ignore_errors=True)
+        os.makedirs(self._folder.parent, mode=0o700, exist_ok=True)
         self._folder.mkdir()
         earlier = self._base.output_dir
         self._base.output_dir = self._place_of_base()

@@ -8,7 +8,6 @@ the runner's environment has of the variables that count, and the image or the p
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +19,6 @@ from ibid.styx._protocols import Metadata
 from ibid.styx.backends import _resolvers
 
 _FORMAT = 1
-_ENVIRON = os.environ
 OUTPUT = "outputs"
 """The folder of a view that a tool fills."""
 
@@ -105,14 +103,13 @@ class Call:
         """Returns what counts; `UsageError` says that something has no plain form."""
         image = told.image
         environ = self._environ()
-        locales = [name for name in environ if name.startswith("LC_")]
         marks = self._local_marks()
         return {
             "label": self.label,
             "words": [marks.parts(word) for word in cargs],
             "inputs": [it.place for it in self.inputs] if told.hashes is None else [],
-            "environ": list(environ.items()),
-            "env": sorted({"LANG", "TZ", *locales, *self.policy.env_allowlist}),
+            "environ": None if environ is None else list(environ.items()),
+            "env": ["LANG", "TZ", *self.policy.env_allowlist],
             "params": _params.Params(self.params or {}, self._host_marks()).by_name,
             "specs": [_params.as_json(self._inputs(told)), _params.as_json(self._declared())],
             "versions": self._versions(image),
@@ -151,12 +148,17 @@ class Call:
         tag = getattr(self.base, "container_tag", None)
         return tag if isinstance(tag, str) else None
 
-    def _environ(self) -> dict[str, str]:
-        """Returns what the tool sees of variables, as far as that is known."""
+    def _environ(self) -> dict[str, str] | None:
+        """Returns what the tool sees of variables, as far as that is known.
+
+        `None` stands for those of this process, as its children get them.
+        """
         own = getattr(self.base, "environ", None)
+        if own is None:
+            return None
         # Singularity adds to what its caller has; others start from nothing.
-        if own is None or hasattr(self.base, "singularity_executable"):
-            return {**_of_process(), **(own or {})}
+        if hasattr(self.base, "singularity_executable"):
+            return {**os.environ, **own}
         # Where programs are looked for without one.
         return {"PATH": os.defpath, **own}
 
@@ -216,13 +218,3 @@ class Call:
             spellings += [(path, at, False) for path in (it.given, it.host, it.local)]
             paths.setdefault(os.path.abspath(it.host), at)
         return known_marks(tuple(spellings), tuple(paths.items()))
-
-
-def _of_process() -> dict[str, str]:
-    """Returns the variables of this process."""
-    # One by one each is looked up by its encoded name.
-    own = getattr(os.environ, "_data", None)
-    if type(os.environ) is type(_ENVIRON) and type(own) is dict:
-        how = (sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())
-        return {name.decode(*how): value.decode(*how) for name, value in own.copy().items()}
-    return dict(os.environ)

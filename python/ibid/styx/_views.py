@@ -1,8 +1,9 @@
-"""Views: folders that outputs are handed out in, one for each execution.
+"""Views: places that outputs are handed out in, one for each execution.
 
-A path is handed out before anybody knows whether the tool will run, so it lies in a folder of this
-execution alone. Those of one process lie in one folder of the cache, which no collection takes
-while the process lives, and which goes a month later.
+A path is handed out before anybody knows whether the tool will run, so it lies in a place of this
+execution alone: a folder once the tool runs, a link to the earlier result where it does not. Those
+of one process lie in one folder of the cache, which no collection takes while the process lives,
+nor what is led to from there, and which goes a month later.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import shutil
 import tempfile
 import threading
 
@@ -18,6 +20,7 @@ from ibid._errors import Error
 from ibid._hearing import Hearing
 from ibid._place import place
 
+_UNUSUAL = re.compile(r"[^A-Za-z0-9_.-]")
 _lock = threading.Lock()
 _folders: dict[tuple[int, str], _Folder] = {}
 
@@ -37,23 +40,25 @@ class _Folder:
     def next(self, name: str) -> str:
         return os.path.join(self._path, f"{next(self._numbers)}-{name}")
 
+    def stands(self) -> bool:
+        return os.path.isdir(self._path)
 
-def make(cache_dir: str, tool: str) -> str:
-    """Makes an empty view; `tool` is for people who look into the cache."""
-    name = re.sub(r"[^A-Za-z0-9_.-]", "_", tool)[:64]
+
+def name(cache_dir: str, tool: str) -> str:
+    """Names a new view, where nothing stands; `tool` is for people who look into the cache."""
     # A child that was forked has none of its parent's.
     process = (os.getpid(), cache_dir)
-    for _ in range(2):
-        with _lock:
-            folder = _folders.get(process) or _Folder(cache_dir)
-            _folders[process] = folder
-            view = folder.next(name)
-        try:
-            os.mkdir(view, mode=0o700)
-        except OSError:
-            # The cache was emptied.
-            with _lock:
-                _folders.pop(process, None)
-        else:
-            return view
-    return tempfile.mkdtemp(prefix="ibid-view-")
+    with _lock:
+        folder = _folders.get(process)
+        # The cache may have been emptied.
+        if folder is None or not folder.stands():
+            folder = _folders[process] = _Folder(cache_dir)
+        return folder.next(_UNUSUAL.sub("_", tool)[:64])
+
+
+def remove(view: str) -> None:
+    """Removes what stands there. What it leads to is others' as well."""
+    if os.path.islink(view):
+        os.unlink(view)
+    else:
+        shutil.rmtree(view, ignore_errors=True)

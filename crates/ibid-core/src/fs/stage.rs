@@ -351,6 +351,11 @@ pub fn create_dirs(path: &Path, mode: Option<u32>) -> Result<(), PathError> {
     }
 }
 
+/// Makes a link that leads to `target`, where nothing may stand.
+pub fn create_link(path: &Path, target: &Path) -> Result<(), PathError> {
+    rustix::fs::symlink(target, path).context("create link", path)
+}
+
 /// Removes a file or a link.
 pub fn remove_file(path: &Path) -> Result<(), PathError> {
     rustix::fs::unlink(path).context("remove", path)

@@ -4,15 +4,19 @@
 //! views/<key>/current -> v-<random>     leads to the copy that counts
 //!             v-<random>/…              a copy: made by one process, changed by none
 //!             lock                      held by whoever makes or reads a copy
+//!             for-<other> -> ../<other> a folder of links that lead to copies in here
 //! ```
 //!
 //! A copy that stands is never changed and never taken from under a reader: what is to differ is a
 //! copy of its own, to which `current` then leads. Whoever takes copies away holds the lock alone,
-//! for as long as a few renames take, and deletes under names that nobody knows. Nothing here is a
+//! for as long as a few renames take, and deletes under names that nobody knows. A copy can be lent
+//! to a place in another folder of views: it stays while that folder is held. Nothing here is a
 //! result, and nothing that stands here is believed: whoever reads a copy compares it first.
 //! Invariants: nobody waits for another process for more than a moment; finding changes nothing but
 //! a stamp.
 
+use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -33,6 +37,9 @@ const LOCK: &str = "lock";
 
 /// How the names of copies begin.
 const COPY: &[u8] = b"v-";
+
+/// How the names of links to folders begin that copies are lent to.
+const FOR: &[u8] = b"for-";
 
 /// How the names of what is being deleted begin.
 const GONE: &[u8] = b"gone-";
@@ -135,6 +142,11 @@ impl Views {
             Alone::Unknown if may_be_unused => None,
             Alone::Busy | Alone::Unknown => return Ok(false),
         };
+        if let Some(dir) = views.dir(&folder).if_present()?
+            && is_lent(&dir, &self.dir)?
+        {
+            return Ok(false);
+        }
         let gone = gone_name();
         views.rename(&folder, &views, &gone)?;
         views.remove_all(&gone)?;
@@ -193,6 +205,31 @@ impl View {
         Ok(())
     }
 
+    /// Makes a link to this copy at `place`, which lies in a copy of another folder of views. This
+    /// copy then stays while that folder is held. Says whether it was done: not where nothing could
+    /// promise that.
+    pub fn lend_to(&self, place: &Path) -> Result<bool, PathError> {
+        let to = place.parent().and_then(Path::parent);
+        let (Some(to), Some(_), Some(name)) = (to, &self.hold, self.folder.file_name()) else {
+            return Ok(false);
+        };
+        let (Some(to_name), Some(views)) = (to.file_name(), to.parent()) else {
+            return Ok(false);
+        };
+        if self.folder.parent() != Some(views) {
+            return Ok(false);
+        }
+        let noted = [FOR, to_name.as_bytes()].concat();
+        let noted = self.folder.join(OsStr::from_bytes(&noted));
+        match fs::create_link(&noted, &Path::new("..").join(to_name)) {
+            Err(error) if error.source.kind() != ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        let copy = self.name().below(&Path::new("../..").join(name));
+        fs::create_link(place, &copy)?;
+        Ok(true)
+    }
+
     /// Notes that the copy is still of use, if that was last noted long ago.
     pub fn note_use(&self, now: Timestamp) {
         let lock = self.folder.join(LOCK);
@@ -202,6 +239,9 @@ impl View {
             && hold.touch(&lock).is_ok()
         {
             let _ = touch_link(&self.folder);
+            // Each process leaves a link here.
+            let views = self.folder.parent();
+            let _ = views.map(|views| is_lent(&Dir::open(&self.folder)?, views));
         }
     }
 
@@ -227,6 +267,7 @@ impl View {
         }
         self.hold = None;
         let superseded = match Hold::alone(&self.folder.join(LOCK))? {
+            Alone::Held(_alone) if is_lent(&folder, above.path())? => return Ok(()),
             Alone::Held(_alone) => put_out_of_sight(&folder)?,
             Alone::Busy | Alone::Unknown => return Ok(()),
         };
@@ -246,6 +287,26 @@ impl Drop for View {
             let _ = self.tidy();
         }
     }
+}
+
+/// Says whether copies in a folder are lent to another that somebody holds, and forgets those that
+/// nobody does: who has let go of one never holds it again.
+fn is_lent(folder: &Dir, views: &Path) -> Result<bool, PathError> {
+    let mut is_lent = false;
+    for listed in folder.list()? {
+        let Some(other) = listed.name.strip_prefix(FOR) else {
+            continue;
+        };
+        let lock = views.join(OsStr::from_bytes(other)).join(LOCK);
+        if matches!(Hold::alone(&lock)?, Alone::Busy) {
+            is_lent = true;
+        } else {
+            let name =
+                RelPath::new(listed.name.as_slice()).expect("a listed name is one component");
+            folder.remove_file(&name).unless_absent()?;
+        }
+    }
+    Ok(is_lent)
 }
 
 /// Renames all copies but the current one, and returns their names. The lock is held alone.
@@ -375,6 +436,63 @@ mod tests {
         drop(view);
         assert!(views.remove(&key.hex(), false).unwrap());
         assert_eq!(names(&dir.join("views")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_copy_that_is_lent_stays_while_the_folder_is_held_that_it_is_lent_to() {
+        let dir = TempDir::new();
+        let (views, key) = (Views::new(dir.join("views")), Key::derive(b"a"));
+        let borrower = made(&views, &Key::derive(b"process"));
+        let lent = made(&views, &key);
+        let place = borrower.root().join("0-tool");
+        assert!(lent.lend_to(&place).unwrap());
+        let root = lent.root().to_owned();
+        assert_eq!(place.canonicalize().unwrap(), root.canonicalize().unwrap());
+        drop(lent);
+        // Neither who makes another one takes it away, nor a collection.
+        drop(made(&views, &key));
+        assert!(!views.remove(&key.hex(), true).unwrap());
+        assert!(root.is_dir());
+        let again = views.standing(&key).unwrap();
+        assert!(again.lend_to(&borrower.root().join("1-tool")).unwrap());
+        drop((again, borrower));
+        drop(made(&views, &key));
+        assert!(!root.exists());
+        let names = names(views.place(&key).parent().unwrap());
+        assert_eq!(names.len(), 3, "{names:?}");
+        assert!(views.remove(&key.hex(), false).unwrap());
+    }
+
+    #[test]
+    fn a_folder_that_ended_is_forgotten_when_a_use_is_noted() {
+        let dir = TempDir::new();
+        let (views, key) = (Views::new(dir.join("views")), Key::derive(b"a"));
+        let borrower = made(&views, &Key::derive(b"process"));
+        let lent = made(&views, &key);
+        assert!(lent.lend_to(&borrower.root().join("0-tool")).unwrap());
+        let folder = views.place(&key).parent().unwrap().to_owned();
+        let in_years = Timestamp {
+            seconds: i64::MAX,
+            nanos: 0,
+        };
+        lent.note_use(in_years);
+        assert_eq!(names(&folder).len(), 4);
+        drop(borrower);
+        lent.note_use(in_years);
+        assert_eq!(names(&folder).len(), 3);
+    }
+
+    #[test]
+    fn a_copy_is_lent_only_where_it_can_stay() {
+        let dir = TempDir::new();
+        let (views, key) = (Views::new(dir.join("views")), Key::derive(b"a"));
+        let lent = made(&views, &key);
+        let elsewhere = dir.join("other/process/v-x/0-tool");
+        fs::create_dirs(elsewhere.parent().unwrap(), None).unwrap();
+        assert!(!lent.lend_to(&elsewhere).unwrap());
+        let passing = View::passing(dir.path()).unwrap();
+        assert!(!passing.lend_to(&elsewhere).unwrap());
+        assert!(!elsewhere.exists());
     }
 
     #[test]

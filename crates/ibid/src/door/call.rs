@@ -182,7 +182,7 @@ impl Request<'_> {
     /// Cites the result in the view that stands, if that is as the store has it.
     fn cite(&self, run: &mut Run<'_>, cite: Cite) -> Option<Called> {
         let view = run.standing_view(self.session, &self.prepared.key)?;
-        run.enter(&view);
+        run.enter(view.root());
         let outcome = cite(self.prepared, &run.engine(self.reporter))?;
         view.note_use(run.now());
         Some(self.called(&outcome, view))
@@ -192,7 +192,7 @@ impl Request<'_> {
     /// readers, and is left alone.
     fn fulfil(&self, run: &mut Run<'_>, caller: &dyn Caller) -> Result<Called, Failure> {
         let view = run.make_view(self.session, &self.prepared.key)?;
-        run.enter(&view);
+        run.enter(view.root());
         let showing = Showing {
             caller,
             view: Mutex::new(view),

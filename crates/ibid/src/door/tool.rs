@@ -2,10 +2,12 @@
 //! cited like those of any other command.
 //!
 //! Owns what such a run is made of. Its outputs stand in one folder of a view that the caller has
-//! already named to others, so that folder is the root of the step. Invariants: where a view lies is
-//! no part of the key; of the caller's environment only the names that it lists are keyed.
+//! already named to others. Where the tool runs, the view is a folder, the root of the step; where it
+//! does not, the view is a link to a copy of the earlier result, which all share. Invariants: where a
+//! view lies is no part of the key; of the caller's environment only the names that it lists are
+//! keyed; a copy that stands is never changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use ibid_core::action::{
@@ -14,9 +16,9 @@ use ibid_core::action::{
 };
 use ibid_core::config::Overrides;
 use ibid_core::digest::encoding::Value as Data;
-use ibid_core::engine::{self, Caller};
+use ibid_core::engine::{self, Caller, Prepared, StepOutcome, Stored};
 use ibid_core::environ::EnvSnapshot;
-use ibid_core::fs::{FileKind, Meter, Signature};
+use ibid_core::fs::{self, FileKind, Meter, Signature};
 use ibid_core::scan::{Filter, Scanner, place_of};
 use ibid_core::store::{LinkMode, View};
 use ibid_core::tree::{Content, Place, RelPath};
@@ -25,6 +27,7 @@ use serde_json::Value;
 use super::{Door, Failure};
 use crate::args::ExecutionArgs;
 use crate::commands::exec::failure;
+use crate::context::Session;
 use crate::exit;
 use crate::report::{Reporter, outcome_json};
 use crate::request;
@@ -41,7 +44,7 @@ pub struct Tool {
     pub inputs: Vec<PathBuf>,
     /// The environment that it sees.
     pub environ: EnvSnapshot,
-    /// The variables of it that are keyed.
+    /// The variables of it that are keyed, beside all of its locale (`LC_…`).
     pub env: Vec<String>,
     /// Its typed parameters, as JSON.
     pub params: BTreeMap<String, String>,
@@ -62,33 +65,35 @@ pub struct Tool {
 }
 
 impl Door {
-    /// Has a tool run by `caller`, or brings its earlier result into its view.
-    pub fn run_tool(&self, tool: Tool, caller: &dyn Caller) -> Result<Value, Failure> {
+    /// Has a tool run by `caller` in its view, or makes that lead to its earlier result.
+    pub fn run_tool(&self, tool: &Tool, caller: &dyn Caller) -> Result<Value, Failure> {
         let context = &self.context;
         let session = context.session(None, request::execution_overrides(&tool.execution))?;
-        let purpose = Purpose::Execute {
-            force: tool.execution.force,
-        };
-        let run = Run::new(context, &session, &tool.view, purpose)?;
+        let force = tool.execution.force;
+        let mut run = Run::new(context, &session, &tool.view, Purpose::Execute { force })?;
         if let Some(caveat) = &run.caveat {
             let warning = format!("{caveat}; running without storing the result");
             context.console.warn(&warning);
         }
-        let (step, environ) = step(tool)?;
+        let step = step(tool)?;
         let reporter = Reporter::new(&context.console, false, &|| (), &|| ());
-        let cx = engine::Context {
-            caller: Some(caller),
-            ..in_view(run.engine(&reporter), &environ)
+        let prepared = engine::prepare(&step, &in_view(run.engine(&reporter), &tool.environ));
+        let asked = Asked {
+            tool,
+            prepared: &prepared.map_err(|error| failure(&error))?,
+            session: &session,
+            reporter: &reporter,
         };
-        let outcome = engine::step(&step, &cx);
-        if let Ok(outcome) = &outcome {
-            run.count_view(&outcome.decision);
-        }
+        let cited = if force {
+            None
+        } else {
+            asked.cite(&mut run, engine::cite)
+        };
+        let outcome = cited.map_or_else(|| asked.fulfil(&mut run, caller), Ok);
         run.collect(&session);
-        let cache_failed = reporter.cache_failed();
         run.leave();
-        let outcome = outcome.map_err(|error| failure(&error))?;
-        if session.config.strict.value && cache_failed {
+        let outcome = outcome?;
+        if session.config.strict.value && reporter.cache_failed() {
             return Err(Failure::new(
                 exit::IBID_FAILED,
                 "the tool ran, but the cache failed, and `strict` is set",
@@ -98,9 +103,10 @@ impl Door {
         Ok(outcome_json(&outcome))
     }
 
-    /// Brings the earlier result of a tool into its view where that is over at once: nothing has to
-    /// be read to make its key, and it is little. Whatever else there is to say, [`Self::run_tool`]
-    /// says. Whether the cache is to be collected now is for the caller to hear.
+    /// Makes the view of a tool lead to its earlier result where that is over at once: nothing has
+    /// to be read to make its key, and the result stands in a copy, or is little. Whatever else
+    /// there is to say, [`Self::run_tool`] says. Whether the cache is to be collected now is for the
+    /// caller to hear.
     pub fn recall_tool(&self, tool: &Tool) -> Option<(Value, bool)> {
         // A folder may hold any number of files.
         let is_file =
@@ -112,17 +118,23 @@ impl Door {
         let overrides = request::execution_overrides(&tool.execution);
         let session = context.session(None, overrides).ok()?;
         let purpose = Purpose::Execute { force: false };
-        let run = Run::new(context, &session, &tool.view, purpose).ok()?;
+        let mut run = Run::new(context, &session, &tool.view, purpose).ok()?;
         if run.caveat.is_some() || session.config.strict.value {
             return None;
         }
-        let (step, environ) = step(tool.clone()).ok()?;
+        let step = step(tool).ok()?;
         let reporter = Reporter::new(&context.console, false, &|| (), &|| ());
-        let cx = in_view(run.engine(&reporter), &environ);
-        let outcome = engine::bring_back_little(&step, &cx);
-        if let Some(outcome) = &outcome {
-            run.count_view(&outcome.decision);
-        }
+        let prepared =
+            engine::prepare_as_known(&step, &in_view(run.engine(&reporter), &tool.environ))?;
+        let asked = Asked {
+            tool,
+            prepared: &prepared,
+            session: &session,
+            reporter: &reporter,
+        };
+        let outcome = asked
+            .cite(&mut run, engine::cite_as_known)
+            .or_else(|| asked.restore(&mut run, Stored::is_little).ok()?);
         let collects = outcome.is_some() && run.is_to_collect(&session);
         run.leave();
         Some((outcome_json(&outcome?), collects))
@@ -173,6 +185,105 @@ impl Door {
     }
 }
 
+/// A tool that is prepared, and who hears of it.
+struct Asked<'a> {
+    tool: &'a Tool,
+    prepared: &'a Prepared,
+    session: &'a Session,
+    reporter: &'a Reporter<'a>,
+}
+
+impl Asked<'_> {
+    /// Cites the result in the copy that stands, if that is as the store has it.
+    fn cite(&self, run: &mut Run<'_>, cite: Cite) -> Option<StepOutcome> {
+        let view = run.standing_view(self.session, &self.prepared.key)?;
+        let cited = self.lent(&view, || {
+            run.enter(view.root());
+            Ok(cite(self.prepared, &self.engine(run)))
+        });
+        let outcome = cited.ok()??;
+        view.note_use(run.now());
+        Some(outcome)
+    }
+
+    /// Brings the result into a new copy, if there is one that `is_wanted`.
+    fn restore(
+        &self,
+        run: &mut Run<'_>,
+        is_wanted: IsWanted,
+    ) -> Result<Option<StepOutcome>, Failure> {
+        run.enter(&self.tool.view);
+        let cx = self.engine(run);
+        let stored = engine::stored(self.prepared, &cx).filter(|stored| is_wanted(stored, &cx));
+        let Some(stored) = stored else {
+            return Ok(None);
+        };
+        let mut view = run.make_view(self.session, &self.prepared.key)?;
+        self.lent(&view, || {
+            run.enter(view.root());
+            let brought = stored.bring_back(self.prepared, &self.engine(run));
+            let outcome = brought.map_err(|error| failure(&error))?;
+            if let Some(outcome) = &outcome {
+                run.count_view(&outcome.decision);
+            }
+            Ok(outcome)
+        })
+        .inspect(|outcome| {
+            if outcome.is_some() {
+                // Where that fails, nobody else finds it.
+                let _ = view.show();
+            }
+        })
+    }
+
+    /// Brings the result into a new copy, or has the tool run where its outputs are looked for.
+    fn fulfil(&self, run: &mut Run<'_>, caller: &dyn Caller) -> Result<StepOutcome, Failure> {
+        if !self.tool.execution.force
+            && let Some(outcome) = self.restore(run, |_, _| true)?
+        {
+            return Ok(outcome);
+        }
+        run.enter(&self.tool.view);
+        fs::create_dirs(&self.tool.view, Some(0o700))
+            .map_err(|error| Failure::of(exit::IBID_FAILED, &error))?;
+        let cx = engine::Context {
+            caller: Some(caller),
+            ..self.engine(run)
+        };
+        let outcome = engine::fulfil(self.prepared, &cx).map_err(|error| failure(&error))?;
+        run.count_view(&outcome.decision);
+        Ok(outcome)
+    }
+
+    /// Makes the tool's view lead to a copy, unless nothing comes of it.
+    fn lent(
+        &self,
+        view: &View,
+        act: impl FnOnce() -> Result<Option<StepOutcome>, Failure>,
+    ) -> Result<Option<StepOutcome>, Failure> {
+        let is_lent = view.lend_to(&self.tool.view);
+        // What does not work here has another way, or none and is told there.
+        if !is_lent.unwrap_or(false) {
+            return Ok(None);
+        }
+        let done = act();
+        if !matches!(done, Ok(Some(_))) {
+            let _ = fs::remove_file(&self.tool.view);
+        }
+        done
+    }
+
+    fn engine<'b>(&'b self, run: &'b Run<'_>) -> engine::Context<'b> {
+        in_view(run.engine(self.reporter), &self.tool.environ)
+    }
+}
+
+/// How a result in place is cited.
+type Cite = fn(&Prepared, &engine::Context<'_>) -> Option<StepOutcome>;
+
+/// Which results are brought back.
+type IsWanted = fn(&Stored, &engine::Context<'_>) -> bool;
+
 /// So many inputs are few.
 const FEW: usize = 64;
 
@@ -190,7 +301,7 @@ fn in_view<'a>(cx: engine::Context<'a>, environ: &'a EnvSnapshot) -> engine::Con
 }
 
 /// Returns the step of a tool, and the environment that it sees.
-fn step(tool: Tool) -> Result<(Step, EnvSnapshot), Failure> {
+fn step(tool: &Tool) -> Result<Step, Failure> {
     let output = RelPath::new(tool.output.as_bytes())
         .map_err(|error| Failure::usage("the folder has no name").because_of(Some(&error)))?;
     let json = |text: &String| -> Result<Data, Failure> {
@@ -200,7 +311,7 @@ fn step(tool: Tool) -> Result<(Step, EnvSnapshot), Failure> {
     };
     let params = tool.params.iter();
     let params = params.map(|(name, text)| Ok((name.clone(), json(text)?)));
-    let by_content = |path: PathBuf| InputRequest::ByContent {
+    let by_content = |path: &PathBuf| InputRequest::ByContent {
         place: place_of(
             path.as_os_str().as_encoded_bytes(),
             &RelPath::ROOT,
@@ -208,40 +319,42 @@ fn step(tool: Tool) -> Result<(Step, EnvSnapshot), Failure> {
         ),
         spelling: Vec::new(),
     };
-    let step = Step {
-        inputs: tool.inputs.into_iter().map(by_content).collect(),
+    let names = tool.environ.iter().filter_map(|(name, _)| name.to_str());
+    let locale = names.filter(|name| name.starts_with("LC_"));
+    let keyed: BTreeSet<_> = tool.env.iter().map(String::as_str).chain(locale).collect();
+    let env = keyed.into_iter().map(variable);
+    Ok(Step {
+        inputs: tool.inputs.iter().map(by_content).collect(),
         params: params.collect::<Result<_, Failure>>()?,
         specs: tool.specs.iter().map(json).collect::<Result<_, _>>()?,
-        env: tool
-            .env
-            .into_iter()
-            .map(variable)
-            .collect::<Result<_, _>>()?,
+        env: env.collect::<Result<_, _>>()?,
         env_mode: EnvMode::Loose,
-        tools: tool.programs,
-        image: tool.image,
-        versions: tool.versions,
+        tools: tool.programs.clone(),
+        image: tool.image.clone(),
+        versions: tool.versions.clone(),
         outputs: vec![OutputSpec {
             kind: OutputKind::Dir(Place::Inside(output)),
             optional: false,
             keep: false,
         }],
         policy: Policy {
-            label: tool.label,
+            label: tool.label.clone(),
             ..Policy::default()
         },
-        ..Step::new(CommandLine::Delegated(tool.words))
-    };
-    Ok((step, tool.environ))
+        ..Step::new(CommandLine::Delegated(tool.words.clone()))
+    })
 }
 
 /// Returns a keyed variable; it is stored and shown, so a secret is refused.
-fn variable(name: String) -> Result<EnvRequest, Failure> {
-    if looks_like_secret(&name) {
+fn variable(name: &str) -> Result<EnvRequest, Failure> {
+    if looks_like_secret(name) {
         return Err(Failure::usage(format!(
             "`{name}` looks like a secret, and what is keyed is stored"
         ))
         .hint("leave it out of the variables that count"));
     }
-    Ok(EnvRequest { name, value: None })
+    Ok(EnvRequest {
+        name: name.to_owned(),
+        value: None,
+    })
 }

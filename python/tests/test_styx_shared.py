@@ -1,0 +1,160 @@
+"""What equal calls of `ibid.styx` come to stands once; each path handed out leads there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import ibid.styx
+import pytest
+from conftest import Ibid
+from ibid.styx import _views
+from styx_bench import TOOL, Bench, Printed, call
+
+
+@pytest.fixture(params=["at once", "in a thread"])
+def bench(request: pytest.FixtureRequest, project: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """A tool that copies its first word to `out`; its hits are over at once, or take a thread."""
+    monkeypatch.setenv("IBID_STAT_CACHE", "trust" if request.param == "at once" else "off")
+    bench = Bench(project)
+    bench.tool('echo printed; cat "$1" > out')
+    bench.file("a", "text")
+    os.sync()
+    return bench
+
+
+def hit(bench: Bench, printed: Printed | None = None) -> Path:
+    """Makes the call that was made before. Returns the folder of outputs."""
+    runs = bench.calls
+    root = call(bench.runner(), "t", "{0}", inputs=[bench.folder / "a"], printed=printed)
+    assert bench.calls == runs
+    assert (root / "out").read_text() == "text"
+    return root
+
+
+@pytest.fixture(autouse=True)
+def ran(bench: Bench) -> Path:
+    """The call was made once."""
+    return call(bench.runner(), "t", "{0}", inputs=[bench.folder / "a"])
+
+
+def test_hits_lead_to_one_copy_which_is_not_that_of_the_run(bench: Bench, ran: Path) -> None:
+    one, other = hit(bench), hit(bench)
+    assert len({ran, one, other}) == 3
+    assert one.samefile(other)
+    assert not one.samefile(ran)
+    assert not os.access(one / "out", os.W_OK) or os.geteuid() == 0
+    assert (one / "out").stat().st_mode & 0o222 == 0
+
+
+@pytest.mark.parametrize("edit", ["write", "delete", "add", "replace", "delete all"])
+def test_who_edits_a_hit_edits_nobody_elses_to_come(bench: Bench, edit: str) -> None:
+    one = hit(bench)
+    out = one / "out"
+    if edit == "write":
+        out.chmod(0o644)
+        out.write_text("TEXT")
+    elif edit == "delete":
+        out.unlink()
+    elif edit == "add":
+        (one / "beside").write_text("more")
+    elif edit == "replace":
+        bench.file("b", "TEXT").rename(out)
+    else:
+        shutil.rmtree(one)
+    before = sorted((path.name, path.read_text()) for path in one.glob("*"))
+    other = hit(bench)
+    assert [path.name for path in other.iterdir()] == ["out"]
+    # What somebody has made of it stays theirs.
+    assert sorted((path.name, path.read_text()) for path in one.glob("*")) == before
+    assert hit(bench).samefile(other)
+
+
+def test_another_process_is_led_to_the_same_copy(bench: Bench) -> None:
+    one = hit(bench)
+    code = (
+        "import sys; from pathlib import Path; from styx_bench import Bench, call\n"
+        "bench = Bench(Path(sys.argv[1]))\n"
+        "print(call(bench.runner(), 't', '{0}', inputs=[bench.folder / 'a']).resolve())"
+    )
+    paths = [os.fspath(Path(ibid.__file__).parent.parent), os.path.dirname(__file__)]
+    done = subprocess.run(
+        [sys.executable, "-c", code, bench.folder],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == os.fspath(one.resolve())
+    assert bench.calls == 1
+
+
+def test_a_collection_takes_no_copy_that_a_path_of_a_live_process_leads_to(
+    bench: Bench, ibid_command: Ibid
+) -> None:
+    first = hit(bench)
+    shutil.rmtree(first)
+    # The first one has a copy of its own from now on, which is not the current one.
+    second = hit(bench)
+
+    copies = bench.cache / "v1/views"
+
+    def prune() -> None:
+        for copy in copies.iterdir():
+            # What was used just now stays anyway; a stamp of days to come is no stamp.
+            os.utime(copy, (9e9, 9e9))
+        ibid_command("--cache-dir", os.fspath(bench.cache), "prune", "--max-size", "1K")
+
+    prune()
+    assert (second / "out").read_text() == "text"
+    assert first.parent.is_dir()
+    # As if the process had ended.
+    _views._folders.clear()
+    prune()
+    assert not second.exists()
+    assert list(copies.iterdir()) == []
+
+
+def test_a_cache_that_was_emptied_after_the_path_was_handed_out_is_none(bench: Bench) -> None:
+    for _ in range(2):
+        runner = bench.runner()
+        execution = runner.start_execution(TOOL)
+        given = execution.input_file(bench.folder / "a")
+        out = execution.output_file("out")
+        shutil.rmtree(bench.cache)
+        execution.run(["t", given])
+        assert out.read_text() == "text"
+    assert bench.calls == 3
+
+
+def test_a_hit_that_is_interrupted_leaves_the_copy_and_no_path(bench: Bench) -> None:
+    one = hit(bench)
+    before = bench.views()
+
+    class Interrupting(Printed):
+        def stdout(self, line: str) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        hit(bench, Interrupting())
+    assert bench.views() == before
+    assert (one / "out").read_text() == "text"
+
+
+def test_the_copy_of_a_mutable_input_is_brought_back_like_any_output(bench: Bench) -> None:
+    bench.tool('echo more >> "$1"', name="edit")
+    path = bench.folder / "a"
+    roots = []
+    for _ in range(3):
+        execution = bench.runner().start_execution(TOOL)
+        local = execution.input_file(path, mutable=True)
+        copy = execution.mutable_copy(path)
+        execution.run(["edit", local])
+        assert copy.read_text() == "textmore\n"
+        roots.append(copy)
+    assert roots[1].samefile(roots[2])
+    assert path.read_text() == "text"
+    assert bench.calls == 2
