@@ -25,8 +25,6 @@ T = TypeVar("T")
 
 # So much of a file is read at once.
 _PIECE = 1 << 14
-# So long a name may be on the usual systems of files.
-_LONGEST = 255
 
 # What of a request is in its key.
 _OF_KEYS = ("name", "code", "spec", "versions", "output")
@@ -265,7 +263,7 @@ def _place_of(where: dict[str, Any], function: dict[str, Any]) -> tuple[str, Pat
 def _refuse_unfit(suffix: object) -> None:
     """Refuses a suffix that no name can end in."""
     text = _words.text(suffix, "`suffix`")
-    if len(f"value{text}".encode()) > _LONGEST:
+    if len(f"value{text}".encode()) > _words.LONGEST:
         raise UsageError(
             f"`suffix` is too long for the name of a file: `{text[:20]}…`",
             hint="a suffix is something like `.zarr`",

@@ -12,11 +12,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import math
 import sys
 import types
 from typing import TYPE_CHECKING, Any
 
+from ibid import _words
 from ibid._code._plain import called, member
 from ibid._errors import UsageError
 
@@ -63,9 +63,9 @@ class Canonical:
         if kind in self._plain_types:
             return value
         if kind is float:
-            return _finite(value, where)
+            return _words.finite(value, where)
         if kind is int:
-            return _short(value, where)
+            return _words.short(value, where)
         if self._depth == _DEEP:
             raise UsageError(
                 f"`{where[:40]}…` lies more than {_DEEP} deep", hint="does it contain itself?"
@@ -126,7 +126,7 @@ class Canonical:
         if kind is bytes:
             return {"hex": value.hex()}
         if kind is complex:
-            return {"parts": [_finite(part, where) for part in (value.real, value.imag)]}
+            return {"parts": [_words.finite(part, where) for part in (value.real, value.imag)]}
         return None
 
     def _enumeration(self, value: Any, where: str) -> dict[str, Any] | None:
@@ -198,20 +198,6 @@ class Canonical:
         self.types.append(kind)
 
 
-def _finite(value: float, where: str) -> float:
-    if not math.isfinite(value):
-        raise UsageError(f"`{where}` is {value}, which has no place in a key")
-    return value
-
-
-def _short(value: int, where: str) -> int:
-    try:
-        str(value)
-    except ValueError as error:
-        raise UsageError(f"`{where}` cannot be written down: {error}") from None
-    return value
-
-
 def _refuse_data(value: Any, where: str) -> None:
     """Refuses an object that is data besides its fields, such as a list with fields."""
     for base in type(value).__mro__[:-1]:
@@ -269,7 +255,7 @@ def _number_of_numpy(value: Any, where: str) -> dict[str, Any] | None:
         return None
     item = value.item()
     if type(item) is float:
-        _finite(item, where)
+        _words.finite(item, where)
     return {"dtype": str(dtype), "value": item} if type(item) in (bool, int, float, str) else None
 
 

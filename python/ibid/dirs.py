@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# So long a name may be on the usual systems of files.
-_LONGEST = 255
-
 __all__ = [
     "Dirs",
     "cache_dir",
@@ -57,7 +54,7 @@ class Dirs:
     """
 
     def __init__(self, app: str, env_prefix: str | None = None) -> None:
-        is_long = len(_words.text(app, "the name of a program").encode()) > _LONGEST
+        is_long = len(_words.text(app, "the name of a program").encode()) > _words.LONGEST
         if not app or is_long or app in (".", "..") or any(letter in app for letter in "/\\\0"):
             raise UsageError(f"`{app}` is not the name of a folder", hint="such as `minisim`")
         if env_prefix is not None:
