@@ -63,8 +63,9 @@ class Cache:
             if given is not None:
                 _words.text(given, f"`{setting}`")
         _refuse_unfit(suffix)
-        _refuse_but_path(root, "root")
-        _refuse_but_path(config, "config")
+        for setting, path in (("root", root), ("config", config)):
+            if path is not None:
+                _words.path(path, f"`{setting}`")
         _refuse_unknown(unseen, "unseen", ("refuse", "ignore"))
         _refuse_unknown(mode, "mode", (None, "read-write", "read-only", "write-only", "off"))
         _words.truth(strict, "`strict`")
@@ -268,14 +269,6 @@ def _refuse_unfit(suffix: object) -> None:
             f"`suffix` is too long for the name of a file: `{text[:20]}…`",
             hint="a suffix is something like `.zarr`",
         )
-
-
-def _refuse_but_path(value: object, what: str) -> None:
-    if value is None:
-        return
-    if not isinstance(value, (str, os.PathLike)):
-        raise UsageError(f"`{what}` is {value!r}, and takes a path")
-    _words.word(value, f"`{what}`")
 
 
 def _refuse_unknown(value: object, what: str, known: tuple[str | None, ...]) -> None:

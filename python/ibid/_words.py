@@ -49,6 +49,17 @@ def word(value: object, what: str) -> str:
     return decoded
 
 
+def path(value: object, what: str) -> str:
+    """Returns a path as it was typed; bytes are none."""
+    if not isinstance(value, (str, os.PathLike)):
+        hint = "give it as `str` or `Path`"
+        raise UsageError(f"{what} is {value!r}, and takes a path", hint=hint)
+    typed = word(value, what)
+    if "\0" in typed:
+        raise UsageError(f"{what} is no path: it holds a NUL")
+    return typed
+
+
 def truth(value: object, what: str) -> bool:
     """Returns a truth value; what is only taken for one may have been meant otherwise."""
     if not isinstance(value, bool):
@@ -77,7 +88,7 @@ def paths(value: Paths | None) -> list[str]:
     """Returns one path or many as a list."""
     if isinstance(value, (str, bytes, os.PathLike)):
         value = [value]
-    return [word(path, "a path") for path in _many(value, "paths")]
+    return [word(one, "a path") for one in _many(value, "paths")]
 
 
 def names(value: str | Iterable[str] | None) -> list[str]:

@@ -226,13 +226,7 @@ def _wish(name: str, value: Any) -> str | None:
     """Returns a path as it was typed; a relative one is meant from where it was given."""
     if value is None or value == "":
         return None
-    if not isinstance(value, (str, os.PathLike)):
-        raise UsageError(
-            f"`{name}` is a `{type(value).__qualname__}`", hint="give a path as `str` or `Path`"
-        )
-    path = _words.word(value, f"`{name}`")
-    if "\0" in path:
-        raise UsageError(f"`{name}` is no path: it holds a NUL")
+    path = _words.path(value, f"`{name}`")
     return path if path.startswith("~") else os.path.join(os.getcwd(), path)
 
 

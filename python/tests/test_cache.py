@@ -458,6 +458,8 @@ def test_applications_have_results_of_their_own(compute: Counting) -> None:
         ({"suffix": None}, "`suffix` is None"),
         ({"root": 3}, "`root` is 3, and takes a path"),
         ({"config": 3}, "`config` is 3"),
+        ({"root": b"/x"}, "`root` is b'/x', and takes a path"),
+        ({"root": "/x\0"}, "`root` is no path"),
         ({"versions": {"a": 1}}, r"`versions\['a'\]` is 1"),
         ({"versions": {1: "a"}}, "a name in `versions` is 1"),
         ({"mode": "bogus"}, "`mode` is 'bogus', which is unknown"),
