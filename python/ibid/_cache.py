@@ -69,7 +69,7 @@ class Cache:
         _refuse_unknown(unseen, "unseen", ("refuse", "ignore"))
         _refuse_unknown(mode, "mode", (None, "read-write", "read-only", "write-only", "off"))
         _words.truth(strict, "`strict`")
-        _words.duration(ttl)
+        _refuse_untimed(_words.duration(ttl))
         self._root = root
         self._env = env
         self._app = app
@@ -268,6 +268,20 @@ def _refuse_unfit(suffix: object) -> None:
         raise UsageError(
             f"`suffix` is too long for the name of a file: `{text[:20]}…`",
             hint="a suffix is something like `.zarr`",
+        )
+
+
+def _refuse_untimed(ttl: str | None) -> None:
+    """Refuses a text that is no duration where it is given, and not by the first call."""
+    import re
+
+    # The engine reads it, and has the last word: on times that are too long, too.
+    units = "".join(rf"(\d+{unit})?" for unit in ("w", "d", "h", "m", "s", "ms"))
+    if ttl is not None and not re.fullmatch(f"(?=.){units}", ttl, re.ASCII):
+        raise UsageError(
+            "`ttl` takes a duration",
+            hint="`90s`, `15m`, `12h`, `30d` or `1h30m`; a number is seconds",
+            causes=(f"`{ttl}` is not a duration: write it like `90s`, `1h30m` or `30d`",),
         )
 
 
