@@ -109,6 +109,9 @@ class Cache:
         saved; nobody takes it away, and ibid changes nothing in it, before `load` returns. If it
         raises, the result counts as missing: it is computed again and replaces the one that stands;
         with `strict` it raises. Processes that miss at the same time compute once.
+
+        Where the system does not let the value be saved, it is returned all the same, with a
+        warning; what else is raised then has it as `unsaved.value`.
         """
         if (save is None) is not (load is None):
             raise UsageError("`save` and `load` belong together", hint="give both, or none")
@@ -142,12 +145,14 @@ class Cache:
         force: bool,
     ) -> T:
         where, function = made.asked = self._call(request, force=force)
-        succeeded, path, view = _ibid.call(where, function, made)
         try:
-            if made.raised is not None:
-                raise made.raised
-            if made.values:
-                return made.values[0]
+            succeeded, path, view = _ibid.call(where, function, made)
+        except BaseException as error:
+            made.hand_back(error)
+            raise
+        try:
+            if made.raised is not None or made.values:
+                return made.result(request["label"], strict=self._strict)
             if not succeeded:
                 raise Error(f"`{request['name']}` was not called, and there is no result of it")
             try:
