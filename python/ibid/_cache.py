@@ -25,8 +25,6 @@ T = TypeVar("T")
 
 # So much of a file is read at once.
 _PIECE = 1 << 14
-# So long a name may be on the usual systems of files.
-_LONGEST = 255
 
 # What of a request is in its key.
 _OF_KEYS = ("name", "code", "spec", "versions", "output")
@@ -65,12 +63,13 @@ class Cache:
             if given is not None:
                 _words.text(given, f"`{setting}`")
         _refuse_unfit(suffix)
-        _refuse_but_path(root, "root")
-        _refuse_but_path(config, "config")
+        for setting, path in (("root", root), ("config", config)):
+            if path is not None:
+                _words.path(path, f"`{setting}`")
         _refuse_unknown(unseen, "unseen", ("refuse", "ignore"))
         _refuse_unknown(mode, "mode", (None, "read-write", "read-only", "write-only", "off"))
         _words.truth(strict, "`strict`")
-        _words.duration(ttl)
+        _refuse_untimed(_words.duration(ttl))
         self._root = root
         self._env = env
         self._app = app
@@ -110,6 +109,9 @@ class Cache:
         saved; nobody takes it away, and ibid changes nothing in it, before `load` returns. If it
         raises, the result counts as missing: it is computed again and replaces the one that stands;
         with `strict` it raises. Processes that miss at the same time compute once.
+
+        Where the system does not let the value be saved, it is returned all the same, with a
+        warning; what else is raised then has it as `unsaved.value`.
         """
         if (save is None) is not (load is None):
             raise UsageError("`save` and `load` belong together", hint="give both, or none")
@@ -143,12 +145,14 @@ class Cache:
         force: bool,
     ) -> T:
         where, function = made.asked = self._call(request, force=force)
-        succeeded, path, view = _ibid.call(where, function, made)
         try:
-            if made.raised is not None:
-                raise made.raised
-            if made.values:
-                return made.values[0]
+            succeeded, path, view = _ibid.call(where, function, made)
+        except BaseException as error:
+            made.hand_back(error)
+            raise
+        try:
+            if made.raised is not None or made.values:
+                return made.result(request["label"], strict=self._strict)
             if not succeeded:
                 raise Error(f"`{request['name']}` was not called, and there is no result of it")
             try:
@@ -265,19 +269,25 @@ def _place_of(where: dict[str, Any], function: dict[str, Any]) -> tuple[str, Pat
 def _refuse_unfit(suffix: object) -> None:
     """Refuses a suffix that no name can end in."""
     text = _words.text(suffix, "`suffix`")
-    if len(f"value{text}".encode()) > _LONGEST:
+    if len(f"value{text}".encode()) > _words.LONGEST:
         raise UsageError(
             f"`suffix` is too long for the name of a file: `{text[:20]}…`",
             hint="a suffix is something like `.zarr`",
         )
 
 
-def _refuse_but_path(value: object, what: str) -> None:
-    if value is None:
-        return
-    if not isinstance(value, (str, os.PathLike)):
-        raise UsageError(f"`{what}` is {value!r}, and takes a path")
-    _words.word(value, f"`{what}`")
+def _refuse_untimed(ttl: str | None) -> None:
+    """Refuses a text that is no duration where it is given, and not by the first call."""
+    import re
+
+    # The engine reads it, and has the last word: on times that are too long, too.
+    units = "".join(rf"(\d+{unit})?" for unit in ("w", "d", "h", "m", "s", "ms"))
+    if ttl is not None and not re.fullmatch(f"(?=.){units}", ttl, re.ASCII):
+        raise UsageError(
+            "`ttl` takes a duration",
+            hint="`90s`, `15m`, `12h`, `30d` or `1h30m`; a number is seconds",
+            causes=(f"`{ttl}` is not a duration: write it like `90s`, `1h30m` or `30d`",),
+        )
 
 
 def _refuse_unknown(value: object, what: str, known: tuple[str | None, ...]) -> None:

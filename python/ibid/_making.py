@@ -1,8 +1,9 @@
 """How a value is made: computed in this process, and saved where its result is to stand.
 
-Owns what `save` may leave behind and what happens to processes that a function forks. Must not know
-what a result is of, nor where results are. Invariant: only what stands at the path that `save` was
-given becomes the result, and nothing in it leads out of it.
+Owns what `save` may leave behind, what becomes of a value that cannot be saved, and what happens to
+processes that a function forks. Must not know what a result is of, nor where results are.
+Invariants: only what stands at the path that `save` was given becomes the result, and nothing in it
+leads out of it; whoever called gets at each value that was computed.
 """
 
 from __future__ import annotations
@@ -53,14 +54,39 @@ class Making(Hearing, Generic[T]):
         token = computed.set((*computed.get(), self.asked))
         try:
             value = _in_this_process(self._compute, self._spec)
+            self.values.append(value)
             self._keep(value, root)
         except BaseException as error:
             self.raised = error
             return False
         finally:
             computed.reset(token)
-        self.values.append(value)
         return True
+
+    def result(self, label: str, *, strict: bool) -> T:
+        """Returns what was computed, or raises what was raised.
+
+        That the system does not let a value be saved is a warning, unless `strict`.
+        """
+        # By its traceback it leads back here: who has the value need not keep more than that.
+        error, self.raised = self.raised, None
+        if error is None:
+            return self.values[0]
+        if self.values and isinstance(error, (OSError, MemoryError)) and not strict:
+            self.told(
+                True,
+                f"{label}: the value could not be saved ({type(error).__name__}: {error}); "
+                "it counts, but was not stored",
+            )
+            return self.values[0]
+        self.hand_back(error)
+        raise error
+
+    def hand_back(self, error: BaseException) -> None:
+        """Gives an exception the value, if one was computed."""
+        if self.values:
+            vars(error)["unsaved"] = Unsaved(self.values[0])
+            error.add_note("The value was computed: it is `unsaved.value` of this exception.")
 
     def _keep(self, value: T, root: Path) -> None:
         import shutil
@@ -85,6 +111,17 @@ class Making(Hearing, Generic[T]):
             os.rename(path, os.path.join(root, self._output))
         finally:
             shutil.rmtree(private, ignore_errors=True)
+
+
+class Unsaved:
+    """A value that an exception hands back, and leaves behind when it goes to another process."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # It may be large, and if it cannot be pickled, what was raised would not arrive.
+        return str, ("a value, which stays in the process that computed it",)
 
 
 def _nothing_made(path: Path) -> UsageError:

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from ibid._words import StrPath
 
 
-class PlannedStep:
-    """What a run would do about a step."""
+class _Step:
+    """What is said of a step before and after a run."""
 
     def __init__(self, data: dict[str, Any]) -> None:
         self.data = data
-        """All that is known, as in the JSON of `ibid plan`."""
+        """All that is known, as in the JSON of `ibid plan` and `ibid run`."""
 
     @property
     def name(self) -> str:
@@ -33,20 +33,24 @@ class PlannedStep:
         return str(self.data["step"])
 
     @property
-    def expected(self) -> str:
-        """What would be done: `up-to-date`, `hit`, `run`, `unknown` or `error`."""
-        return str(self.data["expected"])
-
-    @property
     def key(self) -> str | None:
-        """Its key, if that can be told before others have run."""
+        """Its key, if it was tried; of a plan, if that can be told before others have run."""
         key = self.data.get("key")
         return None if key is None else str(key)
 
     @property
     def triggers(self) -> tuple[str, ...]:
-        """Why it would run."""
+        """Why it ran, or would run."""
         return tuple(self.data.get("rerun", {}).get("triggers", ()))
+
+
+class PlannedStep(_Step):
+    """What a run would do about a step."""
+
+    @property
+    def expected(self) -> str:
+        """What would be done: `up-to-date`, `hit`, `run`, `unknown` or `error`."""
+        return str(self.data["expected"])
 
     def __repr__(self) -> str:
         return f"<ibid.PlannedStep {self.name}: {self.expected}>"
@@ -83,19 +87,13 @@ class Plan:
         return table(["step", "expected", "because of", "about"], rows)
 
 
-class StepRun:
+class StepRun(_Step):
     """How a step went in a run."""
 
     def __init__(self, data: dict[str, Any], output: str | bytes) -> None:
-        self.data = data
-        """All that is known, as in the JSON of `ibid run`."""
+        super().__init__(data)
         self.output = output
         """What it printed, as far as that is shown: its end, and only if it failed."""
-
-    @property
-    def name(self) -> str:
-        """The name of the step."""
-        return str(self.data["step"])
 
     @property
     def state(self) -> str:
@@ -107,17 +105,6 @@ class StepRun:
         """What was done: `ran`, `restored`, `up-to-date`; `None` if it was not tried."""
         decision = self.data.get("decision")
         return None if decision is None else str(decision)
-
-    @property
-    def key(self) -> str | None:
-        """Its key, if it was tried."""
-        key = self.data.get("key")
-        return None if key is None else str(key)
-
-    @property
-    def triggers(self) -> tuple[str, ...]:
-        """Why it ran."""
-        return tuple(self.data.get("rerun", {}).get("triggers", ()))
 
     def __repr__(self) -> str:
         return f"<ibid.StepRun {self.name}: {self.decision or self.state}>"

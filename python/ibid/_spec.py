@@ -12,12 +12,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import math
 import sys
 import types
 from typing import TYPE_CHECKING, Any
 
-from ibid._code._plain import known_as
+from ibid import _words
+from ibid._code._plain import called, member
 from ibid._errors import UsageError
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ class Canonical:
         if kind in self._plain_types:
             return value
         if kind is float:
-            return _finite(value, where)
+            return _words.finite(value, where)
         if kind is int:
-            return _short(value, where)
+            return _words.short(value, where)
         if self._depth == _DEEP:
             raise UsageError(
                 f"`{where[:40]}…` lies more than {_DEEP} deep", hint="does it contain itself?"
@@ -111,9 +111,9 @@ class Canonical:
         ):
             form = form_of(value, where)
             if form is not None:
-                return {_TYPE: _named(kind), **form}
+                return {_TYPE: called(kind), **form}
         raise UsageError(
-            f"`{where}` is a `{_named(kind)}`, which has no plain form",
+            f"`{where}` is a `{called(kind)}`, which has no plain form",
             hint="give what counts of it: a number, a text, a list or a mapping of them",
         )
 
@@ -126,7 +126,7 @@ class Canonical:
         if kind is bytes:
             return {"hex": value.hex()}
         if kind is complex:
-            return {"parts": [_finite(part, where) for part in (value.real, value.imag)]}
+            return {"parts": [_words.finite(part, where) for part in (value.real, value.imag)]}
         return None
 
     def _enumeration(self, value: Any, where: str) -> dict[str, Any] | None:
@@ -190,30 +190,12 @@ class Canonical:
         """Notes a class. In the text it stands by its name, so that has to be nobody else's."""
         if kind in self.types:
             return
-        if _named(kind) in map(_named, self.types):
+        if called(kind) in map(called, self.types):
             raise UsageError(
-                f"`{where}` is of another class than what came before it, also a `{_named(kind)}`",
+                f"`{where}` is of another class than what came before it, also a `{called(kind)}`",
                 hint="give classes names of their own, or make the objects anew of one of them",
             )
         self.types.append(kind)
-
-
-def _named(kind: type) -> str:
-    return f"{known_as(kind.__module__)}.{kind.__qualname__}"
-
-
-def _finite(value: float, where: str) -> float:
-    if not math.isfinite(value):
-        raise UsageError(f"`{where}` is {value}, which has no place in a key")
-    return value
-
-
-def _short(value: int, where: str) -> int:
-    try:
-        str(value)
-    except ValueError as error:
-        raise UsageError(f"`{where}` cannot be written down: {error}") from None
-    return value
 
 
 def _refuse_data(value: Any, where: str) -> None:
@@ -222,7 +204,7 @@ def _refuse_data(value: Any, where: str) -> None:
         # What is made by other means than code of Python may hold what no name shows.
         if isinstance(vars(base).get("__new__"), types.BuiltinFunctionType):
             raise UsageError(
-                f"`{where}` is a `{_named(type(value))}`, which has fields and is a "
+                f"`{where}` is a `{called(type(value))}`, which has fields and is a "
                 f"`{base.__qualname__}` besides",
                 hint="make what it is one of its fields, or give what counts as plain data",
             )
@@ -232,7 +214,7 @@ def _refuse_more(value: Any, names: Iterable[str], where: str) -> None:
     """Refuses an object that holds more than its fields, which a function might read."""
     for name in _more(value, names):
         raise UsageError(
-            f"`{where}` is a `{_named(type(value))}` and has `{name}`, which is none of its fields",
+            f"`{where}` is a `{called(type(value))}` and has `{name}`, which is none of its fields",
             hint="make it a field, or give what counts as plain data",
         )
 
@@ -242,14 +224,14 @@ def _more(value: Any, names: Iterable[str]) -> dict[str, Any]:
     kind = type(value)
     held = dict(getattr(value, "__dict__", ()))
     for base in kind.__mro__:
-        for name, member in vars(base).items():
-            if type(member) is not types.MemberDescriptorType:
+        for name, slot in vars(base).items():
+            if type(slot) is not types.MemberDescriptorType:
                 continue
             # A slot goes by the name that it has in the class, not by that which it was given:
             # Python changes private ones. Two classes may each have one of the same name.
-            is_hidden = _member(kind, name) is not member
+            is_hidden = member(kind, name) is not slot
             with contextlib.suppress(AttributeError):
-                held[f"{base.__qualname__}.{name}" if is_hidden else name] = member.__get__(value)
+                held[f"{base.__qualname__}.{name}" if is_hidden else name] = slot.__get__(value)
     more = set(held).difference(names)
     return {
         name: held[name]
@@ -258,11 +240,6 @@ def _more(value: Any, names: Iterable[str]) -> dict[str, Any]:
         if not isinstance(getattr(kind, name, None), functools.cached_property)
         and not (name.startswith("__") and name.endswith("__"))
     }
-
-
-def _member(kind: type, name: str) -> Any:
-    """Returns what a class has by a name, as it is."""
-    return next((vars(base)[name] for base in kind.__mro__ if name in vars(base)), None)
 
 
 def _number_of_numpy(value: Any, where: str) -> dict[str, Any] | None:
@@ -278,7 +255,7 @@ def _number_of_numpy(value: Any, where: str) -> dict[str, Any] | None:
         return None
     item = value.item()
     if type(item) is float:
-        _finite(item, where)
+        _words.finite(item, where)
     return {"dtype": str(dtype), "value": item} if type(item) in (bool, int, float, str) else None
 
 
@@ -311,7 +288,7 @@ def _zone(value: Any) -> str:
         return f"at {zone.utcoffset(None)!r} called {zone.tzname(None)!r}"
     zoneinfo = sys.modules.get("zoneinfo")
     if zoneinfo is None or type(zone) is not zoneinfo.ZoneInfo:
-        raise UsageError(f"the time zone of `{value}` is a `{_named(type(zone))}`, without a form")
+        raise UsageError(f"the time zone of `{value}` is a `{called(type(zone))}`, without a form")
     try:
         zone.__reduce__()
     except Exception:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     StrPath = str | os.PathLike[str]
     Paths = StrPath | Iterable[StrPath]
 
+# So long a name may be on the usual systems of files.
+LONGEST = 255
 # Numbers of so many bits can always be written down.
 _SHORT = 2000
 
@@ -45,6 +47,17 @@ def word(value: object, what: str) -> str:
     except UnicodeEncodeError:
         raise UsageError(f"{what} is {decoded!r}, which the system cannot be given") from None
     return decoded
+
+
+def path(value: object, what: str) -> str:
+    """Returns a path as it was typed; bytes are none."""
+    if not isinstance(value, (str, os.PathLike)):
+        hint = "give it as `str` or `Path`"
+        raise UsageError(f"{what} is {value!r}, and takes a path", hint=hint)
+    typed = word(value, what)
+    if "\0" in typed:
+        raise UsageError(f"{what} is no path: it holds a NUL")
+    return typed
 
 
 def truth(value: object, what: str) -> bool:
@@ -75,7 +88,7 @@ def paths(value: Paths | None) -> list[str]:
     """Returns one path or many as a list."""
     if isinstance(value, (str, bytes, os.PathLike)):
         value = [value]
-    return [word(path, "a path") for path in _many(value, "paths")]
+    return [word(one, "a path") for one in _many(value, "paths")]
 
 
 def names(value: str | Iterable[str] | None) -> list[str]:
@@ -137,8 +150,7 @@ def _check(data: Any, where: str) -> None:
     if data is None or type(data) is bool:
         return
     if type(data) is int:
-        if data.bit_length() > _SHORT:
-            _check_length(data, where)
+        short(data, where)
         return
     if type(data) is str:
         try:
@@ -147,8 +159,7 @@ def _check(data: Any, where: str) -> None:
             raise UsageError(f"`{where}` is a text that cannot be written as UTF-8") from None
         return
     if type(data) is float:
-        if not math.isfinite(data):
-            raise UsageError(f"`{where}` is {data}, which has no place in a key")
+        finite(data, where)
         return
     if type(data) in (list, tuple):
         for at, item in enumerate(data):
@@ -167,11 +178,21 @@ def _check(data: Any, where: str) -> None:
     )
 
 
-def _check_length(number: int, where: str) -> None:
-    try:
-        str(number)
-    except ValueError as error:
-        raise UsageError(f"`{where}` cannot be written down: {error}") from None
+def finite(number: float, where: str) -> float:
+    """Returns a number that JSON has a form for."""
+    if not math.isfinite(number):
+        raise UsageError(f"`{where}` is {number}, which has no place in a key")
+    return number
+
+
+def short(number: int, where: str) -> int:
+    """Returns a number that Python writes down, which it refuses with very long ones."""
+    if number.bit_length() > _SHORT:
+        try:
+            str(number)
+        except ValueError as error:
+            raise UsageError(f"`{where}` cannot be written down: {error}") from None
+    return number
 
 
 def duration(value: str | float | timedelta | None) -> str | None:

@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# So long a name may be on the usual systems of files.
-_LONGEST = 255
-
 __all__ = [
     "Dirs",
     "cache_dir",
@@ -57,7 +54,7 @@ class Dirs:
     """
 
     def __init__(self, app: str, env_prefix: str | None = None) -> None:
-        is_long = len(_words.text(app, "the name of a program").encode()) > _LONGEST
+        is_long = len(_words.text(app, "the name of a program").encode()) > _words.LONGEST
         if not app or is_long or app in (".", "..") or any(letter in app for letter in "/\\\0"):
             raise UsageError(f"`{app}` is not the name of a folder", hint="such as `minisim`")
         if env_prefix is not None:
@@ -229,13 +226,7 @@ def _wish(name: str, value: Any) -> str | None:
     """Returns a path as it was typed; a relative one is meant from where it was given."""
     if value is None or value == "":
         return None
-    if not isinstance(value, (str, os.PathLike)):
-        raise UsageError(
-            f"`{name}` is a `{type(value).__qualname__}`", hint="give a path as `str` or `Path`"
-        )
-    path = _words.word(value, f"`{name}`")
-    if "\0" in path:
-        raise UsageError(f"`{name}` is no path: it holds a NUL")
+    path = _words.path(value, f"`{name}`")
     return path if path.startswith("~") else os.path.join(os.getcwd(), path)
 
 

@@ -458,6 +458,8 @@ def test_applications_have_results_of_their_own(compute: Counting) -> None:
         ({"suffix": None}, "`suffix` is None"),
         ({"root": 3}, "`root` is 3, and takes a path"),
         ({"config": 3}, "`config` is 3"),
+        ({"root": b"/x"}, "`root` is b'/x', and takes a path"),
+        ({"root": "/x\0"}, "`root` is no path"),
         ({"versions": {"a": 1}}, r"`versions\['a'\]` is 1"),
         ({"versions": {1: "a"}}, "a name in `versions` is 1"),
         ({"mode": "bogus"}, "`mode` is 'bogus', which is unknown"),
@@ -467,6 +469,7 @@ def test_applications_have_results_of_their_own(compute: Counting) -> None:
         ({"ttl": []}, "no duration"),
         ({"ttl": True}, "no duration"),
         ({"ttl": "\ud800"}, "cannot be written as UTF-8"),
+        ({"ttl": "x"}, r"(?s)`ttl` takes a duration.*`x` is not a duration.*hint: `90s`"),
         ({"versions": [1]}, r"`versions` is \[1\], and takes a mapping"),
         ({"versions": {"a": "\ud800"}}, "cannot be written as UTF-8"),
         ({"strict": "x"}, "`strict` is 'x', and takes `True` or `False`"),
@@ -478,6 +481,27 @@ def test_applications_have_results_of_their_own(compute: Counting) -> None:
 def test_a_setting_that_is_none_is_refused(settings: dict[str, Any], told: str) -> None:
     with pytest.raises(ibid.UsageError, match=told):
         ibid.Cache(**settings)
+
+
+def test_a_duration_is_read_when_a_cache_is_made_as_it_is_by_its_first_call() -> None:
+    def refusal(ask: Callable[[], object]) -> str | None:
+        try:
+            ask()
+        except ibid.UsageError as error:
+            return error.message
+        return None
+
+    before = ["", "1", "01", "-1", "1.5", "1h", "2w1d", "1s2", "1ms3", "\u00b2"]
+    units = ["", "w", "d", "h", "m", "s", "ms", "us", "S", " s", "s\n"]
+    texts = [f"{number}{unit}" for number in before for unit in units]
+    cache = ibid.Cache(app="test", code="v1")
+    taken = 0
+    for text in texts:
+        at_once = refusal(functools.partial(ibid.Cache, ttl=text))
+        cache._ttl = text
+        assert at_once == refusal(lambda: cache.key({}, Counting)), text
+        taken += at_once is None
+    assert 0 < taken < len(texts)
 
 
 def test_a_suffix_that_is_no_text_is_refused(compute: Counting) -> None:

@@ -23,7 +23,7 @@ NOTEBOOK = Path(__file__).parents[2] / "examples/penguins/tour.ipynb"
 
 # What differs from run to run, or with the interpreter: durations, moments, keys.
 VARYING = [
-    (r"\b\d+(\.\d+)? (ns|µs|ms|s)\b", "TIME"),
+    (r"((<|&lt;) )?\b\d+(\.\d+)? (ns|µs|ms|s)\b", "TIME"),
     (r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b", "MOMENT"),
     (r"\b(blake3:[0-9a-f]{64}|key [0-9a-f]{12})\b", "KEY"),
 ]

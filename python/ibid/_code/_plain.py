@@ -1,7 +1,8 @@
 """Plain data as texts that differ where the data does.
 
-Owns the form of single values; what contains others is `_values`'s. Invariant: no text depends on
-where a value lies, on the order of a set, or on anything but the value.
+Owns the form of single values, and what classes are called; what contains others is `_values`'s.
+Invariant: no text depends on where a value lies, on the order of a set, or on anything but the
+value.
 """
 
 from __future__ import annotations
@@ -53,6 +54,16 @@ def constant(value: Any) -> str:
 def known_as(module: object) -> str:
     """Returns the name of a module, which is one for a script and for workers that it starts."""
     return "__main__" if module == "__mp_main__" else str(module)
+
+
+def called(kind: type) -> str:
+    """Returns the name of a class, with its module."""
+    return f"{known_as(kind.__module__)}.{kind.__qualname__}"
+
+
+def member(kind: type, name: str) -> Any:
+    """Returns what a class has by a name, as it is: nothing is bound; `None` if it has none."""
+    return next((vars(base)[name] for base in kind.__mro__ if name in vars(base)), None)
 
 
 def digest(data: Any) -> str:

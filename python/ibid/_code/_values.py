@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ibid._code import _homes, _tables
 from ibid._code._compiled import compiled
-from ibid._code._plain import digest, known_as, scalar
+from ibid._code._plain import called, digest, known_as, member, scalar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -91,7 +91,7 @@ class Values:
             return f"again {known[0]}"
         if self._depth > _DEEP:
             self._depth, depth = 0, self._depth
-            label = self._walk.label(_called(type(value)), value, lambda: [self.inline(value)])
+            label = self._walk.label(called(type(value)), value, lambda: [self.inline(value)])
             self._depth = depth
             return label
         self._depth += 1
@@ -109,7 +109,7 @@ class Values:
             if None not in texts:
                 found = filter(None, texts)
                 return f"{kind.__name__} ({', '.join(found if kind is tuple else sorted(found))})"
-        if _called(kind) not in _UNCHANGING:
+        if called(kind) not in _UNCHANGING:
             self._numbers[id(value)] = (len(self._numbers), value)
         form = _CONTAINERS.get(kind)
         if form is not None:
@@ -161,11 +161,11 @@ class Values:
         # It has copies of what the function says of itself.
         own = {name: item for name, item in vars(value).items() if name not in _COPIED}
         parts = [self._walk.refer(value.__func__), *([self._walk.refer(own)] if own else [])]
-        return f"{_called(type(value))} ({', '.join(parts)})"
+        return f"{called(type(value))} ({', '.join(parts)})"
 
     def _property(self, value: property) -> str:
         parts = [self._walk.refer(part) for part in (value.fget, value.fset, value.fdel)]
-        return f"{_called(type(value))} ({', '.join(parts)}) {self._dict(value)}"
+        return f"{called(type(value))} ({', '.join(parts)}) {self._dict(value)}"
 
     def _reference(self, value: Any) -> str:
         return f"a weak reference to {self._walk.refer(value())}"
@@ -196,15 +196,15 @@ class Values:
 
     def _instance(self, value: Any) -> str:
         kind = type(value)
-        called = _called(kind)
-        if _is_harmless(value, called):
-            return f"a {called}"
+        name = called(kind)
+        if _is_harmless(value, name):
+            return f"a {name}"
         if _homes.is_own(kind):
             # What ibid makes of functions computes what they do.
-            return f"a {called} of {self._walk.refer(getattr(value, '__ibid_code__', None))}"
-        special = _OPAQUE.get(called)
+            return f"a {name} of {self._walk.refer(getattr(value, '__ibid_code__', None))}"
+        special = _OPAQUE.get(name)
         if special is not None:
-            return f"a {called} of {self._walk.refer(special(value))}"
+            return f"a {name} of {self._walk.refer(special(value))}"
         of = self._walk.refer(kind)
         try:
             reduced = _reduced(value)
@@ -249,7 +249,7 @@ class Values:
         return f" and also ({self._pairs(sorted(more.items()))})" if more else ""
 
     def _state(self, kind: type, state: Any) -> str:
-        derived = _DERIVED.get(_called(kind), set()) | _KEPT
+        derived = _DERIVED.get(called(kind), set()) | _KEPT
         halves = _halves(state)
         if not all(half is None or type(half) is dict for half in halves):
             return self._walk.refer(state)
@@ -266,9 +266,9 @@ class Values:
         return " ".join(parts)
 
     def _unseen(self, value: Any, why: str) -> str:
-        called = _called(type(value))
-        self._walk.unseen(f"a `{called}`")
-        return f"a {called} ({why})"
+        name = called(type(value))
+        self._walk.unseen(f"a `{name}`")
+        return f"a {name} ({why})"
 
     def of_class(self, kind: type) -> list[tuple[str, Any]]:
         """Returns what a class has that says what it is."""
@@ -293,10 +293,6 @@ def items(mapping: Any) -> list[tuple[Any, Any]]:
         except RuntimeError:
             continue
     return list(mapping.copy().items())
-
-
-def _called(kind: type) -> str:
-    return f"{known_as(kind.__module__)}.{kind.__qualname__}"
 
 
 def _reduced(value: Any) -> Any:
@@ -329,13 +325,13 @@ def _left_out(value: Any, kind: type, state: Any) -> dict[str, Any]:
     for base in kind.__mro__:
         # What an installed class keeps in slots is what it is pickled as, or follows from that.
         slots = [] if _homes.stands_for(base) else items(vars(base))
-        for name, member in slots:
-            if type(member) is types.MemberDescriptorType:
+        for name, slot in slots:
+            if type(slot) is types.MemberDescriptorType:
                 try:
-                    more.setdefault(name, member.__get__(value, kind))
+                    more.setdefault(name, slot.__get__(value, kind))
                 except AttributeError:
                     continue
-    kept = {name for name in more if type(_member(kind, name)).__name__ == "cached_property"}
+    kept = {name for name in more if type(member(kind, name)).__name__ == "cached_property"}
     for base in kind.__mro__:
         kept |= _KEPT_BY.get(base.__module__.partition(".")[0], _KEPT)
     return {name: more[name] for name in more.keys() - given - kept - _KEPT}
@@ -343,23 +339,19 @@ def _left_out(value: Any, kind: type, state: Any) -> dict[str, Any]:
 
 def _is_pickled_whole(kind: type) -> bool:
     """Says whether it is pickled with all that it has, or as the project wants it."""
-    members = [_member(kind, name) for name in ("__reduce_ex__", "__reduce__")]
+    members = [member(kind, name) for name in ("__reduce_ex__", "__reduce__")]
     if members == [object.__reduce_ex__, object.__reduce__]:
-        members = [_member(kind, "__getstate__")]
+        members = [member(kind, "__getstate__")]
         if members == [object.__getstate__]:
             return True
     return any(map(_homes.is_foreign, members))
 
 
-def _member(kind: type, name: str) -> Any:
-    return next((vars(base)[name] for base in kind.__mro__ if name in vars(base)), None)
-
-
-def _is_harmless(value: Any, called: str) -> bool:
-    if called in _HARMLESS:
+def _is_harmless(value: Any, name: str) -> bool:
+    if name in _HARMLESS:
         return True
-    for module, name in _GENERATORS:
-        if module in sys.modules and vars(sys.modules[module]).get(name) is value:
+    for module, variable in _GENERATORS:
+        if module in sys.modules and vars(sys.modules[module]).get(variable) is value:
             return True
     logging, io = sys.modules.get("logging"), sys.modules["io"]
     if logging and isinstance(value, (logging.Filterer, logging.LoggerAdapter)):
@@ -397,7 +389,7 @@ def _shape(value: Any, depth: int = 0) -> str:
     if isinstance(value, (type, types.FunctionType)):
         return f"{known_as(value.__module__)}.{value.__qualname__}"
     if depth > 4:
-        return _called(kind)
+        return called(kind)
     try:
         if kind in (tuple, list):
             return f"{kind.__name__} {[_shape(item, depth + 1) for item in value]}"
@@ -406,9 +398,9 @@ def _shape(value: Any, depth: int = 0) -> str:
         if kind is dict:
             return f"dict {[_shape(pair, depth + 1) for pair in items(value)]}"
         reduced = _reduced(value)
-        return f"{_called(kind)} {_shape(reduced[:3], depth + 1)}"
+        return f"{called(kind)} {_shape(reduced[:3], depth + 1)}"
     except Exception:
-        return _called(kind)
+        return called(kind)
 
 
 _CONTAINERS: dict[type, Callable[[Values, Any], str]] = {

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ibid._code import _homes, _imports, _modules
 from ibid._code._compiled import IMPORTERS, Compiled, compiled, words
 from ibid._code._packages import Package, closed, digest_of, process_start
-from ibid._code._plain import known_as, scalar
+from ibid._code._plain import called, known_as, scalar
 from ibid._code._values import Values, items
 from ibid._code._watch import Watch
 
@@ -209,7 +209,7 @@ class Walk:
         return self.label(name, function, lambda: self._function(function))
 
     def _refer_class(self, kind: type) -> str:
-        name = _called(kind)
+        name = called(kind)
         self._classes.append(kind)
         homes = _homes.stands_for(kind)
         if not homes:
@@ -285,8 +285,8 @@ class Walk:
             return
         subclasses: list[type] = type.__subclasses__(kind)
         found = [sub for sub in subclasses if _homes.is_foreign(sub)]
-        lines = self._lines.setdefault(f"subclasses of {_called(kind)}", [])
-        for sub in sorted(found, key=_called):
+        lines = self._lines.setdefault(f"subclasses of {called(kind)}", [])
+        for sub in sorted(found, key=called):
             line = self.refer(sub)
             if line not in lines:
                 lines.append(line)
@@ -442,11 +442,7 @@ class Walk:
 
 def _installed(kind: type) -> tuple[str, list[_homes.Home], Found]:
     """Returns all that is asked of a class that a package stands for."""
-    return _called(kind), _homes.stands_for(kind), _homes.replaced(kind)
-
-
-def _called(kind: type) -> str:
-    return f"{known_as(kind.__module__)}.{kind.__qualname__}"
+    return called(kind), _homes.stands_for(kind), _homes.replaced(kind)
 
 
 def _is_steady(value: Any) -> bool:
