@@ -78,6 +78,14 @@ struct UnderWay {
     is_ending: bool,
 }
 
+impl UnderWay {
+    fn forget_what_ended(&mut self) {
+        // Whoever works on it holds it, too.
+        self.meters
+            .retain(|(_, meter)| Arc::strong_count(meter) > 1);
+    }
+}
+
 impl Works {
     fn lock(&self) -> MutexGuard<'_, UnderWay> {
         // What is in it is whole between two statements.
@@ -89,10 +97,7 @@ impl Works {
         if works.is_ending {
             meter.stop();
         }
-        // Whoever works on it holds it, too.
-        works
-            .meters
-            .retain(|(_, meter)| Arc::strong_count(meter) > 1);
+        works.forget_what_ended();
         works.meters.push((verb, Arc::clone(meter)));
     }
 
@@ -105,9 +110,7 @@ impl Works {
     /// Returns how far each has come.
     fn progress(&self) -> Vec<(&'static str, u64, u64)> {
         let mut works = self.lock();
-        works
-            .meters
-            .retain(|(_, meter)| Arc::strong_count(meter) > 1);
+        works.forget_what_ended();
         let told =
             |(verb, meter): &(&'static str, Arc<Meter>)| (*verb, meter.done(), meter.total());
         works.meters.iter().map(told).collect()
@@ -200,7 +203,7 @@ pub(crate) fn recall(
     let called = listener.py().detach(|| door.recall(function));
     let lines = std::mem::take(&mut *told.0.lock().unwrap_or_else(PoisonError::into_inner));
     for (weight, lines) in lines {
-        listener.call_method1("told", (weight == Weight::Heavy, lines))?;
+        tell_lines(listener, weight, &lines)?;
     }
     Ok(called)
 }
@@ -232,6 +235,18 @@ pub(crate) fn recall_tool(
         let _ = attend(place.clone().into(), listener, |door, _| door.collect())?;
     }
     Ok(Some(json))
+}
+
+fn tell_lines(listener: &Bound<'_, PyAny>, weight: Weight, lines: &str) -> PyResult<()> {
+    let is_heavy = weight == Weight::Heavy;
+    listener.call_method1("told", (is_heavy, lines)).map(drop)
+}
+
+fn tell_output(listener: &Bound<'_, PyAny>, stream: Stream, bytes: &[u8]) -> PyResult<()> {
+    let is_stderr = stream == Stream::Stderr;
+    let bytes = PyBytes::new(listener.py(), bytes);
+    let told = listener.call_method1("output", (is_stderr, bytes));
+    told.map(drop)
 }
 
 /// Tells at once, in the thread of the request; after an exception nothing more.
@@ -268,20 +283,11 @@ impl Listener for Directly {
     }
 
     fn output(&self, stream: Stream, bytes: &[u8]) {
-        self.tell(|listener| {
-            let is_stderr = stream == Stream::Stderr;
-            let bytes = PyBytes::new(listener.py(), bytes);
-            listener
-                .call_method1("output", (is_stderr, bytes))
-                .map(drop)
-        });
+        self.tell(|listener| tell_output(listener, stream, bytes));
     }
 
     fn told(&self, weight: Weight, lines: &str) {
-        self.tell(|listener| {
-            let is_heavy = weight == Weight::Heavy;
-            listener.call_method1("told", (is_heavy, lines)).map(drop)
-        });
+        self.tell(|listener| tell_lines(listener, weight, lines));
     }
 
     fn work(&self, _: &'static str, _: &Arc<Meter>) {}
@@ -392,23 +398,19 @@ impl Hearing<'_, '_> {
         }
         let listener = self.listener;
         match heard {
-            Heard::Event(event) => listener.call_method1("event", (event.to_string(),)),
-            Heard::Output(stream, bytes) => {
-                let is_stderr = stream == Stream::Stderr;
-                listener.call_method1("output", (is_stderr, PyBytes::new(listener.py(), &bytes)))
-            }
-            Heard::Told(weight, lines) => {
-                listener.call_method1("told", (weight == Weight::Heavy, lines))
-            }
+            Heard::Event(event) => listener
+                .call_method1("event", (event.to_string(),))
+                .map(drop),
+            Heard::Output(stream, bytes) => tell_output(listener, stream, &bytes),
+            Heard::Told(weight, lines) => tell_lines(listener, weight, &lines),
             Heard::Call(root, answer) => {
                 let done = listener.call_method1("call", (root,))?.extract()?;
                 // Whoever asked waits for it.
                 let _ = answer.send(done);
-                return Ok(());
+                Ok(())
             }
-            Heard::Run(root, answer) => return self.run(root, &answer),
+            Heard::Run(root, answer) => self.run(root, &answer),
         }
-        .map(drop)
     }
 
     /// Has a command run, while what it prints is taken.

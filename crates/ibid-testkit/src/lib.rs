@@ -9,6 +9,7 @@ pub mod campaign;
 mod component;
 pub mod disks;
 pub mod lab;
+mod processes;
 mod settled;
 mod slow_page;
 mod temp_dir;

@@ -26,9 +26,9 @@ use super::stamp::Stamp;
 use super::storing::store;
 use crate::action::{ComponentKind, OutputSpec, Trigger};
 use crate::exec::{Ended, Status, StreamLog};
-use crate::fs::{Links, Signature, Timestamp, look};
+use crate::fs::{FileKind, Links, Signature, Timestamp, look};
 use crate::output::{Difference, DifferenceKind, InPlace, find, leave_in_place, validate};
-use crate::scan::{OnTheWay, Seen, Ways};
+use crate::scan::{Seen, Ways};
 use crate::store::Replace;
 use crate::tree::Escaped;
 
@@ -280,21 +280,18 @@ fn put_elsewhere(
     cx: &Context<'_>,
 ) -> Vec<PathBuf> {
     let around = around_outputs(prepared, cx);
+    let above = |part: &Path| look(part.parent()?, Links::Follow).ok().flatten();
     let mut ways = Ways::default();
     let mut put = Vec::new();
     let inputs = prepared.seen.iter().filter_map(Seen::path);
     for path in inputs.chain(code.iter().map(PathBuf::as_path)) {
-        ways.show(path, &mut |part, found| {
-            let stays = match found {
-                OnTheWay::Link(link) => written.is_after(link),
-                // To put a folder in another's place changes its own status and that of the one
-                // around it. With what holds all outputs, these would be in another place as well.
-                OnTheWay::Folder(own, above) => {
-                    written.is_after(own)
-                        || above.is_none_or(|above| written.is_after(above))
-                        || around.contains(&(own.device, own.inode))
-                }
-            };
+        ways.show(path, &mut |part, own| {
+            // To put a folder in another's place changes its own status and that of the one around
+            // it. With what holds all outputs, these would be in another place as well.
+            let stays = written.is_after(own)
+                || own.kind() == FileKind::Dir
+                    && (around.contains(&(own.device, own.inode))
+                        || above(part).is_none_or(|above| written.is_after(&above)));
             if !stays {
                 put.push(part.to_owned());
             }

@@ -36,4 +36,4 @@ pub use seen::{Drift, DriftKind, FileDigest, Seen};
 pub use stat_cache::{Origin, Started, StatCache, StatCacheOptions, StatPolicy, StatWrites};
 pub use survey::Listing;
 pub use watch::Watch;
-pub use way::{OnTheWay, Ways};
+pub use way::Ways;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::seen::{Drift, DriftKind, Seen, What};
 use super::survey::{Member, Row};
-use super::way::{OnTheWay, Ways};
+use super::way::Ways;
 use crate::fs::{FileKind, Moves, Signature, Watched};
 
 /// Links and folders by path, as they were when a command began.
@@ -48,9 +48,9 @@ impl Watch {
                 _ => it.path(),
             };
             if let Some(path) = path {
-                ways.show(path, &mut |part, on_the_way| match on_the_way {
-                    OnTheWay::Link(own) => watch.add(part, *own, None),
-                    OnTheWay::Folder(own, _) => watch.add_folder(part, *own),
+                ways.show(path, &mut |part, own| match own.kind() {
+                    FileKind::Dir => watch.add_folder(part, *own),
+                    _ => watch.add(part, *own, None),
                 });
             }
             watch.add_below(it);

@@ -502,8 +502,7 @@ impl LocalStore {
         reason: &str,
         seen: &Signature,
     ) {
-        let same = Signature::of_link(path)
-            .is_ok_and(|now| (now.device, now.inode) == (seen.device, seen.inode));
+        let same = Signature::of_link(path).is_ok_and(|now| now.is_inode_of(seen));
         if same && self.prepare_write().is_ok() {
             // It stays where it cannot be moved: it is found damaged again, which is safe.
             let _ = self.layout.discard(path);

@@ -213,8 +213,9 @@ impl Layout {
         Ok(format.map_or(Described::Otherwise, Described::As))
     }
 
-    /// Makes the store's tag and its description in its root, unless they are there. Refuses a
-    /// directory that holds other things (hazard D7).
+    /// Makes the store's tag and its description in its root, unless they are there: in this order,
+    /// and before all else but the folder for temporary files, so that what stands without them is
+    /// known to have lost them. Refuses a directory that holds other things (hazard D7).
     pub(super) fn create(&self, created: &str) -> Result<(), StoreError> {
         // Of a store that is gone meanwhile no file can be staged, and then it is looked for again.
         if self.described.swap(false, Ordering::Relaxed) {

@@ -33,10 +33,9 @@ impl LocalStore {
         path: &Path,
         seen: &Signature,
     ) -> Result<Option<PathBuf>, StoreError> {
-        let is_it = |found: &Signature| (found.device, found.inode) == (seen.device, seen.inode);
         let aside = self.put_aside(path)?;
         match Signature::of_link(&aside).if_present() {
-            Ok(Some(moved)) if !is_it(&moved) => {
+            Ok(Some(moved)) if !moved.is_inode_of(seen) => {
                 match fs::rename_new(&aside, path).if_present() {
                     // A newer one stands there, and what was moved lies in the trash.
                     Err(error) if error.source.kind() == ErrorKind::AlreadyExists => Ok(None),
@@ -135,9 +134,7 @@ impl LocalStore {
             fs::Dir::open(path).and_then(|dir| {
                 let found = dir.own_facts()?;
                 // Somebody who may write there may have put a link in its place.
-                let is_it = found.signature.inode == facts.signature.inode
-                    && found.signature.device == facts.signature.device;
-                if !is_it {
+                if !found.signature.is_inode_of(&facts.signature) {
                     return Ok(());
                 }
                 dir.set_mode(found.signature.mode & 0o7777 & !self.surplus(&found))

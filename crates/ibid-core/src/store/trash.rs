@@ -372,11 +372,8 @@ impl LocalStore {
         let Err(error) = renamed else {
             return Ok(Moved::Done);
         };
-        let inode = |it: &Signature| (it.device, it.inode);
-        if top
-            .status_if_any(to)?
-            .is_some_and(|it| inode(&it) == inode(seen))
-        {
+        let is_it = |found: Signature| found.is_inode_of(seen);
+        if top.status_if_any(to)?.is_some_and(is_it) {
             return Ok(Moved::Found);
         }
         if is_absence(&error) {

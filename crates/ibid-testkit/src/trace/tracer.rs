@@ -62,7 +62,7 @@ struct Tracer<'a> {
     /// Whether it started no process so far.
     alone: bool,
     /// Where those that it started may live on, once it is killed.
-    sessions: BTreeSet<Pid>,
+    sessions: BTreeSet<i32>,
 }
 
 /// Traces a process that stands still at its start, to its end.
@@ -84,7 +84,7 @@ pub(super) fn trace(
         struck: None,
         ended: false,
         alone: true,
-        sessions: BTreeSet::from([main]),
+        sessions: BTreeSet::from([main.as_raw()]),
     };
     let watch = Watch::over(main);
     let code = tracer.follow()?;

@@ -38,10 +38,7 @@ pub(crate) fn asked_root<'a>(asked: &Path, dir: &'a Path) -> Result<&'a Path, Fa
             .because_of(std::error::Error::source(&error))
             .hint("`--root` takes a folder that exists")
     })?;
-    let same = |folder: &&Path| {
-        Signature::of(folder)
-            .is_ok_and(|found| (found.device, found.inode) == (wanted.device, wanted.inode))
-    };
+    let same = |folder: &&Path| Signature::of(folder).is_ok_and(|found| found.is_inode_of(&wanted));
     dir.ancestors().find(same).ok_or_else(|| {
         Failure::usage(format!(
             "the current folder does not lie in the root `{shown}`"

@@ -4,21 +4,24 @@ use std::path::Path;
 
 use super::FlawKind;
 use super::book::{Book, instead};
+use crate::fs;
 use crate::store::{LocalStore, Place, Standing, Survey, Unusable};
 
-/// A store that holds anything has a tag and a description.
+/// Notes which of tag and description is missing though a file stands there that is made after it;
+/// folders may be anybody's. Of a store that is made meanwhile they may come between the listing of
+/// the folder around them and that of what is deeper, so they are looked for once more: whatever was
+/// seen, what is made before it is there by now.
 pub(super) fn check_what_is_missing(store: &LocalStore, survey: &Survey, book: &mut Book) {
     let has = |place: Place| survey.standing.iter().any(|it| it.place == place);
-    let v1 = store.dir().join("v1");
-    if !survey.standing.iter().any(|it| it.path == v1) {
-        return;
-    }
-    for (place, name) in [
-        (Place::Tag, "CACHEDIR.TAG"),
-        (Place::Description, "store.json"),
-    ] {
-        if !has(place) {
-            let path = store.dir().join(name);
+    let is_made_first = |place| matches!(place, Place::Dir | Place::Tag | Place::Description);
+    let holds = survey.standing.iter().any(|it| !is_made_first(it.place));
+    let due = [
+        (Place::Tag, "CACHEDIR.TAG", holds || has(Place::Description)),
+        (Place::Description, "store.json", holds),
+    ];
+    for (place, name, is_due) in due {
+        let path = store.dir().join(name);
+        if is_due && !has(place) && fs::exists(&path).is_ok_and(|stands| !stands) {
             book.add(FlawKind::SmallFile, &path, "it is missing".to_owned());
         }
     }

@@ -6,6 +6,7 @@
 )]
 
 mod holes;
+mod making;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
