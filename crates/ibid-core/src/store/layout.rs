@@ -28,17 +28,11 @@ pub(super) const FORMAT: u64 = 1;
 pub(super) const TAG: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55\n\
 # This directory is a store of ibid: everything in it can be computed again.\n";
 
-/// What may lie beside each other in the directory of a store that is just being made: its own
-/// names, and those that `ibid.dirs` hands out for files of the caller's.
-const KNOWN: [&[u8]; 7] = [
-    b"CACHEDIR.TAG",
-    b"store.json",
-    b"v1",
-    b"local",
-    b"tmp",
-    b"tdi",
-    b"transforms",
-];
+/// What may lie beside each other in the directory of a store that is just being made.
+const OWN: [&[u8]; 5] = [b"CACHEDIR.TAG", b"store.json", b"v1", b"local", b"tmp"];
+
+/// Folders beside them that `ibid.dirs` hands out for files of the caller's.
+pub(super) const HANDED_OUT: [&[u8]; 2] = [b"tdi", b"transforms"];
 
 /// Blobs are read-only for everybody: they are shared, and linked out on request.
 pub(super) const BLOB_MODE: u32 = 0o444;
@@ -280,7 +274,8 @@ impl Layout {
         if otherwise && names.iter().any(|(name, _)| name == b"v1") {
             return Ok(None);
         }
-        let is_foreign = |name: &[u8]| !KNOWN.contains(&name) || otherwise && name == b"store.json";
+        let is_known = |name: &[u8]| OWN.contains(&name) || HANDED_OUT.contains(&name);
+        let is_foreign = |name: &[u8]| !is_known(name) || otherwise && name == b"store.json";
         let foreign = names.iter().find(|(name, _)| is_foreign(name));
         Ok(foreign.map(|(name, _)| Escaped(name).to_string()))
     }

@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::layout::HANDED_OUT;
 use super::local::LocalStore;
 use super::run_index::RunName;
 use crate::digest::{BlobId, Digest, Key};
@@ -105,6 +106,7 @@ impl LocalStore {
                 }
                 // State of a host, which is no part of the store.
                 b"local" | b"tmp" => {}
+                other if HANDED_OUT.contains(&other) => {}
                 _ => survey.strangers.push(path),
             }
         }

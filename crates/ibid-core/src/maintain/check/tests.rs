@@ -455,6 +455,17 @@ fn a_read_only_store_is_told_as_it_is_and_keeps_all() {
 }
 
 #[test]
+fn folders_of_the_callers_of_dirs_are_no_strangers() {
+    let scene = Scene::new();
+    for name in ["tdi", "transforms"] {
+        let folder = scene.dir.join("store").join(name);
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("file"), b"theirs").unwrap();
+    }
+    scene.expect(&[]);
+}
+
+#[test]
 fn a_link_to_a_folder_stands_for_it_and_a_dangling_one_does_not() {
     let scene = Scene::new();
     let keys = scene.dir.join("store/v1/keys");
