@@ -73,6 +73,17 @@ def test_who_edits_a_hit_edits_nobody_elses_to_come(bench: Bench, edit: str) -> 
     assert hit(bench).samefile(other)
 
 
+@pytest.mark.parametrize("moved", ["outputs", "copy"])
+def test_what_somebody_moved_away_and_linked_is_no_copy(bench: Bench, moved: str) -> None:
+    outputs = hit(bench).resolve()
+    folder = outputs if moved == "outputs" else outputs.parent
+    away = bench.folder / "away"
+    folder.rename(away)
+    folder.symlink_to(away)
+    # It may be changed at any time by those whose folder it is.
+    assert not hit(bench).resolve().is_relative_to(away)
+
+
 def test_another_process_is_led_to_the_same_copy(bench: Bench) -> None:
     one = hit(bench)
     code = (

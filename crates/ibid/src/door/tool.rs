@@ -197,6 +197,10 @@ impl Asked<'_> {
     /// Cites the result in the copy that stands, if that is as the store has it.
     fn cite(&self, run: &mut Run<'_>, cite: Cite) -> Option<StepOutcome> {
         let view = run.standing_view(self.session, &self.prepared.key)?;
+        // Behind a link it would be somebody's own folder, which is theirs to change.
+        if !is_folder(view.root()) || !is_folder(&view.root().join(&self.tool.output)) {
+            return None;
+        }
         let cited = self.lent(&view, || {
             run.enter(view.root());
             Ok(cite(self.prepared, &self.engine(run)))
@@ -283,6 +287,10 @@ type Cite = fn(&Prepared, &engine::Context<'_>) -> Option<StepOutcome>;
 
 /// Which results are brought back.
 type IsWanted = fn(&Stored, &engine::Context<'_>) -> bool;
+
+fn is_folder(path: &Path) -> bool {
+    Signature::of_link(path).is_ok_and(|it| it.kind() == FileKind::Dir)
+}
 
 /// So many inputs are few.
 const FEW: usize = 64;
