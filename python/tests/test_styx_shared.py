@@ -84,6 +84,15 @@ def test_what_somebody_moved_away_and_linked_is_no_copy(bench: Bench, moved: str
     assert not hit(bench).resolve().is_relative_to(away)
 
 
+def test_a_copy_that_cannot_be_shown_stays_for_whom_it_was_made(bench: Bench) -> None:
+    current = hit(bench).resolve().parent.parent / "current"
+    current.unlink()
+    current.mkdir()
+    one, other = hit(bench), hit(bench)
+    assert not one.samefile(other)
+    assert (one / "out").read_text() == "text"
+
+
 def test_another_process_is_led_to_the_same_copy(bench: Bench) -> None:
     one = hit(bench)
     code = (

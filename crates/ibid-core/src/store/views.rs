@@ -205,6 +205,11 @@ impl View {
         Ok(())
     }
 
+    /// Lets this copy stay, shown or not, until somebody collects.
+    pub fn leave(mut self) {
+        self.is_own = false;
+    }
+
     /// Makes a link to this copy at `place`, which lies in a copy of another folder of views. This
     /// copy then stays while that folder is held. Says whether it was done: not where nothing could
     /// promise that.
@@ -424,6 +429,17 @@ mod tests {
         assert!(passing.root().is_dir());
         drop(passing);
         assert_eq!(names(dir.path()), ["views"]);
+    }
+
+    #[test]
+    fn a_copy_that_is_left_stays_although_nobody_was_shown_it() {
+        let dir = TempDir::new();
+        let (views, key) = (Views::new(dir.join("views")), Key::derive(b"a"));
+        let view = views.make(&key).unwrap();
+        let root = view.root().to_owned();
+        view.leave();
+        assert!(root.is_dir());
+        assert!(views.remove(&key.hex(), false).unwrap());
     }
 
     #[test]

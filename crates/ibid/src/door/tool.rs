@@ -223,7 +223,7 @@ impl Asked<'_> {
             return Ok(None);
         };
         let mut view = run.make_view(self.session, &self.prepared.key)?;
-        self.lent(&view, || {
+        let outcome = self.lent(&view, || {
             run.enter(view.root());
             let brought = stored.bring_back(self.prepared, &self.engine(run));
             let outcome = brought.map_err(|error| failure(&error))?;
@@ -231,13 +231,12 @@ impl Asked<'_> {
                 run.count_view(&outcome.decision);
             }
             Ok(outcome)
-        })
-        .inspect(|outcome| {
-            if outcome.is_some() {
-                // Where that fails, nobody else finds it.
-                let _ = view.show();
-            }
-        })
+        })?;
+        if outcome.is_some() && view.show().is_err() {
+            // Nobody else finds it, but a path leads there.
+            view.leave();
+        }
+        Ok(outcome)
     }
 
     /// Brings the result into a new copy, or has the tool run where its outputs are looked for.
