@@ -12,7 +12,7 @@ import ibid.styx
 import pytest
 from conftest import Ibid
 from ibid.styx import _views
-from styx_bench import TOOL, Bench, Printed, call
+from styx_bench import TOOL, Bench, Printed, call, is_held
 
 
 @pytest.fixture(params=["at once", "in a thread"])
@@ -136,6 +136,19 @@ def test_a_collection_takes_no_copy_that_a_path_of_a_live_process_leads_to(
     prune()
     assert not second.exists()
     assert list(copies.iterdir()) == []
+
+
+def test_a_folder_that_was_made_again_by_a_run_is_not_that_of_later_hits(bench: Bench) -> None:
+    execution = bench.runner().start_execution(TOOL)
+    given = execution.input_file(bench.folder / "a")
+    out = execution.output_file("out")
+    shutil.rmtree(bench.cache)
+    execution.run(["t", given])
+    # Nobody holds that one, so a collection may take it.
+    assert not (out.parents[3] / "lock").exists()
+    later = hit(bench)
+    assert later.parent.is_symlink()
+    assert is_held(later.parent)
 
 
 def test_a_cache_that_was_emptied_after_the_path_was_handed_out_is_none(bench: Bench) -> None:
