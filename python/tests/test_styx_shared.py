@@ -7,11 +7,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import ibid.styx
 import pytest
 from conftest import Ibid
-from ibid.styx import _views
+from ibid.styx import _execution, _views
 from styx_bench import TOOL, Bench, Printed, call, is_held
 
 
@@ -91,6 +92,24 @@ def test_a_copy_that_cannot_be_shown_stays_for_whom_it_was_made(bench: Bench) ->
     one, other = hit(bench), hit(bench)
     assert not one.samefile(other)
     assert (one / "out").read_text() == "text"
+
+
+def test_a_tool_that_runs_after_all_does_not_run_in_the_copy(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = hit(bench)
+    real = _execution._ibid.run_tool
+
+    def late(*args: Any) -> None:
+        real(*args)
+        raise ibid.Error("late")
+
+    monkeypatch.setattr(_execution._ibid, "run_tool", late)
+    before = (one / "out").stat()
+    root = call(bench.runner(), "t", "{0}", inputs=[bench.folder / "a"])
+    assert bench.calls == 2
+    assert not root.samefile(one)
+    assert (one / "out").stat() == before
 
 
 def test_another_process_is_led_to_the_same_copy(bench: Bench) -> None:

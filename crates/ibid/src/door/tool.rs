@@ -16,7 +16,7 @@ use ibid_core::action::{
 };
 use ibid_core::config::Overrides;
 use ibid_core::digest::encoding::Value as Data;
-use ibid_core::engine::{self, Caller, Prepared, StepOutcome, Stored};
+use ibid_core::engine::{self, Caller, Decision, Prepared, StepOutcome, Stored};
 use ibid_core::environ::EnvSnapshot;
 use ibid_core::fs::{self, FileKind, Meter, Signature};
 use ibid_core::scan::{Filter, Scanner, place_of};
@@ -93,7 +93,9 @@ impl Door {
         run.collect(&session);
         run.leave();
         let outcome = outcome?;
-        if session.config.strict.value && reporter.cache_failed() {
+        // Who hears of a failure has the tool run, so a result that was brought back is none.
+        let has_run = matches!(outcome.decision, Decision::Ran { .. });
+        if session.config.strict.value && has_run && reporter.cache_failed() {
             return Err(Failure::new(
                 exit::IBID_FAILED,
                 "the tool ran, but the cache failed, and `strict` is set",
@@ -249,6 +251,11 @@ impl Asked<'_> {
         run.enter(&self.tool.view);
         fs::create_dirs(&self.tool.view, Some(0o700))
             .map_err(|error| Failure::of(exit::IBID_FAILED, &error))?;
+        if !is_folder(&self.tool.view) {
+            // Nothing runs in a copy.
+            let message = "the view still leads to an earlier result";
+            return Err(Failure::new(exit::IBID_FAILED, message));
+        }
         let cx = engine::Context {
             caller: Some(caller),
             ..self.engine(run)
