@@ -14,6 +14,7 @@ import pytest
 from conftest import Ibid
 from ibid.styx import _execution, _views
 from styx_bench import TOOL, Bench, Printed, call, is_held
+from styxdefs import LocalRunner
 
 
 @pytest.fixture(params=["at once", "in a thread"])
@@ -194,6 +195,45 @@ def test_a_hit_that_is_interrupted_leaves_the_copy_and_no_path(bench: Bench) -> 
         hit(bench, Interrupting())
     assert bench.views() == before
     assert (one / "out").read_text() == "text"
+
+
+def test_another_path_of_programs_than_the_tool_sees_is_not_cached(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = LocalRunner(data_dir=bench.folder / "styx")
+    monkeypatch.setenv("PATH", bench.environ["PATH"])
+    other = bench.folder / "other"
+    other.mkdir()
+    (other / "t").write_text("#!/bin/sh\necho other > out\n")
+    (other / "t").chmod(0o755)
+    with pytest.MonkeyPatch.context() as replaced:
+        replaced.setattr(os, "environ", {**os.environ, "PATH": f"{other}:/usr/bin:/bin"})
+        root = call(bench.runner(base=base), "t", "{0}", inputs=[bench.folder / "a"])
+        assert (root / "out").read_text() == "other\n"
+    root = call(bench.runner(base=base), "t", "{0}", inputs=[bench.folder / "a"])
+    assert (root / "out").read_text() == "text"
+
+
+@pytest.mark.parametrize("name", ["COUNTED", "LC_ALL"])
+def test_variables_count_as_the_tool_gets_them(
+    bench: Bench, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.tool(f'echo "${{{name}-none}}" > out')
+    monkeypatch.setenv("PATH", bench.environ["PATH"])
+    monkeypatch.delenv(name, raising=False)
+
+    def seen() -> str:
+        base = LocalRunner(data_dir=bench.folder / "styx")
+        return (call(bench.runner(base=base, env_allowlist=("COUNTED",))) / "out").read_text()
+
+    assert seen() == "none\n"
+    # Past `os.environ`.
+    os.putenv(name, "C")
+    assert seen() == "C\n"
+    os.unsetenv(name)
+    assert seen() == "none\n"
+    monkeypatch.setenv(name, "POSIX")
+    assert seen() == "POSIX\n"
 
 
 def test_the_copy_of_a_mutable_input_is_brought_back_like_any_output(bench: Bench) -> None:

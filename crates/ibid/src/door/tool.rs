@@ -8,6 +8,7 @@
 //! keyed; a copy that stands is never changed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use ibid_core::action::{
@@ -44,6 +45,8 @@ pub struct Tool {
     pub inputs: Vec<PathBuf>,
     /// The environment that it sees.
     pub environ: EnvSnapshot,
+    /// Where the caller looks for programs: what that environment has to say, too.
+    pub path: Option<OsString>,
     /// The variables of it that are keyed, beside all of its locale (`LC_…`).
     pub env: Vec<String>,
     /// Its typed parameters, as JSON.
@@ -316,6 +319,12 @@ fn in_view<'a>(cx: engine::Context<'a>, environ: &'a EnvSnapshot) -> engine::Con
 
 /// Returns the step of a tool, and the environment that it sees.
 fn step(tool: &Tool) -> Result<Step, Failure> {
+    if !tool.programs.is_empty() && tool.environ.get("PATH") != tool.path.as_deref() {
+        return Err(Failure::usage(
+            "its program is looked for in another `PATH` than that of the process",
+        )
+        .hint("set `os.environ[\"PATH\"]`, which sets both"));
+    }
     let output = RelPath::new(tool.output.as_bytes())
         .map_err(|error| Failure::usage("the folder has no name").because_of(Some(&error)))?;
     let json = |text: &String| -> Result<Data, Failure> {
