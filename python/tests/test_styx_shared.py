@@ -7,12 +7,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import ibid.styx
 import pytest
 from conftest import Ibid
-from ibid.styx import _views
-from styx_bench import TOOL, Bench, Printed, call
+from ibid.styx import _execution, _views
+from styx_bench import TOOL, Bench, Printed, call, is_held
+from styxdefs import LocalRunner
 
 
 @pytest.fixture(params=["at once", "in a thread"])
@@ -73,6 +75,44 @@ def test_who_edits_a_hit_edits_nobody_elses_to_come(bench: Bench, edit: str) -> 
     assert hit(bench).samefile(other)
 
 
+@pytest.mark.parametrize("moved", ["outputs", "copy"])
+def test_what_somebody_moved_away_and_linked_is_no_copy(bench: Bench, moved: str) -> None:
+    outputs = hit(bench).resolve()
+    folder = outputs if moved == "outputs" else outputs.parent
+    away = bench.folder / "away"
+    folder.rename(away)
+    folder.symlink_to(away)
+    # It may be changed at any time by those whose folder it is.
+    assert not hit(bench).resolve().is_relative_to(away)
+
+
+def test_a_copy_that_cannot_be_shown_stays_for_whom_it_was_made(bench: Bench) -> None:
+    current = hit(bench).resolve().parent.parent / "current"
+    current.unlink()
+    current.mkdir()
+    one, other = hit(bench), hit(bench)
+    assert not one.samefile(other)
+    assert (one / "out").read_text() == "text"
+
+
+def test_a_tool_that_runs_after_all_does_not_run_in_the_copy(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = hit(bench)
+    real = _execution._ibid.run_tool
+
+    def late(*args: Any) -> None:
+        real(*args)
+        raise ibid.Error("late")
+
+    monkeypatch.setattr(_execution._ibid, "run_tool", late)
+    before = (one / "out").stat()
+    root = call(bench.runner(), "t", "{0}", inputs=[bench.folder / "a"])
+    assert bench.calls == 2
+    assert not root.samefile(one)
+    assert (one / "out").stat() == before
+
+
 def test_another_process_is_led_to_the_same_copy(bench: Bench) -> None:
     one = hit(bench)
     code = (
@@ -118,6 +158,19 @@ def test_a_collection_takes_no_copy_that_a_path_of_a_live_process_leads_to(
     assert list(copies.iterdir()) == []
 
 
+def test_a_folder_that_was_made_again_by_a_run_is_not_that_of_later_hits(bench: Bench) -> None:
+    execution = bench.runner().start_execution(TOOL)
+    given = execution.input_file(bench.folder / "a")
+    out = execution.output_file("out")
+    shutil.rmtree(bench.cache)
+    execution.run(["t", given])
+    # Nobody holds that one, so a collection may take it.
+    assert not (out.parents[3] / "lock").exists()
+    later = hit(bench)
+    assert later.parent.is_symlink()
+    assert is_held(later.parent)
+
+
 def test_a_cache_that_was_emptied_after_the_path_was_handed_out_is_none(bench: Bench) -> None:
     for _ in range(2):
         runner = bench.runner()
@@ -142,6 +195,45 @@ def test_a_hit_that_is_interrupted_leaves_the_copy_and_no_path(bench: Bench) -> 
         hit(bench, Interrupting())
     assert bench.views() == before
     assert (one / "out").read_text() == "text"
+
+
+def test_another_path_of_programs_than_the_tool_sees_is_not_cached(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = LocalRunner(data_dir=bench.folder / "styx")
+    monkeypatch.setenv("PATH", bench.environ["PATH"])
+    other = bench.folder / "other"
+    other.mkdir()
+    (other / "t").write_text("#!/bin/sh\necho other > out\n")
+    (other / "t").chmod(0o755)
+    with pytest.MonkeyPatch.context() as replaced:
+        replaced.setattr(os, "environ", {**os.environ, "PATH": f"{other}:/usr/bin:/bin"})
+        root = call(bench.runner(base=base), "t", "{0}", inputs=[bench.folder / "a"])
+        assert (root / "out").read_text() == "other\n"
+    root = call(bench.runner(base=base), "t", "{0}", inputs=[bench.folder / "a"])
+    assert (root / "out").read_text() == "text"
+
+
+@pytest.mark.parametrize("name", ["COUNTED", "LC_ALL"])
+def test_variables_count_as_the_tool_gets_them(
+    bench: Bench, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.tool(f'echo "${{{name}-none}}" > out')
+    monkeypatch.setenv("PATH", bench.environ["PATH"])
+    monkeypatch.delenv(name, raising=False)
+
+    def seen() -> str:
+        base = LocalRunner(data_dir=bench.folder / "styx")
+        return (call(bench.runner(base=base, env_allowlist=("COUNTED",))) / "out").read_text()
+
+    assert seen() == "none\n"
+    # Past `os.environ`.
+    os.putenv(name, "C")
+    assert seen() == "C\n"
+    os.unsetenv(name)
+    assert seen() == "none\n"
+    monkeypatch.setenv(name, "POSIX")
+    assert seen() == "POSIX\n"
 
 
 def test_the_copy_of_a_mutable_input_is_brought_back_like_any_output(bench: Bench) -> None:

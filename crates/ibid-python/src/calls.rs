@@ -227,6 +227,7 @@ pub(crate) struct ToolCall {
     inputs: Vec<PathBuf>,
     /// The variables of the process, if there are no others.
     environ: Option<Vec<(OsString, OsString)>>,
+    path: Option<OsString>,
     env: Vec<String>,
     params: BTreeMap<String, String>,
     specs: Vec<String>,
@@ -256,6 +257,7 @@ impl From<ToolCall> for Tool {
                 Some(own) => own.into_iter().collect(),
                 None => of_process().collect(),
             },
+            path: call.path,
             env: call.env,
             params: call.params,
             specs: call.specs,

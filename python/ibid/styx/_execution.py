@@ -235,6 +235,9 @@ class _Making(Hearing):
         self._run(plainly)
 
     def _run(self, run: Callable[..., Any]) -> Any:
+        if self._folder.parent.is_symlink():
+            # What it leads to is others' as well.
+            self._folder.parent.unlink()
         shutil.rmtree(self._folder, ignore_errors=True)
         os.makedirs(self._folder.parent, mode=0o700, exist_ok=True)
         self._folder.mkdir()

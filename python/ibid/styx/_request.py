@@ -109,6 +109,8 @@ class Call:
             "words": [marks.parts(word) for word in cargs],
             "inputs": [it.place for it in self.inputs] if told.hashes is None else [],
             "environ": None if environ is None else list(environ.items()),
+            # `subprocess` looks for programs where `os.environ` says, which may be replaced.
+            "path": (os.environ if environ is None else environ).get("PATH"),
             "env": ["LANG", "TZ", *self.policy.env_allowlist],
             "params": _params.Params(self.params or {}, self._host_marks()).by_name,
             "specs": [_params.as_json(self._inputs(told)), _params.as_json(self._declared())],

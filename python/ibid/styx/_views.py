@@ -36,12 +36,15 @@ class _Folder:
         except Error:
             # Whoever asks for the result says what is wrong with the cache.
             self._path = tempfile.mkdtemp(prefix="ibid-views-")
+        # What is held. A folder that was taken away is made again by a tool that runs there.
+        lock = os.path.join(os.path.dirname(self._path), "lock")
+        self._mark = lock if os.path.exists(lock) else self._path
 
     def next(self, name: str) -> str:
         return os.path.join(self._path, f"{next(self._numbers)}-{name}")
 
     def stands(self) -> bool:
-        return os.path.isdir(self._path)
+        return os.path.exists(self._mark)
 
 
 def name(cache_dir: str, tool: str) -> str:

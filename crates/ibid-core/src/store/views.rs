@@ -28,7 +28,8 @@ use super::local::LocalStore;
 use super::ownership::Sharing;
 use crate::digest::Key;
 use crate::fs::{
-    self, Alone, Dir, Hold, IfPresent as _, PathError, Timestamp, random_name, touch_link,
+    self, Alone, Dir, Hold, IfPresent as _, PathError, Signature, Timestamp, random_name,
+    touch_link,
 };
 use crate::tree::RelPath;
 
@@ -205,6 +206,11 @@ impl View {
         Ok(())
     }
 
+    /// Lets this copy stay, shown or not, until somebody collects.
+    pub fn leave(mut self) {
+        self.is_own = false;
+    }
+
     /// Makes a link to this copy at `place`, which lies in a copy of another folder of views. This
     /// copy then stays while that folder is held. Says whether it was done: not where nothing could
     /// promise that.
@@ -216,7 +222,9 @@ impl View {
         let (Some(to_name), Some(views)) = (to.file_name(), to.parent()) else {
             return Ok(false);
         };
-        if self.folder.parent() != Some(views) {
+        // A folder that was taken away and made again is held by nobody.
+        let may_be_held = Signature::of_link(&to.join(LOCK)).is_ok();
+        if self.folder.parent() != Some(views) || !may_be_held {
             return Ok(false);
         }
         let noted = [FOR, to_name.as_bytes()].concat();
@@ -427,6 +435,17 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_that_is_left_stays_although_nobody_was_shown_it() {
+        let dir = TempDir::new();
+        let (views, key) = (Views::new(dir.join("views")), Key::derive(b"a"));
+        let view = views.make(&key).unwrap();
+        let root = view.root().to_owned();
+        view.leave();
+        assert!(root.is_dir());
+        assert!(views.remove(&key.hex(), false).unwrap());
+    }
+
+    #[test]
     fn what_is_used_is_not_removed() {
         let dir = TempDir::new();
         let (views, key) = (Views::new(dir.join("views")), Key::derive(b"a"));
@@ -492,6 +511,9 @@ mod tests {
         assert!(!lent.lend_to(&elsewhere).unwrap());
         let passing = View::passing(dir.path()).unwrap();
         assert!(!passing.lend_to(&elsewhere).unwrap());
+        let nobodys = views.place(&Key::derive(b"process")).with_file_name("v-x");
+        fs::create_dirs(&nobodys, None).unwrap();
+        assert!(!lent.lend_to(&nobodys.join("0-tool")).unwrap());
         assert!(!elsewhere.exists());
     }
 

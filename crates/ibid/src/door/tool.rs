@@ -8,6 +8,7 @@
 //! keyed; a copy that stands is never changed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use ibid_core::action::{
@@ -16,7 +17,7 @@ use ibid_core::action::{
 };
 use ibid_core::config::Overrides;
 use ibid_core::digest::encoding::Value as Data;
-use ibid_core::engine::{self, Caller, Prepared, StepOutcome, Stored};
+use ibid_core::engine::{self, Caller, Decision, Prepared, StepOutcome, Stored};
 use ibid_core::environ::EnvSnapshot;
 use ibid_core::fs::{self, FileKind, Meter, Signature};
 use ibid_core::scan::{Filter, Scanner, place_of};
@@ -44,6 +45,8 @@ pub struct Tool {
     pub inputs: Vec<PathBuf>,
     /// The environment that it sees.
     pub environ: EnvSnapshot,
+    /// Where the caller looks for programs: what that environment has to say, too.
+    pub path: Option<OsString>,
     /// The variables of it that are keyed, beside all of its locale (`LC_…`).
     pub env: Vec<String>,
     /// Its typed parameters, as JSON.
@@ -93,7 +96,9 @@ impl Door {
         run.collect(&session);
         run.leave();
         let outcome = outcome?;
-        if session.config.strict.value && reporter.cache_failed() {
+        // Who hears of a failure has the tool run, so a result that was brought back is none.
+        let has_run = matches!(outcome.decision, Decision::Ran { .. });
+        if session.config.strict.value && has_run && reporter.cache_failed() {
             return Err(Failure::new(
                 exit::IBID_FAILED,
                 "the tool ran, but the cache failed, and `strict` is set",
@@ -197,6 +202,10 @@ impl Asked<'_> {
     /// Cites the result in the copy that stands, if that is as the store has it.
     fn cite(&self, run: &mut Run<'_>, cite: Cite) -> Option<StepOutcome> {
         let view = run.standing_view(self.session, &self.prepared.key)?;
+        // Behind a link it would be somebody's own folder, which is theirs to change.
+        if !is_folder(view.root()) || !is_folder(&view.root().join(&self.tool.output)) {
+            return None;
+        }
         let cited = self.lent(&view, || {
             run.enter(view.root());
             Ok(cite(self.prepared, &self.engine(run)))
@@ -219,7 +228,7 @@ impl Asked<'_> {
             return Ok(None);
         };
         let mut view = run.make_view(self.session, &self.prepared.key)?;
-        self.lent(&view, || {
+        let outcome = self.lent(&view, || {
             run.enter(view.root());
             let brought = stored.bring_back(self.prepared, &self.engine(run));
             let outcome = brought.map_err(|error| failure(&error))?;
@@ -227,13 +236,12 @@ impl Asked<'_> {
                 run.count_view(&outcome.decision);
             }
             Ok(outcome)
-        })
-        .inspect(|outcome| {
-            if outcome.is_some() {
-                // Where that fails, nobody else finds it.
-                let _ = view.show();
-            }
-        })
+        })?;
+        if outcome.is_some() && view.show().is_err() {
+            // Nobody else finds it, but a path leads there.
+            view.leave();
+        }
+        Ok(outcome)
     }
 
     /// Brings the result into a new copy, or has the tool run where its outputs are looked for.
@@ -246,6 +254,11 @@ impl Asked<'_> {
         run.enter(&self.tool.view);
         fs::create_dirs(&self.tool.view, Some(0o700))
             .map_err(|error| Failure::of(exit::IBID_FAILED, &error))?;
+        if !is_folder(&self.tool.view) {
+            // Nothing runs in a copy.
+            let message = "the view still leads to an earlier result";
+            return Err(Failure::new(exit::IBID_FAILED, message));
+        }
         let cx = engine::Context {
             caller: Some(caller),
             ..self.engine(run)
@@ -284,6 +297,10 @@ type Cite = fn(&Prepared, &engine::Context<'_>) -> Option<StepOutcome>;
 /// Which results are brought back.
 type IsWanted = fn(&Stored, &engine::Context<'_>) -> bool;
 
+fn is_folder(path: &Path) -> bool {
+    Signature::of_link(path).is_ok_and(|it| it.kind() == FileKind::Dir)
+}
+
 /// So many inputs are few.
 const FEW: usize = 64;
 
@@ -302,6 +319,12 @@ fn in_view<'a>(cx: engine::Context<'a>, environ: &'a EnvSnapshot) -> engine::Con
 
 /// Returns the step of a tool, and the environment that it sees.
 fn step(tool: &Tool) -> Result<Step, Failure> {
+    if !tool.programs.is_empty() && tool.environ.get("PATH") != tool.path.as_deref() {
+        return Err(Failure::usage(
+            "its program is looked for in another `PATH` than that of the process",
+        )
+        .hint("set `os.environ[\"PATH\"]`, which sets both"));
+    }
     let output = RelPath::new(tool.output.as_bytes())
         .map_err(|error| Failure::usage("the folder has no name").because_of(Some(&error)))?;
     let json = |text: &String| -> Result<Data, Failure> {
