@@ -25,6 +25,7 @@ usage: ibid-floor stat THREADS LIST        the status of each path in the file L
        ibid-floor link THREADS LIST DIR    a hard link to each, under its number in DIR
        ibid-floor walk DIR                 the status of all below DIR, with no list of it
        ibid-floor memory COMMAND...        runs it and prints its peak of memory, in KiB
+       ibid-floor touch MEBIBYTES          so much free memory is written to and given back
 ";
 
 /// Paths that a thread takes at a time: few enough to share work evenly, many enough that sharing
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
             std::fs::hard_link(path, Path::new(dir).join(number.to_string()))
         }),
         ["walk", dir] => walk(dir),
+        ["touch", mebibytes] => touch(mebibytes),
         ["memory", program, arguments @ ..] => return memory(program, arguments),
         _ => Err(io::Error::other(USAGE)),
     };
@@ -111,6 +113,39 @@ fn walk(dir: &str) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Writes to as much memory as is free anyway, in pages as large as there are: smaller ones would
+/// leave it to whoever comes next in pieces, and large pieces would be taken from elsewhere.
+#[expect(unsafe_code, reason = "no library sets the size of pages without")]
+fn touch(mebibytes: &str) -> io::Result<()> {
+    use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous};
+    const PAGE: usize = 4096;
+    let wanted: usize = mebibytes.parse().map_err(io::Error::other)?;
+    let length = wanted.min(free_mebibytes()? / 10 * 9) << 20;
+    let Some(size) = std::num::NonZeroUsize::new(length) else {
+        return Ok(());
+    };
+    let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+    // SAFETY: a new mapping at a place that the kernel chooses touches nothing that is there.
+    let start = unsafe { mmap_anonymous(None, size, access, MapFlags::MAP_PRIVATE) }?;
+    // SAFETY: this advice changes nothing that can be seen, and the whole range was just mapped. Where
+    // there are no large pages, small ones have to do.
+    let _ = unsafe { madvise(start, length, MmapAdvise::MADV_HUGEPAGE) };
+    for offset in (0..length).step_by(PAGE) {
+        // SAFETY: the byte lies in the mapping, which may be written, and nobody else knows of it.
+        unsafe { start.as_ptr().cast::<u8>().add(offset).write_volatile(1) };
+    }
+    Ok(())
+}
+
+fn free_mebibytes() -> io::Result<usize> {
+    let text = std::fs::read_to_string("/proc/meminfo")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemFree:"));
+    let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
+    kibibytes
+        .map(|kibibytes| kibibytes / 1024)
+        .ok_or_else(|| io::Error::other("/proc/meminfo does not say how much is free"))
 }
 
 /// The peak is the child's own: this process is smaller than whatever it starts.

@@ -4,6 +4,7 @@
 //! the round before, so that none is always the one that pays for its neighbour. Ratios are taken
 //! within a round and by whoever reads the samples; nothing is judged here.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
@@ -12,7 +13,7 @@ use nix::sys::time::TimeValLike as _;
 use super::contestant::Contestant;
 use super::goals::{Figure, Goal};
 use super::options::Options;
-use crate::shell::Outcome;
+use crate::shell::{Outcome, command};
 
 /// How long one run takes, and so how often it is worth repeating.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub(super) struct Contest {
     pub(super) goals: Vec<Goal>,
     /// Taken after the times, each alone.
     pub(super) figures: Vec<Figure>,
+    /// What each run fills, where that is much.
+    fills: Option<Memory>,
     /// What must live as long as the contest, such as a file system that was mounted for it.
     kept: Option<ibid_testkit::disks::Mount>,
 }
@@ -60,6 +63,7 @@ impl Contest {
             pace,
             goals: Vec::new(),
             figures: Vec::new(),
+            fills: None,
             kept: None,
         }
     }
@@ -77,6 +81,15 @@ impl Contest {
     /// A contest of commands that take seconds.
     pub(super) fn heavy(contestants: Vec<Contestant>) -> Self {
         Self::new(Pace::Heavy, contestants)
+    }
+
+    /// Sees to it before each run that as much free memory as it fills is the machine's own. What was
+    /// free for some seconds a virtual machine may have given back to its host, and who gets it
+    /// again waits for that, page by page.
+    pub(super) fn filling(mut self, mebibytes: u64, floor: &Path) -> Self {
+        let floor = floor.to_owned();
+        self.fills = Some(Memory { floor, mebibytes });
+        self
     }
 
     /// Wants the command `ours` to take at most so many times what `peer` takes.
@@ -139,7 +152,7 @@ impl Contest {
                 } else {
                     Ok(())
                 };
-                match heard.and_then(|()| round_of(contestant, repeats)) {
+                match heard.and_then(|()| round_of(contestant, repeats, self.fills.as_ref())) {
                     Ok(sample) if round >= warm_ups => samples.push(sample),
                     Ok(_) => {}
                     Err(message) => rows[turn].outcome = Err(message),
@@ -150,11 +163,33 @@ impl Contest {
     }
 }
 
+/// Free memory, and the program that writes to it.
+struct Memory {
+    floor: PathBuf,
+    mebibytes: u64,
+}
+
+impl Memory {
+    fn touch(&self) -> Outcome {
+        // What the kernel keeps about files takes memory, too.
+        let mebibytes = (self.mebibytes + self.mebibytes / 4).to_string();
+        let status = command(&self.floor.to_string_lossy(), &["touch", &mebibytes]).status();
+        let status = status.map_err(|error| error.to_string())?;
+        let failed = || format!("ibid-floor touch: {status}");
+        status.success().then_some(()).ok_or_else(failed)
+    }
+}
+
 /// Runs a command so many times, each prepared anew, and returns the mean.
-fn round_of(contestant: &mut Contestant, repeats: usize) -> Outcome<Sample> {
+fn round_of(
+    contestant: &mut Contestant,
+    repeats: usize,
+    fills: Option<&Memory>,
+) -> Outcome<Sample> {
     let (mut wall, mut cpu) = (Duration::ZERO, Duration::ZERO);
     for _ in 0..repeats {
         contestant.prepare()?;
+        fills.map_or(Ok(()), Memory::touch)?;
         let cpu_before = cpu_of_children();
         let start = Instant::now();
         let ended = contestant.run()?;

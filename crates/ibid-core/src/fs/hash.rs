@@ -5,6 +5,9 @@
 //! order of the file, each into a buffer that stays in the cache of one core and is hashed there,
 //! so reading is parallel too. A buffer begins with a page: copying and hashing are slower where
 //! each of their wide steps touches two lines of the cache.
+//!
+//! Where pieces are copied as well, they are written one at a time: file systems let one thread write to
+//! a file, and the kernel lets the others turn round in circles until it is their turn.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -116,7 +119,10 @@ pub(super) fn hash_copying(
         file,
         path,
         meter,
-        copy: Some(copy),
+        copy: Some(Target {
+            to: copy,
+            turn: Mutex::new(()),
+        }),
     };
     let digest = source.root(size)?;
     source.expect_end(size)?;
@@ -128,7 +134,21 @@ struct Source<'a> {
     path: &'a Path,
     meter: &'a Meter,
     /// Where the bytes go that were hashed.
-    copy: Option<(&'a File, &'a Path)>,
+    copy: Option<Target<'a>>,
+}
+
+struct Target<'a> {
+    to: (&'a File, &'a Path),
+    /// Held while a piece is written.
+    turn: Mutex<()>,
+}
+
+impl Target<'_> {
+    fn write(&self, bytes: &[u8], offset: u64) -> Result<(), PathError> {
+        let (file, path) = self.to;
+        let _turn = self.turn.lock().expect("nobody panics while holding this");
+        file.write_all_at(bytes, offset).context("write", path)
+    }
 }
 
 impl Source<'_> {
@@ -239,8 +259,8 @@ impl Source<'_> {
             let mut hasher = blake3::Hasher::new();
             hasher.set_input_offset(offset);
             hasher.update(buffer);
-            if let Some((copy, path)) = self.copy {
-                copy.write_all_at(buffer, offset).context("write", path)?;
+            if let Some(copy) = &self.copy {
+                copy.write(buffer, offset)?;
             }
             Ok(hasher.finalize_non_root())
         })

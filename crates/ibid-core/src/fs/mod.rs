@@ -21,6 +21,7 @@ mod meter;
 mod mounts;
 mod moves;
 mod nameless;
+mod nudge;
 mod owner;
 mod private_dir;
 mod read;
@@ -56,6 +57,7 @@ pub use meter::Meter;
 pub use mounts::MountPoint;
 pub use moves::{Moves, Watched};
 pub use nameless::write_whole;
+pub use nudge::nudge;
 pub use owner::{
     ancestors, boot_and_namespace, is_gone, is_tag_of_the_gone, own_start, owner_tag, start_time,
 };

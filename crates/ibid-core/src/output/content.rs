@@ -159,6 +159,30 @@ impl Digests<'_> {
         }
     }
 
+    /// The same for private files of ibid's own in `dir`, which nobody else can have open for writing:
+    /// rather than wait it moves the clock on where it can.
+    pub(super) fn begin_own(
+        &self,
+        dir: &Dir,
+        device: u64,
+        unsettled: &dyn Fn(&Begun) -> u64,
+    ) -> Option<Begun> {
+        let begun = self.begin(dir, device, 0)?;
+        let bytes = unsettled(&begun);
+        if bytes >= WORTH_A_TICK
+            && let Some(started) = self.stats.started_nudged(&begun.fs, dir)
+        {
+            let nudged = Begun { started, ..begun };
+            if unsettled(&nudged) == 0 {
+                return Some(nudged);
+            }
+        }
+        match bytes {
+            0 => Some(begun),
+            bytes => self.begin(dir, device, bytes),
+        }
+    }
+
     /// Says whether whatever changes a file after `begun` changes its status, too.
     pub(super) fn settles(&self, begun: &Begun, signature: &Signature) -> bool {
         self.stats.settles(signature, &begun.fs, begun.started)
@@ -316,17 +340,27 @@ mod tests {
         }
     }
 
-    #[test]
-    fn where_much_was_written_in_this_tick_reading_begins_when_that_is_told_from_what_follows() {
-        let temp = TempDir::new();
-        let stats = StatCache::open(StatCacheOptions {
+    fn cache_in(temp: &TempDir) -> StatCache {
+        StatCache::open(StatCacheOptions {
             dir: Some(temp.join("stats")),
             probe_dirs: vec![temp.path().to_owned()],
             policy: StatPolicy::Safe,
             writes: StatWrites::Allowed,
             host: Host::this(),
             clock: Timestamp::default,
-        });
+        })
+    }
+
+    /// Nothing is remembered of files in memory, and nobody waits where stamps are coarse, as those of
+    /// layers are taken to be.
+    fn is_told(begun: &Begun) -> bool {
+        begun.fs.granularity <= LONGEST_WAIT
+    }
+
+    #[test]
+    fn where_much_was_written_in_this_tick_reading_begins_when_that_is_told_from_what_follows() {
+        let temp = TempDir::new();
+        let stats = cache_in(&temp);
         let meter = Meter::new();
         let digests = Digests {
             stats: &stats,
@@ -343,13 +377,41 @@ mod tests {
             };
             digests.begin_once(&dir, seen.device, &unsettled)
         };
-        // Nothing is remembered of files in memory, and nobody waits where stamps are coarse, as
-        // those of layers are taken to be.
-        let waits = |begun: &Begun| begun.fs.granularity <= LONGEST_WAIT;
-        let Some(begun) = begun(WORTH_A_TICK).filter(waits) else {
+        let Some(begun) = begun(WORTH_A_TICK).filter(is_told) else {
             return;
         };
         assert!(digests.settles(&begun, &seen));
+    }
+
+    #[test]
+    fn an_own_file_is_known_as_soon_as_it_is_filled_and_no_more_once_it_was_edited() {
+        use std::os::unix::fs::FileExt as _;
+        let temp = TempDir::new();
+        let (stats, meter) = (cache_in(&temp), Meter::new());
+        let digests = Digests {
+            stats: &stats,
+            meter: &meter,
+        };
+        let dir = Dir::open(temp.path()).unwrap();
+        for byte in 0..50 {
+            let staged = Staged::create(temp.path()).unwrap();
+            staged.file().write_all_at(&[byte], 0).unwrap();
+            let look = || Signature::of_open(staged.file(), staged.path()).unwrap();
+            let filled = look();
+            let unsettled = |begun: &Begun| {
+                let is_settled = digests.settles(begun, &filled);
+                if is_settled { 0 } else { WORTH_A_TICK }
+            };
+            let begun = digests.begin_own(&dir, filled.device, &unsettled);
+            let Some(begun) = begun.filter(is_told) else {
+                return;
+            };
+            let digest = Digest::of(&[byte]);
+            digests.remember_own(Some(&begun), &[(filled, digest)]);
+            assert_eq!(digests.known(&dir, &look()), Some(digest));
+            staged.file().write_all_at(&[byte + 1], 0).unwrap();
+            assert_eq!(digests.known(&dir, &look()), None);
+        }
     }
 
     #[test]

@@ -215,7 +215,7 @@ impl<'a> Staging<'a> {
             let dir = &self.units[file.unit].dir;
             begun
                 .entry(device)
-                .or_insert_with(|| digests.begin_once(dir, device, &unsettled));
+                .or_insert_with(|| digests.begin_own(dir, device, &unsettled));
         }
         let known = begun.into_iter();
         known
@@ -285,7 +285,7 @@ impl<'a> Staging<'a> {
             let dir = &self.units[file.unit].dir;
             let begun = begun
                 .entry(now.device)
-                .or_insert_with(|| digests.begin_once(dir, now.device, &unsettled));
+                .or_insert_with(|| digests.begin_own(dir, now.device, &unsettled));
             digests.remember_own(begun.as_ref(), &[(*now, *file.blob.digest())]);
         }
     }

@@ -32,9 +32,12 @@ pub(super) fn small(bench: &Bench) -> Outcome<Contest> {
 }
 
 pub(super) fn big(bench: &Bench) -> Outcome<Contest> {
-    let source = tree::big_files(bench, 2, scaled(bench, 1024))?;
+    let each = scaled(bench, 1024);
+    let source = tree::big_files(bench, 2, each)?;
     let contestants = stored(bench, "capture-big", &source, true)?;
-    Ok(Contest::heavy(contestants).goal(OURS, 1.3, "cp -r"))
+    Ok(Contest::heavy(contestants)
+        .filling(2 * each as u64, &bench.floor)
+        .goal(OURS, 1.3, "cp -r"))
 }
 
 fn stored(bench: &Bench, name: &str, source: &Path, big: bool) -> Outcome<Vec<Contestant>> {

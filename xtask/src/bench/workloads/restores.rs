@@ -88,11 +88,15 @@ pub(super) fn copy(bench: &Bench) -> Outcome<Contest> {
 }
 
 pub(super) fn big(bench: &Bench) -> Outcome<Contest> {
-    let source = tree::big_files(bench, 4, scaled(bench, 1024))?;
+    let each = scaled(bench, 1024);
+    let source = tree::big_files(bench, 4, each)?;
     let place = Place::new(bench, "big", &source, true)?;
     let mut ours = place.restored(bench, "copy")?;
     ours.once()?;
-    Ok(Contest::heavy(vec![place.copying("cp -r", &["cp", "-r"])?, ours]).goal(OURS, 1.1, "cp -r"))
+    let contestants = vec![place.copying("cp -r", &["cp", "-r"])?, ours];
+    Ok(Contest::heavy(contestants)
+        .filling(4 * each as u64, &bench.floor)
+        .goal(OURS, 1.1, "cp -r"))
 }
 
 /// Both sides run without rights: root may write what a link shares, so it is given copies.

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::rules;
 use crate::fs::{
-    FileSystem, Signature, Timestamp, create_dirs, may_write_in, slots, stamping_time,
+    Dir, FileSystem, Signature, Timestamp, create_dirs, may_write_in, nudge, slots, stamping_time,
 };
 
 /// The moment at which hashing began.
@@ -19,6 +19,8 @@ use crate::fs::{
 pub struct Started {
     pub(super) at: Timestamp,
     pub(super) by_wall_clock: bool,
+    /// Whether the clock was moved on to it, beyond every stamp that it had given.
+    pub(super) nudged: bool,
 }
 
 impl Started {
@@ -95,6 +97,18 @@ impl Clocks {
             .unwrap_or_else(|| self.touched_on(fs))
     }
 
+    /// Moves the clock of `fs` on and returns the time then, where this kernel stamps and can do that;
+    /// `dir` lies there, and may be written in.
+    pub(super) fn nudged(&self, fs: &FileSystem, dir: &Dir) -> Option<Started> {
+        self.stamping_here(fs)?;
+        let at = nudge(dir, fs.device)?;
+        Some(Started {
+            at,
+            by_wall_clock: false,
+            nudged: true,
+        })
+    }
+
     /// Returns the time by the clock of this kernel, where that stamps.
     fn stamping_here(&self, fs: &FileSystem) -> Option<Started> {
         // Who is given no folder goes by the clock that it is given.
@@ -103,6 +117,7 @@ impl Clocks {
         is_ours.then(stamping_time).flatten().map(|at| Started {
             at,
             by_wall_clock: false,
+            nudged: false,
         })
     }
 
@@ -119,6 +134,7 @@ impl Clocks {
         let started = Started {
             at: probe.unwrap_or(host),
             by_wall_clock: probe.is_none(),
+            nudged: false,
         };
         self.probes().insert(fs.device, Probe { started, host });
         started

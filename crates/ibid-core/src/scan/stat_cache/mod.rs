@@ -26,7 +26,8 @@ use self::rules::{Circumstances, Writers};
 use self::shard::Shards;
 use crate::digest::{Digest, TreeId};
 use crate::fs::{
-    FileSystem, Host, Signature, Timestamp, create_dirs, look_aside, may_write_in, random_bytes,
+    Dir, FileSystem, Host, Signature, Timestamp, create_dirs, look_aside, may_write_in,
+    random_bytes,
 };
 
 /// How far `stat` is believed.
@@ -267,6 +268,7 @@ impl StatCache {
         let hashed = Circumstances {
             started: record.started,
             by_wall_clock: record.has(flag::BY_WALL_CLOCK),
+            nudged: record.has(flag::NUDGED),
             writers: writers(record),
             this_boot: record.boot == self.boot,
         };
@@ -283,6 +285,14 @@ impl StatCache {
     /// ended. Where this very kernel stamps, its clock tells; elsewhere a file is touched.
     pub fn started_anew(&self, fs: &FileSystem) -> Started {
         self.clocks.started_anew(fs)
+    }
+
+    /// The same without waiting for a tick of that clock: it is moved on, so that whatever changes from
+    /// then on gets later stamps than any that were given. Only for files that nobody else can have had
+    /// open for writing by then: who was stamped already may be about to write. `dir` lies on `fs` and
+    /// may be written in; `None` where the clock cannot be moved.
+    pub fn started_nudged(&self, fs: &FileSystem, dir: &Dir) -> Option<Started> {
+        self.clocks.nudged(fs, dir)
     }
 
     /// Remembers the digest of the file with this signature. Written with others, at the latest
@@ -320,22 +330,24 @@ impl StatCache {
             Origin::Captured { started } => (started, flag::CAPTURED),
             Origin::Private => {
                 let at = signature.last_change();
-                let by_wall_clock = false;
-                (Started { at, by_wall_clock }, flag::PRIVATE)
+                let started = Started {
+                    at,
+                    by_wall_clock: false,
+                    nudged: false,
+                };
+                (started, flag::PRIVATE)
             }
         };
-        let wall = if started.by_wall_clock {
-            flag::BY_WALL_CLOCK
-        } else {
-            0
-        };
+        let bit = |is_so: bool, bit: u32| if is_so { bit } else { 0 };
+        let clock = bit(started.by_wall_clock, flag::BY_WALL_CLOCK);
+        let clock = clock | bit(started.nudged, flag::NUDGED);
         shards.put(Record {
             name: name_of(&fs.id, signature.inode),
             size: signature.size,
             mtime: signature.mtime,
             ctime: signature.ctime,
             mode: signature.mode,
-            flags: what | flags | wall,
+            flags: what | flags | clock,
             digest,
             started: started.at,
             boot: self.boot,
@@ -355,6 +367,7 @@ impl StatCache {
         let hashed = Circumstances {
             started: started.at,
             by_wall_clock: started.by_wall_clock,
+            nudged: started.nudged,
             writers: Writers::Ended,
             this_boot: true,
         };
@@ -373,6 +386,7 @@ impl StatCache {
         let hashed = Circumstances {
             started: started.at,
             by_wall_clock: started.by_wall_clock,
+            nudged: started.nudged,
             writers: if clean && fs.kind.tells_dirty_pages() {
                 Writers::NoDirtyPage
             } else {
@@ -399,6 +413,7 @@ impl StatCache {
             started: then,
             // These are stamped by this very kernel, by no later a clock than the host's.
             by_wall_clock: !fs.kind.is_stamped_here(),
+            nudged: false,
             writers: match read {
                 None => Writers::Ended,
                 Some(true) if fs.kind.tells_dirty_pages() => Writers::NoDirtyPage,
@@ -425,6 +440,7 @@ impl StatCache {
         let started = Started {
             at: self.clocks.host(),
             by_wall_clock: true,
+            nudged: false,
         };
         self.believes_folders(fs) && self.settles(signature, fs, started)
     }

@@ -46,6 +46,7 @@ pub(super) mod flag {
     pub(in super::super) const CAPTURED: u32 = 4;
     pub(in super::super) const PRIVATE: u32 = 8;
     pub(in super::super) const NO_SCRIPT: u32 = 16;
+    pub(in super::super) const NUDGED: u32 = 32;
 }
 
 impl Record {

@@ -35,6 +35,9 @@ pub struct Circumstances {
     pub started: Timestamp,
     /// Whether that clock could not be asked, so that the host's stands for it.
     pub by_wall_clock: bool,
+    /// Whether that clock was moved on beyond all stamps that it had given before, so that nothing of
+    /// that moment looks like what came before it.
+    pub nudged: bool,
     /// What is known of those who may write to it through a mapping.
     pub writers: Writers,
     /// Whether it was hashed since the host was booted.
@@ -47,10 +50,10 @@ pub fn is_trusted(signature: &Signature, granularity: u64, hashed: &Circumstance
     let coarse = hashed.by_wall_clock
         || signature.ctime.nanos == 0
         || hashed.writers == Writers::NoDirtyPage;
-    let tick = if coarse {
-        granularity.max(COARSEST_NANOS)
-    } else {
-        granularity
+    let tick = match (coarse, hashed.nudged) {
+        (true, _) => granularity.max(COARSEST_NANOS),
+        (false, true) => 0,
+        (false, false) => granularity,
     };
     let started = hashed.started.as_nanos();
     let settled = |stamp: Timestamp| stamp.as_nanos() + i128::from(tick) < started;
@@ -93,6 +96,7 @@ mod tests {
         Circumstances {
             started: at(seconds),
             by_wall_clock: false,
+            nudged: false,
             writers: Writers::Any,
             this_boot: true,
         }
@@ -128,6 +132,34 @@ mod tests {
         assert!(!trusted(&file(stamp(10_000_000), long_ago), quiet));
         assert!(!trusted(&file(long_ago, stamp(10_000_000)), quiet));
         assert!(trusted(&file(stamp(10_000_001), stamp(10_000_001)), quiet));
+    }
+
+    #[test]
+    fn where_the_clock_was_moved_on_an_older_stamp_is_none_of_what_follows() {
+        let nudged = Circumstances {
+            writers: Writers::Ended,
+            nudged: true,
+            ..hashed_at(1000)
+        };
+        let before = Timestamp {
+            seconds: 1000,
+            nanos: 0,
+        };
+        let just_before = Timestamp {
+            seconds: 999,
+            nanos: 999_999_999,
+        };
+        assert!(trusted(&file(just_before, just_before), nudged));
+        let same = at(1000);
+        assert!(!trusted(&file(just_before, same), nudged));
+        assert!(!trusted(&file(same, just_before), nudged));
+        // A stamp of whole seconds is none of that clock's.
+        assert!(!trusted(&file(just_before, before), nudged));
+        let clean = Circumstances {
+            writers: Writers::NoDirtyPage,
+            ..nudged
+        };
+        assert!(!trusted(&file(just_before, just_before), clean));
     }
 
     #[test]
