@@ -12,7 +12,8 @@ from typing import Any
 import ibid.styx
 import pytest
 from conftest import Ibid
-from ibid.styx import _execution, _views
+from ibid import _ibid
+from ibid.styx import _views
 from styx_bench import TOOL, Bench, Printed, call, is_held
 from styxdefs import LocalRunner
 
@@ -99,13 +100,13 @@ def test_a_tool_that_runs_after_all_does_not_run_in_the_copy(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = hit(bench)
-    real = _execution._ibid.run_tool
+    real = _ibid.run_tool
 
     def late(*args: Any) -> None:
         real(*args)
         raise ibid.Error("late")
 
-    monkeypatch.setattr(_execution._ibid, "run_tool", late)
+    monkeypatch.setattr(_ibid, "run_tool", late)
     before = (one / "out").stat()
     root = call(bench.runner(), "t", "{0}", inputs=[bench.folder / "a"])
     assert bench.calls == 2
