@@ -87,12 +87,7 @@ impl Door {
             session: &session,
             reporter: &reporter,
         };
-        let cited = if force {
-            None
-        } else {
-            asked.cite(&mut run, engine::cite)
-        };
-        let outcome = cited.map_or_else(|| asked.fulfil(&mut run, caller), Ok);
+        let outcome = asked.fulfil(&mut run, caller);
         run.collect(&session);
         run.leave();
         let outcome = outcome?;
@@ -139,7 +134,7 @@ impl Door {
         };
         let outcome = asked
             .cite(&mut run, engine::cite_as_known)
-            .or_else(|| asked.restore(&mut run, Stored::is_little).ok()?);
+            .or_else(|| asked.find(&mut run, Stored::is_little).ok()?);
         let collects = outcome.is_some() && run.is_to_collect(&session);
         run.leave();
         Some((outcome_json(&outcome?), collects))
@@ -215,18 +210,18 @@ impl Asked<'_> {
         Some(outcome)
     }
 
-    /// Brings the result into a new copy, if there is one that `is_wanted`.
-    fn restore(
-        &self,
-        run: &mut Run<'_>,
-        is_wanted: IsWanted,
-    ) -> Result<Option<StepOutcome>, Failure> {
+    /// Leads to the result, if there is one that `is_wanted`: in the copy that stands, which is read
+    /// where its status tells nothing yet, or in a new one.
+    fn find(&self, run: &mut Run<'_>, is_wanted: IsWanted) -> Result<Option<StepOutcome>, Failure> {
         run.enter(&self.tool.view);
         let cx = self.engine(run);
         let stored = engine::stored(self.prepared, &cx).filter(|stored| is_wanted(stored, &cx));
         let Some(stored) = stored else {
             return Ok(None);
         };
+        if let Some(outcome) = self.cite(run, engine::cite) {
+            return Ok(Some(outcome));
+        }
         let mut view = run.make_view(self.session, &self.prepared.key)?;
         let outcome = self.lent(&view, || {
             run.enter(view.root());
@@ -244,10 +239,10 @@ impl Asked<'_> {
         Ok(outcome)
     }
 
-    /// Brings the result into a new copy, or has the tool run where its outputs are looked for.
+    /// Leads to the result, or has the tool run where its outputs are looked for.
     fn fulfil(&self, run: &mut Run<'_>, caller: &dyn Caller) -> Result<StepOutcome, Failure> {
         if !self.tool.execution.force
-            && let Some(outcome) = self.restore(run, |_, _| true)?
+            && let Some(outcome) = self.find(run, |_, _| true)?
         {
             return Ok(outcome);
         }
