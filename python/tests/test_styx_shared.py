@@ -56,6 +56,13 @@ def test_hits_lead_to_one_copy_which_is_not_that_of_the_run(bench: Bench, ran: P
     assert (one / "out").stat().st_mode & 0o222 == 0
 
 
+def test_a_copy_that_is_too_young_to_be_known_is_read_and_not_made_again(bench: Bench) -> None:
+    # Nothing that this hangs on is young.
+    ran, one, *others = [call(bench.runner(), "sh", "-c", "echo text > out") for _ in range(9)]
+    assert not one.samefile(ran)
+    assert all(one.samefile(other) for other in others)
+
+
 @pytest.mark.parametrize("edit", ["write", "delete", "add", "replace", "delete all"])
 def test_who_edits_a_hit_edits_nobody_elses_to_come(bench: Bench, edit: str) -> None:
     one = hit(bench)
