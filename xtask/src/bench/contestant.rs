@@ -3,6 +3,7 @@
 //! A command whose program is missing, that fails, or that did something else than it was to be
 //! timed for, drops out with a reason; it is never timed as if it had worked.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,15 @@ pub(super) type SetUp = Box<dyn FnMut() -> Outcome>;
 
 /// A user without rights of any kind: `nobody` on most systems.
 pub(super) const ORDINARY: u32 = 65_534;
+
+/// Returns the folders of programs without those of this user.
+fn system_path() -> OsString {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let home = std::env::home_dir().filter(|home| home.parent().is_some());
+    let is_own = |folder: &PathBuf| home.as_ref().is_some_and(|home| folder.starts_with(home));
+    let systems = std::env::split_paths(&path).filter(|folder| !is_own(folder));
+    std::env::join_paths(systems).unwrap_or(path)
+}
 
 /// One command of a contest.
 pub(super) struct Contestant {
@@ -56,12 +66,14 @@ impl Contestant {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        // Settings of whoever measures must not take part.
+        // Settings of whoever measures must not take part, nor folders that programs are looked for
+        // in before those of the system.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("IBID_") {
                 command.env_remove(name);
             }
         }
+        command.env("PATH", system_path());
         Self {
             name: name.to_owned(),
             command,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{NewCache, STATX_2, ibid, looking, make_dir, scaled};
 use crate::bench::contestant::Contestant;
-use crate::bench::{Bench, Contest, tree};
+use crate::bench::{Bench, Contest, peers, tree};
 use crate::shell::{Outcome, command, run};
 
 const FIRST: &str = "ibid hash, first time";
@@ -36,7 +36,9 @@ pub(super) fn small(bench: &Bench) -> Outcome<Contest> {
     let (dir, floor) = (&bench.inputs, bench.floor.to_string_lossy());
     let list = tree.list.to_string_lossy();
     let peer = "xargs -P2 b3sum";
-    let words = ["xargs", "-a", &list, "-P2", "-n1000", "b3sum"];
+    let b3sum = peers::find("b3sum").unwrap_or_else(|| "b3sum".into());
+    let b3sum = b3sum.to_string_lossy();
+    let words = ["xargs", "-a", &list, "-P2", "-n1000", &b3sum];
     Ok(Contest::long(vec![
         Contestant::peer(peer, "b3sum", dir, &words),
         Contestant::new(
