@@ -152,11 +152,7 @@ impl Digests<'_> {
         device: u64,
         unsettled: &dyn Fn(&Begun) -> u64,
     ) -> Option<Begun> {
-        let begun = self.begin(dir, device, 0)?;
-        match unsettled(&begun) {
-            0 => Some(begun),
-            bytes => self.begin(dir, device, bytes),
-        }
+        self.begin_settled(dir, device, unsettled, |_| None)
     }
 
     /// The same for private files of ibid's own in `dir`, which nobody else can have open for writing:
@@ -167,20 +163,29 @@ impl Digests<'_> {
         device: u64,
         unsettled: &dyn Fn(&Begun) -> u64,
     ) -> Option<Begun> {
+        self.begin_settled(dir, device, unsettled, |begun| {
+            let started = self.stats.started_nudged(&begun.fs, dir)?;
+            Some(Begun { started, ..begun })
+        })
+    }
+
+    /// Begins at the first look at the clock if `unsettled` says of it that all is settled; else, where
+    /// much is not, `sooner` than the next tick if that settles all.
+    fn begin_settled(
+        &self,
+        dir: &Dir,
+        device: u64,
+        unsettled: &dyn Fn(&Begun) -> u64,
+        sooner: impl FnOnce(Begun) -> Option<Begun>,
+    ) -> Option<Begun> {
         let begun = self.begin(dir, device, 0)?;
         let bytes = unsettled(&begun);
-        if bytes >= WORTH_A_TICK
-            && let Some(started) = self.stats.started_nudged(&begun.fs, dir)
-        {
-            let nudged = Begun { started, ..begun };
-            if unsettled(&nudged) == 0 {
-                return Some(nudged);
-            }
+        if bytes == 0 {
+            return Some(begun);
         }
-        match bytes {
-            0 => Some(begun),
-            bytes => self.begin(dir, device, bytes),
-        }
+        let sooner = (bytes >= WORTH_A_TICK).then(|| sooner(begun)).flatten();
+        let sooner = sooner.filter(|begun| unsettled(begun) == 0);
+        sooner.or_else(|| self.begin(dir, device, bytes))
     }
 
     /// Says whether whatever changes a file after `begun` changes its status, too.

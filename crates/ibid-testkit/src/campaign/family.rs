@@ -18,7 +18,8 @@ pub(super) enum Victims {
 /// Kills with SIGKILL, and waits until nothing of the family is left, so that no command writes
 /// into what is looked at next.
 pub(super) fn kill(mut child: Child, victims: Victims) {
-    let descendants = i32::try_from(child.id()).map_or_else(|_| Vec::new(), descendants);
+    let pid = i32::try_from(child.id()).expect("the kernel counts processes in 22 bits");
+    let descendants = descendants(pid);
     // Not reaped yet, so that the number is still its own.
     let _ = child.kill();
     if victims == Victims::Family {

@@ -312,7 +312,7 @@ fn in_view<'a>(cx: engine::Context<'a>, environ: &'a EnvSnapshot) -> engine::Con
     }
 }
 
-/// Returns the step of a tool, and the environment that it sees.
+/// Returns the step of a tool.
 fn step(tool: &Tool) -> Result<Step, Failure> {
     if !tool.programs.is_empty() && tool.environ.get("PATH") != tool.path.as_deref() {
         return Err(Failure::usage(
