@@ -9,27 +9,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::rules;
+use super::rules::{By, Started};
 use crate::fs::{
     Dir, FileSystem, Signature, Timestamp, create_dirs, may_write_in, nudge, slots, stamping_time,
 };
-
-/// The moment at which hashing began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Started {
-    pub(super) at: Timestamp,
-    pub(super) by_wall_clock: bool,
-    /// Whether the clock was moved on to it, beyond every stamp that it had given.
-    pub(super) nudged: bool,
-}
-
-impl Started {
-    /// Says whether a file with this signature had been at rest for so long that no page of it can
-    /// have been dirty.
-    pub(in super::super) fn finds_at_rest(&self, signature: &Signature) -> bool {
-        rules::is_at_rest(signature, self.at)
-    }
-}
 
 /// The clocks of all file systems.
 #[derive(Debug)]
@@ -102,11 +85,7 @@ impl Clocks {
     pub(super) fn nudged(&self, fs: &FileSystem, dir: &Dir) -> Option<Started> {
         self.stamping_here(fs)?;
         let at = nudge(dir, fs.device)?;
-        Some(Started {
-            at,
-            by_wall_clock: false,
-            nudged: true,
-        })
+        Some(Started { at, by: By::Nudge })
     }
 
     /// Returns the time by the clock of this kernel, where that stamps.
@@ -114,11 +93,10 @@ impl Clocks {
         // Who is given no folder goes by the clock that it is given.
         let has_folder = self.own_dir.is_some() || !self.dirs.is_empty();
         let is_ours = has_folder && fs.kind.is_stamped_here();
-        is_ours.then(stamping_time).flatten().map(|at| Started {
-            at,
-            by_wall_clock: false,
-            nudged: false,
-        })
+        is_ours
+            .then(stamping_time)
+            .flatten()
+            .map(|at| Started { at, by: By::Stamps })
     }
 
     fn touched_on(&self, fs: &FileSystem) -> Started {
@@ -133,8 +111,7 @@ impl Clocks {
         });
         let started = Started {
             at: probe.unwrap_or(host),
-            by_wall_clock: probe.is_none(),
-            nudged: false,
+            by: probe.map_or(By::WallClock, |_| By::Stamps),
         };
         self.probes().insert(fs.device, Probe { started, host });
         started

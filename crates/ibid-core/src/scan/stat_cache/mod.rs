@@ -18,11 +18,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::clock::Clocks;
-pub use self::clock::Started;
 use self::folders::Where;
 pub(super) use self::folders::{Entry, Folders, Kept, Named, Remembered};
 use self::record::{Record, flag, name_of};
-use self::rules::{Circumstances, Writers};
+pub use self::rules::Started;
+use self::rules::{By, Circumstances, Writers};
 use self::shard::Shards;
 use crate::digest::{Digest, TreeId};
 use crate::fs::{
@@ -266,9 +266,10 @@ impl StatCache {
 
     fn is_trusted(&self, record: &Record, signature: &Signature, fs: &FileSystem) -> bool {
         let hashed = Circumstances {
-            started: record.started,
-            by_wall_clock: record.has(flag::BY_WALL_CLOCK),
-            nudged: record.has(flag::NUDGED),
+            started: Started {
+                at: record.started,
+                by: told_by(record),
+            },
             writers: writers(record),
             this_boot: record.boot == self.boot,
         };
@@ -330,17 +331,15 @@ impl StatCache {
             Origin::Captured { started } => (started, flag::CAPTURED),
             Origin::Private => {
                 let at = signature.last_change();
-                let started = Started {
-                    at,
-                    by_wall_clock: false,
-                    nudged: false,
-                };
-                (started, flag::PRIVATE)
+                let by = By::Stamps;
+                (Started { at, by }, flag::PRIVATE)
             }
         };
-        let bit = |is_so: bool, bit: u32| if is_so { bit } else { 0 };
-        let clock = bit(started.by_wall_clock, flag::BY_WALL_CLOCK);
-        let clock = clock | bit(started.nudged, flag::NUDGED);
+        let clock = match started.by {
+            By::Stamps => 0,
+            By::Nudge => flag::NUDGED,
+            By::WallClock => flag::BY_WALL_CLOCK,
+        };
         shards.put(Record {
             name: name_of(&fs.id, signature.inode),
             size: signature.size,
@@ -365,9 +364,7 @@ impl StatCache {
     /// have had it open for writing by then.
     pub(crate) fn settles(&self, signature: &Signature, fs: &FileSystem, started: Started) -> bool {
         let hashed = Circumstances {
-            started: started.at,
-            by_wall_clock: started.by_wall_clock,
-            nudged: started.nudged,
+            started,
             writers: Writers::Ended,
             this_boot: true,
         };
@@ -384,9 +381,7 @@ impl StatCache {
         clean: bool,
     ) -> bool {
         let hashed = Circumstances {
-            started: started.at,
-            by_wall_clock: started.by_wall_clock,
-            nudged: started.nudged,
+            started,
             writers: if clean && fs.kind.tells_dirty_pages() {
                 Writers::NoDirtyPage
             } else {
@@ -409,11 +404,14 @@ impl StatCache {
         then: Timestamp,
         read: Option<bool>,
     ) -> bool {
+        // What this very kernel stamps, it stamps by no later a clock than the host's.
+        let by = if fs.kind.is_stamped_here() {
+            By::Stamps
+        } else {
+            By::WallClock
+        };
         let hashed = Circumstances {
-            started: then,
-            // These are stamped by this very kernel, by no later a clock than the host's.
-            by_wall_clock: !fs.kind.is_stamped_here(),
-            nudged: false,
+            started: Started { at: then, by },
             writers: match read {
                 None => Writers::Ended,
                 Some(true) if fs.kind.tells_dirty_pages() => Writers::NoDirtyPage,
@@ -439,8 +437,7 @@ impl StatCache {
     pub(super) fn settles_names(&self, signature: &Signature, fs: &FileSystem) -> bool {
         let started = Started {
             at: self.clocks.host(),
-            by_wall_clock: true,
-            nudged: false,
+            by: By::WallClock,
         };
         self.believes_folders(fs) && self.settles(signature, fs, started)
     }
@@ -473,6 +470,17 @@ impl StatCache {
             boot: self.boot,
             tree,
         })
+    }
+}
+
+/// Returns the clock that tells least, of those that a record names.
+fn told_by(record: &Record) -> By {
+    if record.has(flag::BY_WALL_CLOCK) {
+        By::WallClock
+    } else if record.has(flag::NUDGED) {
+        By::Nudge
+    } else {
+        By::Stamps
     }
 }
 

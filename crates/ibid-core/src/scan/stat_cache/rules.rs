@@ -28,16 +28,38 @@ pub enum Writers {
     Never,
 }
 
+/// Which clock told a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The one that stamps the file.
+    Stamps,
+    /// The same, moved on beyond all stamps that it had given before, so that nothing of that moment
+    /// looks like what came before it.
+    Nudge,
+    /// The host's, which stands for it where it could not be asked.
+    WallClock,
+}
+
+/// The moment at which hashing began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Started {
+    pub(super) at: Timestamp,
+    pub(super) by: By,
+}
+
+impl Started {
+    /// Says whether a file with this signature had been at rest for so long that no page of it can
+    /// have been dirty.
+    pub(in super::super) fn finds_at_rest(&self, signature: &Signature) -> bool {
+        self.at.as_nanos() - signature.last_change().as_nanos() >= SETTLED_NANOS
+    }
+}
+
 /// The circumstances in which a file was hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Circumstances {
-    /// When hashing began, by the clock that stamps the file.
-    pub started: Timestamp,
-    /// Whether that clock could not be asked, so that the host's stands for it.
-    pub by_wall_clock: bool,
-    /// Whether that clock was moved on beyond all stamps that it had given before, so that nothing of
-    /// that moment looks like what came before it.
-    pub nudged: bool,
+    /// When hashing began.
+    pub started: Started,
     /// What is known of those who may write to it through a mapping.
     pub writers: Writers,
     /// Whether it was hashed since the host was booted.
@@ -47,27 +69,19 @@ pub struct Circumstances {
 /// Says whether a file whose signature still is `signature` still has the content it had.
 /// `granularity` is that of its file system, in nanoseconds.
 pub fn is_trusted(signature: &Signature, granularity: u64, hashed: &Circumstances) -> bool {
-    let coarse = hashed.by_wall_clock
-        || signature.ctime.nanos == 0
-        || hashed.writers == Writers::NoDirtyPage;
-    let tick = match (coarse, hashed.nudged) {
-        (true, _) => granularity.max(COARSEST_NANOS),
-        (false, true) => 0,
-        (false, false) => granularity,
+    let is_coarse = signature.ctime.nanos == 0 || hashed.writers == Writers::NoDirtyPage;
+    let tick = match hashed.started.by {
+        By::Stamps if !is_coarse => granularity,
+        By::Nudge if !is_coarse => 0,
+        _ => granularity.max(COARSEST_NANOS),
     };
-    let started = hashed.started.as_nanos();
+    let started = hashed.started.at.as_nanos();
     let settled = |stamp: Timestamp| stamp.as_nanos() + i128::from(tick) < started;
     let racy = !(settled(signature.mtime) && settled(signature.ctime));
     if racy && hashed.writers != Writers::Never {
         return false;
     }
-    is_at_rest(signature, hashed.started) || (hashed.writers != Writers::Any && hashed.this_boot)
-}
-
-/// Says whether a file was at rest for long when its hashing began, so that no page of it can have
-/// been dirty.
-pub(super) fn is_at_rest(signature: &Signature, started: Timestamp) -> bool {
-    started.as_nanos() - signature.last_change().as_nanos() >= SETTLED_NANOS
+    hashed.started.finds_at_rest(signature) || (hashed.writers != Writers::Any && hashed.this_boot)
 }
 
 #[cfg(test)]
@@ -92,11 +106,14 @@ mod tests {
         }
     }
 
+    fn started(seconds: i64, by: By) -> Started {
+        let at = at(seconds);
+        Started { at, by }
+    }
+
     fn hashed_at(seconds: i64) -> Circumstances {
         Circumstances {
-            started: at(seconds),
-            by_wall_clock: false,
-            nudged: false,
+            started: started(seconds, By::Stamps),
             writers: Writers::Any,
             this_boot: true,
         }
@@ -138,7 +155,7 @@ mod tests {
     fn where_the_clock_was_moved_on_an_older_stamp_is_none_of_what_follows() {
         let nudged = Circumstances {
             writers: Writers::Ended,
-            nudged: true,
+            started: started(1000, By::Nudge),
             ..hashed_at(1000)
         };
         let before = Timestamp {
@@ -183,7 +200,7 @@ mod tests {
         assert!(!trusted(&file(whole(999), whole(999)), quiet));
         assert!(trusted(&file(whole(998), whole(998)), quiet));
         let by_wall = Circumstances {
-            by_wall_clock: true,
+            started: started(1000, By::WallClock),
             ..quiet
         };
         assert!(!trusted(&file(at(998), at(998)), by_wall));
