@@ -9,18 +9,15 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use ibid_core::action::AccessMode;
-use ibid_core::config::StatCachePolicy;
 use ibid_core::digest::Digest;
 use ibid_core::digest::encoding::Encoder;
 use ibid_core::dirs::{App, Dirs, Platform, Surroundings, Wishes};
 use ibid_core::engine::schedule::{Finished, RunReport};
-use ibid_core::engine::snapshot::{self, Sealing, Told};
+use ibid_core::engine::snapshot::{self, Told};
 use ibid_core::engine::{Clock, Decision};
 use ibid_core::environ::EnvSnapshot;
 use ibid_core::fs::{self, Signature, Timestamp};
 use ibid_core::pipeline::Pipeline;
-use ibid_core::store::Sharing;
 
 use crate::args::GlobalArgs;
 use crate::context::{Context, Session, now, stamp_clock, system_time};
@@ -66,8 +63,7 @@ pub(crate) fn start(words: &[OsString]) -> Start {
         nothing_to_do(&Console::new(&global, &env), &told, clock.elapsed());
         return Start::Over(Exit::OK);
     }
-    fs::begin_account();
-    Start::Goes(Some(asking))
+    Start::Goes(fs::begin_account().then_some(asking))
 }
 
 /// Says whether words ask for a run in a way that can be remembered, and if so whether quietly.
@@ -154,16 +150,11 @@ pub(crate) fn remember(
     let Some(account) = fs::end_account() else {
         return;
     };
-    let config = &session.config;
-    let is_plain = config.mode.value == AccessMode::ReadWrite
-        && config.stat_cache.value == StatCachePolicy::Auto
-        && session.sharing() == Sharing::Private
-        && context.console.is_quiet() == asking.quiet
-        && !context.console.has_warned()
-        && run.caveat.is_none();
-    let same = |dir: &Path| *dir == *asking.local_dir;
-    let local = session.local_dir().filter(|local| !local.in_shared_parent);
-    if !is_plain || report.interrupted.is_some() || !local.is_some_and(|it| same(&it.path)) {
+    let is_same = context.console.is_quiet() == asking.quiet
+        && session
+            .local_dir()
+            .is_some_and(|local| *local.path == *asking.local_dir);
+    if !is_same || report.interrupted.is_some() {
         return;
     }
     let Some(saved) = saved(report) else { return };
@@ -172,19 +163,13 @@ pub(crate) fn remember(
         saved,
         names: up_to_date_names(report, pipeline),
     };
-    let sealing = Sealing {
-        request: &asking.digest,
-        env: &context.env,
-        root: &session.root,
-        cache_dir: &session.dirs.cache().path,
-        tmp_dir: &session.dirs.tmp().path,
-        local_dir: &asking.local_dir,
-        generation,
-        stats: run.stats(),
-        began: asking.began,
-        now: now(),
-    };
-    if let Some(sealed) = snapshot::seal(account, &told, &sealing) {
+    let seen = run.seen(
+        account,
+        (&session.root, session),
+        (asking.began, generation),
+    );
+    let sealed = seen.and_then(|seen| snapshot::seal(&seen, &told, &asking.digest, &context.env));
+    if let Some(sealed) = sealed {
         snapshot::keep(&snapshot::place(&asking.local_dir, &asking.digest), &sealed);
     }
 }

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ibid_core::action::{AccessMode, StdinRequest, Step};
-use ibid_core::config::LinkPreference;
+use ibid_core::config::{LinkPreference, StatCachePolicy};
 use ibid_core::digest::Key;
+use ibid_core::engine::snapshot::{Sealing, Seen};
 use ibid_core::engine::{self, Clock, Decision, Provenance, Sink};
 use ibid_core::exec::Orphans;
 use ibid_core::fs::{self, FileKind, Signature, Timestamp};
@@ -20,7 +21,7 @@ use ibid_core::store::{
 
 use crate::collection;
 use crate::context::{
-    Context, Process, Session, may_be_written, refusal_hint, store_failure, system_time,
+    Context, Process, Session, may_be_written, now, refusal_hint, store_failure, system_time,
 };
 use crate::error::Failure;
 use crate::exit;
@@ -155,10 +156,10 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Returns the view of a key that counts, if one stands.
+    /// Returns the view of a key that counts, if one stands. Whoever keeps what was seen asks again.
     pub(crate) fn standing_view(&self, session: &Session, key: &Key) -> Option<View> {
         match self.place_of_views(session) {
-            PlaceOfViews::Store(store) => store.views().standing(key),
+            PlaceOfViews::Store(store) => fs::look_aside(|| store.views().standing(key)),
             PlaceOfViews::Elsewhere(dir) => {
                 // Temporary files may lie where anybody could have made it first.
                 fs::make_private_dir(&dir, self.context.user).ok()?;
@@ -221,6 +222,46 @@ impl<'a> Run<'a> {
         views
     }
 
+    /// Returns the views in the store, where they are there.
+    pub(crate) fn own_views(&self, session: &Session) -> Option<Views> {
+        match self.place_of_views(session) {
+            PlaceOfViews::Store(store) => Some(store.views()),
+            PlaceOfViews::Elsewhere(_) | PlaceOfViews::Nowhere => None,
+        }
+    }
+
+    /// Keeps what was looked at from a root, since the host's time `began` and with this generation of
+    /// the store, so that nothing else need be looked at again. `None` where a setting or a fault
+    /// makes more than that count.
+    pub(crate) fn seen(
+        &self,
+        account: fs::Account,
+        (root, session): (&Path, &Session),
+        (began, generation): (Timestamp, Option<&[u8]>),
+    ) -> Option<Seen> {
+        let config = &session.config;
+        let is_plain = config.mode.value == AccessMode::ReadWrite
+            && config.stat_cache.value == StatCachePolicy::Auto
+            && session.sharing() == Sharing::Private
+            && !self.context.console.has_warned()
+            && self.caveat.is_none();
+        let local = session.local_dir().filter(|it| !it.in_shared_parent)?;
+        if !is_plain {
+            return None;
+        }
+        let sealing = Sealing {
+            root,
+            cache_dir: &self.cache_dir,
+            tmp_dir: &session.dirs.tmp().path,
+            local_dir: &local.path,
+            generation,
+            stats: &self.stats,
+            began,
+            now: now(),
+        };
+        Seen::seal(account, &sealing)
+    }
+
     fn place_of_views(&self, session: &Session) -> PlaceOfViews<'_> {
         match &self.store {
             Some(store) if session.sharing() == Sharing::Private && store.is_writable() => {
@@ -239,11 +280,6 @@ impl<'a> Run<'a> {
             seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
             nanos: now.subsec_nanos(),
         }
-    }
-
-    /// Returns what is known of files by their signatures.
-    pub(crate) fn stats(&self) -> &StatCache {
-        &self.stats
     }
 
     /// Returns the generation of the store, if it has one; nothing where it cannot be read.

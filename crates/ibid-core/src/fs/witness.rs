@@ -1,9 +1,10 @@
 //! The witness: everything that this process looks at, written down while somebody asks for it.
 //!
 //! Because no other module calls the file system, what is noted here is all that a decision can
-//! rest on. It is one for the whole process, so that no look on any thread passes by. Invariants:
-//! the status of a thing is taken before it is read or listed, so that a change in between shows;
-//! what cannot be looked at again in the same way makes the account unfit, and does so silently.
+//! rest on. It is one for the whole process, so that no look on any thread passes by, and no child that
+//! a fork makes of it writes in it. Invariants: the status of a thing is taken before it is read or
+//! listed, so that a change in between shows; what cannot be looked at again in the same way makes
+//! the account unfit, and does so silently.
 //! It decides nothing: what of an account counts, and for how long, is for its reader to say.
 
 use std::cell::Cell;
@@ -12,8 +13,9 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError, TryLockError};
 
 use rustix::fs::{AtFlags, CWD, StatxFlags};
 use rustix::io::Errno;
@@ -21,7 +23,8 @@ use rustix::io::Errno;
 use super::{Facts, Links, Signature, cached_pages};
 use crate::tree::RelPath;
 
-static ON: AtomicBool = AtomicBool::new(false);
+/// The process that writes down what it looks at; 0 where none does.
+static WRITER: AtomicU32 = AtomicU32::new(0);
 static ACCOUNT: Mutex<Option<Account>> = Mutex::new(None);
 
 /// What was looked at since [`begin_account`].
@@ -57,15 +60,27 @@ pub enum Noted {
     Unsteady,
 }
 
-/// Writes down every look from here on.
-pub fn begin_account() {
-    *lock() = Some(Account::default());
-    ON.store(true, Ordering::SeqCst);
+/// Writes down every look from here on, and says so: not where somebody else has it done already.
+pub fn begin_account() -> bool {
+    let mut account = match ACCOUNT.try_lock() {
+        Ok(account) => account,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        // A fork may have copied it while it was held, and then nobody ever lets go of it.
+        Err(TryLockError::WouldBlock) => return false,
+    };
+    let here = process::id();
+    if WRITER.swap(here, Ordering::SeqCst) == here {
+        return false;
+    }
+    *account = Some(Account::default());
+    true
 }
 
 /// Stops, and returns what was written down.
 pub fn end_account() -> Option<Account> {
-    ON.store(false, Ordering::SeqCst);
+    if WRITER.swap(0, Ordering::SeqCst) != process::id() {
+        return None;
+    }
     lock().take()
 }
 
@@ -104,7 +119,8 @@ fn lock() -> std::sync::MutexGuard<'static, Option<Account>> {
 
 /// Says whether looks are written down.
 pub(super) fn is_on() -> bool {
-    ON.load(Ordering::Relaxed) && !ASIDE.get()
+    let writer = WRITER.load(Ordering::Relaxed);
+    writer != 0 && !ASIDE.get() && writer == process::id()
 }
 
 fn note(change: impl FnOnce(&mut Account)) {

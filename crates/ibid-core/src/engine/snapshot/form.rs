@@ -1,15 +1,11 @@
-//! What a snapshot looks like on disk, and how looks are laid out in it.
+//! How looks are laid out one after the other.
 //!
 //! ```text
-//! digest of the rest; head; looks in blocks of 512, each of which can be read by itself
 //! look: bytes shared with the path before, bytes of its own, those; kind; what was found
 //! ```
 
 use super::bytes::{Reader, Writer};
 use crate::fs::{Facts, Signature, Timestamp};
-
-/// Changes with every change of the form.
-pub(super) const VERSION: u64 = 1;
 
 /// As many looks are in a block.
 pub(super) const BLOCK: usize = 512;

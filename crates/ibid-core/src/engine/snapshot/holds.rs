@@ -1,19 +1,16 @@
-//! Whether everything is as a snapshot says.
+//! Whether everything is as it was seen.
 //!
 //! What is cheap and changes often is asked first. The looks are shared out between two threads
 //! where there are many; the first difference ends all.
 
-use std::ffi::{CStr, OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::ffi::{CStr, OsStr};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use super::bytes::Reader;
-use super::form::{BLOCK, VERSION, read_look};
-use super::{Told, values};
-use crate::digest::Digest;
-use crate::environ::{Asked, EnvSnapshot};
+use super::form::{BLOCK, read_look};
+use super::seal::Seen;
 use crate::fs::{self, IfPresent as _, Links, Relook};
 
 /// From this many looks on, a second thread is worth its start.
@@ -22,31 +19,29 @@ const MANY: u64 = 1_000;
 /// No generation is longer.
 const GENERATION: u64 = 1 << 10;
 
-/// Says what the run said if everything is as it was: for this request, with this environment, at
-/// this time in nanoseconds since 1970.
-pub fn holds(bytes: &[u8], request: &Digest, env: &EnvSnapshot, now: u64) -> Option<Told> {
-    let (sum, rest) = bytes.split_at_checked(request.as_bytes().len())?;
-    let mut from = Reader(rest);
-    let is_ours = from.number()? == VERSION && from.take(sum.len())? == request.as_bytes();
-    let lasts = from.number()?..from.number()?;
-    // Hashing it all is worth it only where it may hold.
-    if !is_ours || !lasts.contains(&now) || Digest::of(rest).as_bytes() != sum {
-        return None;
+impl Seen {
+    /// Says whether everything is as it was, at this time in nanoseconds since 1970.
+    pub fn holds(&self, now: u64) -> bool {
+        all_is_as(Reader(&self.0), now)
     }
-    let told = told(&mut from)?;
-    let all = from.number()? == 1;
-    let names = from.number()?;
-    let names = (0..names).map(|_| Some(OsString::from_vec(from.bytes()?.to_vec())));
-    let names = names.collect::<Option<_>>()?;
-    let asked = Asked { names, all };
-    if from.take(sum.len())? != values(&asked, env).as_bytes() {
-        return None;
+}
+
+/// Says whether everything is as these bytes say.
+pub(super) fn all_is_as(from: Reader<'_>, now: u64) -> bool {
+    is_as(from, now).unwrap_or(false)
+}
+
+/// The same; `None` where the bytes say nothing.
+fn is_as(mut from: Reader<'_>, now: u64) -> Option<bool> {
+    let lasts = from.number()?..from.number()?;
+    if !lasts.contains(&now) {
+        return Some(false);
     }
     let root = Path::new(OsStr::from_bytes(from.bytes()?));
     let generation = Path::new(OsStr::from_bytes(from.bytes()?));
     let found = fs::read_small(generation, GENERATION).if_present().ok()?;
     if found.as_deref() != from.option()? {
-        return None;
+        return Some(false);
     }
     for _ in 0..from.number()? {
         let path = Path::new(OsStr::from_bytes(from.bytes()?));
@@ -54,7 +49,7 @@ pub fn holds(bytes: &[u8], request: &Digest, env: &EnvSnapshot, now: u64) -> Opt
             .option()?
             .map(|path| Path::new(OsStr::from_bytes(path)));
         if fs::real_path(path).ok().as_deref() != expected {
-            return None;
+            return Some(false);
         }
     }
     let count = from.number()?;
@@ -65,19 +60,7 @@ pub fn holds(bytes: &[u8], request: &Digest, env: &EnvSnapshot, now: u64) -> Opt
         next: AtomicUsize::new(0),
         differs: AtomicBool::new(false),
     };
-    looks.all(count).then_some(told)
-}
-
-fn told(from: &mut Reader<'_>) -> Option<Told> {
-    let steps = from.number()?;
-    let saved = Duration::from_nanos(from.number()?);
-    let names = from.number()?;
-    let names = (0..names).map(|_| String::from_utf8(from.bytes()?.to_vec()).ok());
-    Some(Told {
-        steps,
-        saved,
-        names: names.collect::<Option<_>>()?,
-    })
+    Some(looks.all(count))
 }
 
 /// Returns the blocks of `count` looks, each with how many are in it.

@@ -8,11 +8,13 @@
 //! ```
 //!
 //! It lies on this host, holds for one boot, one binary and one request, and can be deleted at any
-//! time. Invariants: nothing is in it that could not be believed by the stat cache's own rules; a
-//! look that cannot be made again keeps it from being made; whatever is damaged or in doubt holds
-//! nothing, silently. `docs/design/snapshot.md` has the argument.
+//! time. What was seen is all that counts in it ([`Seen`]); a process that goes on may keep that in
+//! memory, with an answer of its own. Invariants: nothing is in it that could not be believed by the
+//! stat cache's own rules; a look that cannot be made again keeps it from being made; whatever is
+//! damaged or in doubt holds nothing, silently. `docs/design/snapshot.md` has the argument.
 
 mod bytes;
+mod file;
 mod form;
 mod holds;
 mod seal;
@@ -23,36 +25,16 @@ mod seal;
 )]
 mod tests;
 
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use self::bytes::Writer;
 
 use crate::digest::Digest;
-use crate::environ::{Asked, EnvSnapshot};
 use crate::fs::{self, FileKind};
 
-pub use holds::holds;
-pub use seal::{Sealing, seal};
+pub use file::{Told, holds, seal};
+pub use seal::{Sealing, Seen};
 
 /// A larger file is no snapshot: one of a million looks fits.
 const LIMIT: u64 = 256 << 20;
-
-/// What shells change with every command line, each for itself. Where all variables were asked for,
-/// which is only so that a command sees them, these say nothing; asked for by name they count.
-const OF_SHELLS: [&str; 3] = ["_", "SHLVL", "OLDPWD"];
-
-/// What a run says that has nothing to do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Told {
-    /// How many steps it was about.
-    pub steps: u64,
-    /// How long their commands had run.
-    pub saved: Duration,
-    /// Their names, in the order in which they were told, where each has a line of its own.
-    pub names: Vec<String>,
-}
 
 /// Returns where the snapshot of a request lies. There are 256 places and no more; of requests that
 /// share one, the last run is remembered.
@@ -75,25 +57,4 @@ pub fn read(path: &Path, user: u32) -> Option<Vec<u8>> {
 /// Puts a snapshot in its place. No failure counts: it is not missed.
 pub fn keep(path: &Path, bytes: &[u8]) {
     let _ = fs::slots::replace(path, bytes);
-}
-
-/// Returns the digest of what a run asked the environment for, by its names.
-fn values(asked: &Asked, env: &EnvSnapshot) -> Digest {
-    let mut all = Writer::default();
-    for name in &asked.names {
-        let value = env.get(name);
-        all.bytes(name.as_bytes());
-        all.number(u64::from(value.is_some()));
-        all.bytes(value.unwrap_or_default().as_bytes());
-    }
-    if asked.all {
-        for (name, value) in env
-            .iter()
-            .filter(|(name, _)| !OF_SHELLS.iter().any(|own| name == own))
-        {
-            all.bytes(name.as_bytes());
-            all.bytes(value.as_bytes());
-        }
-    }
-    Digest::of(&all.0)
 }

@@ -1,7 +1,7 @@
-//! Sealing: the account of a run's looks to a snapshot, if every one of them can stand in one.
+//! Sealing: the account of looks to what was seen, if every one of them can be made again.
 //!
 //! Four kinds of looks are treated by their place: those into the store's own folders, for which
-//! its generation stands; at the stat cache, which is believed by the same rules as this; at
+//! its generation stands, but not for views, which are copies for anybody's use; at the stat cache, which is believed by the same rules as this; at
 //! folders of ibid's own, of which only what they are counts; and at what the kernel tells of
 //! memory, which only says how many commands may run. Everything else counts as it was found.
 //! Users choose where those folders lie, around a project for one; so only what ibid itself looks
@@ -12,21 +12,23 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::bytes::Writer;
-use super::form::{BLOCK, Expected, Identity, Look, VERSION, write_block};
-use super::{Told, values};
-use crate::digest::Digest;
-use crate::environ::EnvSnapshot;
+use super::form::{BLOCK, Expected, Identity, Look, write_block};
 use crate::fs::{Account, Facts, FileKind, Noted, Signature, Timestamp};
 use crate::scan::StatCache;
 
-/// What a snapshot is made of beside the account.
+/// What was looked at and found, to be looked at again: in bytes, as it stands in a file.
+///
+/// ```text
+/// from when and until when; root; place and bytes of the generation; paths without links for
+/// others; looks in blocks of 512, each of which can be read by itself
+/// ```
+#[derive(Debug)]
+pub struct Seen(pub(super) Vec<u8>);
+
+/// What it hangs on beside the account.
 #[derive(Clone, Copy, Debug)]
 pub struct Sealing<'a> {
-    /// Who asked, for what, and in which binary: whatever decides before the first look.
-    pub request: &'a Digest,
-    /// The watched environment.
-    pub env: &'a EnvSnapshot,
-    /// The project's root.
+    /// The folder that most paths lie in.
     pub root: &'a Path,
     /// The folder of the store.
     pub cache_dir: &'a Path,
@@ -34,7 +36,7 @@ pub struct Sealing<'a> {
     pub tmp_dir: &'a Path,
     /// The folder of the stat cache.
     pub local_dir: &'a Path,
-    /// The store's generation as it was before the first step was decided.
+    /// The store's generation as it was before anything was decided.
     pub generation: Option<&'a [u8]>,
     /// Which signatures can be believed.
     pub stats: &'a StatCache,
@@ -62,52 +64,36 @@ const KERNEL: [&str; 4] = [
     "/proc/self/ns/pid",
 ];
 
-/// Makes a snapshot; `None` if anything in the account keeps it from being one.
-pub fn seal(account: Account, told: &Told, sealing: &Sealing<'_>) -> Option<Vec<u8>> {
-    let asked = sealing.env.asked()?;
-    let is_ours = |dir: &PathBuf| !matches!(fate(dir, sealing), Fate::Counts);
-    // Whoever lists such a folder, for a tree or a pattern, wants what is in it.
-    if account.spoilt.is_some() || account.listed.iter().any(is_ours) {
-        return None;
+impl Seen {
+    /// Keeps what was looked at; `None` if anything in the account cannot be looked at again.
+    pub fn seal(account: Account, sealing: &Sealing<'_>) -> Option<Self> {
+        let is_ours = |dir: &PathBuf| !matches!(fate(dir, sealing), Fate::Counts);
+        // Whoever lists such a folder, for a tree or a pattern, wants what is in it.
+        if account.spoilt.is_some() || account.listed.iter().any(is_ours) {
+            return None;
+        }
+        let looks = looks(account.looks, sealing)?;
+        let mut out = Writer::default();
+        out.number(sealing.now);
+        out.number(account.until.unwrap_or(u64::MAX));
+        out.bytes(sealing.root.as_os_str().as_bytes());
+        out.bytes(generation_in(sealing.cache_dir).as_os_str().as_bytes());
+        out.option(sealing.generation);
+        out.number(account.resolved.len() as u64);
+        for (path, found) in &account.resolved {
+            out.bytes(path.as_os_str().as_bytes());
+            out.option(found.as_ref().map(|found| found.as_os_str().as_bytes()));
+        }
+        let blocks: Vec<Vec<u8>> = looks.chunks(BLOCK).map(write_block).collect();
+        out.number(looks.len() as u64);
+        for block in &blocks {
+            out.number(block.len() as u64);
+        }
+        for block in &blocks {
+            out.0.extend_from_slice(block);
+        }
+        Some(Self(out.0))
     }
-    let looks = looks(account.looks, sealing)?;
-    let mut out = Writer::default();
-    out.number(VERSION);
-    out.0.extend_from_slice(sealing.request.as_bytes());
-    out.number(sealing.now);
-    out.number(account.until.unwrap_or(u64::MAX));
-    out.number(told.steps);
-    out.number(u64::try_from(told.saved.as_nanos()).ok()?);
-    out.number(told.names.len() as u64);
-    for name in &told.names {
-        out.bytes(name.as_bytes());
-    }
-    out.number(u64::from(asked.all));
-    out.number(asked.names.len() as u64);
-    for name in &asked.names {
-        out.bytes(name.as_bytes());
-    }
-    out.0
-        .extend_from_slice(values(&asked, sealing.env).as_bytes());
-    out.bytes(sealing.root.as_os_str().as_bytes());
-    out.bytes(generation_in(sealing.cache_dir).as_os_str().as_bytes());
-    out.option(sealing.generation);
-    out.number(account.resolved.len() as u64);
-    for (path, found) in &account.resolved {
-        out.bytes(path.as_os_str().as_bytes());
-        out.option(found.as_ref().map(|found| found.as_os_str().as_bytes()));
-    }
-    let blocks: Vec<Vec<u8>> = looks.chunks(BLOCK).map(write_block).collect();
-    out.number(looks.len() as u64);
-    for block in &blocks {
-        out.number(block.len() as u64);
-    }
-    for block in &blocks {
-        out.0.extend_from_slice(block);
-    }
-    let mut sealed = Digest::of(&out.0).as_bytes().to_vec();
-    sealed.append(&mut out.0);
-    Some(sealed)
 }
 
 fn generation_in(cache_dir: &Path) -> PathBuf {
@@ -131,9 +117,14 @@ fn looks(
     }
     // Manifests are replaced by a rename, which changes their folder; and they only decide where
     // the store has nothing.
-    let signature = Signature::of_link(&manifests).ok()?;
-    let clean = None;
-    all.insert((manifests, false), Noted::Status { signature, clean });
+    let found = match Signature::of_link(&manifests) {
+        Ok(signature) => Noted::Status {
+            signature,
+            clean: None,
+        },
+        Err(error) => Noted::Failed(error.source.raw_os_error()?),
+    };
+    all.insert((manifests, false), found);
     let mut looks = Vec::with_capacity(all.len());
     for ((path, follow), found) in all {
         if !path.is_absolute() {
@@ -164,7 +155,8 @@ fn fate(path: &Path, sealing: &Sealing<'_>) -> Fate {
         return Fate::AsPlace;
     }
     let within = |dir: &Path| path.starts_with(dir);
-    let is_covered = within(&sealing.cache_dir.join("v1"))
+    let v1 = sealing.cache_dir.join("v1");
+    let is_covered = (within(&v1) && !within(&v1.join("views")))
         || path == sealing.local_dir
         || is_of_stats(path, sealing)
         || is_of_kernel(path);

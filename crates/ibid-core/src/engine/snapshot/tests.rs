@@ -8,7 +8,7 @@ use ibid_testkit::TempDir;
 
 use super::bytes::Reader;
 use super::form::{Expected, Identity, Look, read_look, write_block};
-use super::{Sealing, Told, holds, seal};
+use super::{Sealing, Seen, Told, holds, seal};
 use crate::digest::Digest;
 use crate::environ::EnvSnapshot;
 use crate::fs::{Account, Facts, Host, Noted, Signature, Timestamp};
@@ -78,22 +78,18 @@ impl Bench {
     fn seal_with(&self, account: Account, seconds: i64, dirs: [&str; 3]) -> Option<Vec<u8>> {
         let root = self.dir.join("root");
         let [cache, tmp, local] = dirs.map(|name| self.dir.join(name));
-        seal(
-            account,
-            &Self::told(),
-            &Sealing {
-                request: &Self::request(),
-                env: &self.env,
-                root: &root,
-                cache_dir: &cache,
-                tmp_dir: &tmp,
-                local_dir: &local,
-                generation: None,
-                stats: &self.stats,
-                began: Timestamp { seconds, nanos: 1 },
-                now: NOW,
-            },
-        )
+        let sealing = Sealing {
+            root: &root,
+            cache_dir: &cache,
+            tmp_dir: &tmp,
+            local_dir: &local,
+            generation: None,
+            stats: &self.stats,
+            began: Timestamp { seconds, nanos: 1 },
+            now: NOW,
+        };
+        let seen = Seen::seal(account, &sealing)?;
+        seal(&seen, &Self::told(), &Self::request(), &self.env)
     }
 
     fn holds(&self, bytes: &[u8]) -> bool {
@@ -200,6 +196,33 @@ fn a_folder_of_ibid_that_was_listed_is_not_sealed() {
     for path in ours.into_iter().chain(["root/.ibid"]) {
         assert!(!seals(path), "{path}");
     }
+}
+
+#[test]
+fn a_copy_in_a_view_counts_like_any_file() {
+    let bench = Bench::new();
+    let copy = bench.dir.join("cache/v1/views/key/current/value");
+    std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+    std::fs::write(&copy, "result").unwrap();
+    let mut account = bench.account();
+    let signature = Signature::of(&copy).unwrap();
+    let clean = Some(true);
+    let noted = Noted::Status { signature, clean };
+    account.looks.insert((copy.clone(), true), noted);
+    let sealed = bench.seal(account).unwrap();
+    assert!(bench.holds(&sealed));
+    std::fs::write(&copy, "edited").unwrap();
+    assert!(!bench.holds(&sealed));
+}
+
+#[test]
+fn where_there_are_no_manifests_the_first_one_counts() {
+    let bench = Bench::new();
+    std::fs::remove_dir(bench.dir.join("root/.ibid/manifests")).unwrap();
+    let sealed = bench.seal(bench.account()).unwrap();
+    assert!(bench.holds(&sealed));
+    std::fs::create_dir(bench.dir.join("root/.ibid/manifests")).unwrap();
+    assert!(!bench.holds(&sealed));
 }
 
 #[test]
