@@ -1,11 +1,11 @@
-"""Packages that tests ask: without them a test is skipped by name, and fails in CI."""
+"""What tests need: without it a test is skipped by name, and fails in CI."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
 import os
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -19,6 +19,11 @@ def needed(module: str) -> Any:
 def require(module: str) -> None:
     """Does the same, and does not import it."""
     if importlib.util.find_spec(module) is None:
-        if os.environ.get("CI") in ("true", "1"):
-            raise ModuleNotFoundError(f"{module} is not installed")
-        pytest.skip(f"{module} is not installed", allow_module_level=True)
+        lacking(f"{module} is not installed")
+
+
+def lacking(why: str) -> NoReturn:
+    """Skips a test, or the tests of a file that is being imported."""
+    if os.environ.get("CI") in ("true", "1"):
+        raise RuntimeError(why)
+    pytest.skip(why, allow_module_level=True)

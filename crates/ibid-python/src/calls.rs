@@ -229,8 +229,8 @@ pub(crate) struct ToolCall {
     environ: Option<Vec<(OsString, OsString)>>,
     path: Option<OsString>,
     env: Vec<String>,
-    params: BTreeMap<String, String>,
-    specs: Vec<String>,
+    params: String,
+    specs: String,
     versions: BTreeMap<String, String>,
     programs: Vec<OsString>,
     image: Option<String>,
@@ -246,10 +246,12 @@ enum Part {
     Text(OsString),
 }
 
-impl From<ToolCall> for Tool {
-    fn from(call: ToolCall) -> Self {
+impl ToolCall {
+    /// Returns the tool, and the view that it works in.
+    pub(crate) fn split(self) -> (Tool, PathBuf) {
+        let call = self;
         let programs = call.programs.into_iter();
-        Self {
+        let tool = Tool {
             label: call.label,
             words: call.words.into_iter().map(word).collect(),
             inputs: call.inputs,
@@ -264,10 +266,10 @@ impl From<ToolCall> for Tool {
             versions: call.versions,
             programs: programs.map(OsString::into_encoded_bytes).collect(),
             image: call.image,
-            view: call.view,
             output: call.output,
             execution: call.execution.into(),
-        }
+        };
+        (tool, call.view)
     }
 }
 

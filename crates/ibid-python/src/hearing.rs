@@ -211,7 +211,7 @@ pub(crate) fn recall(
 /// The same for a tool. What it printed is handed on as it is read.
 pub(crate) fn recall_tool(
     place: &PlaceCall,
-    tool: &Tool,
+    (tool, view): (&Tool, &Path),
     listener: &Bound<'_, PyAny>,
 ) -> PyResult<Option<Value>> {
     if is_forked() || listener.getattr("wants_events")?.extract()? {
@@ -222,7 +222,7 @@ pub(crate) fn recall_tool(
         raised: Mutex::default(),
     });
     let door = Door::new(place.clone().into(), Arc::<Directly>::clone(&directly));
-    let recalled = listener.py().detach(|| door.recall_tool(tool));
+    let recalled = listener.py().detach(|| door.recall_tool(tool, view));
     let raised = directly.raised().take();
     if let Some(error) = raised {
         return Err(error);

@@ -162,12 +162,12 @@ fn place_of_call(
 /// went, as JSON.
 #[pyfunction]
 fn run_tool(place: PlaceCall, tool: ToolCall, listener: &Bound<'_, PyAny>) -> PyResult<String> {
-    let tool = tool.into();
-    if let Some(json) = recall_tool(&place, &tool, listener)? {
+    let (tool, view) = tool.split();
+    if let Some(json) = recall_tool(&place, (&tool, &view), listener)? {
         return Ok(json.to_string());
     }
     let outcome = attend(place.into(), listener, move |door, queue| {
-        door.run_tool(&tool, &Commands(queue))
+        door.run_tool(&tool, &view, &Commands(queue))
     })?;
     outcome.map(|json| json.to_string()).or_raise(listener.py())
 }

@@ -146,6 +146,33 @@ impl Context {
         }
     }
 
+    /// Says whether a request is made in this place.
+    pub(crate) fn is_in(&self, place: &Place) -> bool {
+        let Place {
+            dir,
+            env,
+            cache_dir,
+            tmp_dir,
+            config,
+        } = place;
+        *dir == self.dir
+            && *cache_dir == self.cache_dir
+            && *tmp_dir == self.tmp_dir
+            && *config == self.config
+            && *env == self.env
+    }
+
+    /// Returns the place that requests are made in.
+    pub(crate) fn place(&self) -> Place {
+        Place {
+            dir: self.dir.clone(),
+            env: self.env.clone(),
+            cache_dir: self.cache_dir.clone(),
+            tmp_dir: self.tmp_dir.clone(),
+            config: self.config.clone(),
+        }
+    }
+
     /// Takes the request along; what the environment is asked for is noted for it.
     pub(crate) fn asking(self, asking: Option<Asking>) -> Self {
         let env = match &asking {

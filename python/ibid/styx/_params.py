@@ -30,15 +30,14 @@ def text(value: str) -> Any:
 
 
 class Params(Canonical):
-    """Parameters by name, each as JSON. Whatever has no plain form is refused by its place."""
+    """Parameters by name, as JSON. Whatever has no plain form is refused by its place."""
 
     def __init__(self, params: Any, marks: Marks) -> None:
         self.types = []
         self._marks = marks
         if type(params) is not dict:
             raise UsageError(f"the parameters are a `{type(params).__qualname__}`, and no mapping")
-        plain = self._names(params, "params")
-        self.by_name = {name: as_json(value) for name, value in plain.items()}
+        self.text = as_json(self._names(params, "params"))
 
     def _items(self, value: Iterable[Any], where: str) -> list[Any]:
         # No text stands for itself here: it may name an input.

@@ -112,8 +112,8 @@ class Call:
             # `subprocess` looks for programs where `os.environ` says, which may be replaced.
             "path": (os.environ if environ is None else environ).get("PATH"),
             "env": ["LANG", "TZ", *self.policy.env_allowlist],
-            "params": _params.Params(self.params or {}, self._host_marks()).by_name,
-            "specs": [_params.as_json(self._inputs(told)), _params.as_json(self._declared())],
+            "params": _params.Params(self.params or {}, self._host_marks()).text,
+            "specs": _params.as_json([self._inputs(told), self._declared()]),
             "versions": self._versions(image),
             "programs": cargs[:1] if self._container() is None else [],
             "image": None if self._container() is None else image,

@@ -123,7 +123,7 @@ pub struct MakeArgs {
 }
 
 /// How an execution goes about it; nothing here changes the key.
-#[derive(clap::Args, Clone, Debug, Default)]
+#[derive(clap::Args, Clone, Debug, Default, PartialEq, Eq)]
 #[command(next_help_heading = "How it runs")]
 pub struct ExecutionArgs {
     /// Run even if a result is known, and store the new one.

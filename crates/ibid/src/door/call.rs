@@ -19,7 +19,8 @@ use ibid_core::exec::{Status, Stream};
 use ibid_core::store::View;
 use ibid_core::tree::{Place, RelPath};
 
-use super::{Door, Failure, recent};
+use super::hits::{Came, Hits};
+use super::{Door, Failure, hits, recent};
 use crate::args::ExecutionArgs;
 use crate::commands::exec::failure;
 use crate::context::Session;
@@ -29,7 +30,7 @@ use crate::request;
 use crate::run::{Purpose, Run, future_views};
 
 /// A function, what it is called with, and what it makes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     /// The function's name.
     pub name: String,
@@ -92,14 +93,38 @@ impl Door {
     /// without reading it. This never takes long; whatever else there is to say, [`Self::call`]
     /// says.
     pub fn recall(&self, call: &Call) -> Option<Called> {
+        if let Some(called) = self.recall_again(call) {
+            return Some(called);
+        }
+        let mut noting = HITS.noting(&self.context, call);
         let recalled = self.requested(call, Keys::AsKnown, |request, run| {
-            let called = request.cite(run, engine::cite_as_known)?;
+            let generation = noting.as_ref().and_then(|_| run.generation());
+            let (outcome, view) = request.cited(run, engine::cite_as_known)?;
             if request.is_new {
                 recent::keep(call, &request.session.root, request.prepared);
             }
-            Some(called)
+            if let (Some(noting), Some(generation)) = (noting.take(), generation) {
+                let came = Came {
+                    run,
+                    session: request.session,
+                    generation,
+                    view: &view,
+                    outcome: &outcome,
+                };
+                // What a function prints is not heard.
+                HITS.keep(&self.context, call, noting.end(&came, Some(Vec::new())));
+            }
+            Some(called(&outcome, view, &call.output))
         });
         recalled.ok()?
+    }
+
+    /// Does the same where nothing has changed since an equal call was recalled.
+    pub(super) fn recall_again(&self, call: &Call) -> Option<Called> {
+        let hit = HITS.find(&self.context, call)?;
+        let view = hit.standing()?;
+        let outcome = hit.again(&call.label, &view, &self.context)?;
+        Some(called(&outcome, view, &call.output))
     }
 
     /// Prepares a call, and does with it what is asked for.
@@ -156,6 +181,16 @@ impl Door {
     }
 }
 
+/// Calls that were recalled lately.
+static HITS: Hits<Call> = Hits::new();
+
+impl hits::Request for Call {
+    fn bytes(&self) -> usize {
+        let code: usize = self.code.values().map(Vec::len).sum();
+        code + self.spec.len()
+    }
+}
+
 /// Where the key of a call comes from.
 #[derive(Clone, Copy)]
 enum Keys {
@@ -181,11 +216,16 @@ struct Request<'a> {
 impl Request<'_> {
     /// Cites the result in the view that stands, if that is as the store has it.
     fn cite(&self, run: &mut Run<'_>, cite: Cite) -> Option<Called> {
+        let (outcome, view) = self.cited(run, cite)?;
+        Some(called(&outcome, view, self.output))
+    }
+
+    fn cited(&self, run: &mut Run<'_>, cite: Cite) -> Option<(StepOutcome, View)> {
         let view = run.standing_view(self.session, &self.prepared.key)?;
         run.enter(view.root());
         let outcome = cite(self.prepared, &run.engine(self.reporter))?;
         view.note_use(run.now());
-        Some(self.called(&outcome, view))
+        Some((outcome, view))
     }
 
     /// Brings the result into a view of its own, or computes it there. What stands already may have
@@ -207,15 +247,16 @@ impl Request<'_> {
             showing.show();
         }
         let view = showing.view.into_inner();
-        Ok(self.called(&outcome, view.unwrap_or_else(PoisonError::into_inner)))
+        let view = view.unwrap_or_else(PoisonError::into_inner);
+        Ok(called(&outcome, view, self.output))
     }
+}
 
-    fn called(&self, outcome: &StepOutcome, view: View) -> Called {
-        Called {
-            succeeded: outcome.status == Status::Exited(0),
-            path: view.root().join(self.output),
-            view,
-        }
+fn called(outcome: &StepOutcome, view: View, output: &str) -> Called {
+    Called {
+        succeeded: outcome.status == Status::Exited(0),
+        path: view.root().join(output),
+        view,
     }
 }
 

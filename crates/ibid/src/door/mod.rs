@@ -7,6 +7,7 @@
 
 mod call;
 mod dirs;
+mod hits;
 mod recent;
 mod stage;
 mod tool;

@@ -13,12 +13,10 @@ use std::sync::{Arc, Mutex, TryLockError};
 use ibid_core::engine::Prepared;
 
 use super::Call;
+use super::hits::{LARGE, Request as _};
 
 /// So many calls are known, the latest first.
 const MANY: usize = 64;
-
-/// Calls with more bytes than this are not: to compare them would take as long.
-const LARGE: usize = 64 * 1024;
 
 static RECENT: Mutex<VecDeque<Known>> = Mutex::new(VecDeque::new());
 
@@ -39,8 +37,7 @@ pub(super) fn find(call: &Call, root: &Path) -> Option<Arc<Prepared>> {
 
 /// Keeps what a call was prepared to.
 pub(super) fn keep(call: &Call, root: &Path, prepared: &Arc<Prepared>) {
-    let code: usize = call.code.values().map(Vec::len).sum();
-    if code + call.spec.len() > LARGE {
+    if call.bytes() > LARGE {
         return;
     }
     let known = Known {

@@ -17,7 +17,7 @@ use ibid_core::action::{
 };
 use ibid_core::config::Overrides;
 use ibid_core::digest::encoding::Value as Data;
-use ibid_core::engine::{self, Caller, Decision, Prepared, StepOutcome, Stored};
+use ibid_core::engine::{self, Caller, Decision, Prepared, Sink, StepOutcome, Stored};
 use ibid_core::environ::EnvSnapshot;
 use ibid_core::fs::{self, FileKind, Meter, Signature};
 use ibid_core::scan::{Filter, Scanner, place_of};
@@ -25,6 +25,7 @@ use ibid_core::store::{LinkMode, View};
 use ibid_core::tree::{Content, Place, RelPath};
 use serde_json::Value;
 
+use super::hits::{Came, Hits, Printing, Request};
 use super::{Door, Failure};
 use crate::args::ExecutionArgs;
 use crate::commands::exec::failure;
@@ -35,7 +36,7 @@ use crate::request;
 use crate::run::{Purpose, Run};
 
 /// A command, what it depends on, and where it works.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tool {
     /// What history calls it.
     pub label: String,
@@ -49,19 +50,17 @@ pub struct Tool {
     pub path: Option<OsString>,
     /// The variables of it that are keyed, beside all of its locale (`LC_…`).
     pub env: Vec<String>,
-    /// Its typed parameters, as JSON.
-    pub params: BTreeMap<String, String>,
-    /// All else that it depends on, as JSON.
-    pub specs: Vec<String>,
+    /// Its typed parameters by their names, as JSON.
+    pub params: String,
+    /// A list of all else that it depends on, as JSON.
+    pub specs: String,
     /// Versions of what it uses, by name.
     pub versions: BTreeMap<String, String>,
     /// Its programs, where they lie here.
     pub programs: Vec<Vec<u8>>,
     /// What the image that it runs in is known by.
     pub image: Option<String>,
-    /// The view that it works in.
-    pub view: PathBuf,
-    /// The name of the folder in it that it fills.
+    /// The name of the folder in its view that it fills.
     pub output: String,
     /// How to go about it.
     pub execution: ExecutionArgs,
@@ -69,23 +68,29 @@ pub struct Tool {
 
 impl Door {
     /// Has a tool run by `caller` in its view, or makes that lead to its earlier result.
-    pub fn run_tool(&self, tool: &Tool, caller: &dyn Caller) -> Result<Value, Failure> {
+    pub fn run_tool(
+        &self,
+        tool: &Tool,
+        view: &Path,
+        caller: &dyn Caller,
+    ) -> Result<Value, Failure> {
         let context = &self.context;
         let session = context.session(None, request::execution_overrides(&tool.execution))?;
         let force = tool.execution.force;
-        let mut run = Run::new(context, &session, &tool.view, Purpose::Execute { force })?;
+        let mut run = Run::new(context, &session, view, Purpose::Execute { force })?;
         if let Some(caveat) = &run.caveat {
             let warning = format!("{caveat}; running without storing the result");
             context.console.warn(&warning);
         }
-        let step = step(tool)?;
+        let step = step(tool, view)?;
         let reporter = Reporter::new(&context.console, false, &|| (), &|| ());
         let prepared = engine::prepare(&step, &in_view(run.engine(&reporter), &tool.environ));
         let asked = Asked {
             tool,
+            view,
             prepared: &prepared.map_err(|error| failure(&error))?,
             session: &session,
-            reporter: &reporter,
+            sink: &reporter,
         };
         let outcome = asked.fulfil(&mut run, caller);
         run.collect(&session);
@@ -107,7 +112,11 @@ impl Door {
     /// to be read to make its key, and the result stands in a copy, or is little. Whatever else
     /// there is to say, [`Self::run_tool`] says. Whether the cache is to be collected now is for the
     /// caller to hear.
-    pub fn recall_tool(&self, tool: &Tool) -> Option<(Value, bool)> {
+    pub fn recall_tool(&self, tool: &Tool, view: &Path) -> Option<(Value, bool)> {
+        if let Some(outcome) = self.recall_tool_again(tool, view) {
+            return Some((outcome_json(&outcome), false));
+        }
+        let noting = HITS.noting(&self.context, tool);
         // A folder may hold any number of files.
         let is_file =
             |path: &PathBuf| Signature::of(path).is_ok_and(|found| found.kind() == FileKind::File);
@@ -118,26 +127,49 @@ impl Door {
         let overrides = request::execution_overrides(&tool.execution);
         let session = context.session(None, overrides).ok()?;
         let purpose = Purpose::Execute { force: false };
-        let mut run = Run::new(context, &session, &tool.view, purpose).ok()?;
+        let mut run = Run::new(context, &session, view, purpose).ok()?;
         if run.caveat.is_some() || session.config.strict.value {
             return None;
         }
-        let step = step(tool).ok()?;
+        let generation = noting.as_ref().and_then(|_| run.generation());
+        let step = step(tool, view).ok()?;
         let reporter = Reporter::new(&context.console, false, &|| (), &|| ());
+        let printing = Printing::heard_by(&reporter, noting.is_some());
         let prepared =
-            engine::prepare_as_known(&step, &in_view(run.engine(&reporter), &tool.environ))?;
+            engine::prepare_as_known(&step, &in_view(run.engine(&printing), &tool.environ))?;
         let asked = Asked {
             tool,
+            view,
             prepared: &prepared,
             session: &session,
-            reporter: &reporter,
+            sink: &printing,
         };
-        let outcome = asked
-            .cite(&mut run, engine::cite_as_known)
-            .or_else(|| asked.find(&mut run, Stored::is_little).ok()?);
-        let collects = outcome.is_some() && run.is_to_collect(&session);
+        if let Some((outcome, copy)) = asked.cite(&mut run, engine::cite_as_known) {
+            if let (Some(noting), Some(generation)) = (noting, generation) {
+                let came = Came {
+                    run: &run,
+                    session: &session,
+                    generation,
+                    view: &copy,
+                    outcome: &outcome,
+                };
+                HITS.keep(context, tool, noting.end(&came, printing.all()));
+            }
+            run.leave();
+            return Some((outcome_json(&outcome), false));
+        }
+        let found = asked.find(&mut run, Stored::is_little);
+        let collects = run.is_to_collect(&session);
         run.leave();
-        Some((outcome_json(&outcome?), collects))
+        Some((outcome_json(&found.ok()??), collects))
+    }
+
+    /// Does the same where nothing has changed since an equal tool was recalled.
+    pub(super) fn recall_tool_again(&self, tool: &Tool, view: &Path) -> Option<StepOutcome> {
+        let hit = HITS.find(&self.context, tool)?;
+        let copy = hit.standing()?;
+        let again = || Ok(hit.again(&tool.label, &copy, &self.context));
+        lent(&copy, view, again).ok()?
     }
 
     /// Collects the cache, as the end of a run does.
@@ -185,46 +217,57 @@ impl Door {
     }
 }
 
+/// Tools that were recalled lately.
+static HITS: Hits<Tool> = Hits::new();
+
+impl Request for Tool {
+    fn bytes(&self) -> usize {
+        self.params.len() + self.specs.len()
+    }
+}
+
 /// A tool that is prepared, and who hears of it.
 struct Asked<'a> {
     tool: &'a Tool,
+    /// The view that it works in.
+    view: &'a Path,
     prepared: &'a Prepared,
     session: &'a Session,
-    reporter: &'a Reporter<'a>,
+    sink: &'a dyn Sink,
 }
 
 impl Asked<'_> {
     /// Cites the result in the copy that stands, if that is as the store has it.
-    fn cite(&self, run: &mut Run<'_>, cite: Cite) -> Option<StepOutcome> {
-        let view = run.standing_view(self.session, &self.prepared.key)?;
+    fn cite(&self, run: &mut Run<'_>, cite: Cite) -> Option<(StepOutcome, View)> {
+        let copy = run.standing_view(self.session, &self.prepared.key)?;
         // Behind a link it would be somebody's own folder, which is theirs to change.
-        if !is_folder(view.root()) || !is_folder(&view.root().join(&self.tool.output)) {
+        if !is_folder(copy.root()) || !is_folder(&copy.root().join(&self.tool.output)) {
             return None;
         }
-        let cited = self.lent(&view, || {
-            run.enter(view.root());
+        let cited = lent(&copy, self.view, || {
+            run.enter(copy.root());
             Ok(cite(self.prepared, &self.engine(run)))
         });
         let outcome = cited.ok()??;
-        view.note_use(run.now());
-        Some(outcome)
+        copy.note_use(run.now());
+        Some((outcome, copy))
     }
 
     /// Leads to the result, if there is one that `is_wanted`: in the copy that stands, which is read
     /// where its status tells nothing yet, or in a new one.
     fn find(&self, run: &mut Run<'_>, is_wanted: IsWanted) -> Result<Option<StepOutcome>, Failure> {
-        run.enter(&self.tool.view);
+        run.enter(self.view);
         let cx = self.engine(run);
         let stored = engine::stored(self.prepared, &cx).filter(|stored| is_wanted(stored, &cx));
         let Some(stored) = stored else {
             return Ok(None);
         };
-        if let Some(outcome) = self.cite(run, engine::cite) {
+        if let Some((outcome, _)) = self.cite(run, engine::cite) {
             return Ok(Some(outcome));
         }
-        let mut view = run.make_view(self.session, &self.prepared.key)?;
-        let outcome = self.lent(&view, || {
-            run.enter(view.root());
+        let mut copy = run.make_view(self.session, &self.prepared.key)?;
+        let outcome = lent(&copy, self.view, || {
+            run.enter(copy.root());
             let brought = stored.bring_back(self.prepared, &self.engine(run));
             let outcome = brought.map_err(|error| failure(&error))?;
             if let Some(outcome) = &outcome {
@@ -232,9 +275,9 @@ impl Asked<'_> {
             }
             Ok(outcome)
         })?;
-        if outcome.is_some() && view.show().is_err() {
+        if outcome.is_some() && copy.show().is_err() {
             // Nobody else finds it, but a path leads there.
-            view.leave();
+            copy.leave();
         }
         Ok(outcome)
     }
@@ -246,10 +289,10 @@ impl Asked<'_> {
         {
             return Ok(outcome);
         }
-        run.enter(&self.tool.view);
-        fs::create_dirs(&self.tool.view, Some(0o700))
+        run.enter(self.view);
+        fs::create_dirs(self.view, Some(0o700))
             .map_err(|error| Failure::of(exit::IBID_FAILED, &error))?;
-        if !is_folder(&self.tool.view) {
+        if !is_folder(self.view) {
             // Nothing runs in a copy.
             let message = "the view still leads to an earlier result";
             return Err(Failure::new(exit::IBID_FAILED, message));
@@ -263,27 +306,28 @@ impl Asked<'_> {
         Ok(outcome)
     }
 
-    /// Makes the tool's view lead to a copy, unless nothing comes of it.
-    fn lent(
-        &self,
-        view: &View,
-        act: impl FnOnce() -> Result<Option<StepOutcome>, Failure>,
-    ) -> Result<Option<StepOutcome>, Failure> {
-        let is_lent = view.lend_to(&self.tool.view);
-        // What does not work here has another way, or none and is told there.
-        if !is_lent.unwrap_or(false) {
-            return Ok(None);
-        }
-        let done = act();
-        if !matches!(done, Ok(Some(_))) {
-            let _ = fs::remove_file(&self.tool.view);
-        }
-        done
-    }
-
     fn engine<'b>(&'b self, run: &'b Run<'_>) -> engine::Context<'b> {
-        in_view(run.engine(self.reporter), &self.tool.environ)
+        in_view(run.engine(self.sink), &self.tool.environ)
     }
+}
+
+/// Makes a tool's view lead to a copy, unless nothing comes of it.
+fn lent(
+    copy: &View,
+    view: &Path,
+    act: impl FnOnce() -> Result<Option<StepOutcome>, Failure>,
+) -> Result<Option<StepOutcome>, Failure> {
+    // Whoever keeps what was seen lends it again.
+    let is_lent = fs::look_aside(|| copy.lend_to(view));
+    // What does not work here has another way, or none and is told there.
+    if !is_lent.unwrap_or(false) {
+        return Ok(None);
+    }
+    let done = act();
+    if !matches!(done, Ok(Some(_))) {
+        let _ = fs::remove_file(view);
+    }
+    done
 }
 
 /// How a result in place is cited.
@@ -312,8 +356,8 @@ fn in_view<'a>(cx: engine::Context<'a>, environ: &'a EnvSnapshot) -> engine::Con
     }
 }
 
-/// Returns the step of a tool.
-fn step(tool: &Tool) -> Result<Step, Failure> {
+/// Returns the step of a tool in its view.
+fn step(tool: &Tool, view: &Path) -> Result<Step, Failure> {
     if !tool.programs.is_empty() && tool.environ.get("PATH") != tool.path.as_deref() {
         return Err(Failure::usage(
             "its program is looked for in another `PATH` than that of the process",
@@ -322,19 +366,16 @@ fn step(tool: &Tool) -> Result<Step, Failure> {
     }
     let output = RelPath::new(tool.output.as_bytes())
         .map_err(|error| Failure::usage("the folder has no name").because_of(Some(&error)))?;
-    let json = |text: &String| -> Result<Data, Failure> {
+    let json = |text: &str| -> Result<Data, Failure> {
         DocumentFormat::Json
             .parse(text.as_bytes())
             .map_err(|error| Failure::usage("a param cannot be used").because_of(Some(&error)))
     };
-    let params = tool.params.iter();
-    let params = params.map(|(name, text)| Ok((name.clone(), json(text)?)));
+    let (Data::Map(params), Data::Array(specs)) = (json(&tool.params)?, json(&tool.specs)?) else {
+        return Err(Failure::usage("params have names, and specs are a list"));
+    };
     let by_content = |path: &PathBuf| InputRequest::ByContent {
-        place: place_of(
-            path.as_os_str().as_encoded_bytes(),
-            &RelPath::ROOT,
-            &tool.view,
-        ),
+        place: place_of(path.as_os_str().as_encoded_bytes(), &RelPath::ROOT, view),
         spelling: Vec::new(),
     };
     let names = tool.environ.iter().filter_map(|(name, _)| name.to_str());
@@ -343,8 +384,8 @@ fn step(tool: &Tool) -> Result<Step, Failure> {
     let env = keyed.into_iter().map(variable);
     Ok(Step {
         inputs: tool.inputs.iter().map(by_content).collect(),
-        params: params.collect::<Result<_, Failure>>()?,
-        specs: tool.specs.iter().map(json).collect::<Result<_, _>>()?,
+        params,
+        specs,
         env: env.collect::<Result<_, _>>()?,
         env_mode: EnvMode::Loose,
         tools: tool.programs.clone(),

@@ -1,0 +1,293 @@
+//! Hits that this process had lately: where nothing that one looked at has changed, an equal request
+//! comes to the same.
+//!
+//! Owns which requests are equal, and how long a hit is kept. What was looked at, and whether it is as
+//! it was, is the library's ([`Seen`]). Invariants: requests are compared in full, with all that they
+//! are made in; what is kept says nothing before everything was looked at again, and goes after a
+//! minute; nobody waits for the lock, which a fork may have copied while it was held.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
+
+use ibid_core::engine::snapshot::Seen;
+use ibid_core::engine::{Clock, Event, Sink, StepOutcome};
+use ibid_core::exec::Stream;
+use ibid_core::fs::{self, Timestamp};
+use ibid_core::store::{View, Views};
+
+use super::Place;
+use crate::context::{Context, Session, now, stamp_clock, system_time, wall_clock};
+use crate::report::Reporter;
+use crate::run::Run;
+
+/// So many requests are known, the latest first.
+const MANY: usize = 64;
+
+/// Requests with more bytes than this are not: to compare them would take as long.
+pub(super) const LARGE: usize = 64 * 1024;
+
+/// For so long a hit stands for the next ones. What would not be looked at is not passed over for longer.
+const KEPT: Duration = Duration::from_mins(1);
+
+/// So long after it could not be kept it is not tried again: what was made a moment ago cannot be
+/// told by its stamps yet.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What was printed is kept up to so many bytes.
+const MUCH: usize = 64 * 1024;
+
+/// A hit that rests on more than this is as soon made anew.
+const LOOKS: usize = 1_000;
+
+/// Requests of one kind, and the hits that they had.
+#[derive(Debug)]
+pub(super) struct Hits<R>(Mutex<VecDeque<Known<R>>>);
+
+/// A request that was a hit.
+#[derive(Debug)]
+struct Known<R> {
+    place: Arc<Place>,
+    user: u32,
+    request: R,
+    hit: Option<Arc<Hit>>,
+    /// When it is worth the notes that make a hit of it, in nanoseconds since 1970.
+    not_before: u64,
+}
+
+/// The result of a key in a copy that stood.
+#[derive(Debug)]
+pub(super) struct Hit {
+    seen: Seen,
+    views: Views,
+    /// How it went.
+    outcome: StepOutcome,
+    /// The copy that its outputs stood in.
+    view: PathBuf,
+    /// What its run had printed.
+    printed: Printed,
+}
+
+/// What a run printed, piece by piece.
+pub(super) type Printed = Vec<(Stream, Vec<u8>)>;
+
+/// What is asked for again.
+pub(super) trait Request: Clone + PartialEq {
+    /// About how many bytes it has.
+    fn bytes(&self) -> usize;
+}
+
+impl<R: Request> Hits<R> {
+    pub(super) const fn new() -> Self {
+        Self(Mutex::new(VecDeque::new()))
+    }
+
+    /// Returns the hit that an equal request had.
+    pub(super) fn find(&self, context: &Context, request: &R) -> Option<Arc<Hit>> {
+        self.with(|known| {
+            let known = known.iter().find(|known| known.is(context, request))?;
+            known.hit.clone()
+        })?
+    }
+
+    /// Begins to write down what a request looks at, if it is worth it: a request that comes once
+    /// pays for no notes.
+    pub(super) fn noting(&self, context: &Context, request: &R) -> Option<Noting> {
+        let is_due = self.with(|known| {
+            let known = known.iter().find(|known| known.is(context, request));
+            known.map(|known| now() >= known.not_before)
+        })?;
+        if is_due == Some(true) {
+            return Noting::begin();
+        }
+        if is_due.is_none() && request.bytes() <= LARGE {
+            let forgotten = self.with(|all| {
+                // Most requests of a process are made in one place.
+                let last = all.front().filter(|known| context.is_in(&known.place));
+                let place = last.map(|known| Arc::clone(&known.place));
+                all.push_front(Known {
+                    place: place.unwrap_or_else(|| Arc::new(context.place())),
+                    user: context.user,
+                    request: request.clone(),
+                    hit: None,
+                    not_before: 0,
+                });
+                (all.len() > MANY).then(|| all.pop_back())
+            });
+            drop(forgotten);
+        }
+        None
+    }
+
+    /// Keeps a hit, or that there is none to be kept.
+    pub(super) fn keep(&self, context: &Context, request: &R, hit: Option<Hit>) {
+        let hit = hit.map(Arc::new);
+        let not_before = match &hit {
+            Some(_) => 0,
+            None => now().saturating_add(nanos(PAUSE)),
+        };
+        let forgotten = self.with(|all| {
+            let known = all.iter_mut().find(|known| known.is(context, request))?;
+            known.not_before = not_before;
+            std::mem::replace(&mut known.hit, hit)
+        });
+        drop(forgotten);
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut VecDeque<Known<R>>) -> T) -> Option<T> {
+        match self.0.try_lock() {
+            Ok(mut known) => Some(act(&mut known)),
+            // Each change is whole.
+            Err(TryLockError::Poisoned(poisoned)) => Some(act(&mut poisoned.into_inner())),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+}
+
+impl<R: PartialEq> Known<R> {
+    fn is(&self, context: &Context, request: &R) -> bool {
+        self.request == *request && self.user == context.user && context.is_in(&self.place)
+    }
+}
+
+impl Hit {
+    /// Returns the copy that its outputs stand in, where that is the one that counts.
+    pub(super) fn standing(&self) -> Option<View> {
+        let view = self.views.standing(&self.outcome.key)?;
+        (view.root() == self.view).then_some(view)
+    }
+
+    /// Tells it as it was told before, if everything is as it was; the copy is held.
+    pub(super) fn again(&self, label: &str, view: &View, context: &Context) -> Option<StepOutcome> {
+        let clock = Clock::starting(system_time());
+        if !self.seen.holds(now()) {
+            return None;
+        }
+        let reporter = Reporter::new(&context.console, false, &|| (), &|| ());
+        let key = self.outcome.key;
+        reporter.event(&Event::Prepared { label, key });
+        for (stream, bytes) in &self.printed {
+            let stream = *stream;
+            reporter.event(&Event::Output { stream, bytes });
+        }
+        let outcome = StepOutcome {
+            elapsed: clock.elapsed(),
+            ..self.outcome.clone()
+        };
+        let told = &outcome;
+        reporter.event(&Event::Finished {
+            label,
+            outcome: told,
+        });
+        view.note_use(wall_clock());
+        Some(outcome)
+    }
+}
+
+/// Writes down what a request looks at, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Noting {
+    began: Timestamp,
+}
+
+/// A hit, and where it came from.
+pub(super) struct Came<'a> {
+    pub(super) run: &'a Run<'a>,
+    pub(super) session: &'a Session,
+    /// The store's generation before anything was decided.
+    pub(super) generation: Option<Vec<u8>>,
+    pub(super) view: &'a View,
+    pub(super) outcome: &'a StepOutcome,
+}
+
+impl Noting {
+    fn begin() -> Option<Self> {
+        let began = stamp_clock();
+        fs::begin_account().then_some(Self { began })
+    }
+
+    /// Makes a hit that can be kept, with what was `printed`; `None` where that is too much, or not all
+    /// that was looked at can be looked at again.
+    pub(super) fn end(self, came: &Came<'_>, printed: Option<Printed>) -> Option<Hit> {
+        let began = self.began;
+        // The next account may be somebody else's.
+        std::mem::forget(self);
+        let now = now();
+        fs::counts_until(now.saturating_add(nanos(KEPT)));
+        let account = fs::end_account()?;
+        let views = came.run.own_views(came.session)?;
+        if account.looks.len() > LOOKS {
+            return None;
+        }
+        let around = (came.view.root(), came.session);
+        let seen = came
+            .run
+            .seen(account, around, (began, came.generation.as_deref()))?;
+        Some(Hit {
+            seen,
+            views,
+            outcome: came.outcome.clone(),
+            view: came.view.root().to_owned(),
+            printed: printed?,
+        })
+    }
+}
+
+impl Drop for Noting {
+    fn drop(&mut self) {
+        fs::end_account();
+    }
+}
+
+/// Hands everything on, and keeps what is printed if that is wanted and not much.
+pub(super) struct Printing<'a> {
+    sink: &'a dyn Sink,
+    /// All that was printed, and how many bytes may follow.
+    kept: Mutex<Option<(Printed, usize)>>,
+}
+
+impl<'a> Printing<'a> {
+    pub(super) fn heard_by(sink: &'a dyn Sink, is_kept: bool) -> Self {
+        Self {
+            sink,
+            kept: Mutex::new(is_kept.then(|| (Vec::new(), MUCH))),
+        }
+    }
+
+    /// Returns all that was printed; `None` if it was not kept.
+    pub(super) fn all(&self) -> Option<Printed> {
+        let (printed, _) = self.lock().take()?;
+        Some(printed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(Printed, usize)>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sink for Printing<'_> {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Output { stream, bytes } = event {
+            let mut kept = self.lock();
+            *kept = kept.take().and_then(|(mut printed, left)| {
+                let left = left.checked_sub(bytes.len())?;
+                printed.push((*stream, bytes.to_vec()));
+                Some((printed, left))
+            });
+        }
+        self.sink.event(event);
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+#[path = "hits_tests.rs"]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests make and change the files that are looked at"
+)]
+mod tests;
