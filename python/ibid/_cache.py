@@ -336,7 +336,10 @@ def _read_json(path: str) -> Any:
     # This is all that many a hit loads: a file object would take as long as the rest.
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        text = b"".join(iter(functools.partial(os.read, file, _PIECE), b""))
+        text = os.read(file, _PIECE)
+        # Less than was asked for says nothing yet.
+        if more := os.read(file, _PIECE):
+            text = b"".join((text, more, *iter(functools.partial(os.read, file, _PIECE), b"")))
     finally:
         os.close(file)
     return json.loads(text.decode())

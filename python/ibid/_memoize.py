@@ -150,6 +150,7 @@ class Memoized(Generic[P, R]):
         self.__qualname__: str
         self.__wrapped__ = function
         self._signature, self.ignored = taken
+        self._plain = _positional(self._signature)
         # Whoever calls it has what was loaded, and what that is hangs on all of this.
         self.__ibid_code__ = (function, *codec[1:], self.ignored, cache)
         self._name = _code.name_of(function)
@@ -182,11 +183,16 @@ class Memoized(Generic[P, R]):
         return path
 
     def _bound(self, args: Any, kwargs: Any) -> tuple[dict[str, Any], Call]:
-        bound = self._signature.bind(*args, **kwargs)
-        bound.apply_defaults()
+        if self._plain is not None and not kwargs and len(args) == len(self._plain):
+            # Binding takes as long as all the rest of a hit in Python.
+            arguments = dict(zip(self._plain, args, strict=True))
+        else:
+            bound = self._signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            arguments = bound.arguments
         spec = {
-            name: _form(value, f"{self._name}({name}=…)")
-            for name, value in bound.arguments.items()
+            name: value if _is_plain(value, 0) else _form(value, f"{self._name}({name}=…)")
+            for name, value in arguments.items()
             if name not in self.ignored
         }
         return spec, Call(self.__wrapped__, self._name, args, kwargs)
@@ -218,9 +224,15 @@ class Call:
         return self._function(*self._args, **self._kwargs)
 
 
+def _positional(signature: Signature) -> tuple[str, ...] | None:
+    """Returns the names of arguments that are all given by their places, if there are no others."""
+    names, parameters = tuple(signature.parameters), signature.parameters.values()
+    are_plain = all(each.kind == each.POSITIONAL_OR_KEYWORD for each in parameters)
+    return names if are_plain else None
+
+
 def _form(value: Any, where: str) -> Any:
-    if _is_plain(value, 0):
-        return value
+    """Returns what stands in a spec for a value that cannot stand there itself."""
     from ibid._form import Form
 
     code = _code.of_value(value)
@@ -233,21 +245,29 @@ def _form(value: Any, where: str) -> Any:
 
 
 def _is_plain(value: Any, depth: int) -> bool:
+    """Says whether a value can stand in a spec as it is. Each hit asks, of all that it is given."""
     kind = type(value)
-    if kind is float:
-        return math.isfinite(value)
     if kind is str:
         return value.isascii() or not any("\ud800" <= each <= "\udfff" for each in value)
+    if kind in _PLAIN:
+        return True
+    if kind is float:
+        return math.isfinite(value)
     if depth > 50:
         return False
-    if kind in (list, tuple):
-        return all(_is_plain(item, depth + 1) for item in value)
     if kind is dict:
-        of_text = all(type(name) is str and not name.startswith("__ibid") for name in value)
         # A spec has its names sorted, and a function may see their order.
-        return (
-            of_text
-            and list(value) == sorted(value)
-            and all(_is_plain(item, depth + 1) for item in value.values())
-        )
-    return value is None or kind in (bool, int)
+        last = ""
+        for name, item in value.items():
+            if type(name) is not str or name < last or name.startswith("__ibid"):
+                return False
+            last = name
+            if not _is_plain(item, depth + 1):
+                return False
+        return True
+    if kind is list or kind is tuple:
+        return all(_is_plain(item, depth + 1) for item in value)
+    return False
+
+
+_PLAIN = frozenset((type(None), bool, int))

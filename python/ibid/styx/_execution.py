@@ -44,7 +44,7 @@ class CachingExecution:
         self._elsewhere: list[str] = []
         # The view, and the folder in it where outputs stand.
         self._view: str | None = None
-        self._filled = Path()
+        self._filled = ""
         self._has_run = False
 
     def params(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -61,8 +61,7 @@ class CachingExecution:
             raise RuntimeError(
                 "inputs are registered before outputs are asked for, and before `run`"
             )
-        # Not cleaned: behind a link, `..` goes back from where the link leads.
-        host = os.fspath(Path(host_file).absolute())
+        host = _absolute(host_file)
         wanted = os.path.dirname(host) if resolve_parent and not mutable else host
         if not os.path.exists(wanted):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(host_file))
@@ -91,7 +90,7 @@ class CachingExecution:
         if name != ".":
             # An output that is declared twice must meet both.
             self._outputs[name] = self._outputs.get(name, True) and optional
-        return folder / name
+        return Path(posixpath.join(folder, name))
 
     def mutable_copy(self, host_file: StrPath) -> Path:
         """Returns where the edited copy of a mutable input will stand."""
@@ -158,11 +157,11 @@ class CachingExecution:
         making.is_cited = not making.has_run
         making.lines.close()
 
-    def _folder(self) -> Path:
+    def _folder(self) -> str:
         """Returns where outputs stand, once it is known what they are."""
         if self._view is None:
             self._view = _views.name(self._runner.cache_dir, self._metadata.name)
-            self._filled = Path(self._view, OUTPUT)
+            self._filled = posixpath.join(self._view, OUTPUT)
         return self._filled
 
     def _call(self) -> Call:
@@ -191,7 +190,7 @@ class _Making(Hearing):
         self.has_run = False
         self.is_cited = False
         self._base = execution._base
-        self._folder = execution._folder()
+        self._filled = execution._folder()
         self._handlers = handlers
 
     def told(self, is_warning: bool, lines: str) -> None:
@@ -216,6 +215,11 @@ class _Making(Hearing):
         except Exception as error:
             # The tool has done its work all the same.
             return [_in_words(error)]
+
+    @functools.cached_property
+    def _folder(self) -> Path:
+        """The folder of outputs."""
+        return Path(self._filled)
 
     def _unfit(self, is_whole: bool) -> list[str]:
         """Returns why what the tool made is not to be stored."""
@@ -256,6 +260,17 @@ class _Making(Hearing):
         link = view / f"{view.parent.name[-16:]}-{view.name}"
         link.symlink_to(OUTPUT)
         return link
+
+
+def _absolute(path: StrPath) -> str:
+    """Returns a path that starts at the root.
+
+    Not cleaned: behind a link, `..` goes back from where the link leads.
+    """
+    text = os.fspath(path)
+    if text.startswith("/") and ".." not in text:
+        return posixpath.normpath(text)
+    return os.fspath(Path(text).absolute())
 
 
 def _in_words(error: Exception) -> str:
