@@ -48,8 +48,9 @@ class Workload(NamedTuple):
     is_difference: bool = False
 
     def prepare(self) -> None:
-        """Computes what is asked for from then on."""
+        """Computes what is asked for from then on, and asks for it once: what that makes stays."""
         for side in (self.ours, self.theirs):
+            side()
             side()
 
     def fault(self) -> str:
