@@ -249,12 +249,12 @@ def _is_plain(value: Any, depth: int) -> bool:
     kind = type(value)
     if kind is str:
         return value.isascii() or not any("\ud800" <= each <= "\udfff" for each in value)
-    if kind in _PLAIN:
-        return True
     if kind is float:
         return math.isfinite(value)
     if depth > 50:
         return False
+    if kind is int or kind is bool or value is None:
+        return True
     if kind is dict:
         # A spec has its names sorted, and a function may see their order.
         last = ""
@@ -268,6 +268,3 @@ def _is_plain(value: Any, depth: int) -> bool:
     if kind is list or kind is tuple:
         return all(_is_plain(item, depth + 1) for item in value)
     return False
-
-
-_PLAIN = frozenset((type(None), bool, int))

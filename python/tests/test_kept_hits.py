@@ -141,6 +141,7 @@ def test_settings_that_change_hold_at_once(
 
 def test_children_and_threads_get_what_is_so(tmp_path: Path) -> None:
     counted = Counted(tmp_path / "counted")
+    counted.ask()
     threads = [threading.Thread(target=settle, args=(counted.ask,)) for _ in range(4)]
     for thread in threads:
         thread.start()

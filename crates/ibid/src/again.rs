@@ -16,7 +16,7 @@ use ibid_core::engine::schedule::{Finished, RunReport};
 use ibid_core::engine::snapshot::{self, Told};
 use ibid_core::engine::{Clock, Decision};
 use ibid_core::environ::EnvSnapshot;
-use ibid_core::fs::{self, Signature, Timestamp};
+use ibid_core::fs::{self, Accounting, Signature, Timestamp};
 use ibid_core::pipeline::Pipeline;
 
 use crate::args::GlobalArgs;
@@ -32,6 +32,8 @@ pub(crate) struct Asking {
     local_dir: PathBuf,
     began: Timestamp,
     quiet: bool,
+    /// What is looked at from then on.
+    account: Option<Accounting>,
 }
 
 /// What became of a command line before it was understood.
@@ -63,7 +65,8 @@ pub(crate) fn start(words: &[OsString]) -> Start {
         nothing_to_do(&Console::new(&global, &env), &told, clock.elapsed());
         return Start::Over(Exit::OK);
     }
-    Start::Goes(fs::begin_account().then_some(asking))
+    let account = fs::begin_account();
+    Start::Goes(account.is_some().then_some(Asking { account, ..asking }))
 }
 
 /// Says whether words ask for a run in a way that can be remembered, and if so whether quietly.
@@ -108,6 +111,7 @@ impl Asking {
             local_dir,
             began: stamp_clock(),
             quiet,
+            account: None,
         };
         Some((asking, env))
     }
@@ -147,7 +151,7 @@ pub(crate) fn remember(
     (session, context): (&Session, &Context),
     (run, generation): (&Run<'_>, Option<&[u8]>),
 ) {
-    let Some(account) = fs::end_account() else {
+    let Some(account) = asking.account.and_then(fs::end_account) else {
         return;
     };
     let is_same = context.console.is_quiet() == asking.quiet

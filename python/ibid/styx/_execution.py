@@ -268,7 +268,7 @@ def _absolute(path: StrPath) -> str:
     Not cleaned: behind a link, `..` goes back from where the link leads.
     """
     text = os.fspath(path)
-    if text.startswith("/") and ".." not in text:
+    if text.startswith("/") and ".." not in text and "\0" not in text:
         return posixpath.normpath(text)
     return os.fspath(Path(text).absolute())
 

@@ -32,6 +32,9 @@ def text(value: str) -> Any:
 class Params(Canonical):
     """Parameters by name, as JSON. Whatever has no plain form is refused by its place."""
 
+    # They lie in a mapping themselves.
+    _depth = 1
+
     def __init__(self, params: Any, marks: Marks) -> None:
         self.types = []
         self._marks = marks

@@ -83,5 +83,5 @@ pub use system::{
 pub use touch::{no_later_than_stamps, stamping_time, touch_link, touch_open};
 pub use trial::{NameTrial, Trial, can_share, nameless_file, try_file, try_names};
 pub use witness::{
-    Account, Noted, begin_account, counts_until, end_account, look_aside, spoil_account,
+    Account, Accounting, Noted, begin_account, counts_until, end_account, look_aside, spoil_account,
 };

@@ -1,7 +1,8 @@
 //! Files of fixed-size slots, read and written by position, shared by many processes.
 //!
 //! No lock and no mapping: a reader may see a torn slot, and a writer may lose against another.
-//! So every slot must carry its own checksum, and its loss must not matter.
+//! So every slot must carry its own checksum, and its loss must not matter. No look at one is written
+//! down: nothing rests on what only saves the reading of something else.
 
 use std::fs::File;
 use std::io;
@@ -10,7 +11,7 @@ use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags, Timespec, Timestamps, UTIME_NOW};
 
-use super::{PathError, Signature, Staged, Timestamp};
+use super::{PathError, Signature, Staged, Timestamp, look_aside};
 
 /// An open file of slots.
 #[derive(Debug)]
@@ -50,7 +51,8 @@ impl SlotFile {
 
     /// Says whether `path` names another file than this one.
     pub fn was_replaced(&self, path: &Path) -> bool {
-        !Signature::of_link(path).is_ok_and(|signature| signature.inode == self.inode)
+        let found = look_aside(|| Signature::of_link(path));
+        !found.is_ok_and(|signature| signature.inode == self.inode)
     }
 
     /// Fills `buffer` from `offset`; a file that ends before is an error.
@@ -66,9 +68,11 @@ impl SlotFile {
 
 /// Puts a new file with these bytes at `path`, by way of a private name beside it.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), PathError> {
-    let mut staged = Staged::create(path.parent().unwrap_or(Path::new(".")))?;
-    staged.write_all(bytes)?;
-    staged.publish_over(path)
+    look_aside(|| {
+        let mut staged = Staged::create(path.parent().unwrap_or(Path::new(".")))?;
+        staged.write_all(bytes)?;
+        staged.publish_over(path)
+    })
 }
 
 /// Sets the modification time of the file at `path`, which is made if it is not there, to the
@@ -88,7 +92,7 @@ pub fn touch(path: &Path) -> io::Result<Timestamp> {
             last_modification: now,
         },
     )?;
-    Signature::of_open(&file, path)
+    look_aside(|| Signature::of_open(&file, path))
         .map(|signature| signature.mtime)
         .map_err(|error| error.source)
 }

@@ -14,8 +14,8 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError, TryLockError};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use rustix::fs::{AtFlags, CWD, StatxFlags};
 use rustix::io::Errno;
@@ -23,9 +23,14 @@ use rustix::io::Errno;
 use super::{Facts, Links, Signature, cached_pages};
 use crate::tree::RelPath;
 
-/// The process that writes down what it looks at; 0 where none does.
+/// The process that writes down what it looks at; 0 where none does. It changes while the lock is
+/// held.
 static WRITER: AtomicU32 = AtomicU32::new(0);
-static ACCOUNT: Mutex<Option<Account>> = Mutex::new(None);
+static ACCOUNT: Mutex<Option<(Accounting, Account)>> = Mutex::new(None);
+
+/// An account that was begun: who has this may end it, and nobody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accounting(u64);
 
 /// What was looked at since [`begin_account`].
 #[derive(Debug, Default)]
@@ -60,28 +65,42 @@ pub enum Noted {
     Unsteady,
 }
 
-/// Writes down every look from here on, and says so: not where somebody else has it done already.
-pub fn begin_account() -> bool {
+/// Writes down every look from here on; `None` where somebody else has it done already.
+pub fn begin_account() -> Option<Accounting> {
+    static BEGUN: AtomicU64 = AtomicU64::new(0);
+    // What this thread looks at now would pass by.
+    if ASIDE.get() {
+        return None;
+    }
     let mut account = match ACCOUNT.try_lock() {
         Ok(account) => account,
         Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
         // A fork may have copied it while it was held, and then nobody ever lets go of it.
-        Err(TryLockError::WouldBlock) => return false,
+        Err(TryLockError::WouldBlock) => return None,
     };
     let here = process::id();
-    if WRITER.swap(here, Ordering::SeqCst) == here {
-        return false;
-    }
-    *account = Some(Account::default());
-    true
-}
-
-/// Stops, and returns what was written down.
-pub fn end_account() -> Option<Account> {
-    if WRITER.swap(0, Ordering::SeqCst) != process::id() {
+    if WRITER.load(Ordering::SeqCst) == here {
         return None;
     }
-    lock().take()
+    let begun = Accounting(BEGUN.fetch_add(1, Ordering::Relaxed));
+    *account = Some((begun, Account::default()));
+    WRITER.store(here, Ordering::SeqCst);
+    Some(begun)
+}
+
+/// Stops, and returns what was written down; `None` if this account has ended, or is that of the
+/// process that this one was forked from.
+pub fn end_account(begun: Accounting) -> Option<Account> {
+    if WRITER.load(Ordering::SeqCst) != process::id() {
+        return None;
+    }
+    let mut account = lock();
+    account
+        .take_if(|(which, _)| *which == begun)
+        .map(|(_, account)| {
+            WRITER.store(0, Ordering::SeqCst);
+            account
+        })
 }
 
 /// Says that what was looked at is seen otherwise from this moment on, in nanoseconds since 1970.
@@ -106,13 +125,20 @@ thread_local! {
 /// Looks without writing it down, on this thread: at what is ibid's own where inputs may lie, and
 /// of which something else tells whether it counts.
 pub fn look_aside<T>(look: impl FnOnce() -> T) -> T {
-    let before = ASIDE.replace(true);
-    let found = look();
-    ASIDE.set(before);
-    found
+    let _aside = Aside(ASIDE.replace(true));
+    look()
 }
 
-fn lock() -> std::sync::MutexGuard<'static, Option<Account>> {
+/// What it was before, which it is again afterwards, whatever happens meanwhile.
+struct Aside(bool);
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        ASIDE.set(self.0);
+    }
+}
+
+fn lock() -> MutexGuard<'static, Option<(Accounting, Account)>> {
     // Every change is whole, so a panic elsewhere does not spoil it.
     ACCOUNT.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -125,7 +151,7 @@ pub(super) fn is_on() -> bool {
 
 fn note(change: impl FnOnce(&mut Account)) {
     if is_on()
-        && let Some(account) = lock().as_mut()
+        && let Some((_, account)) = lock().as_mut()
     {
         change(account);
     }
@@ -269,5 +295,54 @@ pub(super) fn resolved(path: &Path, found: Option<&Path>) {
 pub(super) fn unlike_any(path: &Path) {
     if is_on() {
         put(path, true, Noted::Unsteady);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+    use crate::fs::exists;
+
+    #[test]
+    fn an_account_is_that_of_who_began_it() {
+        const ACCOUNTS: usize = 2_000;
+        let whole = AtomicUsize::new(0);
+        let of = |thread: usize| {
+            let own: Vec<PathBuf> = (0..8).map(|at| format!("/{thread}/{at}").into()).collect();
+            while whole.load(Ordering::Relaxed) < ACCOUNTS {
+                let Some(begun) = begin_account() else {
+                    continue;
+                };
+                for path in &own {
+                    let _ = exists(path);
+                }
+                counts_until(1);
+                let account = end_account(begun).expect("nobody else ends it");
+                assert!(end_account(begun).is_none());
+                // Other tests start processes.
+                if account.spoilt.is_some() {
+                    continue;
+                }
+                let is_noted = |path: &PathBuf| account.looks.contains_key(&(path.clone(), false));
+                assert!(own.iter().all(is_noted));
+                assert_eq!(account.until, Some(1));
+                whole.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let of = &of;
+                scope.spawn(move || of(thread));
+            }
+        });
+    }
+
+    #[test]
+    fn who_looks_aside_begins_nothing_and_looks_on_after_a_panic() {
+        look_aside(|| assert_eq!(begin_account(), None));
+        let panicked = std::panic::catch_unwind(|| look_aside(|| panic!("meant")));
+        assert!(panicked.is_err() && !ASIDE.get());
     }
 }

@@ -19,8 +19,8 @@ use ibid_core::exec::{Status, Stream};
 use ibid_core::store::View;
 use ibid_core::tree::{Place, RelPath};
 
-use super::hits::{Came, Hits};
-use super::{Door, Failure, hits, recent};
+use super::hits::{Came, Hits, Repeatable};
+use super::{Door, Failure, recent};
 use crate::args::ExecutionArgs;
 use crate::commands::exec::failure;
 use crate::context::Session;
@@ -96,23 +96,27 @@ impl Door {
         if let Some(called) = self.recall_again(call) {
             return Some(called);
         }
-        let mut noting = HITS.noting(&self.context, call);
+        let noting = HITS.noting(&self.context, call);
         let recalled = self.requested(call, Keys::AsKnown, |request, run| {
             let generation = noting.as_ref().and_then(|_| run.generation());
-            let (outcome, view) = request.cited(run, engine::cite_as_known)?;
+            let cited = request.cited(run, engine::cite_as_known);
+            if let Some(noting) = &noting {
+                let hit = cited.as_ref().and_then(|(outcome, view)| {
+                    let came = Came {
+                        run,
+                        session: request.session,
+                        generation: generation?,
+                        view,
+                        outcome,
+                    };
+                    // What a function prints is not heard.
+                    noting.end(&came, Some(Vec::new()))
+                });
+                HITS.keep(&self.context, call, hit);
+            }
+            let (outcome, view) = cited?;
             if request.is_new {
                 recent::keep(call, &request.session.root, request.prepared);
-            }
-            if let (Some(noting), Some(generation)) = (noting.take(), generation) {
-                let came = Came {
-                    run,
-                    session: request.session,
-                    generation,
-                    view: &view,
-                    outcome: &outcome,
-                };
-                // What a function prints is not heard.
-                HITS.keep(&self.context, call, noting.end(&came, Some(Vec::new())));
             }
             Some(called(&outcome, view, &call.output))
         });
@@ -184,10 +188,18 @@ impl Door {
 /// Calls that were recalled lately.
 static HITS: Hits<Call> = Hits::new();
 
-impl hits::Request for Call {
+impl Repeatable for Call {
+    fn texts(&self) -> [&str; 3] {
+        [&self.spec, &self.label, &self.output]
+    }
+
     fn bytes(&self) -> usize {
-        let code: usize = self.code.values().map(Vec::len).sum();
-        code + self.spec.len()
+        let code = self.code.iter().map(|(name, text)| name.len() + text.len());
+        let versions = self
+            .versions
+            .iter()
+            .map(|(name, tag)| name.len() + tag.len());
+        code.chain(versions).sum::<usize>() + self.spec.len()
     }
 }
 

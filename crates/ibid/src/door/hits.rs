@@ -6,15 +6,16 @@
 //! are made in; what is kept says nothing before everything was looked at again, and goes after a
 //! minute; nobody waits for the lock, which a fork may have copied while it was held.
 
-use std::collections::VecDeque;
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::Duration;
 
 use ibid_core::engine::snapshot::Seen;
 use ibid_core::engine::{Clock, Event, Sink, StepOutcome};
 use ibid_core::exec::Stream;
-use ibid_core::fs::{self, Timestamp};
+use ibid_core::fs::{self, Accounting, Timestamp};
 use ibid_core::store::{View, Views};
 
 use super::Place;
@@ -22,8 +23,8 @@ use crate::context::{Context, Session, now, stamp_clock, system_time, wall_clock
 use crate::report::Reporter;
 use crate::run::Run;
 
-/// So many requests are known, the latest first.
-const MANY: usize = 64;
+/// So many bytes of requests are known; with one more all are forgotten.
+const MUCH: usize = 8 << 20;
 
 /// Requests with more bytes than this are not: to compare them would take as long.
 pub(super) const LARGE: usize = 64 * 1024;
@@ -31,29 +32,53 @@ pub(super) const LARGE: usize = 64 * 1024;
 /// For so long a hit stands for the next ones. What would not be looked at is not passed over for longer.
 const KEPT: Duration = Duration::from_mins(1);
 
-/// So long after it could not be kept it is not tried again: what was made a moment ago cannot be
-/// told by its stamps yet.
-const PAUSE: Duration = Duration::from_millis(100);
-
 /// What was printed is kept up to so many bytes.
-const MUCH: usize = 64 * 1024;
+const PRINTED: usize = 64 * 1024;
 
 /// A hit that rests on more than this is as soon made anew.
-const LOOKS: usize = 1_000;
+const LOOKS: usize = 900;
+
+/// So long after it could not be kept it is tried again, and twice as long after each further time:
+/// what was made two seconds ago cannot be told by its stamps yet, and some hits never can be.
+const PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 
 /// Requests of one kind, and the hits that they had.
 #[derive(Debug)]
-pub(super) struct Hits<R>(Mutex<VecDeque<Known<R>>>);
+pub(super) struct Hits<R>(OnceLock<Mutex<All<R>>>);
 
-/// A request that was a hit.
+/// By a hash of the request; of two with the same one the later is known.
+#[derive(Debug)]
+struct All<R> {
+    known: HashMap<u64, Known<R>, BuildHasherDefault<DefaultHasher>>,
+    bytes: usize,
+    /// Where the last request was made, as most are.
+    place: Option<Arc<Place>>,
+}
+
+/// A request that was made.
 #[derive(Debug)]
 struct Known<R> {
     place: Arc<Place>,
-    user: u32,
+    who: Who,
     request: R,
     hit: Option<Arc<Hit>>,
     /// When it is worth the notes that make a hit of it, in nanoseconds since 1970.
     not_before: u64,
+    pause: Duration,
+}
+
+/// Whose rights a request has.
+#[derive(Debug, PartialEq, Eq)]
+struct Who(u32, u32, Vec<u32>);
+
+impl Who {
+    fn is_asking(context: &Context) -> Self {
+        let groups = rustix::process::getgroups().unwrap_or_default();
+        let groups = groups.into_iter().map(rustix::process::Gid::as_raw);
+        let group = rustix::process::getegid().as_raw();
+        Self(context.user, group, groups.collect())
+    }
 }
 
 /// The result of a key in a copy that stood.
@@ -73,71 +98,62 @@ pub(super) struct Hit {
 pub(super) type Printed = Vec<(Stream, Vec<u8>)>;
 
 /// What is asked for again.
-pub(super) trait Request: Clone + PartialEq {
+pub(super) trait Repeatable: Clone + PartialEq {
+    /// The texts that tell most requests from each other.
+    fn texts(&self) -> [&str; 3];
     /// About how many bytes it has.
     fn bytes(&self) -> usize;
 }
 
-impl<R: Request> Hits<R> {
+impl<R: Repeatable> Hits<R> {
     pub(super) const fn new() -> Self {
-        Self(Mutex::new(VecDeque::new()))
+        Self(OnceLock::new())
     }
 
     /// Returns the hit that an equal request had.
     pub(super) fn find(&self, context: &Context, request: &R) -> Option<Arc<Hit>> {
-        self.with(|known| {
-            let known = known.iter().find(|known| known.is(context, request))?;
-            known.hit.clone()
-        })?
+        self.with(|all| all.get(context, request)?.hit.clone())?
     }
 
     /// Begins to write down what a request looks at, if it is worth it: a request that comes once
     /// pays for no notes.
     pub(super) fn noting(&self, context: &Context, request: &R) -> Option<Noting> {
-        let is_due = self.with(|known| {
-            let known = known.iter().find(|known| known.is(context, request));
-            known.map(|known| now() >= known.not_before)
-        })?;
-        if is_due == Some(true) {
-            return Noting::begin();
-        }
-        if is_due.is_none() && request.bytes() <= LARGE {
-            let forgotten = self.with(|all| {
-                // Most requests of a process are made in one place.
-                let last = all.front().filter(|known| context.is_in(&known.place));
-                let place = last.map(|known| Arc::clone(&known.place));
-                all.push_front(Known {
-                    place: place.unwrap_or_else(|| Arc::new(context.place())),
-                    user: context.user,
-                    request: request.clone(),
-                    hit: None,
-                    not_before: 0,
-                });
-                (all.len() > MANY).then(|| all.pop_back())
-            });
-            drop(forgotten);
-        }
-        None
+        let is_due = self.with(|all| {
+            let not_before = all.get(context, request).map(|known| known.not_before);
+            if not_before.is_none() {
+                all.add(context, request);
+            }
+            not_before.is_some_and(|moment| now() >= moment)
+        });
+        (is_due == Some(true)).then(Noting::begin)?
     }
 
     /// Keeps a hit, or that there is none to be kept.
     pub(super) fn keep(&self, context: &Context, request: &R, hit: Option<Hit>) {
         let hit = hit.map(Arc::new);
-        let not_before = match &hit {
-            Some(_) => 0,
-            None => now().saturating_add(nanos(PAUSE)),
-        };
         let forgotten = self.with(|all| {
-            let known = all.iter_mut().find(|known| known.is(context, request))?;
-            known.not_before = not_before;
+            let known = all.get(context, request)?;
+            if hit.is_some() {
+                (known.not_before, known.pause) = (0, PAUSE);
+            } else {
+                known.not_before = now().saturating_add(nanos(known.pause));
+                known.pause = (known.pause * 2).min(LONGEST_PAUSE);
+            }
             std::mem::replace(&mut known.hit, hit)
         });
         drop(forgotten);
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut VecDeque<Known<R>>) -> T) -> Option<T> {
-        match self.0.try_lock() {
-            Ok(mut known) => Some(act(&mut known)),
+    fn with<T>(&self, act: impl FnOnce(&mut All<R>) -> T) -> Option<T> {
+        let all = self.0.get_or_init(|| {
+            Mutex::new(All {
+                known: HashMap::default(),
+                bytes: 0,
+                place: None,
+            })
+        });
+        match all.try_lock() {
+            Ok(mut all) => Some(act(&mut all)),
             // Each change is whole.
             Err(TryLockError::Poisoned(poisoned)) => Some(act(&mut poisoned.into_inner())),
             Err(TryLockError::WouldBlock) => None,
@@ -145,10 +161,42 @@ impl<R: Request> Hits<R> {
     }
 }
 
-impl<R: PartialEq> Known<R> {
-    fn is(&self, context: &Context, request: &R) -> bool {
-        self.request == *request && self.user == context.user && context.is_in(&self.place)
+impl<R: Repeatable> All<R> {
+    fn get(&mut self, context: &Context, request: &R) -> Option<&mut Known<R>> {
+        let known = self.known.get_mut(&hash(request))?;
+        let is_same = known.request == *request
+            && context.is_in(&known.place)
+            && known.who == Who::is_asking(context);
+        is_same.then_some(known)
     }
+
+    fn add(&mut self, context: &Context, request: &R) {
+        let bytes = request.bytes();
+        if bytes > LARGE {
+            return;
+        }
+        if self.bytes + bytes > MUCH {
+            self.known.clear();
+            self.bytes = 0;
+        }
+        self.bytes += bytes;
+        let place = self.place.take().filter(|place| context.is_in(place));
+        let place = place.unwrap_or_else(|| Arc::new(context.place()));
+        self.place = Some(Arc::clone(&place));
+        let known = Known {
+            place,
+            who: Who::is_asking(context),
+            request: request.clone(),
+            hit: None,
+            not_before: 0,
+            pause: PAUSE,
+        };
+        self.known.insert(hash(request), known);
+    }
+}
+
+fn hash(request: &impl Repeatable) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(request.texts())
 }
 
 impl Hit {
@@ -188,6 +236,7 @@ impl Hit {
 /// Writes down what a request looks at, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Noting {
+    account: Accounting,
     began: Timestamp,
 }
 
@@ -204,28 +253,24 @@ pub(super) struct Came<'a> {
 impl Noting {
     fn begin() -> Option<Self> {
         let began = stamp_clock();
-        fs::begin_account().then_some(Self { began })
+        let account = fs::begin_account()?;
+        Some(Self { account, began })
     }
 
     /// Makes a hit that can be kept, with what was `printed`; `None` where that is too much, or not all
     /// that was looked at can be looked at again.
-    pub(super) fn end(self, came: &Came<'_>, printed: Option<Printed>) -> Option<Hit> {
-        let began = self.began;
-        // The next account may be somebody else's.
-        std::mem::forget(self);
-        let now = now();
-        fs::counts_until(now.saturating_add(nanos(KEPT)));
-        let account = fs::end_account()?;
+    pub(super) fn end(&self, came: &Came<'_>, printed: Option<Printed>) -> Option<Hit> {
+        let mut account = fs::end_account(self.account)?;
+        let most = now().saturating_add(nanos(KEPT));
+        account.until = Some(account.until.map_or(most, |until| until.min(most)));
         let views = came.run.own_views(came.session)?;
         if account.looks.len() > LOOKS {
             return None;
         }
         let around = (came.view.root(), came.session);
-        let seen = came
-            .run
-            .seen(account, around, (began, came.generation.as_deref()))?;
+        let moment = (self.began, came.generation.as_deref());
         Some(Hit {
-            seen,
+            seen: came.run.seen(account, around, moment)?,
             views,
             outcome: came.outcome.clone(),
             view: came.view.root().to_owned(),
@@ -236,7 +281,7 @@ impl Noting {
 
 impl Drop for Noting {
     fn drop(&mut self) {
-        fs::end_account();
+        fs::end_account(self.account);
     }
 }
 
@@ -251,7 +296,7 @@ impl<'a> Printing<'a> {
     pub(super) fn heard_by(sink: &'a dyn Sink, is_kept: bool) -> Self {
         Self {
             sink,
-            kept: Mutex::new(is_kept.then(|| (Vec::new(), MUCH))),
+            kept: Mutex::new(is_kept.then(|| (Vec::new(), PRINTED))),
         }
     }
 

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, TryLockError};
 use ibid_core::engine::Prepared;
 
 use super::Call;
-use super::hits::{LARGE, Request as _};
+use super::hits::{LARGE, Repeatable as _};
 
 /// So many calls are known, the latest first.
 const MANY: usize = 64;

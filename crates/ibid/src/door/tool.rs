@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use ibid_core::action::{
     CommandLine, DocumentFormat, EnvMode, EnvRequest, InputRequest, OutputKind, OutputSpec, Policy,
-    Step, Word, looks_like_secret,
+    Segment, Step, Word, looks_like_secret,
 };
 use ibid_core::config::Overrides;
 use ibid_core::digest::encoding::Value as Data;
@@ -25,7 +25,7 @@ use ibid_core::store::{LinkMode, View};
 use ibid_core::tree::{Content, Place, RelPath};
 use serde_json::Value;
 
-use super::hits::{Came, Hits, Printing, Request};
+use super::hits::{Came, Hits, Printing, Repeatable};
 use super::{Door, Failure};
 use crate::args::ExecutionArgs;
 use crate::commands::exec::failure;
@@ -116,7 +116,6 @@ impl Door {
         if let Some(outcome) = self.recall_tool_again(tool, view) {
             return Some((outcome_json(&outcome), false));
         }
-        let noting = HITS.noting(&self.context, tool);
         // A folder may hold any number of files.
         let is_file =
             |path: &PathBuf| Signature::of(path).is_ok_and(|found| found.kind() == FileKind::File);
@@ -124,6 +123,7 @@ impl Door {
             return None;
         }
         let context = &self.context;
+        let noting = HITS.noting(context, tool);
         let overrides = request::execution_overrides(&tool.execution);
         let session = context.session(None, overrides).ok()?;
         let purpose = Purpose::Execute { force: false };
@@ -144,17 +144,23 @@ impl Door {
             session: &session,
             sink: &printing,
         };
-        if let Some((outcome, copy)) = asked.cite(&mut run, engine::cite_as_known) {
-            if let (Some(noting), Some(generation)) = (noting, generation) {
+        let cited = asked.cite(&mut run, engine::cite_as_known);
+        if let Some(noting) = &noting {
+            let hit = cited.as_ref().and_then(|(outcome, copy)| {
                 let came = Came {
                     run: &run,
                     session: &session,
-                    generation,
-                    view: &copy,
-                    outcome: &outcome,
+                    generation: generation?,
+                    view: copy,
+                    outcome,
                 };
-                HITS.keep(context, tool, noting.end(&came, printing.all()));
-            }
+                noting.end(&came, printing.all())
+            });
+            HITS.keep(context, tool, hit);
+        }
+        // What follows is somebody else's to note.
+        drop(noting);
+        if let Some((outcome, _copy)) = cited {
             run.leave();
             return Some((outcome_json(&outcome), false));
         }
@@ -220,9 +226,34 @@ impl Door {
 /// Tools that were recalled lately.
 static HITS: Hits<Tool> = Hits::new();
 
-impl Request for Tool {
+impl Repeatable for Tool {
+    fn texts(&self) -> [&str; 3] {
+        [&self.params, &self.specs, &self.label]
+    }
+
     fn bytes(&self) -> usize {
-        self.params.len() + self.specs.len()
+        let words = self.words.iter().map(|word| match word {
+            Word::Plain(text) => text.len(),
+            Word::Segments(segments) => segments.iter().map(length).sum(),
+        });
+        let environ = self
+            .environ
+            .iter()
+            .map(|(name, value)| name.len() + value.len());
+        let versions = self
+            .versions
+            .iter()
+            .map(|(name, tag)| name.len() + tag.len());
+        let inputs = self.inputs.iter().map(|path| path.as_os_str().len());
+        let lists = words.chain(environ).chain(versions).chain(inputs);
+        lists.sum::<usize>() + self.params.len() + self.specs.len()
+    }
+}
+
+fn length(segment: &Segment) -> usize {
+    match segment {
+        Segment::Text(text) => text.len(),
+        Segment::Input(_) => 0,
     }
 }
 

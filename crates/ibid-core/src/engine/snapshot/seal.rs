@@ -1,11 +1,10 @@
 //! Sealing: the account of looks to what was seen, if every one of them can be made again.
 //!
-//! Four kinds of looks are treated by their place: those into the store's own folders, for which
-//! its generation stands, but not for views, which are copies for anybody's use; at the stat cache, which is believed by the same rules as this; at
-//! folders of ibid's own, of which only what they are counts; and at what the kernel tells of
-//! memory, which only says how many commands may run. Everything else counts as it was found.
-//! Users choose where those folders lie, around a project for one; so only what ibid itself looks
-//! at there is treated so, by its very name, and no folder that was listed is.
+//! Three kinds of looks are treated by their place: those into the store's own folders, for which
+//! its generation stands (views are copies for anybody's use, and none of them); at folders of
+//! ibid's own, of which only what they are counts; and at what the kernel tells of memory, which
+//! only says how many commands may run. Everything else counts as it was found: users choose where
+//! those folders lie, around a project for one. So no folder of ibid's that was listed is sealed.
 
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt as _;
@@ -158,7 +157,6 @@ fn fate(path: &Path, sealing: &Sealing<'_>) -> Fate {
     let v1 = sealing.cache_dir.join("v1");
     let is_covered = (within(&v1) && !within(&v1.join("views")))
         || path == sealing.local_dir
-        || is_of_stats(path, sealing)
         || is_of_kernel(path);
     if is_covered {
         Fate::Covered
@@ -167,16 +165,6 @@ fn fate(path: &Path, sealing: &Sealing<'_>) -> Fate {
     } else {
         Fate::Counts
     }
-}
-
-/// Says whether a path is that of a file of the stat cache: a shard, or what tells the time.
-fn is_of_stats(path: &Path, sealing: &Sealing<'_>) -> bool {
-    let own = sealing.root.join(".ibid");
-    let name = path.file_name().unwrap_or_default().as_bytes();
-    let dir = path.parent();
-    let is_shard = matches!(name, [digit] if digit.is_ascii_hexdigit());
-    let tells_time = [sealing.local_dir, sealing.tmp_dir, &own].map(Some);
-    (is_shard && dir == Some(sealing.local_dir)) || (name == b"now" && tells_time.contains(&dir))
 }
 
 fn is_of_kernel(path: &Path) -> bool {

@@ -216,6 +216,30 @@ fn a_copy_in_a_view_counts_like_any_file() {
 }
 
 #[test]
+fn a_file_among_those_of_ibid_counts_whatever_it_is_called() {
+    let bench = Bench::new();
+    for name in [
+        "cache/tmp/now",
+        "cache/local/now",
+        "cache/local/3",
+        "root/.ibid/now",
+    ] {
+        let input = bench.dir.join(name);
+        std::fs::create_dir_all(input.parent().unwrap()).unwrap();
+        std::fs::write(&input, "input").unwrap();
+        let mut account = bench.account();
+        let signature = Signature::of(&input).unwrap();
+        let clean = Some(true);
+        let noted = Noted::Status { signature, clean };
+        account.looks.insert((input.clone(), true), noted);
+        let sealed = bench.seal(account).unwrap();
+        assert!(bench.holds(&sealed), "{name}");
+        std::fs::write(&input, "edited").unwrap();
+        assert!(!bench.holds(&sealed), "{name}");
+    }
+}
+
+#[test]
 fn where_there_are_no_manifests_the_first_one_counts() {
     let bench = Bench::new();
     std::fs::remove_dir(bench.dir.join("root/.ibid/manifests")).unwrap();
