@@ -99,22 +99,18 @@ impl Door {
         let noting = HITS.noting(&self.context, call);
         let recalled = self.requested(call, Keys::AsKnown, |request, run| {
             let generation = noting.as_ref().and_then(|_| run.generation());
-            let cited = request.cited(run, engine::cite_as_known);
-            if let Some(noting) = &noting {
-                let hit = cited.as_ref().and_then(|(outcome, view)| {
-                    let came = Came {
-                        run,
-                        session: request.session,
-                        generation: generation?,
-                        view,
-                        outcome,
-                    };
-                    // What a function prints is not heard.
-                    noting.end(&came, Some(Vec::new()))
-                });
-                HITS.keep(&self.context, call, hit);
+            let (outcome, view) = request.cited(run, engine::cite_as_known)?;
+            if let (Some(noting), Some(generation)) = (&noting, generation) {
+                let came = Came {
+                    run,
+                    session: request.session,
+                    generation,
+                    view: &view,
+                    outcome: &outcome,
+                };
+                // What a function prints is not heard.
+                HITS.keep(&self.context, call, noting.end(&came, Some(Vec::new())));
             }
-            let (outcome, view) = cited?;
             if request.is_new {
                 recent::keep(call, &request.session.root, request.prepared);
             }

@@ -41,7 +41,7 @@ const LOOKS: usize = 900;
 /// So long after it could not be kept it is tried again, and twice as long after each further time:
 /// what was made two seconds ago cannot be told by its stamps yet, and some hits never can be.
 const PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_mins(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Requests of one kind, and the hits that they had.
 #[derive(Debug)]

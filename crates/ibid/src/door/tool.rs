@@ -144,26 +144,22 @@ impl Door {
             session: &session,
             sink: &printing,
         };
-        let cited = asked.cite(&mut run, engine::cite_as_known);
-        if let Some(noting) = &noting {
-            let hit = cited.as_ref().and_then(|(outcome, copy)| {
+        if let Some((outcome, copy)) = asked.cite(&mut run, engine::cite_as_known) {
+            if let (Some(noting), Some(generation)) = (&noting, generation) {
                 let came = Came {
                     run: &run,
                     session: &session,
-                    generation: generation?,
-                    view: copy,
-                    outcome,
+                    generation,
+                    view: &copy,
+                    outcome: &outcome,
                 };
-                noting.end(&came, printing.all())
-            });
-            HITS.keep(context, tool, hit);
-        }
-        // What follows is somebody else's to note.
-        drop(noting);
-        if let Some((outcome, _copy)) = cited {
+                HITS.keep(context, tool, noting.end(&came, printing.all()));
+            }
             run.leave();
             return Some((outcome_json(&outcome), false));
         }
+        // What follows is somebody else's to note.
+        drop(noting);
         let found = asked.find(&mut run, Stored::is_little);
         let collects = run.is_to_collect(&session);
         run.leave();
