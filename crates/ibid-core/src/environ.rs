@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Names and values of a process environment at one moment.
+/// Names and values of a process environment at one moment. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct EnvSnapshot {
-    values: BTreeMap<OsString, OsString>,
+    values: Arc<BTreeMap<OsString, OsString>>,
     asked: Option<Arc<Mutex<Asked>>>,
 }
 
@@ -26,7 +26,7 @@ pub struct Asked {
 
 impl PartialEq for EnvSnapshot {
     fn eq(&self, other: &Self) -> bool {
-        self.values == other.values
+        Arc::ptr_eq(&self.values, &other.values) || self.values == other.values
     }
 }
 
@@ -88,7 +88,7 @@ impl<N: Into<OsString>, V: Into<OsString>> FromIterator<(N, V)> for EnvSnapshot 
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
         Self {
-            values,
+            values: Arc::new(values),
             asked: None,
         }
     }

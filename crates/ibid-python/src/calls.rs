@@ -4,12 +4,14 @@
 //! same code as that of the command line.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 use ibid::door::{
-    Call, EnvModeArg, ExecutionArgs, LinkArg, MakeArgs, ModeArg, NeedArgs, PackagesArg, Place,
-    Program, RunCall, Segment, SelectArgs, ShowOutputArg, StepArgs, Tool, Word as ToolWord,
+    Call, EnvModeArg, EnvSnapshot, ExecutionArgs, LinkArg, MakeArgs, ModeArg, NeedArgs,
+    PackagesArg, Place, Program, RunCall, Segment, SelectArgs, ShowOutputArg, StepArgs, Tool,
+    Word as ToolWord,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -28,11 +30,17 @@ pub(crate) struct PlaceCall {
 
 impl From<PlaceCall> for Place {
     fn from(call: PlaceCall) -> Self {
-        let changed = |name: &OsString| call.env.iter().any(|(other, _)| other == name);
-        let own = of_process().filter(|(name, _)| !changed(name));
+        let own = environ();
+        let changed = |name: &OsStr| call.env.iter().any(|(other, _)| other == name);
+        let given = call.env.iter().map(|(name, value)| (&**name, &**value));
         Self {
             dir: call.dir,
-            env: own.chain(call.env.iter().cloned()).collect(),
+            env: if call.env.is_empty() {
+                own
+            } else {
+                let kept = own.iter().filter(|(name, _)| !changed(name));
+                kept.chain(given).collect()
+            },
             cache_dir: call.cache_dir,
             tmp_dir: call.tmp_dir,
             config: call.config,
@@ -40,13 +48,29 @@ impl From<PlaceCall> for Place {
     }
 }
 
+/// Returns the environment of the process: the snapshot of the last call if it is the same still,
+/// since one is asked for at each call, and making one takes longer than telling.
 #[expect(
     clippy::disallowed_methods,
     reason = "a front door reads the environment; whoever calls it holds the GIL, so that Python \
               changes nothing meanwhile"
 )]
-fn of_process() -> std::env::VarsOs {
-    std::env::vars_os()
+fn environ() -> EnvSnapshot {
+    type Variables = Vec<(OsString, OsString)>;
+    static LAST: Mutex<Option<(Variables, EnvSnapshot)>> = Mutex::new(None);
+    let variables: Variables = std::env::vars_os().collect();
+    // A fork may have copied the lock while it was held.
+    let Ok(mut last) = LAST.try_lock() else {
+        return variables.into_iter().collect();
+    };
+    match &*last {
+        Some((same, snapshot)) if *same == variables => snapshot.clone(),
+        _ => {
+            let snapshot: EnvSnapshot = variables.iter().cloned().collect();
+            *last = Some((variables, snapshot.clone()));
+            snapshot
+        }
+    }
 }
 
 /// A command, what it depends on and what it makes.
@@ -257,7 +281,7 @@ impl ToolCall {
             inputs: call.inputs,
             environ: match call.environ {
                 Some(own) => own.into_iter().collect(),
-                None => of_process().collect(),
+                None => environ(),
             },
             path: call.path,
             env: call.env,

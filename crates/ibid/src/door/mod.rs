@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub use ibid_core::action::{Segment, Word};
 use ibid_core::config::Overrides;
 pub use ibid_core::engine::{Caller, Made};
-use ibid_core::environ::EnvSnapshot;
+pub use ibid_core::environ::EnvSnapshot;
 pub use ibid_core::exec::{Interrupt, Stream};
 pub use ibid_core::fs::Meter;
 pub use ibid_core::store::View;

@@ -24,6 +24,9 @@ use crate::scan::StatCache;
 #[derive(Debug)]
 pub struct Seen(pub(super) Vec<u8>);
 
+/// Fewer looks are all made by whole paths.
+const FEW: usize = 64;
+
 /// What it hangs on beside the account.
 #[derive(Clone, Copy, Debug)]
 pub struct Sealing<'a> {
@@ -72,10 +75,16 @@ impl Seen {
             return None;
         }
         let looks = looks(account.looks, sealing)?;
+        // To open the root costs more than a few long paths do.
+        let root = if looks.iter().all(|look| look.path.starts_with(b"/")) {
+            Path::new("")
+        } else {
+            sealing.root
+        };
         let mut out = Writer::default();
         out.number(sealing.now);
         out.number(account.until.unwrap_or(u64::MAX));
-        out.bytes(sealing.root.as_os_str().as_bytes());
+        out.bytes(root.as_os_str().as_bytes());
         out.bytes(generation_in(sealing.cache_dir).as_os_str().as_bytes());
         out.option(sealing.generation);
         out.number(account.resolved.len() as u64);
@@ -124,6 +133,7 @@ fn looks(
         Err(error) => Noted::Failed(error.source.raw_os_error()?),
     };
     all.insert((manifests, false), found);
+    let are_few = all.len() < FEW;
     let mut looks = Vec::with_capacity(all.len());
     for ((path, follow), found) in all {
         if !path.is_absolute() {
@@ -131,7 +141,7 @@ fn looks(
         }
         let expected = expected(&path, follow, found, sealing)?;
         let below = path.strip_prefix(sealing.root).ok();
-        let short = below.filter(|below| !below.as_os_str().is_empty());
+        let short = below.filter(|below| !are_few && !below.as_os_str().is_empty());
         let path = short.unwrap_or(&path).as_os_str().as_bytes().to_vec();
         // Nothing that holds a NUL can be looked at again.
         if path.contains(&0) {

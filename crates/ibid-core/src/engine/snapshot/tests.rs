@@ -199,6 +199,25 @@ fn a_folder_of_ibid_that_was_listed_is_not_sealed() {
 }
 
 #[test]
+fn many_looks_are_made_from_the_root() {
+    let bench = Bench::new();
+    let mut account = bench.account();
+    for number in 0..100 {
+        let path = bench.dir.join(format!("root/missing-{number}"));
+        account.looks.insert((path, false), Noted::Failed(2));
+    }
+    let sealed = bench.seal(account).unwrap();
+    assert!(bench.holds(&sealed));
+    let last = bench.dir.join("root/missing-99");
+    std::fs::write(&last, "no longer").unwrap();
+    assert!(!bench.holds(&sealed));
+    std::fs::remove_file(&last).unwrap();
+    assert!(bench.holds(&sealed));
+    std::fs::rename(bench.dir.join("root"), bench.dir.join("moved")).unwrap();
+    assert!(!bench.holds(&sealed));
+}
+
+#[test]
 fn a_copy_in_a_view_counts_like_any_file() {
     let bench = Bench::new();
     let copy = bench.dir.join("cache/v1/views/key/current/value");
