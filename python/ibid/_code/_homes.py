@@ -138,15 +138,19 @@ def replaced(kind: type) -> list[tuple[str, Any]]:
     for base in kind.__mro__:
         if base.__flags__ & IMMUTABLE:
             continue
-        # There are hundreds of them, at each hit: most are told by their file alone.
-        members = list(vars(base).items())
-        functions = [(name, value) for name, value in members if type(value) is _FUNCTION]
-        around = [(name, value) for name, value in members if type(value) in _AROUND_FUNCTIONS]
-        functions += [(name, inner) for name, value in around if (inner := _function_of(value))]
-        for name, function in functions:
-            if function.__code__.co_filename not in _installed_files and _is_foreign_code(function):
-                found.append((f"{base.__qualname__}.{name}", function))
-        others = [pair for pair in members if type(pair[1]) not in _FAMILIAR]
+        others = []
+        # There are hundreds of members, at each hit: most are told by their type or their file.
+        for name, value in vars(base).items():
+            of = type(value)
+            function = value if of is _FUNCTION else None
+            if of in _AROUND_FUNCTIONS:
+                function = _function_of(value)
+            if function is not None:
+                is_known = function.__code__.co_filename in _installed_files
+                if not is_known and _is_foreign_code(function):
+                    found.append((f"{base.__qualname__}.{name}", function))
+            if of not in _FAMILIAR:
+                others.append((name, value))
         found += [(f"{base.__qualname__}.{n}", v) for n, v in others if _holds_foreign(v)]
     return found
 
@@ -214,8 +218,11 @@ def _function_of(value: Any) -> types.FunctionType | None:
 
 def _leads_to(module: Any, value: Any) -> bool:
     """Says whether a name that an object has leads to it."""
-    paths = (getattr(value, "__qualname__", None), getattr(value, "__name__", None))
-    return any(isinstance(path, str) and leads(module, path, value) for path in paths)
+    for name in ("__qualname__", "__name__"):
+        path = getattr(value, name, None)
+        if isinstance(path, str) and leads(module, path, value):
+            return True
+    return False
 
 
 def leads(module: Any, path: str, value: Any) -> bool:
@@ -223,7 +230,8 @@ def leads(module: Any, path: str, value: Any) -> bool:
     found = module
     for part in path.split("."):
         found = vars(found).get(part) if isinstance(found, _HOLDERS) else None
-        found = _function_of(found) or found
+        if not isinstance(found, _CODE):
+            found = _function_of(found) or found
     return found is value
 
 

@@ -8,6 +8,7 @@ nor what is led to from there, and which goes a month later.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import re
@@ -56,7 +57,12 @@ def name(cache_dir: str, tool: str) -> str:
         # The cache may have been emptied.
         if folder is None or not folder.stands():
             folder = _folders[process] = _Folder(cache_dir)
-        return folder.next(_UNUSUAL.sub("_", tool)[:64])
+        return folder.next(_called(tool))
+
+
+@functools.lru_cache(maxsize=64)
+def _called(tool: str) -> str:
+    return _UNUSUAL.sub("_", tool)[:64]
 
 
 def remove(view: str) -> None:
