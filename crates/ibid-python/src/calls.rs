@@ -273,27 +273,26 @@ enum Part {
 impl ToolCall {
     /// Returns the tool, and the view that it works in.
     pub(crate) fn split(self) -> (Tool, PathBuf) {
-        let call = self;
-        let programs = call.programs.into_iter();
+        let programs = self.programs.into_iter();
         let tool = Tool {
-            label: call.label,
-            words: call.words.into_iter().map(word).collect(),
-            inputs: call.inputs,
-            environ: match call.environ {
+            label: self.label,
+            words: self.words.into_iter().map(word).collect(),
+            inputs: self.inputs,
+            environ: match self.environ {
                 Some(own) => own.into_iter().collect(),
                 None => environ(),
             },
-            path: call.path,
-            env: call.env,
-            params: call.params,
-            specs: call.specs,
-            versions: call.versions,
+            path: self.path,
+            env: self.env,
+            params: self.params,
+            specs: self.specs,
+            versions: self.versions,
             programs: programs.map(OsString::into_encoded_bytes).collect(),
-            image: call.image,
-            output: call.output,
-            execution: call.execution.into(),
+            image: self.image,
+            output: self.output,
+            execution: self.execution.into(),
         };
-        (tool, call.view)
+        (tool, self.view)
     }
 }
 

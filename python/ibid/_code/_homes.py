@@ -138,19 +138,20 @@ def replaced(kind: type) -> list[tuple[str, Any]]:
     for base in kind.__mro__:
         if base.__flags__ & IMMUTABLE:
             continue
-        others = []
+        functions, around, others = [], [], []
         # There are hundreds of members, at each hit: most are told by their type or their file.
-        for name, value in vars(base).items():
+        for name, value in list(vars(base).items()):
             of = type(value)
-            function = value if of is _FUNCTION else None
-            if of in _AROUND_FUNCTIONS:
-                function = _function_of(value)
-            if function is not None:
-                is_known = function.__code__.co_filename in _installed_files
-                if not is_known and _is_foreign_code(function):
-                    found.append((f"{base.__qualname__}.{name}", function))
-            if of not in _FAMILIAR:
+            if of is _FUNCTION:
+                functions.append((name, value))
+            elif of in _AROUND_FUNCTIONS:
+                if inner := _function_of(value):
+                    around.append((name, inner))
+            elif of not in _FAMILIAR:
                 others.append((name, value))
+        for name, function in functions + around:
+            if function.__code__.co_filename not in _installed_files and _is_foreign_code(function):
+                found.append((f"{base.__qualname__}.{name}", function))
         found += [(f"{base.__qualname__}.{n}", v) for n, v in others if _holds_foreign(v)]
     return found
 

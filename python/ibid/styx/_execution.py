@@ -74,7 +74,7 @@ class CachingExecution:
 
     def output_file(self, local_file: str, optional: bool = False) -> Path:
         """Declares an output, and returns where it will stand."""
-        folder = self._folder()
+        folder = self._place_of_outputs()
         if os.path.isabs(local_file):
             # The tool writes it where it is told to; nobody could bring it back there.
             self._elsewhere.append(f"its output `{local_file}` does not lie in its own folder")
@@ -143,7 +143,7 @@ class CachingExecution:
             _tell_once(call.label, _in_words(error))
             return
         execution = {"force": False, "mode": None, "link": None, "strict": False}
-        self._folder()
+        self._place_of_outputs()
         request |= {"view": self._view, "execution": execution}
         try:
             _ibid.run_tool(place(None, self._runner.cache_dir), request, making)
@@ -157,7 +157,7 @@ class CachingExecution:
         making.is_cited = not making.has_run
         making.lines.close()
 
-    def _folder(self) -> str:
+    def _place_of_outputs(self) -> str:
         """Returns where outputs stand, once it is known what they are."""
         if self._view is None:
             self._view = _views.name(self._runner.cache_dir, self._metadata.name)
@@ -190,7 +190,7 @@ class _Making(Hearing):
         self.has_run = False
         self.is_cited = False
         self._base = execution._base
-        self._filled = execution._folder()
+        self._filled = execution._place_of_outputs()
         self._handlers = handlers
 
     def told(self, is_warning: bool, lines: str) -> None:

@@ -145,12 +145,13 @@ fn lock() -> MutexGuard<'static, Option<(Accounting, Account)>> {
 
 /// Says whether looks are written down.
 pub(super) fn is_on() -> bool {
-    let writer = WRITER.load(Ordering::Relaxed);
-    writer != 0 && !ASIDE.get() && writer == process::id()
+    WRITER.load(Ordering::Relaxed) != 0 && !ASIDE.get()
 }
 
 fn note(change: impl FnOnce(&mut Account)) {
+    // In a child the lock may be held by a thread that it does not have.
     if is_on()
+        && WRITER.load(Ordering::Relaxed) == process::id()
         && let Some((_, account)) = lock().as_mut()
     {
         change(account);

@@ -229,9 +229,12 @@ impl View {
         }
         let noted = [FOR, to_name.as_bytes()].concat();
         let noted = self.folder.join(OsStr::from_bytes(&noted));
-        match fs::create_link(&noted, &Path::new("..").join(to_name)) {
-            Err(error) if error.source.kind() != ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
+        // Nobody takes a note away while this is held, and to look costs less than to make one in vain.
+        if Signature::of_link(&noted).is_err() {
+            match fs::create_link(&noted, &Path::new("..").join(to_name)) {
+                Err(error) if error.source.kind() != ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
         }
         let copy = self.name().below(&Path::new("../..").join(name));
         fs::create_link(place, &copy)?;

@@ -3,13 +3,13 @@
 //!
 //! Owns which requests are equal, and how long a hit is kept. What was looked at, and whether it is as
 //! it was, is the library's ([`Seen`]). Invariants: requests are compared in full, with all that they
-//! are made in; what is kept says nothing before everything was looked at again, and goes after a
+//! are made in; what is kept says nothing before everything was looked at again, and nothing after a
 //! minute; nobody waits for the lock, which a fork may have copied while it was held.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use ibid_core::engine::snapshot::Seen;
@@ -23,8 +23,11 @@ use crate::context::{Context, Session, now, stamp_clock, system_time, wall_clock
 use crate::report::Reporter;
 use crate::run::Run;
 
-/// So many bytes of requests are known; with one more all are forgotten.
-const MUCH: usize = 8 << 20;
+/// So many bytes are known of requests and their hits; with one more all are forgotten.
+const MUCH: usize = 32 << 20;
+
+/// About so many bytes a request takes beside its texts.
+const ENTRY: usize = 1024;
 
 /// Requests with more bytes than this are not: to compare them would take as long.
 pub(super) const LARGE: usize = 64 * 1024;
@@ -45,7 +48,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Requests of one kind, and the hits that they had.
 #[derive(Debug)]
-pub(super) struct Hits<R>(OnceLock<Mutex<All<R>>>);
+pub(super) struct Hits<R>(Mutex<Option<All<R>>>);
 
 /// By a hash of the request; of two with the same one the later is known.
 #[derive(Debug)]
@@ -107,7 +110,7 @@ pub(super) trait Repeatable: Clone + PartialEq {
 
 impl<R: Repeatable> Hits<R> {
     pub(super) const fn new() -> Self {
-        Self(OnceLock::new())
+        Self(Mutex::new(None))
     }
 
     /// Returns the hit that an equal request had.
@@ -132,6 +135,8 @@ impl<R: Repeatable> Hits<R> {
     pub(super) fn keep(&self, context: &Context, request: &R, hit: Option<Hit>) {
         let hit = hit.map(Arc::new);
         let forgotten = self.with(|all| {
+            // What it takes the place of is counted still: all are forgotten the earlier.
+            all.count(hit.as_ref().map_or(0, |hit| hit.bytes()));
             let known = all.get(context, request)?;
             if hit.is_some() {
                 (known.not_before, known.pause) = (0, PAUSE);
@@ -145,18 +150,22 @@ impl<R: Repeatable> Hits<R> {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut All<R>) -> T) -> Option<T> {
-        let all = self.0.get_or_init(|| {
-            Mutex::new(All {
-                known: HashMap::default(),
-                bytes: 0,
-                place: None,
-            })
-        });
-        match all.try_lock() {
-            Ok(mut all) => Some(act(&mut all)),
+        let mut all = match self.0.try_lock() {
+            Ok(all) => all,
             // Each change is whole.
-            Err(TryLockError::Poisoned(poisoned)) => Some(act(&mut poisoned.into_inner())),
-            Err(TryLockError::WouldBlock) => None,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some(act(all.get_or_insert_with(All::default)))
+    }
+}
+
+impl<R> Default for All<R> {
+    fn default() -> Self {
+        Self {
+            known: HashMap::default(),
+            bytes: 0,
+            place: None,
         }
     }
 }
@@ -170,16 +179,21 @@ impl<R: Repeatable> All<R> {
         is_same.then_some(known)
     }
 
-    fn add(&mut self, context: &Context, request: &R) {
-        let bytes = request.bytes();
-        if bytes > LARGE {
-            return;
-        }
+    /// Makes room, and counts what follows.
+    fn count(&mut self, bytes: usize) {
         if self.bytes + bytes > MUCH {
             self.known.clear();
             self.bytes = 0;
         }
         self.bytes += bytes;
+    }
+
+    fn add(&mut self, context: &Context, request: &R) {
+        let bytes = request.bytes();
+        if bytes > LARGE {
+            return;
+        }
+        self.count(bytes + ENTRY);
         let place = self.place.take().filter(|place| context.is_in(place));
         let place = place.unwrap_or_else(|| Arc::new(context.place()));
         self.place = Some(Arc::clone(&place));
@@ -200,6 +214,11 @@ fn hash(request: &impl Repeatable) -> u64 {
 }
 
 impl Hit {
+    fn bytes(&self) -> usize {
+        let printed = self.printed.iter().map(|(_, piece)| piece.len());
+        self.seen.bytes() + printed.sum::<usize>()
+    }
+
     /// Returns the copy that its outputs stand in, where that is the one that counts.
     pub(super) fn standing(&self) -> Option<View> {
         let view = self.views.standing(&self.outcome.key)?;

@@ -67,6 +67,11 @@ const KERNEL: [&str; 4] = [
 ];
 
 impl Seen {
+    /// Returns how many bytes it has.
+    pub fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
     /// Keeps what was looked at; `None` if anything in the account cannot be looked at again.
     pub fn seal(account: Account, sealing: &Sealing<'_>) -> Option<Self> {
         let is_ours = |dir: &PathBuf| !matches!(fate(dir, sealing), Fate::Counts);
