@@ -21,7 +21,7 @@ SPEC = {"noise": 0.5, "steps": [1, 2]}
 # A value is read in two calls, and somebody else may read meanwhile; a hit that is not kept takes
 # more for its result alone.
 FEW = 3
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 
 def reads() -> int:

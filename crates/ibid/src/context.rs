@@ -162,6 +162,11 @@ impl Context {
             && *env == self.env
     }
 
+    /// Returns the cache that the caller names.
+    pub(crate) fn cache_dir(&self) -> Option<&Path> {
+        self.cache_dir.as_deref()
+    }
+
     /// Returns the place that requests are made in.
     pub(crate) fn place(&self) -> Place {
         Place {

@@ -7,7 +7,7 @@
 //! minute; nobody waits for the lock, which a fork may have copied while it was held.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash as _, Hasher as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
@@ -102,8 +102,8 @@ pub(super) type Printed = Vec<(Stream, Vec<u8>)>;
 
 /// What is asked for again.
 pub(super) trait Repeatable: Clone + PartialEq {
-    /// The texts that tell most requests from each other.
-    fn texts(&self) -> [&str; 3];
+    /// Hashes what tells nearly all requests from each other.
+    fn hash(&self, state: &mut DefaultHasher);
     /// About how many bytes it has.
     fn bytes(&self) -> usize;
 }
@@ -172,7 +172,7 @@ impl<R> Default for All<R> {
 
 impl<R: Repeatable> All<R> {
     fn get(&mut self, context: &Context, request: &R) -> Option<&mut Known<R>> {
-        let known = self.known.get_mut(&hash(request))?;
+        let known = self.known.get_mut(&hash(context, request))?;
         let is_same = known.request == *request
             && context.is_in(&known.place)
             && known.who == Who::is_asking(context);
@@ -205,12 +205,15 @@ impl<R: Repeatable> All<R> {
             not_before: 0,
             pause: PAUSE,
         };
-        self.known.insert(hash(request), known);
+        self.known.insert(hash(context, request), known);
     }
 }
 
-fn hash(request: &impl Repeatable) -> u64 {
-    BuildHasherDefault::<DefaultHasher>::default().hash_one(request.texts())
+fn hash(context: &Context, request: &impl Repeatable) -> u64 {
+    let mut state = DefaultHasher::new();
+    context.cache_dir().hash(&mut state);
+    request.hash(&mut state);
+    state.finish()
 }
 
 impl Hit {

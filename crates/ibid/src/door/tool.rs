@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::hash::{DefaultHasher, Hash as _};
 use std::path::{Path, PathBuf};
 
 use ibid_core::action::{
@@ -223,8 +224,13 @@ impl Door {
 static HITS: Hits<Tool> = Hits::new();
 
 impl Repeatable for Tool {
-    fn texts(&self) -> [&str; 3] {
-        [&self.params, &self.specs, &self.label]
+    fn hash(&self, state: &mut DefaultHasher) {
+        (&self.params, &self.specs, &self.label, &self.inputs).hash(state);
+        for word in &self.words {
+            if let Word::Plain(text) = word {
+                text.hash(state);
+            }
+        }
     }
 
     fn bytes(&self) -> usize {
