@@ -245,10 +245,9 @@ impl Hit {
             elapsed: clock.elapsed(),
             ..self.outcome.clone()
         };
-        let told = &outcome;
         reporter.event(&Event::Finished {
             label,
-            outcome: told,
+            outcome: &outcome,
         });
         view.note_use(wall_clock());
         Some(outcome)

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ibid_core::engine::{Caller, Made};
 use ibid_core::environ::EnvSnapshot;
@@ -126,14 +126,17 @@ impl Bench {
         rustix::fs::syncfs(&folder).unwrap();
     }
 
-    /// Says whether stamps of this disk are believed; where not, the test is named as skipped.
-    fn is_believed(&self) -> bool {
-        let kind = FileSystemKind::of(self.dir.path()).unwrap();
-        let is_believed = kind.keeps_stamps() && kind.tells_dirty_pages();
-        if !is_believed {
-            skipped("status is not believed on this file system");
+    /// Makes one where stamps of the disk are believed, with nobody else writing an account; where
+    /// they are not, the test is named as skipped.
+    fn alone() -> Option<(Self, MutexGuard<'static, ()>)> {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let bench = Self::new();
+        let kind = FileSystemKind::of(bench.dir.path()).unwrap();
+        if kind.keeps_stamps() && kind.tells_dirty_pages() {
+            return Some((bench, alone));
         }
-        is_believed
+        skipped("status is not believed on this file system");
+        None
     }
 
     /// Calls the function until its hit is kept.
@@ -172,11 +175,9 @@ impl Bench {
 
 #[test]
 fn a_hit_of_a_function_is_not_that_of_a_cache_that_others_may_write() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let bench = Bench::new();
-    if !bench.is_believed() {
+    let Some((bench, _alone)) = Bench::alone() else {
         return;
-    }
+    };
     let (place, call) = (bench.place(), Bench::call());
     bench.settle_call(&place, &call);
     let cache = bench.dir.join("cache");
@@ -190,11 +191,9 @@ fn a_hit_of_a_function_is_not_that_of_a_cache_that_others_may_write() {
 
 #[test]
 fn a_hit_of_a_function_is_that_of_an_equal_request_only() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let bench = Bench::new();
-    if !bench.is_believed() {
+    let Some((bench, _alone)) = Bench::alone() else {
         return;
-    }
+    };
     let (place, call) = (bench.place(), Bench::call());
     bench.settle_call(&place, &call);
     let call_with = |change: fn(&mut Call)| {
@@ -227,11 +226,9 @@ fn a_hit_of_a_function_is_that_of_an_equal_request_only() {
 
 #[test]
 fn a_hit_of_a_tool_leads_to_what_is_whole() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let bench = Bench::new();
-    if !bench.is_believed() {
+    let Some((bench, _alone)) = Bench::alone() else {
         return;
-    }
+    };
     let (place, tool) = (bench.place(), Bench::tool(&bench.dir.join("input")));
     let (_held, mut next) = bench.views();
     let mut again = || {

@@ -66,6 +66,16 @@ impl Bench {
         }
     }
 
+    /// An account of one look more, at a file that was read.
+    fn account_with(&self, path: &Path) -> Account {
+        let mut account = self.account();
+        let signature = Signature::of(path).unwrap();
+        let clean = Some(true);
+        let noted = Noted::Status { signature, clean };
+        account.looks.insert((path.to_owned(), true), noted);
+        account
+    }
+
     fn seal(&self, account: Account) -> Option<Vec<u8>> {
         self.seal_at(account, 1 << 40)
     }
@@ -223,12 +233,7 @@ fn a_copy_in_a_view_counts_like_any_file() {
     let copy = bench.dir.join("cache/v1/views/key/current/value");
     std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
     std::fs::write(&copy, "result").unwrap();
-    let mut account = bench.account();
-    let signature = Signature::of(&copy).unwrap();
-    let clean = Some(true);
-    let noted = Noted::Status { signature, clean };
-    account.looks.insert((copy.clone(), true), noted);
-    let sealed = bench.seal(account).unwrap();
+    let sealed = bench.seal(bench.account_with(&copy)).unwrap();
     assert!(bench.holds(&sealed));
     std::fs::write(&copy, "edited").unwrap();
     assert!(!bench.holds(&sealed));
@@ -246,12 +251,7 @@ fn a_file_among_those_of_ibid_counts_whatever_it_is_called() {
         let input = bench.dir.join(name);
         std::fs::create_dir_all(input.parent().unwrap()).unwrap();
         std::fs::write(&input, "input").unwrap();
-        let mut account = bench.account();
-        let signature = Signature::of(&input).unwrap();
-        let clean = Some(true);
-        let noted = Noted::Status { signature, clean };
-        account.looks.insert((input.clone(), true), noted);
-        let sealed = bench.seal(account).unwrap();
+        let sealed = bench.seal(bench.account_with(&input)).unwrap();
         assert!(bench.holds(&sealed), "{name}");
         std::fs::write(&input, "edited").unwrap();
         assert!(!bench.holds(&sealed), "{name}");
