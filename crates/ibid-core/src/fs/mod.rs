@@ -72,7 +72,7 @@ pub use signature::{FileKind, Signature, Timestamp};
 pub use space::Space;
 pub use spool::unnamed_file;
 pub use stage::{
-    Published, Staged, close_checked, create_dir, create_dirs, create_link, link_open,
+    Published, Staged, add_name, close_checked, create_dir, create_dirs, create_link, link_open,
     random_bytes, random_name, remove_file, rename, rename_new, sync_dir, sync_file_system,
 };
 pub use standard::{hold_standard_streams, open_nothing};

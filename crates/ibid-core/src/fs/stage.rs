@@ -356,6 +356,11 @@ pub fn create_link(path: &Path, target: &Path) -> Result<(), PathError> {
     rustix::fs::symlink(target, path).context("create link", path)
 }
 
+/// Gives a file or a link another name, where nothing may stand. A link is not followed.
+pub fn add_name(path: &Path, name: &Path) -> Result<(), PathError> {
+    rustix::fs::linkat(CWD, path, CWD, name, AtFlags::empty()).context("link", name)
+}
+
 /// Removes a file or a link.
 pub fn remove_file(path: &Path) -> Result<(), PathError> {
     rustix::fs::unlink(path).context("remove", path)

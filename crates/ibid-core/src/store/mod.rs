@@ -9,7 +9,7 @@
 //!         v1/runs/<time>-<label hash>-<random>     one record per run, never changed
 //!         v1/leases/<hex>, o-<hex>                 "someone computes this key, writes this path"
 //!         v1/pins/              protected keys
-//!         v1/views/<key>/       copies of outputs for callers that want a path
+//!         v1/views/<half key>/  copies of outputs for callers that want a path
 //!         v1/trash/             what was damaged, collected or evicted; what is missed comes back
 //!         v1/tmp/               files that have no name yet
 //!         v1/collected          its stamp is the time of the last collection

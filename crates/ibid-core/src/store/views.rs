@@ -1,12 +1,14 @@
 //! Views: copies of outputs for callers that want a path.
 //!
 //! ```text
-//! views/<key>/current -> v-<random>     leads to the copy that counts
-//!             v-<random>/…              a copy: made by one process, changed by none
-//!             lock                      held by whoever makes or reads a copy
-//!             for-<other> -> ../<other> a folder of links that lead to copies in here
+//! views/<half of the key>/current -> v-<random>     leads to the copy that counts
+//!                         v-<random>/…              a copy: made by one process, changed by none
+//!                         lock                      held by whoever makes or reads a copy
+//!                         for-<other> -> ../<other> a folder of links that lead to copies in here
 //! ```
 //!
+//! Names are so short that a link from one folder of views to a copy in another takes less than
+//! the 60 bytes that ext4 keeps in the link's inode: a longer one takes a block of its own.
 //! A copy that stands is never changed and never taken from under a reader: what is to differ is a
 //! copy of its own, to which `current` then leads. Whoever takes copies away holds the lock alone,
 //! for as long as a few renames take, and deletes under names that nobody knows. A copy can be lent
@@ -28,13 +30,16 @@ use super::local::LocalStore;
 use super::ownership::Sharing;
 use crate::digest::Key;
 use crate::fs::{
-    self, Alone, Dir, Hold, IfPresent as _, PathError, Signature, Timestamp, random_name,
-    touch_link,
+    self, Alone, Dir, Hold, IfPresent as _, PathError, Signature, Timestamp, random_bytes,
+    random_name, touch_link,
 };
 use crate::tree::RelPath;
 
 const CURRENT: &str = "current";
 const LOCK: &str = "lock";
+
+/// So much of a key, in hexadecimal digits, names the folder of its copies.
+const NAME: usize = 32;
 
 /// How the names of copies begin.
 const COPY: &[u8] = b"v-";
@@ -82,12 +87,20 @@ impl Views {
 
     /// Returns where the outputs of a key stand or would stand. It leads to one copy after another.
     pub fn place(&self, key: &Key) -> PathBuf {
-        self.dir.join(key.hex()).join(CURRENT)
+        self.folder(key).join(CURRENT)
+    }
+
+    /// Two keys that begin alike would take turns: what stands here is compared with the key's
+    /// record before it is believed.
+    fn folder(&self, key: &Key) -> PathBuf {
+        let mut name = key.hex();
+        name.truncate(NAME);
+        self.dir.join(name)
     }
 
     /// Returns the copy of a key that counts, if one stands.
     pub fn standing(&self, key: &Key) -> Option<View> {
-        let folder = self.dir.join(key.hex());
+        let folder = self.folder(key);
         // Held first: what the link says then stays.
         let hold = Hold::shared(&folder.join(LOCK), false).ok()??;
         let name = fs::read_link(&folder.join(CURRENT)).ok()?;
@@ -104,7 +117,7 @@ impl Views {
 
     /// Makes an empty folder for a new copy, which nobody else sees before it is shown.
     pub fn make(&self, key: &Key) -> Result<View, PathError> {
-        let folder = self.dir.join(key.hex());
+        let folder = self.folder(key);
         let lock = folder.join(LOCK);
         let mut tries = 0;
         let hold = loop {
@@ -120,7 +133,7 @@ impl Views {
             }
             tries += 1;
         };
-        let root = folder.join(format!("v-{}", random_name()));
+        let root = folder.join(format!("v-{:016x}", u64::from_be_bytes(random_bytes())));
         fs::create_dir(&root, Some(0o700))?;
         Ok(View {
             folder,
@@ -213,8 +226,9 @@ impl View {
 
     /// Makes a link to this copy at `place`, which lies in a copy of another folder of views. This
     /// copy then stays while that folder is held. Says whether it was done: not where nothing could
-    /// promise that.
-    pub fn lend_to(&self, place: &Path) -> Result<bool, PathError> {
+    /// promise that. Where such a link may stand at `earlier`, that gets another name: a link more takes
+    /// an inode, and to find a free one takes longer than all else.
+    pub fn lend_to(&self, place: &Path, earlier: Option<&Path>) -> Result<bool, PathError> {
         let to = place.parent().and_then(Path::parent);
         let (Some(to), Some(_), Some(name)) = (to, &self.hold, self.folder.file_name()) else {
             return Ok(false);
@@ -237,6 +251,16 @@ impl View {
             }
         }
         let copy = self.name().below(&Path::new("../..").join(name));
+        let is_beside = |earlier: &&Path| earlier.parent() == place.parent();
+        if let Some(earlier) = earlier.filter(is_beside)
+            && fs::add_name(earlier, place).is_ok()
+        {
+            // It is its user's, who may have put something else there.
+            if fs::read_link(place).is_ok_and(|it| it == copy.as_os_str().as_bytes()) {
+                return Ok(true);
+            }
+            fs::remove_file(place)?;
+        }
         fs::create_link(place, &copy)?;
         Ok(true)
     }
@@ -395,6 +419,11 @@ mod tests {
         names
     }
 
+    fn folder_name(views: &Views, key: &Key) -> String {
+        let folder = views.folder(key);
+        folder.file_name().unwrap().to_str().unwrap().to_owned()
+    }
+
     fn made(views: &Views, key: &Key) -> View {
         let mut view = views.make(key).unwrap();
         view.show().unwrap();
@@ -445,7 +474,7 @@ mod tests {
         let root = view.root().to_owned();
         view.leave();
         assert!(root.is_dir());
-        assert!(views.remove(&key.hex(), false).unwrap());
+        assert!(views.remove(&folder_name(&views, &key), false).unwrap());
     }
 
     #[test]
@@ -453,10 +482,10 @@ mod tests {
         let dir = TempDir::new();
         let (views, key) = (Views::new(dir.join("views")), Key::derive(b"a"));
         let view = made(&views, &key);
-        assert!(!views.remove(&key.hex(), true).unwrap());
+        assert!(!views.remove(&folder_name(&views, &key), true).unwrap());
         assert!(view.root().is_dir());
         drop(view);
-        assert!(views.remove(&key.hex(), false).unwrap());
+        assert!(views.remove(&folder_name(&views, &key), false).unwrap());
         assert_eq!(names(&dir.join("views")), Vec::<String>::new());
     }
 
@@ -467,22 +496,57 @@ mod tests {
         let borrower = made(&views, &Key::derive(b"process"));
         let lent = made(&views, &key);
         let place = borrower.root().join("0-tool");
-        assert!(lent.lend_to(&place).unwrap());
+        assert!(lent.lend_to(&place, None).unwrap());
         let root = lent.root().to_owned();
         assert_eq!(place.canonicalize().unwrap(), root.canonicalize().unwrap());
+        let link = fs::read_link(&place).unwrap();
+        assert!(
+            link.len() < 60,
+            "the link takes a block of its own: {link:?}"
+        );
         drop(lent);
         // Neither who makes another one takes it away, nor a collection.
         drop(made(&views, &key));
-        assert!(!views.remove(&key.hex(), true).unwrap());
+        assert!(!views.remove(&folder_name(&views, &key), true).unwrap());
         assert!(root.is_dir());
         let again = views.standing(&key).unwrap();
-        assert!(again.lend_to(&borrower.root().join("1-tool")).unwrap());
+        assert!(
+            again
+                .lend_to(&borrower.root().join("1-tool"), None)
+                .unwrap()
+        );
         drop((again, borrower));
         drop(made(&views, &key));
         assert!(!root.exists());
         let names = names(views.place(&key).parent().unwrap());
         assert_eq!(names.len(), 3, "{names:?}");
-        assert!(views.remove(&key.hex(), false).unwrap());
+        assert!(views.remove(&folder_name(&views, &key), false).unwrap());
+    }
+
+    #[test]
+    fn a_copy_that_is_lent_again_is_led_to_by_the_same_link() {
+        let dir = TempDir::new();
+        let (views, key) = (Views::new(dir.join("views")), Key::derive(b"a"));
+        let borrower = made(&views, &Key::derive(b"process"));
+        let (lent, other) = (made(&views, &key), made(&views, &Key::derive(b"b")));
+        let place = |name: &str| borrower.root().join(name);
+        let inode = |name: &str| Signature::of_link(&place(name)).unwrap().inode;
+        assert!(lent.lend_to(&place("0"), None).unwrap());
+        assert!(lent.lend_to(&place("1"), Some(&place("0"))).unwrap());
+        assert_eq!(inode("1"), inode("0"));
+        // What leads elsewhere, is somebody's own, or has gone is none.
+        assert!(other.lend_to(&place("2"), Some(&place("1"))).unwrap());
+        std::fs::write(place("own"), "text").unwrap();
+        fs::create_dir(&place("folder"), None).unwrap();
+        for (at, earlier) in ["2", "own", "folder", "nothing"].into_iter().enumerate() {
+            let new = format!("again-{at}");
+            assert!(lent.lend_to(&place(&new), Some(&place(earlier))).unwrap());
+            let led = place(&new).canonicalize().unwrap();
+            assert_eq!(led, lent.root().canonicalize().unwrap(), "{earlier}");
+        }
+        assert_eq!(std::fs::read(place("own")).unwrap(), b"text");
+        let led = place("2").canonicalize().unwrap();
+        assert_eq!(led, other.root().canonicalize().unwrap());
     }
 
     #[test]
@@ -491,7 +555,7 @@ mod tests {
         let (views, key) = (Views::new(dir.join("views")), Key::derive(b"a"));
         let borrower = made(&views, &Key::derive(b"process"));
         let lent = made(&views, &key);
-        assert!(lent.lend_to(&borrower.root().join("0-tool")).unwrap());
+        assert!(lent.lend_to(&borrower.root().join("0-tool"), None).unwrap());
         let folder = views.place(&key).parent().unwrap().to_owned();
         let in_years = Timestamp {
             seconds: i64::MAX,
@@ -511,12 +575,12 @@ mod tests {
         let lent = made(&views, &key);
         let elsewhere = dir.join("other/process/v-x/0-tool");
         fs::create_dirs(elsewhere.parent().unwrap(), None).unwrap();
-        assert!(!lent.lend_to(&elsewhere).unwrap());
+        assert!(!lent.lend_to(&elsewhere, None).unwrap());
         let passing = View::passing(dir.path()).unwrap();
-        assert!(!passing.lend_to(&elsewhere).unwrap());
+        assert!(!passing.lend_to(&elsewhere, None).unwrap());
         let nobodys = views.place(&Key::derive(b"process")).with_file_name("v-x");
         fs::create_dirs(&nobodys, None).unwrap();
-        assert!(!lent.lend_to(&nobodys.join("0-tool")).unwrap());
+        assert!(!lent.lend_to(&nobodys.join("0-tool"), None).unwrap());
         assert!(!elsewhere.exists());
     }
 

@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash as _, Hasher as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
@@ -95,6 +95,8 @@ pub(super) struct Hit {
     view: PathBuf,
     /// What its run had printed.
     printed: Printed,
+    /// The last view that was led to the copy.
+    led: Mutex<Option<PathBuf>>,
 }
 
 /// What a run printed, piece by piece.
@@ -228,6 +230,18 @@ impl Hit {
         (view.root() == self.view).then_some(view)
     }
 
+    /// Returns the last view that was led to the copy.
+    pub(super) fn led(&self) -> Option<PathBuf> {
+        self.led.try_lock().ok()?.clone()
+    }
+
+    /// Notes that a view leads to the copy.
+    pub(super) fn note_led(&self, view: &Path) {
+        if let Ok(mut led) = self.led.try_lock() {
+            *led = Some(view.to_owned());
+        }
+    }
+
     /// Tells it as it was told before, if everything is as it was; the copy is held.
     pub(super) fn again(&self, label: &str, view: &View, context: &Context) -> Option<StepOutcome> {
         let clock = Clock::starting(system_time());
@@ -296,6 +310,7 @@ impl Noting {
             outcome: came.outcome.clone(),
             view: came.view.root().to_owned(),
             printed: printed?,
+            led: Mutex::new(None),
         })
     }
 }

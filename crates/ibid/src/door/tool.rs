@@ -172,7 +172,9 @@ impl Door {
         let hit = HITS.find(&self.context, tool)?;
         let copy = hit.standing()?;
         let again = || Ok(hit.again(&tool.label, &copy, &self.context));
-        lent(&copy, view, again).ok()?
+        let outcome = lent(&copy, (view, hit.led().as_deref()), again).ok()??;
+        hit.note_led(view);
+        Some(outcome)
     }
 
     /// Collects the cache, as the end of a run does.
@@ -277,7 +279,7 @@ impl Asked<'_> {
         if !is_folder(copy.root()) || !is_folder(&copy.root().join(&self.tool.output)) {
             return None;
         }
-        let cited = lent(&copy, self.view, || {
+        let cited = lent(&copy, (self.view, None), || {
             run.enter(copy.root());
             Ok(cite(self.prepared, &self.engine(run)))
         });
@@ -299,7 +301,7 @@ impl Asked<'_> {
             return Ok(Some(outcome));
         }
         let mut copy = run.make_view(self.session, &self.prepared.key)?;
-        let outcome = lent(&copy, self.view, || {
+        let outcome = lent(&copy, (self.view, None), || {
             run.enter(copy.root());
             let brought = stored.bring_back(self.prepared, &self.engine(run));
             let outcome = brought.map_err(|error| failure(&error))?;
@@ -344,14 +346,14 @@ impl Asked<'_> {
     }
 }
 
-/// Makes a tool's view lead to a copy, unless nothing comes of it.
+/// Makes a tool's view lead to a copy, unless nothing comes of it; an earlier view may lead there.
 fn lent(
     copy: &View,
-    view: &Path,
+    (view, earlier): (&Path, Option<&Path>),
     act: impl FnOnce() -> Result<Option<StepOutcome>, Failure>,
 ) -> Result<Option<StepOutcome>, Failure> {
     // Whoever keeps what was seen lends it again.
-    let is_lent = fs::look_aside(|| copy.lend_to(view));
+    let is_lent = fs::look_aside(|| copy.lend_to(view, earlier));
     // What does not work here has another way, or none and is told there.
     if !is_lent.unwrap_or(false) {
         return Ok(None);
