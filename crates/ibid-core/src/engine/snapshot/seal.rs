@@ -139,7 +139,7 @@ fn looks(
     };
     all.insert((manifests, false), found);
     let are_few = all.len() < FEW;
-    let mut looks = Vec::with_capacity(all.len());
+    let mut looks: Vec<Look> = Vec::with_capacity(all.len());
     for ((path, follow), found) in all {
         if !path.is_absolute() {
             return None;
@@ -151,6 +151,11 @@ fn looks(
         // Nothing that holds a NUL can be looked at again.
         if path.contains(&0) {
             return None;
+        }
+        // What is no link is the same to whoever follows it.
+        let is_known = |last: &Look| last.path == path && last.expected == expected;
+        if follow && looks.last().is_some_and(is_known) {
+            continue;
         }
         looks.push(Look {
             path,
