@@ -17,7 +17,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 /// Where a request is made.
-#[derive(Clone, FromPyObject)]
+#[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 pub(crate) struct PlaceCall {
     dir: PathBuf,
@@ -30,20 +30,26 @@ pub(crate) struct PlaceCall {
 
 impl From<PlaceCall> for Place {
     fn from(call: PlaceCall) -> Self {
-        let own = environ();
-        let changed = |name: &OsStr| call.env.iter().any(|(other, _)| other == name);
-        let given = call.env.iter().map(|(name, value)| (&**name, &**value));
-        Self {
-            dir: call.dir,
-            env: if call.env.is_empty() {
+        call.among(environ())
+    }
+}
+
+impl PlaceCall {
+    /// Returns the place in a process with these variables.
+    pub(crate) fn among(self, own: EnvSnapshot) -> Place {
+        let changed = |name: &OsStr| self.env.iter().any(|(other, _)| other == name);
+        let given = self.env.iter().map(|(name, value)| (&**name, &**value));
+        Place {
+            dir: self.dir,
+            env: if self.env.is_empty() {
                 own
             } else {
                 let kept = own.iter().filter(|(name, _)| !changed(name));
                 kept.chain(given).collect()
             },
-            cache_dir: call.cache_dir,
-            tmp_dir: call.tmp_dir,
-            config: call.config,
+            cache_dir: self.cache_dir,
+            tmp_dir: self.tmp_dir,
+            config: self.config,
         }
     }
 }
@@ -55,7 +61,7 @@ impl From<PlaceCall> for Place {
     reason = "a front door reads the environment; whoever calls it holds the GIL, so that Python \
               changes nothing meanwhile"
 )]
-fn environ() -> EnvSnapshot {
+pub(crate) fn environ() -> EnvSnapshot {
     type Variables = Vec<(OsString, OsString)>;
     static LAST: Mutex<Option<(Variables, EnvSnapshot)>> = Mutex::new(None);
     let variables: Variables = std::env::vars_os().collect();
@@ -271,16 +277,16 @@ enum Part {
 }
 
 impl ToolCall {
-    /// Returns the tool, and the view that it works in.
-    pub(crate) fn split(self) -> (Tool, PathBuf) {
+    /// Returns the tool in a process with these variables, and the view that it works in.
+    pub(crate) fn among(self, own: EnvSnapshot) -> (Tool, PathBuf) {
         let programs = self.programs.into_iter();
         let tool = Tool {
             label: self.label,
             words: self.words.into_iter().map(word).collect(),
             inputs: self.inputs,
             environ: match self.environ {
-                Some(own) => own.into_iter().collect(),
-                None => environ(),
+                Some(others) => others.into_iter().collect(),
+                None => own,
             },
             path: self.path,
             env: self.env,

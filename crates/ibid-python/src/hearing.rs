@@ -21,7 +21,6 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde_json::Value;
 
-use crate::calls::PlaceCall;
 use crate::forked::{is_forked, own_pool};
 
 /// How often signals are asked for, and progress is told, while nothing else happens.
@@ -208,33 +207,30 @@ pub(crate) fn recall(
     Ok(called)
 }
 
-/// The same for a tool. What it printed is handed on as it is read.
+/// The same for a tool; says whether it was done. What it printed is handed on as it is read.
 pub(crate) fn recall_tool(
-    place: &PlaceCall,
+    place: &Place,
     (tool, view): (&Tool, &Path),
     listener: &Bound<'_, PyAny>,
-) -> PyResult<Option<Value>> {
+) -> PyResult<bool> {
     if is_forked() || listener.getattr("wants_events")?.extract()? {
-        return Ok(None);
+        return Ok(false);
     }
     let directly = Arc::new(Directly {
         listener: listener.clone().unbind(),
         raised: Mutex::default(),
     });
-    let door = Door::new(place.clone().into(), Arc::<Directly>::clone(&directly));
+    let door = Door::new(place.clone(), Arc::<Directly>::clone(&directly));
     let recalled = listener.py().detach(|| door.recall_tool(tool, view));
     let raised = directly.raised().take();
     if let Some(error) = raised {
         return Err(error);
     }
-    let Some((json, collects)) = recalled else {
-        return Ok(None);
-    };
-    if collects {
+    if recalled == Some(true) {
         // That it cannot be collected was told.
-        let _ = attend(place.clone().into(), listener, |door, _| door.collect())?;
+        let _ = attend(place.clone(), listener, |door, _| door.collect())?;
     }
-    Ok(Some(json))
+    Ok(recalled.is_some())
 }
 
 fn tell_lines(listener: &Bound<'_, PyAny>, weight: Weight, lines: &str) -> PyResult<()> {

@@ -15,11 +15,13 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use ibid::door::{Answer, Call, Called, Failure, View};
+use ibid::door::{Answer, Call, Called, Failure, Place, View};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
-use crate::calls::{FunctionCall, PlaceCall, RunStepsCall, SelectCall, StepCall, ToolCall};
+use crate::calls::{
+    FunctionCall, PlaceCall, RunStepsCall, SelectCall, StepCall, ToolCall, environ,
+};
 use crate::hearing::{Commands, attend, recall, recall_tool};
 
 /// Runs a command, or cites its earlier result. Returns how it went, as JSON.
@@ -127,10 +129,10 @@ fn call(
     function: FunctionCall,
     listener: &Bound<'_, PyAny>,
 ) -> PyResult<(bool, OsString, HeldView)> {
-    let function = Call::from(function);
-    let called = match recall(place.clone().into(), &function, listener)? {
+    let (place, function) = (Place::from(place), Call::from(function));
+    let called = match recall(place.clone(), &function, listener)? {
         Some(called) => called,
-        None => attend(place.into(), listener, move |door, queue| {
+        None => attend(place, listener, move |door, queue| {
             door.call(&function, queue)
         })?
         .or_raise(listener.py())?,
@@ -158,18 +160,19 @@ fn place_of_call(
     .or_raise(listener.py())
 }
 
-/// Has a command run by `listener.execute`, or makes its view lead to its earlier result. Returns how it
-/// went, as JSON.
+/// Has a command run by `listener.execute`, or makes its view lead to its earlier result.
 #[pyfunction]
-fn run_tool(place: PlaceCall, tool: ToolCall, listener: &Bound<'_, PyAny>) -> PyResult<String> {
-    let (tool, view) = tool.split();
-    if let Some(json) = recall_tool(&place, (&tool, &view), listener)? {
-        return Ok(json.to_string());
+fn run_tool(place: PlaceCall, tool: ToolCall, listener: &Bound<'_, PyAny>) -> PyResult<()> {
+    let own = environ();
+    let place = place.among(own.clone());
+    let (tool, view) = tool.among(own);
+    if recall_tool(&place, (&tool, &view), listener)? {
+        return Ok(());
     }
-    let outcome = attend(place.into(), listener, move |door, queue| {
+    let done = attend(place, listener, move |door, queue| {
         door.run_tool(&tool, &view, &Commands(queue))
     })?;
-    outcome.map(|json| json.to_string()).or_raise(listener.py())
+    done.or_raise(listener.py())
 }
 
 /// Makes a folder for views. Returns it, and what keeps it there.

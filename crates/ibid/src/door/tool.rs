@@ -24,7 +24,6 @@ use ibid_core::fs::{self, FileKind, Meter, Signature};
 use ibid_core::scan::{Filter, Scanner, place_of};
 use ibid_core::store::{LinkMode, View};
 use ibid_core::tree::{Content, Place, RelPath};
-use serde_json::Value;
 
 use super::hits::{Came, Hits, Printing, Repeatable};
 use super::{Door, Failure};
@@ -32,7 +31,7 @@ use crate::args::ExecutionArgs;
 use crate::commands::exec::failure;
 use crate::context::Session;
 use crate::exit;
-use crate::report::{Reporter, outcome_json};
+use crate::report::Reporter;
 use crate::request;
 use crate::run::{Purpose, Run};
 
@@ -69,12 +68,7 @@ pub struct Tool {
 
 impl Door {
     /// Has a tool run by `caller` in its view, or makes that lead to its earlier result.
-    pub fn run_tool(
-        &self,
-        tool: &Tool,
-        view: &Path,
-        caller: &dyn Caller,
-    ) -> Result<Value, Failure> {
+    pub fn run_tool(&self, tool: &Tool, view: &Path, caller: &dyn Caller) -> Result<(), Failure> {
         let context = &self.context;
         let session = context.session(None, request::execution_overrides(&tool.execution))?;
         let force = tool.execution.force;
@@ -106,16 +100,16 @@ impl Door {
             )
             .hint("the warnings above name the fault"));
         }
-        Ok(outcome_json(&outcome))
+        Ok(())
     }
 
     /// Makes the view of a tool lead to its earlier result where that is over at once: nothing has
-    /// to be read to make its key, and the result stands in a copy, or is little. Whatever else
-    /// there is to say, [`Self::run_tool`] says. Whether the cache is to be collected now is for the
-    /// caller to hear.
-    pub fn recall_tool(&self, tool: &Tool, view: &Path) -> Option<(Value, bool)> {
-        if let Some(outcome) = self.recall_tool_again(tool, view) {
-            return Some((outcome_json(&outcome), false));
+    /// to be read to make its key, and the result stands in a copy, or is little. Returns whether the
+    /// cache is to be collected now, which is for the caller to hear. `None`: whatever there is to
+    /// say, [`Self::run_tool`] says.
+    pub fn recall_tool(&self, tool: &Tool, view: &Path) -> Option<bool> {
+        if self.recall_tool_again(tool, view).is_some() {
+            return Some(false);
         }
         // A folder may hold any number of files.
         let is_file =
@@ -157,14 +151,14 @@ impl Door {
                 HITS.keep(context, tool, noting.end(&came, printing.all()));
             }
             run.leave();
-            return Some((outcome_json(&outcome), false));
+            return Some(false);
         }
         // What follows is somebody else's to note.
         drop(noting);
         let found = asked.find(&mut run, Stored::is_little);
         let collects = run.is_to_collect(&session);
         run.leave();
-        Some((outcome_json(&found.ok()??), collects))
+        found.ok()?.map(|_| collects)
     }
 
     /// Does the same where nothing has changed since an equal tool was recalled.
