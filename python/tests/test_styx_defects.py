@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ibid import bypass
 from ibid._errors import UsageError
 from styx_bench import PARENT, TOOL, Bench, Printed, call, is_held
 from styxdefs import LocalRunner
@@ -401,11 +402,35 @@ def test_a_link_that_comes_back_leads_to_the_output_beside_it(bench: Bench) -> N
     assert bench.calls == 1
 
 
-def test_nothing_is_left_in_the_folder_of_the_runner_below(bench: Bench) -> None:
+class Derived(LocalRunner):  # type: ignore[misc]
+    """A runner of which nobody knows what it does."""
+
+
+@pytest.mark.parametrize("kind", [LocalRunner, Derived])
+def test_nothing_is_left_in_the_folder_of_the_runner_below(
+    bench: Bench, kind: type[LocalRunner]
+) -> None:
     bench.tool("touch out")
     for _ in range(3):
-        call(bench.runner())
-    assert list((bench.folder / "styx").iterdir()) == []
+        base = kind(data_dir=bench.folder / "styx", environ=bench.environ)
+        call(bench.runner(base=base))
+    assert bench.calls == 1
+    assert list(bench.folder.glob("styx/*")) == []
+
+
+def test_a_runner_that_has_changed_runs_as_it_is_then(bench: Bench) -> None:
+    bench.tool('echo "$V" > out')
+    base = LocalRunner(data_dir=bench.folder / "styx", environ={**bench.environ, "V": "one"})
+    runner = bench.runner(base=base, env_allowlist=("V",))
+    for value in ("one", "two", "one"):
+        base.environ = {**bench.environ, "V": value}
+        assert (call(runner) / "out").read_text() == f"{value}\n"
+    assert bench.calls == 2
+    # What is passed over lies where the runner puts it.
+    with bypass():
+        root = call(runner)
+    assert root.parent == bench.folder / "styx"
+    assert (root / "out").read_text() == "one\n"
 
 
 def test_an_output_stays_in_its_folder(bench: Bench) -> None:

@@ -7,13 +7,13 @@ so that no path changes. Whatever goes wrong in the cache, the tool is run, once
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import functools
 import logging
 import os
 import posixpath
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -282,11 +282,3 @@ def _in_words(error: Exception) -> str:
 @functools.cache
 def _tell_once(label: str, why: str) -> None:
     logging.getLogger("ibid").warning("%s: not cached: %s", label, why)
-
-
-def forget_folder(base: Any) -> None:
-    """Removes the folder that a runner has made for outputs that will lie elsewhere."""
-    folder = getattr(base, "output_dir", None)
-    if folder is not None:
-        with contextlib.suppress(OSError, TypeError):
-            os.rmdir(folder)

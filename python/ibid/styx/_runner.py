@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ibid._bypass import is_bypassed
-from ibid.styx._execution import CachingExecution, forget_folder
+from ibid.styx._execution import CachingExecution
 from ibid.styx._policy import CachePolicy
 from ibid.styx._protocols import Metadata, Runner, StrPath
+from ibid.styx._started import started
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,7 @@ class CachingRunner:
 
     def start_execution(self, metadata: Metadata) -> Any:
         """Starts an execution; where the cache is passed over, the base's own."""
-        execution = self.base.start_execution(metadata)
         tool = f"{metadata.package}/{metadata.name}"
         if is_bypassed() or tool in self.policy.bypass_tools:
-            return execution
-        forget_folder(execution)
-        return CachingExecution(execution, self, metadata)
+            return self.base.start_execution(metadata)
+        return CachingExecution(started(self.base, metadata), self, metadata)
