@@ -67,6 +67,29 @@ def test_a_folder_that_is_moved_while_the_tool_runs_is_no_result(bench: Bench) -
     assert bench.calls == 2
 
 
+@pytest.mark.parametrize("is_put_back", [False, True], ids=["stays", "put-back"])
+@pytest.mark.parametrize("given", ["link/f", "link", "in-link/f"])
+def test_a_link_that_turns_while_the_tool_runs_makes_no_result(
+    bench: Bench, given: str, is_put_back: bool
+) -> None:
+    for of in ("one", "two"):
+        bench.file(f"{of}/f", of)
+    (bench.folder / "link").symlink_to("one")
+    (bench.folder / "in-link").symlink_to("link")
+    turn = f"cd '{bench.folder}'; rm link; ln -s two link; cd - > /dev/null"
+    back = f"cd '{bench.folder}'; rm link; ln -s one link"
+    read = 'if [ -d "$1" ]; then cat "$1/f"; else cat "$1"; fi > out'
+    bench.tool("; ".join([turn, read, *([back] if is_put_back else [])]))
+    path = bench.folder / given
+    root = call(bench.runner(), "t", "{0}", inputs=[path])
+    assert (root / "out").read_text() == "two"
+    bench.tool(read)
+    (bench.folder / "link").unlink()
+    (bench.folder / "link").symlink_to("one")
+    root = call(bench.runner(), "t", "{0}", inputs=[path])
+    assert (root / "out").read_text() == "one"
+
+
 def test_a_hash_is_that_of_the_file_that_the_system_opens(bench: Bench) -> None:
     path = detour(bench)
     hasher = ContentHasher()

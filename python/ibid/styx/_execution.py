@@ -62,14 +62,16 @@ class CachingExecution:
                 "inputs are registered before outputs are asked for, and before `run`"
             )
         host = _absolute(host_file)
-        wanted = os.path.dirname(host) if resolve_parent and not mutable else host
-        if not os.path.exists(wanted):
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(host_file))
+        given = os.fspath(host_file)
+        try:
+            counts = os.stat(os.path.dirname(host) if resolve_parent and not mutable else host)
+        except (OSError, ValueError):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), given) from None
         local: str = self._base.input_file(
             host_file, resolve_parent=resolve_parent, mutable=mutable
         )
-        given = os.fspath(host_file)
-        self._inputs.append(Input(given, host, local, resolve_parent, mutable))
+        is_folder = stat.S_ISDIR(counts.st_mode)
+        self._inputs.append(Input(given, host, local, resolve_parent, mutable, is_folder))
         return local
 
     def output_file(self, local_file: str, optional: bool = False) -> Path:
@@ -85,8 +87,9 @@ class CachingExecution:
                 f"the output `{local_file}` would lie outside of the folder of outputs",
                 hint="a tool writes below its own folder, or to an absolute path",
             )
-        tool = f"{self._metadata.package}/{self._metadata.name}"
-        optional = optional or self._runner.policy.may_be_missing(tool, name)
+        if not optional and self._runner.policy.optional_outputs:
+            tool = f"{self._metadata.package}/{self._metadata.name}"
+            optional = self._runner.policy.may_be_missing(tool, name)
         if name != ".":
             # An output that is declared twice must meet both.
             self._outputs[name] = self._outputs.get(name, True) and optional

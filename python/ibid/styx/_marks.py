@@ -35,6 +35,9 @@ class Marks:
         for spelling, at, is_folder in spellings:
             if spelling.strip("/"):
                 known.setdefault(spelling, (at, is_folder))
+        self._known = known
+        # Most texts name nothing, and are told by that at once.
+        self._sign = "/" if all("/" in spelling for spelling in known) else ""
         # Of two that begin alike the longer one is meant.
         longest = sorted(known, key=len, reverse=True)
         self._positions = [known[spelling][0] for spelling in longest]
@@ -49,8 +52,10 @@ class Marks:
         whole = self._paths.get(os.path.abspath(text)) if self._paths and text else None
         if whole is not None:
             return [whole]
-        if self._find is None:
+        if self._find is None or self._sign not in text:
             return [text]
+        if text in self._known:
+            return [self._known[text][0]]
         parts: Parts = []
         end = 0
         for found in self._find.finditer(text):

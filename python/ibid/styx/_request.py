@@ -8,8 +8,8 @@ the runner's environment has of the variables that count, and the image or the p
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from ibid.styx import _params
 from ibid.styx._hashing import ContentHasher
@@ -23,8 +23,7 @@ OUTPUT = "outputs"
 """The folder of a view that a tool fills."""
 
 
-@dataclass(frozen=True)
-class Input:
+class Input(NamedTuple):
     """A file or folder that was registered."""
 
     given: str
@@ -32,6 +31,8 @@ class Input:
     local: str
     resolve_parent: bool
     mutable: bool
+    is_folder: bool
+    """Whether what counts by its content is a folder."""
 
     @property
     def with_parent(self) -> bool:
@@ -42,18 +43,15 @@ class Input:
     def place(self) -> str:
         """What counts by its content."""
         place = self._path
-        # By its real name the cache is known in a folder, and left out.
-        return os.path.realpath(place) if os.path.isdir(place) else place
-
-    @property
-    def real(self) -> str:
-        """Where that lies, behind all links."""
-        return os.path.realpath(self._path)
+        # By its real name the cache is known in a folder, and left out; and whether a link on the
+        # way turns while a tool runs is not watched where `..` follows it, or in a folder.
+        return os.path.realpath(place) if self.is_folder or ".." in place else place
 
     @property
     def is_ambiguous(self) -> bool:
         """Whether it is another file to those who take `..` back before they follow links."""
-        return self.real != os.path.realpath(os.path.abspath(self._path))
+        cleaned = os.path.abspath(self._path)
+        return os.path.realpath(self._path) != os.path.realpath(cleaned)
 
     @property
     def _path(self) -> str:
@@ -65,8 +63,7 @@ class Input:
         return os.path.basename(self.host)
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(NamedTuple):
     """What others say of a call; it is asked for again when the tool has run."""
 
     image: str
@@ -74,11 +71,10 @@ class Told:
     hashes: list[str] | None
     """What a hasher of one's own says of each input; `None` where content counts."""
     places: list[str]
-    """Where inputs lie."""
+    """Where what counts by its content lies."""
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """One call of a tool, as far as it is known when it is to run."""
 
     metadata: Metadata
@@ -97,7 +93,8 @@ class Call:
 
     def told(self) -> Told:
         """Returns what others say; `RuntimeError` says that nobody can tell."""
-        return Told(self._image(), self._hashes(), self._places())
+        image, places = self._image(), self._places()
+        return Told(image, self._hashes(places), places)
 
     def request(self, cargs: list[str], told: Told) -> dict[str, Any]:
         """Returns what counts; `UsageError` says that something has no plain form."""
@@ -107,13 +104,13 @@ class Call:
         return {
             "label": self.label,
             "words": [marks.parts(word) for word in cargs],
-            "inputs": [it.place for it in self.inputs] if told.hashes is None else [],
+            "inputs": told.places if told.hashes is None else [],
             "environ": None if environ is None else list(environ.items()),
             # `subprocess` looks for programs where `os.environ` says, which may be replaced.
             "path": (os.environ if environ is None else environ).get("PATH"),
             "env": ["LANG", "TZ", *self.policy.env_allowlist],
             "params": _params.Params(self.params or {}, self._host_marks()).text,
-            "specs": _params.as_json([self._inputs(told), self._declared()]),
+            "specs": self._specs(told),
             "versions": self._versions(image),
             "programs": cargs[:1] if self._container() is None else [],
             "image": None if self._container() is None else image,
@@ -131,11 +128,15 @@ class Call:
             raise RuntimeError(f"nobody knows what the image `{container}` is: give `image_digest`")
         return resolver(container)
 
-    def _hashes(self) -> list[str] | None:
+    def _hashes(self, places: list[str]) -> list[str] | None:
         hasher = self.policy.hasher
         if type(hasher) is ContentHasher:
             return None
-        return [hasher.hash_path(it.place) for it in self.inputs]
+        hashes = [hasher.hash_path(place) for place in places]
+        for it in hashes:
+            if type(it) is not str:
+                raise TypeError(f"`hasher` gave a `{type(it).__qualname__}`, and no text")
+        return hashes
 
     def _places(self) -> list[str]:
         if self._container() is not None:
@@ -143,7 +144,7 @@ class Call:
                 # Engines differ in what they mount there; a copy is made by the runner itself.
                 if it.is_ambiguous and not it.mutable:
                     raise RuntimeError(f"`{it.given}` has a `..` behind a link: give its real path")
-        return [it.real for it in self.inputs]
+        return [it.place for it in self.inputs]
 
     def _container(self) -> str | None:
         """Returns the tag of the image that really runs, if one does."""
@@ -179,25 +180,18 @@ class Call:
                 versions["styx/extra_args"] = _params.as_json(list(map(str, args)))
         return versions | {f"extra/{name}": tag for name, tag in self.policy.extra.items()}
 
-    def _inputs(self, told: Told) -> dict[str, Any]:
-        hashes = told.hashes
-        inputs: list[dict[str, Any]] = []
-        for at, it in enumerate(self.inputs):
-            how: dict[str, Any] = {"mutable": it.mutable, "in_parent": None}
-            if it.with_parent:
-                how["in_parent"] = _params.text(it.name)
-            if self.policy.base_names:
-                how["name"] = _params.text(it.name)
-            if hashes is not None:
-                how["hash"] = hashes[at]
-            inputs.append(how)
-        kind = type(self.policy.hasher)
-        hasher = None if hashes is None else f"{kind.__module__}.{kind.__qualname__}"
-        return {"styx": _FORMAT, "hasher": hasher, "inputs": inputs}
-
-    def _declared(self) -> dict[str, Any]:
-        names = sorted(self.outputs)
-        return {"outputs": [[_params.text(name), self.outputs[name]] for name in names]}
+    def _specs(self, told: Told) -> str:
+        base_names = self.policy.base_names
+        inputs = tuple(
+            (bool(it.mutable), it.name if it.with_parent else None, it.name if base_names else None)
+            for it in self.inputs
+        )
+        hashing = None
+        if told.hashes is not None:
+            kind = type(self.policy.hasher)
+            hashing = (f"{kind.__module__}.{kind.__qualname__}", tuple(told.hashes))
+        outputs = tuple((name, bool(optional)) for name, optional in sorted(self.outputs.items()))
+        return _specs(inputs, hashing, outputs)
 
     def _local_marks(self) -> Marks:
         """Knows inputs as the command line names them."""
@@ -207,7 +201,7 @@ class Call:
             if it.mutable or not os.path.isabs(it.local):
                 continue
             if not it.with_parent:
-                spellings.append((it.local, at, os.path.isdir(it.host)))
+                spellings.append((it.local, at, it.is_folder))
             elif it.local.endswith(f"/{it.name}"):
                 spellings.append((it.local[: -len(it.name) - 1], at, True))
         return known_marks(tuple(spellings))
@@ -220,3 +214,27 @@ class Call:
             spellings += [(path, at, False) for path in (it.given, it.host, it.local)]
             paths.setdefault(os.path.abspath(it.host), at)
         return known_marks(tuple(spellings), tuple(paths.items()))
+
+
+@lru_cache(maxsize=64)
+def _specs(
+    inputs: tuple[tuple[bool, str | None, str | None], ...],
+    hashing: tuple[str, tuple[str, ...]] | None,
+    outputs: tuple[tuple[str, bool], ...],
+) -> str:
+    """Returns how inputs were registered and what was declared. All of it is texts and truths."""
+    told: list[dict[str, Any]] = []
+    for at, (mutable, in_parent, name) in enumerate(inputs):
+        how: dict[str, Any] = {"mutable": mutable, "in_parent": None}
+        if in_parent is not None:
+            how["in_parent"] = _params.text(in_parent)
+        if name is not None:
+            how["name"] = _params.text(name)
+        if hashing is not None:
+            how["hash"] = hashing[1][at]
+        told.append(how)
+    hasher = None if hashing is None else hashing[0]
+    declared = [[_params.text(name), optional] for name, optional in outputs]
+    return _params.as_json(
+        [{"styx": _FORMAT, "hasher": hasher, "inputs": told}, {"outputs": declared}]
+    )
