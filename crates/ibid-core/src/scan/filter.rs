@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
 use super::ScanError;
-use crate::fs::{FileKind, future_path};
+use crate::fs::{FileKind, future_path, real_path};
 use crate::tree::RelPath;
 
 /// What to leave out of directories and patterns.
@@ -182,12 +182,18 @@ impl Filter {
         !self.written.is_empty() || !self.any.is_empty() || (kind == FileKind::Dir && of_dirs)
     }
 
-    /// Says whether what lies in `dir`, which is outside of the root, is ibid's own folder.
+    /// Says whether what lies in `dir`, which is outside of the root, is ibid's own folder. Links may
+    /// lead to `dir`.
     pub(super) fn is_own(&self, dir: &Path, name: &[u8]) -> bool {
-        self.own.as_ref().is_some_and(|own| {
-            let real = own.real();
-            real.file_name().is_some_and(|own| own.as_bytes() == name) && real.parent() == Some(dir)
-        })
+        let Some(own) = &self.own else {
+            return false;
+        };
+        let real = own.real();
+        let is_around = || {
+            let around = real.parent();
+            around == Some(dir) || around == real_path(dir).ok().as_deref()
+        };
+        real.file_name().is_some_and(|own| own.as_bytes() == name) && is_around()
     }
 
     /// Says whether an entry called `name` is left out; `from_root` is its path relative to the
@@ -404,6 +410,20 @@ mod tests {
             let expected = RelPath::new(prefix).unwrap();
             assert_eq!(Pattern::new(pattern).unwrap().prefix, expected, "{pattern}");
         }
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test leads there by a link")]
+    fn a_folder_of_our_own_is_known_behind_a_link() {
+        let (dir, root) = (ibid_testkit::TempDir::new(), ibid_testkit::TempDir::new());
+        crate::fs::create_dirs(&dir.join("data/cache"), None).unwrap();
+        crate::fs::create_dirs(&dir.join("other/cache"), None).unwrap();
+        std::os::unix::fs::symlink("data", dir.join("link")).unwrap();
+        let filter = Filter::inputs(&[]).unwrap();
+        let filter = filter.without(&dir.join("link/cache"), root.path());
+        let is_own = |at: &str, name: &str| filter.is_own(&dir.join(at), name.as_bytes());
+        assert!(is_own("data", "cache") && is_own("link", "cache"));
+        assert!(!is_own("other", "cache") && !is_own("link", "data"));
     }
 
     #[test]
