@@ -414,8 +414,37 @@ def test_nothing_is_left_in_the_folder_of_the_runner_below(
     for _ in range(3):
         base = kind(data_dir=bench.folder / "styx", environ=bench.environ)
         call(bench.runner(base=base))
+        assert base.execution_counter == 1
     assert bench.calls == 1
     assert list(bench.folder.glob("styx/*")) == []
+
+
+def test_a_runner_that_others_have_changed_does_all_that_it_does(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = LocalRunner.start_execution
+
+    def noted(self: Any, metadata: Any) -> Any:
+        execution = start(self, metadata)
+        (execution.output_dir / "note").write_text(metadata.name)
+        self.last = metadata
+        return execution
+
+    monkeypatch.setattr(LocalRunner, "start_execution", noted)
+    bench.tool("touch out")
+    base = LocalRunner(data_dir=bench.folder / "styx", environ=bench.environ)
+    call(bench.runner(base=base))
+    assert base.last is TOOL
+    assert [path.name for path in bench.folder.glob("styx/*/*")] == ["note"]
+
+
+def test_a_word_that_is_no_text_is_told(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    execution = bench.runner().start_execution(TOOL)
+    execution.output_file("out")
+    # It is no less for the runner below to judge.
+    with pytest.raises(TypeError):
+        execution.run(["t", bench.file("a")])
+    assert "is a `PosixPath`, no text" in caplog.text
 
 
 def test_a_runner_that_has_changed_runs_as_it_is_then(bench: Bench) -> None:

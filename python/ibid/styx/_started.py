@@ -7,46 +7,57 @@ would stay for good, and to take it away again costs as much as the rest of a hi
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 from pathlib import Path
-from typing import Any
+from types import FunctionType
+from typing import Any, TypeGuard
 
 from ibid.styx._protocols import Metadata, Runner
 
 
 def started(base: Runner, metadata: Metadata) -> Any:
     """Starts an execution whose folder does not stand."""
-    execution = _lent(base).start_execution(metadata)
+    if _makes_nothing_else(base):
+        execution = _without_folder(base).start_execution(metadata)
+        # As if it had been started by that.
+        base.execution_counter += 1
+        return execution
+    execution = base.start_execution(metadata)
     folder = getattr(execution, "output_dir", None)
-    if folder is not None and not isinstance(folder, _Unmade):
+    if folder is not None:
         with contextlib.suppress(OSError, TypeError):
             os.rmdir(folder)
     return execution
 
 
+def _makes_nothing_else(base: Any) -> TypeGuard[Any]:
+    """Says whether it is known that a runner makes its folder, and nothing in there.
+
+    One whose class or method is not that of Styx may do more.
+    """
+    kind = type(base)
+    if (kind.__module__, kind.__qualname__) != (_MODULE, "LocalRunner"):
+        return False
+    start = vars(kind).get("start_execution")
+    return isinstance(start, FunctionType) and start.__globals__.get("__name__") == _MODULE
+
+
+_MODULE = "styxdefs.local_runner"
+
+
 class _Unmade(type(Path())):  # type: ignore[misc]
-    """A folder that is not made, nor looked for."""
+    """A folder that is not made."""
 
     def exists(self, **_: Any) -> bool:
-        """Takes the name for free."""
+        """Whatever has its name is not in the way."""
         return False
 
     def mkdir(self, *_: Any, **__: Any) -> None:
         """Makes nothing."""
 
 
-_unmade = functools.lru_cache(maxsize=16)(_Unmade)
-
-
-def _lent(base: Any) -> Any:
-    """Returns the runner, or a copy of it that makes no folder.
-
-    The latter of a runner alone that is known to do nothing in there before its tool runs.
-    """
-    kind = type(base)
-    if (kind.__module__, kind.__qualname__) != ("styxdefs.local_runner", "LocalRunner"):
-        return base
-    lent = object.__new__(kind)
-    vars(lent).update(vars(base), data_dir=_unmade(base.data_dir))
-    return lent
+def _without_folder(base: Any) -> Any:
+    """Returns a copy of the runner that makes no folder."""
+    copy = object.__new__(type(base))
+    vars(copy).update(vars(base), data_dir=_Unmade(base.data_dir))
+    return copy
