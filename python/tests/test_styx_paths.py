@@ -67,27 +67,66 @@ def test_a_folder_that_is_moved_while_the_tool_runs_is_no_result(bench: Bench) -
     assert bench.calls == 2
 
 
+NAMES = ["link/f", "in-link/f", "link/f..nii", "p..q/link/f", "p..q/../link/f"]
+
+
 @pytest.mark.parametrize("is_put_back", [False, True], ids=["stays", "put-back"])
-@pytest.mark.parametrize("given", ["link/f", "link", "in-link/f"])
+@pytest.mark.parametrize(
+    ("given", "how"), [("link", {}), *((name, how) for name in NAMES for how in ({}, PARENT))]
+)
 def test_a_link_that_turns_while_the_tool_runs_makes_no_result(
-    bench: Bench, given: str, is_put_back: bool
+    bench: Bench, given: str, how: dict[str, bool], is_put_back: bool
 ) -> None:
+    for of in ("one", "two"):
+        for name in ("f", "f..nii"):
+            bench.file(f"{of}/{name}", of)
+    (bench.folder / "p..q").mkdir()
+    for link, to in (("link", "one"), ("in-link", "link"), ("p..q/link", "../link")):
+        (bench.folder / link).symlink_to(to)
+    there, back = (
+        f"if [ -e '{bench.folder}/turns' ]; then ln -sfn {to} '{bench.folder}/link'; fi"
+        for to in ("two", "one")
+    )
+    read = 'if [ -d "$1" ]; then cat "$1/f"; else cat "$1"; fi > out'
+    bench.tool("\n".join([there, read, back if is_put_back else ""]))
+    turns = bench.file("turns")
+    path = f"{bench.folder}/{given}"
+    root = call(bench.runner(), "t", "{0}", inputs=[(path, how)])
+    assert (root / "out").read_text() == "two"
+    turns.unlink()
+    (bench.folder / "link").unlink()
+    (bench.folder / "link").symlink_to("one")
+    for _ in range(2):
+        root = call(bench.runner(), "t", "{0}", inputs=[(path, how)])
+        assert (root / "out").read_text() == "one"
+    assert bench.calls == 2
+
+
+@pytest.mark.parametrize("given", ["link/f", "link"])
+def test_a_hasher_that_sees_no_difference_is_not_believed_when_a_link_turns(
+    bench: Bench, given: str
+) -> None:
+    class Same:
+        def hash_path(self, path: object) -> str:
+            return "same"
+
     for of in ("one", "two"):
         bench.file(f"{of}/f", of)
     (bench.folder / "link").symlink_to("one")
-    (bench.folder / "in-link").symlink_to("link")
-    turn = f"cd '{bench.folder}'; rm link; ln -s two link; cd - > /dev/null"
-    back = f"cd '{bench.folder}'; rm link; ln -s one link"
-    read = 'if [ -d "$1" ]; then cat "$1/f"; else cat "$1"; fi > out'
-    bench.tool("; ".join([turn, read, *([back] if is_put_back else [])]))
+    bench.tool(
+        f"if [ -e '{bench.folder}/turns' ]; then ln -sfn two '{bench.folder}/link'; fi\n"
+        'if [ -d "$1" ]; then cat "$1/f"; else cat "$1"; fi > out'
+    )
+    turns = bench.file("turns")
     path = bench.folder / given
-    root = call(bench.runner(), "t", "{0}", inputs=[path])
-    assert (root / "out").read_text() == "two"
-    bench.tool(read)
+    call(bench.runner(hasher=Same()), "t", "{0}", inputs=[path])
+    turns.unlink()
     (bench.folder / "link").unlink()
     (bench.folder / "link").symlink_to("one")
-    root = call(bench.runner(), "t", "{0}", inputs=[path])
-    assert (root / "out").read_text() == "one"
+    for _ in range(2):
+        root = call(bench.runner(hasher=Same()), "t", "{0}", inputs=[path])
+        assert (root / "out").read_text() == "one"
+    assert bench.calls == 2
 
 
 def test_a_hash_is_that_of_the_file_that_the_system_opens(bench: Bench) -> None:

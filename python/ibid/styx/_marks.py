@@ -36,8 +36,8 @@ class Marks:
             if spelling.strip("/"):
                 known.setdefault(spelling, (at, is_folder))
         self._known = known
-        # Most texts name nothing, and are told by that at once.
-        self._sign = "/" if all("/" in spelling for spelling in known) else ""
+        # Most words of a command have none, and name nothing then.
+        self._all_have_slash = all("/" in spelling for spelling in known)
         # Of two that begin alike the longer one is meant.
         longest = sorted(known, key=len, reverse=True)
         self._positions = [known[spelling][0] for spelling in longest]
@@ -52,7 +52,7 @@ class Marks:
         whole = self._paths.get(os.path.abspath(text)) if self._paths and text else None
         if whole is not None:
             return [whole]
-        if self._find is None or self._sign not in text:
+        if self._find is None or (self._all_have_slash and "/" not in text):
             return [text]
         if text in self._known:
             return [self._known[text][0]]

@@ -32,7 +32,7 @@ class Input(NamedTuple):
     resolve_parent: bool
     mutable: bool
     is_folder: bool
-    """Whether what counts by its content is a folder."""
+    """Whether what counts was a folder when it was registered."""
 
     @property
     def with_parent(self) -> bool:
@@ -40,22 +40,31 @@ class Input(NamedTuple):
         return self.resolve_parent and not self.mutable
 
     @property
+    def path(self) -> str:
+        """What counts by its content: the file or folder, or the folder that it lies in."""
+        return os.path.dirname(self.host) if self.with_parent else self.host
+
+    @property
+    def real(self) -> str:
+        """Where that lies, behind all links."""
+        return os.path.realpath(self.path)
+
+    @property
     def place(self) -> str:
-        """What counts by its content."""
-        place = self._path
-        # By its real name the cache is known in a folder, and left out; and whether a link on the
-        # way turns while a tool runs is not watched where `..` follows it, or in a folder.
-        return os.path.realpath(place) if self.is_folder or ".." in place else place
+        """What the engine is told of it. It watches links on the way while the tool runs.
+
+        It takes `..` back before it follows links. Where that leads elsewhere, it is told where
+        the system ends up, and who asks again when the tool has run sees whether that has changed.
+        """
+        path = self.path
+        if ".." not in path.split("/"):
+            return path
+        return self.real if self.is_ambiguous else os.path.normpath(path)
 
     @property
     def is_ambiguous(self) -> bool:
         """Whether it is another file to those who take `..` back before they follow links."""
-        cleaned = os.path.abspath(self._path)
-        return os.path.realpath(self._path) != os.path.realpath(cleaned)
-
-    @property
-    def _path(self) -> str:
-        return os.path.dirname(self.host) if self.with_parent else self.host
+        return self.real != os.path.realpath(os.path.normpath(self.path))
 
     @property
     def name(self) -> str:
@@ -71,7 +80,7 @@ class Told(NamedTuple):
     hashes: list[str] | None
     """What a hasher of one's own says of each input; `None` where content counts."""
     places: list[str]
-    """Where what counts by its content lies."""
+    """What the engine is told of inputs; where they lie, if a hasher is asked instead."""
 
 
 class Call(NamedTuple):
@@ -93,8 +102,8 @@ class Call(NamedTuple):
 
     def told(self) -> Told:
         """Returns what others say; `RuntimeError` says that nobody can tell."""
-        image, places = self._image(), self._places()
-        return Told(image, self._hashes(places), places)
+        image, hashes = self._image(), self._hashes()
+        return Told(image, hashes, self._places(is_watched=hashes is None))
 
     def request(self, cargs: list[str], told: Told) -> dict[str, Any]:
         """Returns what counts; `UsageError` says that something has no plain form."""
@@ -103,7 +112,7 @@ class Call(NamedTuple):
         marks = self._local_marks()
         return {
             "label": self.label,
-            "words": [marks.parts(word) for word in cargs],
+            "words": [marks.parts(_text(word)) for word in cargs],
             "inputs": told.places if told.hashes is None else [],
             "environ": None if environ is None else list(environ.items()),
             # `subprocess` looks for programs where `os.environ` says, which may be replaced.
@@ -128,23 +137,19 @@ class Call(NamedTuple):
             raise RuntimeError(f"nobody knows what the image `{container}` is: give `image_digest`")
         return resolver(container)
 
-    def _hashes(self, places: list[str]) -> list[str] | None:
+    def _hashes(self) -> list[str] | None:
         hasher = self.policy.hasher
         if type(hasher) is ContentHasher:
             return None
-        hashes = [hasher.hash_path(place) for place in places]
-        for it in hashes:
-            if type(it) is not str:
-                raise TypeError(f"`hasher` gave a `{type(it).__qualname__}`, and no text")
-        return hashes
+        return [hasher.hash_path(it.path) for it in self.inputs]
 
-    def _places(self) -> list[str]:
+    def _places(self, *, is_watched: bool) -> list[str]:
         if self._container() is not None:
             for it in self.inputs:
                 # Engines differ in what they mount there; a copy is made by the runner itself.
                 if it.is_ambiguous and not it.mutable:
                     raise RuntimeError(f"`{it.given}` has a `..` behind a link: give its real path")
-        return [it.place for it in self.inputs]
+        return [it.place if is_watched else it.real for it in self.inputs]
 
     def _container(self) -> str | None:
         """Returns the tag of the image that really runs, if one does."""
@@ -186,12 +191,11 @@ class Call(NamedTuple):
             (bool(it.mutable), it.name if it.with_parent else None, it.name if base_names else None)
             for it in self.inputs
         )
-        hashing = None
-        if told.hashes is not None:
-            kind = type(self.policy.hasher)
-            hashing = (f"{kind.__module__}.{kind.__qualname__}", tuple(told.hashes))
         outputs = tuple((name, bool(optional)) for name, optional in sorted(self.outputs.items()))
-        return _specs(inputs, hashing, outputs)
+        if told.hashes is None:
+            return _known_specs(inputs, outputs)
+        kind = type(self.policy.hasher)
+        return _specs(inputs, outputs, (f"{kind.__module__}.{kind.__qualname__}", told.hashes))
 
     def _local_marks(self) -> Marks:
         """Knows inputs as the command line names them."""
@@ -216,13 +220,13 @@ class Call(NamedTuple):
         return known_marks(tuple(spellings), tuple(paths.items()))
 
 
-@lru_cache(maxsize=64)
 def _specs(
     inputs: tuple[tuple[bool, str | None, str | None], ...],
-    hashing: tuple[str, tuple[str, ...]] | None,
     outputs: tuple[tuple[str, bool], ...],
+    hashing: tuple[str, list[str]] | None = None,
 ) -> str:
-    """Returns how inputs were registered and what was declared. All of it is texts and truths."""
+    """Returns how inputs were registered, and hashed if they were, and what was declared."""
+    hasher, hashes = hashing or (None, [])
     told: list[dict[str, Any]] = []
     for at, (mutable, in_parent, name) in enumerate(inputs):
         how: dict[str, Any] = {"mutable": mutable, "in_parent": None}
@@ -231,10 +235,19 @@ def _specs(
         if name is not None:
             how["name"] = _params.text(name)
         if hashing is not None:
-            how["hash"] = hashing[1][at]
+            how["hash"] = hashes[at]
         told.append(how)
-    hasher = None if hashing is None else hashing[0]
     declared = [[_params.text(name), optional] for name, optional in outputs]
     return _params.as_json(
         [{"styx": _FORMAT, "hasher": hasher, "inputs": told}, {"outputs": declared}]
     )
+
+
+# All that is asked with is texts and truths, and the same at each hit.
+_known_specs = lru_cache(maxsize=64)(_specs)
+
+
+def _text(word: object) -> str:
+    if not isinstance(word, str):
+        raise TypeError(f"the word {word!r} of the command is a `{type(word).__name__}`, no text")
+    return word
