@@ -226,8 +226,8 @@ impl View {
 
     /// Makes a link to this copy at `place`, which lies in a copy of another folder of views. This
     /// copy then stays while that folder is held. Says whether it was done: not where nothing could
-    /// promise that. Where such a link may stand at `earlier`, that gets another name: a link more takes
-    /// an inode, and to find a free one takes longer than all else.
+    /// promise that. Where `earlier` is such a link, that gets another name: a link more takes an inode,
+    /// and to find a free one takes longer than all else.
     pub fn lend_to(&self, place: &Path, earlier: Option<&Path>) -> Result<bool, PathError> {
         let to = place.parent().and_then(Path::parent);
         let (Some(to), Some(_), Some(name)) = (to, &self.hold, self.folder.file_name()) else {
@@ -251,6 +251,7 @@ impl View {
             }
         }
         let copy = self.name().below(&Path::new("../..").join(name));
+        // Elsewhere the same text leads elsewhere.
         let is_beside = |earlier: &&Path| earlier.parent() == place.parent();
         if let Some(earlier) = earlier.filter(is_beside)
             && fs::add_name(earlier, place).is_ok()

@@ -96,7 +96,7 @@ pub(super) struct Hit {
     /// What its run had printed.
     printed: Printed,
     /// The last view that was led to the copy.
-    led: Mutex<Option<PathBuf>>,
+    last_view: Mutex<Option<PathBuf>>,
 }
 
 /// What a run printed, piece by piece.
@@ -231,14 +231,14 @@ impl Hit {
     }
 
     /// Returns the last view that was led to the copy.
-    pub(super) fn led(&self) -> Option<PathBuf> {
-        self.led.try_lock().ok()?.clone()
+    pub(super) fn last_view(&self) -> Option<PathBuf> {
+        self.last_view.try_lock().ok()?.clone()
     }
 
     /// Notes that a view leads to the copy.
-    pub(super) fn note_led(&self, view: &Path) {
-        if let Ok(mut led) = self.led.try_lock() {
-            *led = Some(view.to_owned());
+    pub(super) fn note_view(&self, view: &Path) {
+        if let Ok(mut last) = self.last_view.try_lock() {
+            *last = Some(view.to_owned());
         }
     }
 
@@ -310,7 +310,7 @@ impl Noting {
             outcome: came.outcome.clone(),
             view: came.view.root().to_owned(),
             printed: printed?,
-            led: Mutex::new(None),
+            last_view: Mutex::new(None),
         })
     }
 }

@@ -166,8 +166,8 @@ impl Door {
         let hit = HITS.find(&self.context, tool)?;
         let copy = hit.standing()?;
         let again = || Ok(hit.again(&tool.label, &copy, &self.context));
-        let outcome = lent(&copy, (view, hit.led().as_deref()), again).ok()??;
-        hit.note_led(view);
+        let outcome = lent(&copy, view, hit.last_view().as_deref(), again).ok()??;
+        hit.note_view(view);
         Some(outcome)
     }
 
@@ -273,7 +273,7 @@ impl Asked<'_> {
         if !is_folder(copy.root()) || !is_folder(&copy.root().join(&self.tool.output)) {
             return None;
         }
-        let cited = lent(&copy, (self.view, None), || {
+        let cited = lent(&copy, self.view, None, || {
             run.enter(copy.root());
             Ok(cite(self.prepared, &self.engine(run)))
         });
@@ -295,7 +295,7 @@ impl Asked<'_> {
             return Ok(Some(outcome));
         }
         let mut copy = run.make_view(self.session, &self.prepared.key)?;
-        let outcome = lent(&copy, (self.view, None), || {
+        let outcome = lent(&copy, self.view, None, || {
             run.enter(copy.root());
             let brought = stored.bring_back(self.prepared, &self.engine(run));
             let outcome = brought.map_err(|error| failure(&error))?;
@@ -343,7 +343,8 @@ impl Asked<'_> {
 /// Makes a tool's view lead to a copy, unless nothing comes of it; an earlier view may lead there.
 fn lent(
     copy: &View,
-    (view, earlier): (&Path, Option<&Path>),
+    view: &Path,
+    earlier: Option<&Path>,
     act: impl FnOnce() -> Result<Option<StepOutcome>, Failure>,
 ) -> Result<Option<StepOutcome>, Failure> {
     // Whoever keeps what was seen lends it again.
