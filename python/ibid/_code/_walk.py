@@ -55,7 +55,8 @@ class Walk:
         self._names: set[str] = set()
         self._is_by_text = False
         self._partly: dict[int, types.ModuleType] = {}
-        self._classes: list[type] = []
+        # By identity, which a class may have redefined.
+        self._classes: dict[int, type] = {}
         self._replaced: dict[int, tuple[type, Found]] = {}
         self._values = Values(self)
 
@@ -210,7 +211,8 @@ class Walk:
 
     def _refer_class(self, kind: type) -> str:
         name = called(kind)
-        self._classes.append(kind)
+        is_new = id(kind) not in self._classes
+        self._classes[id(kind)] = kind
         homes = _homes.stands_for(kind)
         if not homes:
             self.watch.end()
@@ -218,7 +220,7 @@ class Walk:
         for home in homes:
             self.by(home)
         replaced = self.replaced(kind)
-        if not kind.__flags__ & _homes.IMMUTABLE:
+        if is_new and not kind.__flags__ & _homes.IMMUTABLE:
             self.watch.answer(lambda: _installed(kind), (name, homes, []))
         if replaced:
             self.watch.end()
@@ -275,7 +277,7 @@ class Walk:
                 if line not in lines:
                     lines.append(line)
         if "__subclasses__" in self._names:
-            for kind in self._classes:
+            for kind in list(self._classes.values()):
                 self._subclasses(kind)
         return []
 
