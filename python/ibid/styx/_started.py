@@ -10,12 +10,14 @@ import contextlib
 import os
 from pathlib import Path
 from types import FunctionType
-from typing import Any, TypeGuard
+from typing import Any
 
-from ibid.styx._protocols import Metadata, Runner
+from ibid.styx._protocols import Metadata
+
+_MODULE = "styxdefs.local_runner"
 
 
-def started(base: Runner, metadata: Metadata) -> Any:
+def started(base: Any, metadata: Metadata) -> Any:
     """Starts an execution whose folder does not stand."""
     if _makes_nothing_else(base):
         execution = _without_folder(base).start_execution(metadata)
@@ -30,7 +32,7 @@ def started(base: Runner, metadata: Metadata) -> Any:
     return execution
 
 
-def _makes_nothing_else(base: Any) -> TypeGuard[Any]:
+def _makes_nothing_else(base: Any) -> bool:
     """Says whether it is known that a runner makes its folder, and nothing in there.
 
     One whose class or method is not that of Styx may do more.
@@ -40,9 +42,6 @@ def _makes_nothing_else(base: Any) -> TypeGuard[Any]:
         return False
     start = vars(kind).get("start_execution")
     return isinstance(start, FunctionType) and start.__globals__.get("__name__") == _MODULE
-
-
-_MODULE = "styxdefs.local_runner"
 
 
 class _Unmade(type(Path())):  # type: ignore[misc]
