@@ -21,8 +21,8 @@ use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::Duration;
+use std::{process, thread};
 
 use super::error::StoreError;
 use super::layout::Layout;
@@ -70,7 +70,8 @@ pub struct View {
     folder: PathBuf,
     root: PathBuf,
     hold: Option<Hold>,
-    is_own: bool,
+    /// The process that made it and tidies up; a fork of it has a copy of this.
+    maker: Option<u32>,
     is_shown: bool,
 }
 
@@ -110,7 +111,7 @@ impl Views {
             root: name.below(&folder),
             folder,
             hold: Some(hold),
-            is_own: false,
+            maker: None,
             is_shown: true,
         })
     }
@@ -139,7 +140,7 @@ impl Views {
             folder,
             root,
             hold,
-            is_own: true,
+            maker: Some(process::id()),
             is_shown: false,
         })
     }
@@ -196,7 +197,7 @@ impl View {
             folder: root.clone(),
             root,
             hold: None,
-            is_own: true,
+            maker: Some(process::id()),
             is_shown: false,
         })
     }
@@ -221,7 +222,7 @@ impl View {
 
     /// Lets this copy stay, shown or not, until somebody collects.
     pub fn leave(mut self) {
-        self.is_own = false;
+        self.maker = None;
     }
 
     /// Makes a link to this copy at `place`, which lies in a copy of another folder of views. This
@@ -318,7 +319,7 @@ impl View {
 
 impl Drop for View {
     fn drop(&mut self) {
-        if self.is_own {
+        if self.maker == Some(process::id()) {
             // What stays is found by its age.
             let _ = self.tidy();
         }
@@ -465,6 +466,16 @@ mod tests {
         assert!(passing.root().is_dir());
         drop(passing);
         assert_eq!(names(dir.path()), ["views"]);
+    }
+
+    #[test]
+    fn what_a_fork_has_a_copy_of_is_not_its_to_tidy_up() {
+        let dir = TempDir::new();
+        let mut passing = View::passing(dir.path()).unwrap();
+        passing.maker = Some(process::id() + 1);
+        let root = passing.root().to_owned();
+        drop(passing);
+        assert!(root.is_dir());
     }
 
     #[test]
