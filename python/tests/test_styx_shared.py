@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -261,3 +262,18 @@ def test_the_copy_of_a_mutable_input_is_brought_back_like_any_output(bench: Benc
     assert roots[1].samefile(roots[2])
     assert path.read_text() == "text"
     assert bench.calls == 2
+
+
+def test_a_child_that_was_forked_while_a_view_was_named_names_its_own(bench: Bench) -> None:
+    with _views._lock:
+        child = os.fork()
+        if child == 0:
+            # Whoever waits for ever is ended.
+            signal.alarm(20)
+            status = 1
+            try:
+                hit(bench)
+                status = 0
+            finally:
+                os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

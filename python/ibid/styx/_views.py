@@ -26,6 +26,15 @@ _lock = threading.Lock()
 _folders: dict[tuple[int, str], _Folder] = {}
 
 
+def _renew_lock() -> None:
+    """Lets go of what a thread held that a fork did not copy."""
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
+
+
 class _Folder:
     """A folder of views, which stays where it is while this is there."""
 
