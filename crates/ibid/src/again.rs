@@ -172,7 +172,8 @@ pub(crate) fn remember(
         (&session.root, session),
         (asking.began, generation),
     );
-    let sealed = seen.and_then(|seen| snapshot::seal(&seen, &told, &asking.digest, &context.env));
+    let sealed =
+        seen.and_then(|seen| snapshot::seal(&seen, &told, &asking.digest, &context.place.env));
     if let Some(sealed) = sealed {
         snapshot::keep(&snapshot::place(&asking.local_dir, &asking.digest), &sealed);
     }

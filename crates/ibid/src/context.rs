@@ -22,10 +22,10 @@ use ibid_core::store::{
 
 use crate::again::Asking;
 use crate::args::GlobalArgs;
-use crate::door::Place;
 use crate::error::Failure;
 use crate::exit;
 use crate::members::Members;
+use crate::place::Place;
 use crate::report::{Console, Listener, people};
 
 /// Whose process this is.
@@ -41,10 +41,8 @@ pub(crate) enum Process {
 /// Environment, current folder and console of this process.
 #[derive(Debug)]
 pub(crate) struct Context {
-    /// The environment as it was at the start.
-    pub(crate) env: EnvSnapshot,
-    /// The folder to work in, absolute and without links.
-    pub(crate) dir: PathBuf,
+    /// Where requests are made.
+    pub(crate) place: Place,
     /// The effective user id.
     pub(crate) user: u32,
     /// Where to print.
@@ -55,9 +53,6 @@ pub(crate) struct Context {
     pub(crate) interrupt: Interrupt,
     /// Whose process this is.
     pub(crate) process: Process,
-    cache_dir: Option<PathBuf>,
-    tmp_dir: Option<PathBuf>,
-    config: Option<PathBuf>,
 }
 
 /// Settings, root and folders that hold in this folder.
@@ -109,83 +104,40 @@ impl Context {
             })
             .collect();
         let console = Console::new(global, &env);
-        Ok(Self {
-            env,
+        let place = Place {
             dir,
-            user: rustix::process::geteuid().as_raw(),
-            console,
-            asking: None,
-            interrupt: Interrupt::new(),
-            process: Process::Own,
+            env,
             cache_dir: global.cache_dir.clone(),
             tmp_dir: None,
             config: global.config.clone(),
-        })
+        };
+        Ok(Self::at(place, console, Process::Own))
     }
 
     /// Takes the surroundings that a caller in this process hands in.
     pub(crate) fn lent(place: Place, listener: Arc<dyn Listener>) -> Self {
-        let Place {
-            dir,
-            env,
-            cache_dir,
-            tmp_dir,
-            config,
-        } = place;
+        Self::at(place, Console::heard_by(listener), Process::Lent)
+    }
+
+    fn at(place: Place, console: Console, process: Process) -> Self {
         Self {
-            env,
-            dir,
+            place,
             user: rustix::process::geteuid().as_raw(),
-            console: Console::heard_by(listener),
+            console,
             asking: None,
             interrupt: Interrupt::new(),
-            process: Process::Lent,
-            cache_dir,
-            tmp_dir,
-            config,
-        }
-    }
-
-    /// Says whether a request is made in this place.
-    pub(crate) fn is_in(&self, place: &Place) -> bool {
-        let Place {
-            dir,
-            env,
-            cache_dir,
-            tmp_dir,
-            config,
-        } = place;
-        *dir == self.dir
-            && *cache_dir == self.cache_dir
-            && *tmp_dir == self.tmp_dir
-            && *config == self.config
-            && *env == self.env
-    }
-
-    /// Returns the cache that the caller names.
-    pub(crate) fn cache_dir(&self) -> Option<&Path> {
-        self.cache_dir.as_deref()
-    }
-
-    /// Returns the place that requests are made in.
-    pub(crate) fn place(&self) -> Place {
-        Place {
-            dir: self.dir.clone(),
-            env: self.env.clone(),
-            cache_dir: self.cache_dir.clone(),
-            tmp_dir: self.tmp_dir.clone(),
-            config: self.config.clone(),
+            process,
         }
     }
 
     /// Takes the request along; what the environment is asked for is noted for it.
     pub(crate) fn asking(self, asking: Option<Asking>) -> Self {
-        let env = match &asking {
-            Some(_) => self.env.watched(),
-            None => self.env,
-        };
+        let mut place = self.place;
+        if asking.is_some() {
+            place.env = place.env.watched();
+        }
         Self {
-            env,
+            place,
             asking,
             ..self
         }
@@ -195,8 +147,8 @@ impl Context {
     pub(crate) fn surroundings(&self) -> Surroundings<'_> {
         Surroundings {
             platform: Platform::current(),
-            env: &self.env,
-            current_dir: &self.dir,
+            env: &self.place.env,
+            current_dir: &self.place.dir,
             user: self.user,
         }
     }
@@ -210,15 +162,15 @@ impl Context {
     ) -> Result<Session, Failure> {
         let around = self.surroundings();
         let overrides = Overrides {
-            cache_dir: self.cache_dir.clone().map(Some),
-            tmp_dir: self.tmp_dir.clone().map(Some),
+            cache_dir: self.place.cache_dir.clone().map(Some),
+            tmp_dir: self.place.tmp_dir.clone().map(Some),
             quiet: self.console.is_quiet().then_some(true),
             ..overrides
         };
         let loaded = config::load(&config::Request {
             around,
             overrides: &overrides,
-            config_file: self.config.as_deref(),
+            config_file: self.place.config.as_deref(),
             root,
         })
         .map_err(|error| config_failure(&error))?;

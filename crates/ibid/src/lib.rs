@@ -12,6 +12,7 @@ pub mod door;
 mod error;
 mod exit;
 mod members;
+mod place;
 mod project;
 mod report;
 mod request;

@@ -327,7 +327,7 @@ impl<'a> Run<'a> {
     pub(crate) fn engine<'b>(&'b self, sink: &'b dyn Sink) -> engine::Context<'b> {
         engine::Context {
             root: &self.root,
-            env: &self.context.env,
+            env: &self.context.place.env,
             store: self.store.as_ref(),
             cache_dir: &self.cache_dir,
             stats: &self.stats,
@@ -480,7 +480,7 @@ fn spool_dir(context: &Context, session: &Session, mode: AccessMode) -> PathBuf 
 
 /// Returns the system's folder for temporary files.
 fn system_dir(context: &Context) -> PathBuf {
-    let named = context.env.non_empty("TMPDIR").map(PathBuf::from);
+    let named = context.place.env.non_empty("TMPDIR").map(PathBuf::from);
     named
         .filter(|dir| dir.is_absolute() && is_dir(dir))
         .unwrap_or_else(|| "/tmp".into())
@@ -500,6 +500,6 @@ impl Read for OwnStdin {
 }
 
 fn user_name(context: &Context) -> Option<String> {
-    let name = context.env.non_empty("USER")?;
+    let name = context.place.env.non_empty("USER")?;
     Some(name.to_string_lossy().into_owned())
 }

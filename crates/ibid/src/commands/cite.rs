@@ -25,7 +25,7 @@ pub(super) fn run(args: &CiteArgs, context: &Context) -> Result<Exit, Failure> {
     let known = Known::open(context, Access::ReadOnly)?;
     let (session, store) = (&known.session, &known.store);
     let shown = people::path(&args.file);
-    let path = context.dir.join(&args.file);
+    let path = context.place.dir.join(&args.file);
     let (stats, meter) = (session.stat_cache(false), Arc::new(Meter::new()));
     context.console.begin("hashing", &meter);
     let hashed = Scanner::new(&session.root, &stats, &meter).file_digest(&path);

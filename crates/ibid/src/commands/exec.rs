@@ -30,9 +30,9 @@ pub(crate) fn perform(
     stdin: &mut dyn Read,
 ) -> Result<StepOutcome, Failure> {
     let root = args.step.makes.root.as_deref();
-    let root = root.map(|root| request::asked_root(root, &context.dir));
+    let root = root.map(|root| request::asked_root(root, &context.place.dir));
     let session = context.session(root.transpose()?, request::overrides(&args.step, &args.run))?;
-    let mut request = request::exec(args.step, &args.run, &context.dir, &session)?;
+    let mut request = request::exec(args.step, &args.run, &context.place.dir, &session)?;
     let mut run = Run::new(
         context,
         &session,

@@ -28,7 +28,7 @@ pub(super) fn run(args: &HashArgs, context: &Context) -> Result<Exit, Failure> {
     let mut failed = None;
     let filter = Filter::inputs(&[]).map_err(|error| scan_failure(&error))?;
     let all = each(&args.paths, |path| {
-        let full = context.dir.join(path);
+        let full = context.place.dir.join(path);
         if args.tree {
             scanner.content(&full, &filter).map(|found| found.content)
         } else {

@@ -13,9 +13,9 @@ const NAME: &str = "ibid.toml";
 const TEMPLATE: &str = include_str!("init.toml");
 
 pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
-    let path = context.dir.join(NAME);
+    let path = context.place.dir.join(NAME);
     let write = || -> Result<Published, PathError> {
-        let mut staged = Staged::create(&context.dir)?;
+        let mut staged = Staged::create(&context.place.dir)?;
         staged.write_all(TEMPLATE.as_bytes())?;
         staged.set_mode(0o644)?;
         staged.publish_new(&path)
@@ -36,7 +36,7 @@ pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
         return Ok(Exit::OK);
     }
     console.say("wrote `ibid.toml`: `ibid plan` says what would be done, `ibid run` does it");
-    let mut above = context.dir.ancestors().skip(1);
+    let mut above = context.place.dir.ancestors().skip(1);
     if above.any(|folder| folder.join(NAME).exists()) {
         console.note("a folder above has an `ibid.toml`, too: from here on its paths end here");
     }

@@ -33,9 +33,9 @@ pub(crate) fn prepared(
     stdin: &mut dyn Read,
 ) -> Result<Prepared, Failure> {
     let root = step.makes.root.as_deref();
-    let root = root.map(|root| request::asked_root(root, &context.dir));
+    let root = root.map(|root| request::asked_root(root, &context.place.dir));
     let session = context.session(root.transpose()?, request::overrides(&step, &run))?;
-    let mut request = request::exec(step, &run, &context.dir, &session)?;
+    let mut request = request::exec(step, &run, &context.place.dir, &session)?;
     let mut run = Run::new(context, &session, &request.root, Purpose::MakeKey)?;
     if request.stdin {
         run.spool_stdin(&mut request.step, stdin)?;

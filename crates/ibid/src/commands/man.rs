@@ -16,7 +16,7 @@ pub(super) fn run(args: &ManArgs, context: &Context) -> Result<Exit, Failure> {
     match &args.out {
         None => context.console.data(&page(&tree)?)?,
         Some(dir) => {
-            let folder = context.dir.join(dir);
+            let folder = context.place.dir.join(dir);
             write(&folder, "ibid", &page(&tree)?)?;
             for verb in tree.get_subcommands() {
                 let name = format!("ibid-{}", verb.get_name());

@@ -21,7 +21,7 @@ pub(super) fn run(args: &RestoreArgs, context: &Context) -> Result<Exit, Failure
     let result = stored_result(&known, &args.of)?;
     let stats = session.stat_cache(false);
     let meter = Arc::new(Meter::new());
-    let dir = context.dir.join(&args.to);
+    let dir = context.place.dir.join(&args.to);
     let now: Timestamp = wall_clock();
     let from_store = Restorer {
         store,

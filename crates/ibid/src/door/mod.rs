@@ -13,7 +13,6 @@ mod stage;
 mod tool;
 
 use std::io::Read as _;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use ibid_core::action::{Segment, Word};
@@ -38,24 +37,10 @@ use crate::commands;
 use crate::context::Context;
 pub use crate::error::Failure;
 use crate::exit::Exit;
+pub use crate::place::Place;
 pub use crate::report::{Listener, Weight};
 use crate::report::{outcome_json, people, plan as plan_report};
 use crate::request;
-
-/// Where a request is made, and which cache and settings it asks for.
-#[derive(Clone, Debug)]
-pub struct Place {
-    /// The folder to work in: absolute, without links.
-    pub dir: PathBuf,
-    /// The environment of the caller.
-    pub env: EnvSnapshot,
-    /// The cache, if the caller names one.
-    pub cache_dir: Option<PathBuf>,
-    /// The folder for temporary files, if the caller names one.
-    pub tmp_dir: Option<PathBuf>,
-    /// A settings file above all others, if the caller names one.
-    pub config: Option<PathBuf>,
-}
 
 /// What was asked for: as the JSON of the command line, and as its text.
 #[derive(Clone, Debug)]

@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use self::hit::Hit;
 use self::noting::Noting;
-use super::Place;
 use crate::context::{Context, now};
+use crate::place::Place;
 
 pub(super) use self::noting::Came;
 pub(super) use self::printing::Printing;
@@ -149,7 +149,7 @@ impl<R: Repeatable> All<R> {
     fn get(&mut self, context: &Context, request: &R) -> Option<&mut Known<R>> {
         let known = self.known.get_mut(&hash(context, request))?;
         let is_same = known.request == *request
-            && context.is_in(&known.place)
+            && *known.place == context.place
             && known.who == Who::is_asking(context);
         is_same.then_some(known)
     }
@@ -169,8 +169,8 @@ impl<R: Repeatable> All<R> {
             return;
         }
         self.count(bytes + ENTRY);
-        let place = self.place.take().filter(|place| context.is_in(place));
-        let place = place.unwrap_or_else(|| Arc::new(context.place()));
+        let place = self.place.take().filter(|place| **place == context.place);
+        let place = place.unwrap_or_else(|| Arc::new(context.place.clone()));
         self.place = Some(Arc::clone(&place));
         let known = Known {
             place,
@@ -186,7 +186,7 @@ impl<R: Repeatable> All<R> {
 
 fn hash(context: &Context, request: &impl Repeatable) -> u64 {
     let mut state = DefaultHasher::new();
-    context.cache_dir().hash(&mut state);
+    context.place.cache_dir.hash(&mut state);
     request.hash(&mut state);
     state.finish()
 }
