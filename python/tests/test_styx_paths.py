@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,39 @@ def test_a_link_that_turns_while_the_tool_runs_makes_no_result(
     turns.unlink()
     (bench.folder / "link").unlink()
     (bench.folder / "link").symlink_to("one")
+    for _ in range(2):
+        root = call(bench.runner(), "t", "{0}", inputs=[(path, how)])
+        assert (root / "out").read_text() == "one"
+    assert bench.calls == 2
+
+
+@pytest.mark.parametrize("is_put_back", [False, True], ids=["stays", "put-back"])
+@pytest.mark.parametrize("how", [{}, PARENT], ids=["plain", "parent"])
+@pytest.mark.parametrize("turned", ["link", "one/link", "one/deep"])
+def test_a_way_back_that_turns_while_the_tool_runs_makes_no_result(
+    bench: Bench, turned: str, how: dict[str, bool], is_put_back: bool
+) -> None:
+    for of in ("one", "two"):
+        bench.file(f"{of}/f", of)
+        (bench.folder / of / "deep").mkdir()
+    # Who takes `..` back first comes to another file, or to the same one.
+    (bench.folder / "link").symlink_to("one/deep")
+    (bench.folder / "one/link").symlink_to("deep")
+    at = bench.folder / turned
+    there = f"mv '{at}' '{at}-kept'; ln -s '{bench.folder}/two/deep' '{at}'"
+    back = f"rm '{at}'; mv '{at}-kept' '{at}'"
+    turns = bench.file("turns")
+    bench.tool(
+        f"if [ -e '{turns}' ]; then {there}; fi\n"
+        'cat "$1" > out\n'
+        f"if [ -e '{turns}' ] && {str(is_put_back).lower()}; then {back}; fi"
+    )
+    path = f"{at}/../f"
+    root = call(bench.runner(), "t", "{0}", inputs=[(path, how)])
+    assert (root / "out").read_text() == "two"
+    turns.unlink()
+    if not is_put_back:
+        subprocess.run(back, shell=True, check=True)
     for _ in range(2):
         root = call(bench.runner(), "t", "{0}", inputs=[(path, how)])
         assert (root / "out").read_text() == "one"

@@ -199,6 +199,7 @@ fn step(key: &str) -> Step {
     step.inputs = vec![InputRequest::Path {
         place: inside("in.txt"),
         dir_only: false,
+        way: None,
     }];
     let output = |path: &&str| OutputSpec {
         kind: OutputKind::Path(inside(path)),

@@ -50,18 +50,6 @@ class Input(NamedTuple):
         return os.path.realpath(self.path)
 
     @property
-    def place(self) -> str:
-        """What the engine is told of it. It watches links on the way while the tool runs.
-
-        It takes `..` back before it follows links. Where that leads elsewhere, it is told where
-        the system ends up, and who asks again when the tool has run sees whether that has changed.
-        """
-        path = self.path
-        if ".." not in path.split("/"):
-            return path
-        return self.real if self.is_ambiguous else os.path.normpath(path)
-
-    @property
     def is_ambiguous(self) -> bool:
         """Whether it is another file to those who take `..` back before they follow links."""
         return self.real != os.path.realpath(os.path.normpath(self.path))
@@ -80,7 +68,7 @@ class Told(NamedTuple):
     hashes: list[str] | None
     """What a hasher of one's own says of each input; `None` where content counts."""
     places: list[str]
-    """What the engine is told of inputs; where they lie, if a hasher is asked instead."""
+    """Where inputs lie, if a hasher is asked: otherwise the engine watches their paths."""
 
 
 class Call(NamedTuple):
@@ -102,8 +90,9 @@ class Call(NamedTuple):
 
     def told(self) -> Told:
         """Returns what others say; `RuntimeError` says that nobody can tell."""
+        self._refuse_ambiguous()
         image, hashes = self._image(), self._hashes()
-        return Told(image, hashes, self._places(is_watched=hashes is None))
+        return Told(image, hashes, [] if hashes is None else [it.real for it in self.inputs])
 
     def request(self, cargs: list[str], told: Told) -> dict[str, Any]:
         """Returns what counts; `UsageError` says that something has no plain form."""
@@ -113,7 +102,7 @@ class Call(NamedTuple):
         return {
             "label": self.label,
             "words": [marks.parts(_text(word)) for word in cargs],
-            "inputs": told.places if told.hashes is None else [],
+            "inputs": [it.path for it in self.inputs] if told.hashes is None else [],
             "environ": None if environ is None else list(environ.items()),
             # `subprocess` looks for programs where `os.environ` says, which may be replaced.
             "path": (os.environ if environ is None else environ).get("PATH"),
@@ -141,15 +130,21 @@ class Call(NamedTuple):
         hasher = self.policy.hasher
         if type(hasher) is ContentHasher:
             return None
-        return [hasher.hash_path(it.path) for it in self.inputs]
+        # Whoever cleans a path has to come to the same file.
+        paths = [it.real if it.is_ambiguous else it.path for it in self.inputs]
+        hashes = [hasher.hash_path(path) for path in paths]
+        for it in hashes:
+            if not isinstance(it, str):
+                raise TypeError(f"`hasher` gave a `{type(it).__qualname__}`, and no text")
+        return hashes
 
-    def _places(self, *, is_watched: bool) -> list[str]:
-        if self._container() is not None:
-            for it in self.inputs:
-                # Engines differ in what they mount there; a copy is made by the runner itself.
-                if it.is_ambiguous and not it.mutable:
-                    raise RuntimeError(f"`{it.given}` has a `..` behind a link: give its real path")
-        return [it.place if is_watched else it.real for it in self.inputs]
+    def _refuse_ambiguous(self) -> None:
+        if self._container() is None:
+            return
+        for it in self.inputs:
+            # Engines differ in what they mount there; a copy is made by the runner itself.
+            if it.is_ambiguous and not it.mutable:
+                raise RuntimeError(f"`{it.given}` has a `..` behind a link: give its real path")
 
     def _container(self) -> str | None:
         """Returns the tag of the image that really runs, if one does."""

@@ -5,6 +5,7 @@
 //! `dir`; scanning gives them digests.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{OutputSpec, Word};
@@ -150,6 +151,9 @@ pub enum InputRequest {
         place: Place,
         /// Whether only a directory will do.
         dir_only: bool,
+        /// The way up to the last `..` of its path, if it has one: where it leads is not to change
+        /// while the command runs.
+        way: Option<PathBuf>,
     },
     /// A pattern of paths relative to the root.
     Glob {
@@ -162,6 +166,8 @@ pub enum InputRequest {
         place: Place,
         /// The words of the command that name it, as the user wrote it.
         spelling: Vec<u8>,
+        /// The way up to the last `..` of its path, if it has one.
+        way: Option<PathBuf>,
     },
 }
 

@@ -118,6 +118,7 @@ impl PipelineStep {
             step.inputs.extend(found.map(|path| InputRequest::Path {
                 place: Place::Inside(path),
                 dir_only: false,
+                way: None,
             }));
         }
         Ok(step)

@@ -413,7 +413,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "a test leads there by a link")]
     fn a_folder_of_our_own_is_known_behind_a_link() {
         let (dir, root) = (ibid_testkit::TempDir::new(), ibid_testkit::TempDir::new());
         crate::fs::create_dirs(&dir.join("data/cache"), None).unwrap();

@@ -30,7 +30,7 @@ pub use error::ScanError;
 pub use filter::{Filter, Pattern};
 pub use glance::{Glance, Glimpse};
 pub use layer::{Entries, Layer};
-pub use place::{at_every_depth, is_magic, is_pattern, place_of, without_detours};
+pub use place::{at_every_depth, is_magic, is_pattern, place_of, way_back, without_detours};
 pub use scanner::{PARALLEL_FILES, Scanner, SymlinkPolicy, each};
 pub use seen::{Drift, DriftKind, FileDigest, Seen};
 pub use stat_cache::{Origin, Started, StatCache, StatCacheOptions, StatPolicy, StatWrites};

@@ -5,8 +5,9 @@
 //! disk as far as its last `..`; every other path stays as it was written.
 
 use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::fs::real_path;
 use crate::tree::{Place, RelPath};
@@ -41,7 +42,7 @@ pub fn without_detours<'a>(text: &'a [u8], dir: &RelPath, root: &Path) -> Cow<'a
         return Cow::Borrowed(text);
     };
     let (way, rest) = text.split_at(end);
-    let literal = dir.below(root).join(std::ffi::OsStr::from_bytes(way));
+    let literal = dir.below(root).join(OsStr::from_bytes(way));
     let cleaned = Place::resolve(way, dir, root).on_disk(root);
     match (real_path(&literal), real_path(&cleaned)) {
         (Ok(real), cleaned) if cleaned.as_ref().ok() != Some(&real) => {
@@ -49,6 +50,13 @@ pub fn without_detours<'a>(text: &'a [u8], dir: &RelPath, root: &Path) -> Cow<'a
         }
         _ => Cow::Borrowed(text),
     }
+}
+
+/// Returns the way of a path up to its last `..`, if it goes back from a name: what is on it is not on the
+/// way to the place that it leads to.
+pub fn way_back(text: &[u8], dir: &RelPath, root: &Path) -> Option<PathBuf> {
+    let end = last_way_back(text)?;
+    Some(dir.below(root).join(OsStr::from_bytes(&text[..end])))
 }
 
 /// Returns the end of the last `..` that goes back from a name.

@@ -7,7 +7,7 @@ use super::filter::{Filter, Pattern};
 use super::stat_cache::Started;
 use super::survey::Survey;
 use crate::digest::Digest;
-use crate::fs::{Links, Signature, look};
+use crate::fs::{Links, Signature, look, real_path};
 use crate::tree::RelPath;
 
 /// One thing that a scan looked at. Opaque but for its path: hand it to
@@ -16,6 +16,13 @@ use crate::tree::RelPath;
 pub struct Seen(pub(super) What);
 
 impl Seen {
+    /// Sees where a path leads, if it leads anywhere.
+    pub fn real(path: &Path) -> Option<Self> {
+        let real = real_path(path).ok()?;
+        let path = path.to_owned();
+        Some(Self(What::Real { path, real }))
+    }
+
     /// Returns the path that was looked at; a pattern has none.
     pub fn path(&self) -> Option<&Path> {
         match &self.0 {

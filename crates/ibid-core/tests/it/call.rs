@@ -245,6 +245,7 @@ fn the_cache_is_no_part_of_an_input_outside_of_the_root() {
         inputs: vec![InputRequest::ByContent {
             place: Place::resolve(around, &RelPath::ROOT, &bench.root),
             spelling: Vec::new(),
+            way: None,
         }],
         ..Step::new(CommandLine::Delegated(vec![Word::Plain(b"tool".to_vec())]))
     };

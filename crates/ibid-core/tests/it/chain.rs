@@ -59,6 +59,7 @@ fn declared(link: &Link) -> Step {
         InputRequest::Path {
             place: place(text),
             dir_only: text.ends_with('/'),
+            way: None,
         }
     };
     let output = |text: &String| OutputSpec {

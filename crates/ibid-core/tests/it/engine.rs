@@ -151,6 +151,7 @@ pub(crate) fn shell(script: &str, inputs: &[&str], outputs: &[&str]) -> Step {
             .map(|path| InputRequest::Path {
                 place: inside(path),
                 dir_only: false,
+                way: None,
             })
             .collect(),
         excludes: Vec::new(),

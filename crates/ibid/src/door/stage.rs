@@ -19,7 +19,7 @@ use ibid_core::action::{
 use ibid_core::config::Overrides;
 use ibid_core::digest::Key;
 use ibid_core::engine::{self, NotStored, OwnRun, Prepared, Unrecorded, Witness, manifest};
-use ibid_core::scan::place_of;
+use ibid_core::scan::{place_of, way_back};
 use ibid_core::store::{Access, Lookup, ProcessMemory};
 use ibid_core::tree::RelPath;
 use serde_json::{Value, json};
@@ -253,6 +253,7 @@ fn step(stage: Stage) -> Result<Step, Failure> {
     let input = |word| InputRequest::Path {
         place: place(word),
         dir_only: is_dir(word),
+        way: way_back(word.as_bytes(), &RelPath::ROOT, &stage.root),
     };
     let output = |word| OutputSpec {
         kind: if is_dir(word) {

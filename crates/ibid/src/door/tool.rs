@@ -21,7 +21,7 @@ use ibid_core::digest::encoding::Value as Data;
 use ibid_core::engine::{self, Caller, Decision, Prepared, Sink, StepOutcome, Stored};
 use ibid_core::environ::EnvSnapshot;
 use ibid_core::fs::{self, FileKind, Meter, Signature};
-use ibid_core::scan::{Filter, Scanner, place_of};
+use ibid_core::scan::{Filter, Scanner, place_of, way_back};
 use ibid_core::store::{LinkMode, View};
 use ibid_core::tree::{Content, Place, RelPath};
 
@@ -404,9 +404,13 @@ fn step(tool: &Tool, view: &Path) -> Result<Step, Failure> {
     let (Data::Map(params), Data::Array(specs)) = (json(&tool.params)?, json(&tool.specs)?) else {
         return Err(Failure::usage("params have names, and specs are a list"));
     };
-    let by_content = |path: &PathBuf| InputRequest::ByContent {
-        place: place_of(path.as_os_str().as_encoded_bytes(), &RelPath::ROOT, view),
-        spelling: Vec::new(),
+    let by_content = |path: &PathBuf| {
+        let text = path.as_os_str().as_encoded_bytes();
+        InputRequest::ByContent {
+            place: place_of(text, &RelPath::ROOT, view),
+            spelling: Vec::new(),
+            way: way_back(text, &RelPath::ROOT, view),
+        }
     };
     let names = tool.environ.iter().filter_map(|(name, _)| name.to_str());
     let locale = names.filter(|name| name.starts_with("LC_"));

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use ibid_core::action::{InputRequest, OutputKind, OutputSpec};
 use ibid_core::fs::Signature;
-use ibid_core::scan::{at_every_depth, is_magic, is_pattern, place_of, without_detours};
+use ibid_core::scan::{at_every_depth, is_magic, is_pattern, place_of, way_back, without_detours};
 use ibid_core::tree::{Place, RelPath};
 
 use super::root::Root;
@@ -33,6 +33,7 @@ impl Root {
         Ok(InputRequest::Path {
             place,
             dir_only: word.as_bytes().ends_with(b"/"),
+            way: way_back(word.as_bytes(), &self.dir, &self.path),
         })
     }
 
@@ -41,6 +42,7 @@ impl Root {
         Ok(InputRequest::ByContent {
             place: self.place("--input-by-content", word)?,
             spelling: word.as_bytes().to_vec(),
+            way: way_back(word.as_bytes(), &self.dir, &self.path),
         })
     }
 

@@ -217,3 +217,40 @@ fn another_folder_is_where_the_command_and_its_paths_are() {
         ran.story()
     );
 }
+
+#[test]
+fn a_way_back_that_leads_elsewhere_for_a_while_makes_no_result() {
+    for (link, home, away) in [
+        // Who takes `..` back before links are followed comes to the same file, or to another one.
+        ("one/link", "deep", "../two/deep"),
+        ("link", "one/deep", "two/deep"),
+    ] {
+        for flag in ["-i", "--input-by-content", "ibid.toml"] {
+            let env = test_env();
+            for of in ["one", "two"] {
+                env.write(format!("{of}/deep/kept"), "");
+                env.write(format!("{of}/f"), of);
+            }
+            let path = format!("{link}/../f");
+            let turned =
+                |to: &str| format!("if [ -e turns ]; then rm {link}; ln -s {to} {link}; fi\n");
+            let read = format!("cat {path} > out\n");
+            env.write("do.sh", [turned(away), read, turned(home)].concat());
+            std::os::unix::fs::symlink(home, env.work(link)).unwrap();
+            if flag == "ibid.toml" {
+                let step = format!("inputs = ['{path}']\noutputs = ['out']\nrun = 'sh do.sh'\n");
+                env.write(flag, format!("[steps.s]\n{step}"));
+            }
+            let run = || match flag {
+                "ibid.toml" => env.run(["run"]),
+                _ => env.run(["exec", flag, &path, "-o", "out", "--", "sh", "do.sh"]),
+            };
+            env.write("turns", "");
+            let ran = run();
+            assert_eq!(env.read("out"), b"two", "{link} {flag} {}", ran.story());
+            std::fs::remove_file(env.work("turns")).unwrap();
+            let ran = run();
+            assert_eq!(env.read("out"), b"one", "{link} {flag} {}", ran.story());
+        }
+    }
+}

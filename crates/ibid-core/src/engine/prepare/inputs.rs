@@ -9,7 +9,7 @@ use super::gather::{Gather, resolved};
 use crate::action::InputRequest;
 use crate::engine::error::Error;
 use crate::output::Role;
-use crate::scan::{PARALLEL_FILES, Pattern, ScanError, Scanned};
+use crate::scan::{PARALLEL_FILES, Pattern, ScanError, Scanned, Seen};
 use crate::tree::{Content, Place, RelPath};
 
 /// What was declared, resolved.
@@ -26,7 +26,12 @@ pub(super) fn declared(gather: &mut Gather<'_>) -> Result<Declared, Error> {
     };
     for request in &gather.step.inputs {
         match request {
-            InputRequest::Path { place, dir_only } => {
+            InputRequest::Path {
+                place,
+                dir_only,
+                way,
+            } => {
+                gather.seen.extend(way.as_deref().and_then(Seen::real));
                 let mut scanned = gather.content(place, Role::Input)?;
                 if *dir_only {
                     scanned = scanned.require_dir(&place.on_disk(gather.root))?;
@@ -36,7 +41,8 @@ pub(super) fn declared(gather: &mut Gather<'_>) -> Result<Declared, Error> {
                     .insert(place.key_name().to_vec(), scanned.content);
             }
             InputRequest::Glob { pattern } => glob(gather, pattern, &mut declared.named)?,
-            InputRequest::ByContent { place, .. } => {
+            InputRequest::ByContent { place, way, .. } => {
+                gather.seen.extend(way.as_deref().and_then(Seen::real));
                 let scanned = gather.content(place, Role::Input)?;
                 declared.by_content.push(resolved(&scanned.content));
             }

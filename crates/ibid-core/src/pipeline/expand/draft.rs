@@ -132,8 +132,12 @@ impl<'d> Draft<'d> {
             });
             let paths = paths.into_iter().map(Place::Inside);
             settlement.inputs.extend(paths.map(|place| {
-                let dir_only = false;
-                (input.at, InputRequest::Path { place, dir_only })
+                let request = InputRequest::Path {
+                    place,
+                    dir_only: false,
+                    way: None,
+                };
+                (input.at, request)
             }));
         }
         for code in &self.code {

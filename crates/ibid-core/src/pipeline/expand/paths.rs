@@ -13,7 +13,7 @@ use crate::action::{InputRequest, OutputKind, OutputSpec};
 use crate::fs::Signature;
 use crate::mistake::Mistake;
 use crate::pipeline::declared::{At, DeclaredPath, Located};
-use crate::scan::{Pattern, at_every_depth, place_of, without_detours};
+use crate::scan::{Pattern, at_every_depth, place_of, way_back, without_detours};
 use crate::tree::{Escaped, Place, RelPath};
 
 /// A file, or a pattern of files.
@@ -101,11 +101,23 @@ pub(super) fn input<'d>(
         Named::Place { place, .. } if path.by_content => {
             let spelling = spelled(&text);
             let word = PathWord::Word(spelling.clone());
-            (InputRequest::ByContent { place, spelling }, word)
+            let way = way_back(text.as_bytes(), &RelPath::ROOT, root);
+            let request = InputRequest::ByContent {
+                place,
+                spelling,
+                way,
+            };
+            (request, word)
         }
         Named::Place { place, dir_only } => {
             let word = PathWord::Word(spelled(&text));
-            (InputRequest::Path { place, dir_only }, word)
+            let way = way_back(text.as_bytes(), &RelPath::ROOT, root);
+            let request = InputRequest::Path {
+                place,
+                dir_only,
+                way,
+            };
+            (request, word)
         }
     };
     Ok(Input {

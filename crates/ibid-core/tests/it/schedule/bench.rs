@@ -286,6 +286,7 @@ pub(super) fn with_files<'a>(
     let input = |path: &&str| InputRequest::Path {
         place: inside(path),
         dir_only: false,
+        way: None,
     };
     let output = |path: &&str| OutputSpec {
         kind: OutputKind::Path(inside(path)),

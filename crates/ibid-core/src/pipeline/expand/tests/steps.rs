@@ -36,6 +36,7 @@ fn by_hand() -> Step {
         InputRequest::Path {
             place: place("data/raw.csv"),
             dir_only: false,
+            way: None,
         },
         InputRequest::Glob {
             pattern: "src/*.c".to_owned(),
@@ -43,6 +44,7 @@ fn by_hand() -> Step {
         InputRequest::Path {
             place: Place::Outside(b"../ref".to_vec()),
             dir_only: true,
+            way: None,
         },
     ];
     step.excludes = vec!["**/tmp".to_owned()];
@@ -232,6 +234,7 @@ fn an_input_by_content_is_spelled_as_the_command_names_it() {
     let expected = InputRequest::ByContent {
         place: place("data/a.csv"),
         spelling: b"data/a.csv".to_vec(),
+        way: None,
     };
     assert_eq!(sample.only().step.inputs, [expected]);
     let pattern = told(|s| {
