@@ -419,8 +419,9 @@ def test_nothing_is_left_in_the_folder_of_the_runner_below(
     assert list(bench.folder.glob("styx/*")) == []
 
 
+@pytest.mark.parametrize("of_instance", [False, True])
 def test_a_runner_that_others_have_changed_does_all_that_it_does(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, of_instance: bool
 ) -> None:
     start = LocalRunner.start_execution
 
@@ -430,12 +431,31 @@ def test_a_runner_that_others_have_changed_does_all_that_it_does(
         self.last = metadata
         return execution
 
-    monkeypatch.setattr(LocalRunner, "start_execution", noted)
-    bench.tool("touch out")
     base = LocalRunner(data_dir=bench.folder / "styx", environ=bench.environ)
+    if of_instance:
+        monkeypatch.setattr(base, "start_execution", lambda metadata: noted(base, metadata))
+    else:
+        monkeypatch.setattr(LocalRunner, "start_execution", noted)
+    bench.tool("touch out")
     call(bench.runner(base=base))
+    assert base.execution_counter == 1
     assert base.last is TOOL
     assert [path.name for path in bench.folder.glob("styx/*/*")] == ["note"]
+
+
+@pytest.mark.parametrize("hash", [None, 1, "\udcff"])
+def test_a_hash_that_is_no_text_is_told_and_the_tool_runs(
+    bench: Bench, caplog: pytest.LogCaptureFixture, hash: Any
+) -> None:
+    class Odd:
+        def hash_path(self, path: Any) -> Any:
+            return hash
+
+    for calls in (1, 2):
+        root = call(bench.runner(hasher=Odd()), "t", "{0}", inputs=[bench.file("a")])
+        assert (root / "out").read_text() == "text"
+        assert bench.calls == calls
+    assert "not cached: " in caplog.text
 
 
 def test_a_word_that_is_no_text_is_told(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:

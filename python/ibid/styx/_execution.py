@@ -150,9 +150,9 @@ class CachingExecution:
         request |= {"view": self._view, "execution": execution}
         try:
             _ibid.run_tool(place(None, self._runner.cache_dir), request, making)
-        except Error as error:
+        except Exception as error:
             # What the tool has made stands; if it has not run, it will.
-            _tell_once(call.label, error.message)
+            _tell_once(call.label, _in_words(error))
             return
         finally:
             if making.raised is not None:
