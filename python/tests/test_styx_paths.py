@@ -44,6 +44,18 @@ def test_a_way_back_behind_a_link_is_followed(
     assert bench.calls == 2
 
 
+def test_what_lies_beside_a_folder_that_is_named_by_a_way_back_counts(bench: Bench) -> None:
+    bench.tool('cat "$1/f" "$1/../beside" > out')
+    (bench.folder / "b/x/deep").mkdir(parents=True)
+    for changed in ("b/x/f", "b/beside", "b/x/f"):
+        for path in ("b/x/f", "b/beside"):
+            bench.file(path, "two" if path == changed else "one")
+        root = call(bench.runner(), "t", "{0}", inputs=[(bench.folder / "b/x/deep/..", PARENT)])
+        both = "twoone" if changed == "b/x/f" else "onetwo"
+        assert (root / "out").read_text() == both
+    assert bench.calls == 2
+
+
 def test_a_file_behind_a_link_and_back_has_to_be_there(bench: Bench) -> None:
     path = detour(bench)
     (bench.folder / "b/f").unlink()

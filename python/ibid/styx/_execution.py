@@ -62,6 +62,9 @@ class CachingExecution:
                 "inputs are registered before outputs are asked for, and before `run`"
             )
         host = _absolute(host_file)
+        if os.path.basename(host) == "..":
+            # What it lies in does not stand before it.
+            host = os.path.realpath(host)
         given = os.fspath(host_file)
         try:
             counts = os.stat(os.path.dirname(host) if resolve_parent and not mutable else host)
