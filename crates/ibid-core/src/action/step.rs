@@ -5,7 +5,7 @@
 //! `dir`; scanning gives them digests.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{OutputSpec, Word};
@@ -169,6 +169,16 @@ pub enum InputRequest {
         /// The way up to the last `..` of its path, if it has one.
         way: Option<PathBuf>,
     },
+}
+
+impl InputRequest {
+    /// Returns the way up to the last `..` of its path, if it has one.
+    pub fn way(&self) -> Option<&Path> {
+        match self {
+            Self::Path { way, .. } | Self::ByContent { way, .. } => way.as_deref(),
+            Self::Glob { .. } => None,
+        }
+    }
 }
 
 /// A keyed environment variable.

@@ -25,13 +25,11 @@ pub(super) fn declared(gather: &mut Gather<'_>) -> Result<Declared, Error> {
         by_content: Vec::new(),
     };
     for request in &gather.step.inputs {
+        gather.seen.extend(request.way().and_then(Seen::real));
         match request {
             InputRequest::Path {
-                place,
-                dir_only,
-                way,
+                place, dir_only, ..
             } => {
-                gather.seen.extend(way.as_deref().and_then(Seen::real));
                 let mut scanned = gather.content(place, Role::Input)?;
                 if *dir_only {
                     scanned = scanned.require_dir(&place.on_disk(gather.root))?;
@@ -41,8 +39,7 @@ pub(super) fn declared(gather: &mut Gather<'_>) -> Result<Declared, Error> {
                     .insert(place.key_name().to_vec(), scanned.content);
             }
             InputRequest::Glob { pattern } => glob(gather, pattern, &mut declared.named)?,
-            InputRequest::ByContent { place, way, .. } => {
-                gather.seen.extend(way.as_deref().and_then(Seen::real));
+            InputRequest::ByContent { place, .. } => {
                 let scanned = gather.content(place, Role::Input)?;
                 declared.by_content.push(resolved(&scanned.content));
             }

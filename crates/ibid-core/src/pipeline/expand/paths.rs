@@ -89,6 +89,7 @@ pub(super) fn input<'d>(
     root: &Path,
 ) -> Result<Input<'d>, Mistake> {
     let (named, text) = named(scope, &path.path, root)?;
+    let way = way_back(text.as_bytes(), &RelPath::ROOT, root);
     let (request, word) = match named {
         Named::Pattern(_) if path.by_content => {
             let message = "a pattern cannot count by content only: name single files";
@@ -101,7 +102,6 @@ pub(super) fn input<'d>(
         Named::Place { place, .. } if path.by_content => {
             let spelling = spelled(&text);
             let word = PathWord::Word(spelling.clone());
-            let way = way_back(text.as_bytes(), &RelPath::ROOT, root);
             let request = InputRequest::ByContent {
                 place,
                 spelling,
@@ -111,7 +111,6 @@ pub(super) fn input<'d>(
         }
         Named::Place { place, dir_only } => {
             let word = PathWord::Word(spelled(&text));
-            let way = way_back(text.as_bytes(), &RelPath::ROOT, root);
             let request = InputRequest::Path {
                 place,
                 dir_only,
