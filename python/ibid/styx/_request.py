@@ -52,7 +52,8 @@ class Input(NamedTuple):
     @property
     def is_ambiguous(self) -> bool:
         """Whether it is another file to those who take `..` back before they follow links."""
-        return self.real != os.path.realpath(os.path.normpath(self.path))
+        path = self.path
+        return ".." in path.split("/") and self.real != os.path.realpath(os.path.normpath(path))
 
     @property
     def name(self) -> str:
